@@ -1,0 +1,189 @@
+"""Small clips made on the spot with PyAV, for tests: pictures, containers, sound, damage."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace
+
+RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 30), (30, 30, 220), (230, 230, 230)
+
+# Display matrices (a, b, c, d) by what they do to the stored picture.
+MATRICES = {
+    "as stored": (1, 0, 0, 1),
+    "quarter right": (0, 1, -1, 0),
+    "half": (-1, 0, 0, -1),
+    "quarter left": (0, -1, 1, 0),
+    "mirrored": (-1, 0, 0, 1),
+    "upside down": (1, 0, 0, -1),
+    "transposed": (0, 1, 1, 0),
+    "anti-transposed": (0, -1, -1, 0),
+}
+
+
+def moving_square(num_frames: int, width: int = 64, height: int = 48) -> list[np.ndarray]:
+    """uint8 (H, W, 3) frames: a white square that walks over a dim colour ramp."""
+    y, x = np.mgrid[0:height, 0:width]
+    ramp = np.stack([x * 90 // width, y * 90 // height, (x + y) * 0 + 60], axis=-1)
+    frames = []
+    for index in range(num_frames):
+        frame = ramp.astype(np.uint8)
+        left = (index * 3) % max(1, width - 8)
+        frame[height // 4 : height // 4 + 8, left : left + 8] = 240
+        frames.append(frame)
+    return frames
+
+
+def corners(width: int = 64, height: int = 48) -> np.ndarray:
+    """uint8 (H, W, 3): red top left, green top right, blue bottom left, white bottom right."""
+    picture = np.empty((height, width, 3), np.uint8)
+    picture[: height // 2, : width // 2] = RED
+    picture[: height // 2, width // 2 :] = GREEN
+    picture[height // 2 :, : width // 2] = BLUE
+    picture[height // 2 :, width // 2 :] = WHITE
+    return picture
+
+
+def corner_names(picture: np.ndarray) -> tuple[str, str, str, str]:
+    """The colours nearest to the picture's top left, top right, bottom left, bottom right."""
+    names = {"red": RED, "green": GREEN, "blue": BLUE, "white": WHITE}
+    height, width = picture.shape[:2]
+    rows, columns = (height // 8, height - height // 8 - 1), (width // 8, width - width // 8 - 1)
+
+    def nearest(pixel: np.ndarray) -> str:
+        return min(names, key=lambda name: np.abs(pixel.astype(int) - names[name]).sum())
+
+    found = [nearest(picture[row, column]) for row in rows for column in columns]
+    return (found[0], found[1], found[2], found[3])
+
+
+def write_clip(
+    path: Path | str,
+    frames: Sequence[np.ndarray] | int = 10,
+    *,
+    pts: Sequence[int] | None = None,
+    time_base: Fraction = Fraction(1, 25),
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    options: dict[str, str] | None = None,
+    colorspace: Colorspace = Colorspace.ITU601,
+    sample_aspect_ratio: Fraction | None = None,
+    audio: str | None = None,
+    audio_rate: int = 48000,
+    audio_channels: int = 1,
+    container_options: dict[str, str] | None = None,
+) -> Path:
+    """A clip in the container that the name asks for, one frame per `pts` (0, 1, 2, ... ticks).
+
+    frames   uint8 (H, W, 3) RGB each, or how many of `moving_square`
+    audio    codec of a tone that lasts as long as the video
+    """
+    pictures = moving_square(frames) if isinstance(frames, int) else list(frames)
+    full_range = pix_fmt.startswith(("yuvj", "gray", "rgb", "bgr"))
+    stamps = list(range(len(pictures))) if pts is None else list(pts)
+    height, width = pictures[0].shape[:2]
+    with av.open(str(path), "w", container_options=container_options or {}) as output:
+        rate = Fraction(1 / time_base).limit_denominator(10**5)
+        stream = output.add_stream(codec, rate=rate, options=dict(options or {}))
+        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+        stream.time_base = stream.codec_context.time_base = time_base
+        if sample_aspect_ratio is not None:
+            stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
+        sound = _add_tone(output, audio, audio_rate, audio_channels) if audio else None
+        for picture, stamp in zip(pictures, stamps, strict=True):
+            frame = VideoFrame.from_ndarray(picture, format="rgb24")
+            frame = frame.reformat(
+                format=pix_fmt,
+                dst_colorspace=colorspace,
+                src_color_range=ColorRange.JPEG,
+                dst_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
+            )
+            frame.pts, frame.time_base = stamp, time_base
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+        if sound is not None:
+            seconds = (stamps[-1] + 1) * time_base
+            for piece in _tone(round(seconds * audio_rate), audio_rate, audio_channels):
+                output.mux(sound.encode(piece))
+            output.mux(sound.encode(None))
+    return Path(path)
+
+
+def _add_tone(output: OutputContainer, codec: str, rate: int, channels: int) -> AudioStream:
+    stream = output.add_stream(codec, rate=rate)
+    stream.layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
+    return stream
+
+
+def _tone(num_samples: int, rate: int, channels: int) -> list[AudioFrame]:
+    """A 440 Hz tone in pieces of 1024 samples."""
+    wave = (8000 * np.sin(2 * np.pi * 440 * np.arange(num_samples) / rate)).astype(np.int16)
+    pieces = []
+    for start in range(0, num_samples, 1024):
+        piece = np.repeat(wave[start : start + 1024], channels)[None]
+        layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
+        frame = AudioFrame.from_ndarray(piece, format="s16", layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+        pieces.append(frame)
+    return pieces
+
+
+def write_sound(path: Path | str, codec: str = "aac", seconds: float = 0.5) -> Path:
+    """A file that holds a tone and no picture."""
+    with av.open(str(path), "w") as output:
+        stream = _add_tone(output, codec, 48000, 1)
+        for piece in _tone(round(seconds * 48000), 48000, 1):
+            output.mux(stream.encode(piece))
+        output.mux(stream.encode(None))
+    return Path(path)
+
+
+def turn_mp4(path: Path, matrix: tuple[int, int, int, int]) -> None:
+    """Sets the display matrix of an mp4's first track, as a phone held that way would."""
+    data = bytearray(path.read_bytes())
+    box = data.index(b"tkhd")
+    version = data[box + 4]
+    # version and flags, times, track, reserved, duration; then reserved, layer, group, volume.
+    start = box + 4 + 4 + (32 if version == 1 else 20) + 16
+    a, b, c, d = (value << 16 for value in matrix)
+    struct.pack_into(">9i", data, start, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+
+
+def cut_file(path: Path, keep: float) -> None:
+    """Cuts the end off a file, as a broken download does; `keep` is the share that stays."""
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * keep)])
+
+
+def damage_packets(path: Path, numbers: Sequence[int]) -> None:
+    """Overwrites these video packets of a file with zeros."""
+    with av.open(str(path)) as container:
+        places = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    data = bytearray(path.read_bytes())
+    for number in numbers:
+        position, size = places[number]
+        assert position is not None
+        data[position : position + size] = bytes(size)
+    path.write_bytes(data)
+
+
+def stamps_seconds(path: Path | str) -> list[Fraction]:
+    """The exact stamps of a file's frames as PyAV decodes them, in rising order."""
+    with av.open(str(path)) as container:
+        return sorted(f.pts * f.time_base for f in container.decode(video=0) if f.pts is not None)
+
+
+def audio_packets(path: Path | str) -> list[bytes]:
+    """The bytes of a file's audio packets, in order."""
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(audio=0) if packet.size]

@@ -1,0 +1,191 @@
+"""What a clip holds, found from its packets without decoding more than one frame."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from video_cam.video.picture import orientation, swaps_axes, upright_size
+from video_cam.video.reader import FrameReader
+from video_cam.video.source import (
+    PathLike,
+    VideoSource,
+    checked_path,
+    nothing_decodes,
+    open_video,
+)
+from video_cam.video.still import is_image, numbered_images, read_image
+from video_cam.video.timeline import STILL_SECONDS, Timeline
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What a clip is, as a viewer sees it: sizes are upright, after any rotation."""
+
+    path: str
+    width: int  # pixels
+    height: int
+    frame_rate: Fraction  # average, frames per second
+    num_frames: int
+    duration_seconds: float
+    has_audio: bool
+    is_still: bool  # one picture, not a moving clip
+    sample_aspect_ratio: Fraction = Fraction(1)  # a pixel's width over its height
+    declared_frames: int | None = None  # how many the file says it has; more where it was cut off
+
+
+def probe(path: PathLike) -> tuple[ClipInfo, Timeline]:
+    """What the clip is and when its frames are shown.
+
+    Reads the packets' stamps and decodes one frame; decodes all of them, without converting,
+    only where packets lack stamps. Raises ClipError if the path is no clip.
+    """
+    found = checked_path(path)
+    if found.is_dir():
+        return _probe_images(path, numbered_images(found), is_still=False)
+    if is_image(found):
+        return _probe_images(path, [found], is_still=True)
+    return _probe_video(path)
+
+
+def _probe_images(
+    path: PathLike, images: list[Path], *, is_still: bool
+) -> tuple[ClipInfo, Timeline]:
+    timeline = Timeline(np.arange(len(images)), STILL_SECONDS, 1)
+    height, width = read_image(images[0]).shape[:2]
+    info = ClipInfo(
+        path=os.fspath(path),
+        width=width,
+        height=height,
+        frame_rate=timeline.frame_rate,
+        num_frames=timeline.num_frames,
+        duration_seconds=float(timeline.duration_seconds),
+        has_audio=False,
+        is_still=is_still,
+        declared_frames=len(images),
+    )
+    return info, timeline
+
+
+def _probe_video(path: PathLike) -> tuple[ClipInfo, Timeline]:
+    with open_video(path, num_threads=1) as source:
+        timeline, first = _scan(source, path)
+        timeline = timeline or _decoded_timeline(path)
+        width, height = upright_size(first)
+        info = ClipInfo(
+            path=os.fspath(path),
+            width=width,
+            height=height,
+            frame_rate=_shown_rate(source.stream, timeline),
+            num_frames=timeline.num_frames,
+            duration_seconds=float(timeline.duration_seconds),
+            has_audio=bool(source.container.streams.audio),
+            is_still=timeline.num_frames == 1 and source.container.format.name.endswith("_pipe"),
+            sample_aspect_ratio=_sample_aspect_ratio(source.stream, first),
+            declared_frames=_declared_frames(source, timeline),
+        )
+    return info, timeline
+
+
+def _scan(source: VideoSource, path: PathLike) -> tuple[Timeline | None, VideoFrame]:
+    """The timeline the packets tell, None if they do not tell one, and the first frame."""
+    first: VideoFrame | None = None
+    stamps = _PacketStamps()
+    for packet in source.packets():
+        if first is None:
+            first = next(iter(source.decode(packet)), None)
+        if not packet.is_discard:
+            stamps.add(packet)
+    if first is None:
+        first = next(iter(source.decode(None)), None)
+    if first is None:
+        raise nothing_decodes(path)
+    return stamps.timeline(source), first
+
+
+class _PacketStamps:
+    """The stamps of a stream's packets, gathered in file order."""
+
+    def __init__(self) -> None:
+        self._shown: list[tuple[int, int]] = []  # (pts, duration) of each packet
+        self._last_dts: int | None = None
+        self._are_sortable = True
+
+    def add(self, packet: Packet[VideoStream]) -> None:
+        if packet.pts is None:
+            self._are_sortable = False
+        else:
+            self._shown.append((packet.pts, packet.duration or 0))
+        if packet.dts is not None:
+            # Stamps that start again half-way would be sorted among the first ones.
+            if self._last_dts is not None and packet.dts < self._last_dts:
+                self._are_sortable = False
+            self._last_dts = packet.dts
+
+    def timeline(self, source: VideoSource) -> Timeline | None:
+        """The timeline from the container's start; None if stamps are missing or clash."""
+        shown = sorted(self._shown)
+        pts = [stamp for stamp, _ in shown]
+        if not self._are_sortable or not pts or len(set(pts)) != len(pts):
+            return None
+        zero = min(source.zero_ticks, pts[0])
+        stamps = [stamp - zero for stamp in pts]
+        return Timeline.from_stamps(stamps, source.time_base, shown[-1][1])
+
+
+def _decoded_timeline(path: PathLike) -> Timeline:
+    with FrameReader(path) as reader:
+        for _ in reader:
+            pass
+    return reader.timeline
+
+
+def _sample_aspect_ratio(stream: VideoStream, frame: VideoFrame) -> Fraction:
+    ratio = stream.sample_aspect_ratio
+    if not ratio or ratio <= 0:
+        return Fraction(1)
+    return 1 / ratio if swaps_axes(orientation(frame)) else ratio
+
+
+def _shown_rate(stream: VideoStream, timeline: Timeline) -> Fraction:
+    """The declared rate where the stamps bear it out (30, not the 30.0009 of rounded stamps)."""
+    declared, measured = stream.average_rate, timeline.frame_rate
+    return declared if declared and abs(declared / measured - 1) < Fraction(1, 100) else measured
+
+
+def _declared_frames(source: VideoSource, timeline: Timeline) -> int | None:
+    """How many frames the header announces: its count, else its end at the average rate."""
+    if source.stream.frames:
+        # An mp4 that was cut without encoding counts the frames its edit list hides, too.
+        return source.stream.frames - source.num_hidden
+    end_seconds = _declared_end(source)
+    if end_seconds is None:
+        return None
+    declared = round((end_seconds - timeline.pts_seconds(0)) * timeline.frame_rate)
+    # A header that agrees to within 2 % or two frames announces what is there.
+    spare = max(2, timeline.num_frames // 50)
+    return declared if declared > timeline.num_frames + spare else timeline.num_frames
+
+
+def _declared_end(source: VideoSource) -> Fraction | None:
+    """When the header says the picture ends, in seconds."""
+    stream = source.stream
+    # Matroska's tag: 00:00:10.333000000
+    if clock := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = map(Fraction, clock.groups())
+        return hours * 3600 + minutes * 60 + seconds
+    if stream.duration and stream.time_base:
+        start = (stream.start_time or 0) - source.zero_ticks
+        return (start + stream.duration) * stream.time_base
+    if source.container.duration and not source.container.streams.audio:  # else it may be sound's
+        return Fraction(source.container.duration, av.time_base)
+    return None
