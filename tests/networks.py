@@ -1,0 +1,50 @@
+"""Small networks for tests, with heads whose maps have closed forms."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class PoolLinear(nn.Module):
+    """Two convolutions, an average over everything, a linear head: maps have closed forms."""
+
+    def __init__(self, channels: int = 5, classes: int = 4, inplace: bool = False) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv3d(3, 4, 3, stride=(1, 2, 2), padding=1)
+        self.conv2 = nn.Conv3d(4, channels, 3, stride=2, padding=1)
+        self.relu = nn.ReLU(inplace=inplace)
+        self.fc = nn.Linear(channels, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.conv2(self.conv1(x).tanh()))
+        return self.fc(x.mean((2, 3, 4)))
+
+
+class Nonlinear(nn.Module):
+    """A head that is not linear in the layer, so that all methods differ from one another."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.layer1 = nn.Conv3d(3, 4, 3, stride=(1, 2, 2), padding=1)
+        self.layer2 = nn.Sequential(nn.ReLU(inplace), nn.Conv3d(4, 5, 3, stride=2, padding=1))
+        self.layer3 = nn.Sequential(nn.ReLU(inplace), nn.Conv3d(5, 6, 3, padding=1))
+        self.dropout = nn.Dropout(0.5)
+        self.fc = nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer3(self.layer2(self.layer1(x)))
+        return self.fc(self.dropout(x.tanh().mean((2, 3, 4))))
+
+
+def seeded(build: type[nn.Module], seed: int = 0, **options: object) -> nn.Module:
+    """A network in float64 whose weights depend on the seed alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return build(**options).double()
+
+
+def clip(seed: int = 0, batch: int = 2, size: tuple[int, int, int] = (4, 12, 10)) -> Tensor:
+    """A float64 input (batch, 3, *size)."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, 3, *size, generator=generator, dtype=torch.float64)

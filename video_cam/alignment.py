@@ -1,0 +1,103 @@
+"""Where the cells of a layer sit in the frames and pixels of the network's input.
+
+Positions count from the centre of the first frame or pixel: 0 is the centre of frame 0, 0.5 lies
+between frames 0 and 1. A map is brought to another grid by linear interpolation between the
+centres of its cells, each axis by itself, and is constant beyond the outermost centres.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from video_cam.receptive_field import AxisChain
+
+Positions = np.ndarray  # float64, one per cell or sample
+Placement = Callable[[int, int, "AxisChain | None"], Positions]
+
+
+@dataclass(frozen=True)
+class CellCentres:
+    """The centres of a layer's cells: t in input frames (T',), y and x in input pixels."""
+
+    t: Positions
+    y: Positions
+    x: Positions
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """The number of cells (T', H', W')."""
+        return len(self.t), len(self.y), len(self.x)
+
+
+def half_pixel(cells: int, size: int, chain: AxisChain | None = None) -> Positions:
+    """Cells of equal width side by side: cell i is centred on (i + 1/2) size / cells - 1/2."""
+    return (np.arange(cells) + 0.5) * (size / cells) - 0.5
+
+
+def corners(cells: int, size: int, chain: AxisChain | None = None) -> Positions:
+    """The first and last cells on the first and last pixel, as align_corners=True does."""
+    return np.linspace(0, size - 1, cells) if cells > 1 else np.array([(size - 1) / 2])
+
+
+def arithmetic(cells: int, size: int, chain: AxisChain | None = None) -> Positions:
+    """The centre of the receptive field by the layer's strides, kernels and paddings.
+
+    Half-pixel where the chain is unknown or does not lead to this number of cells.
+    """
+    if chain is None or chain.cells(size) != cells:
+        return half_pixel(cells, size)
+    return chain.centres(cells)
+
+
+# In time, then in space. Why they differ by default: README, "Where a cell sits".
+PLACEMENTS: dict[str, tuple[Placement, Placement]] = {
+    "receptive-field": (arithmetic, half_pixel),
+    "half-pixel": (half_pixel, half_pixel),
+    "corners": (corners, corners),
+}
+
+
+def cell_centres(
+    grid: Sequence[int],
+    input_size: Sequence[int],
+    chains: Sequence[AxisChain | None],
+    align: str,
+) -> CellCentres:
+    """Centres of a (T', H', W') grid on a (T, H, W) input; ``align`` is a key of PLACEMENTS."""
+    in_time, in_space = PLACEMENTS[align]
+    placements = (in_time, in_space, in_space)
+    t, y, x = (
+        place(cells, size, chain)
+        for place, cells, size, chain in zip(placements, grid, input_size, chains, strict=True)
+    )
+    return CellCentres(t, y, x)
+
+
+def interpolation_matrix(centres: Positions, positions: Positions) -> np.ndarray:
+    """Linear interpolation as a matrix (len(positions), len(centres)); rows sum to 1."""
+    cells = len(centres)
+    identity = np.eye(cells)
+    columns = [np.interp(positions, centres, identity[cell]) for cell in range(cells)]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def grid_positions(size: int, input_size: int) -> Positions:
+    """Where ``size`` samples of equal width lie along an axis of ``input_size`` pixels."""
+    return (np.arange(size) + 0.5) * (input_size / size) - 0.5
+
+
+def interpolate(
+    values: Tensor, centres: CellCentres, input_size: Sequence[int], size: Sequence[int]
+) -> Tensor:
+    """Signed maps (N, T', H', W') -> signed (N, T, H, W) of ``size``, on the input's own extent."""
+    for axis, (cells, extent, length) in enumerate(
+        zip((centres.t, centres.y, centres.x), input_size, size, strict=True), start=1
+    ):
+        matrix = torch.from_numpy(interpolation_matrix(cells, grid_positions(length, extent)))
+        values = torch.tensordot(values, matrix.to(values), dims=([axis], [1])).movedim(-1, axis)
+    return values
