@@ -1,0 +1,48 @@
+"""What is slow to make is made once: the bundled network, one explained and drawn clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import video_cam
+from clips.make_clips import SAMPLES
+from video_cam import Classifier, Explanation
+from video_cam.models import BUNDLED
+
+CLIPS = Path(__file__).parent.parent / "clips"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _two_threads() -> None:
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Classifier:
+    """The bundled network with its own weights."""
+    return video_cam.load_model(BUNDLED)
+
+
+@pytest.fixture(scope="session")
+def sample_clip() -> Path:
+    """One of the project's own clips."""
+    return CLIPS / f"{next(iter(SAMPLES))}.mp4"
+
+
+@pytest.fixture(scope="session")
+def explanation(bundled: Classifier, sample_clip: Path) -> Explanation:
+    """The bundled network on the sample clip, with two layers and two methods."""
+    return video_cam.explain(
+        sample_clip, bundled, layers=["layer4", "layer3"], methods=["gradcam", "layercam"]
+    )
+
+
+@pytest.fixture(scope="session")
+def results(explanation: Explanation, sample_clip: Path, tmp_path_factory) -> Path:
+    """The folder that render writes for the sample clip."""
+    folder = tmp_path_factory.mktemp("results") / "clip"
+    video_cam.render(sample_clip, explanation, folder)
+    return folder

@@ -1,0 +1,116 @@
+"""The signed maps of overlapping windows as one map at any instant of the clip.
+
+Within a window a map is interpolated linearly between the centres of its cells; where windows
+overlap they are averaged with a smooth taper. Both are linear, so signs and units survive: the
+ReLU and the normalisation come after.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+
+import numpy as np
+
+from video_cam.alignment import Positions, interpolation_matrix
+
+Maps = np.ndarray  # float32, signed
+
+
+class TimeBlend:
+    """Weights of windows and cells at an instant.
+
+    sample_seconds: float64 (W, N), the time stamps of each window's frames, windows in order of
+    time. cell_centres: (T',) in samples.
+    """
+
+    def __init__(self, sample_seconds: np.ndarray, cell_centres: Positions) -> None:
+        self._num_samples = sample_seconds.shape[1]
+        self._cell_centres = cell_centres
+        step = _typical_step(sample_seconds)
+        self._knots = [_Knots.of(row, step) for row in sample_seconds]
+        # A window's taper reaches one sample beyond its ends, so that windows side by side meet.
+        edges = [(k.seconds_at(-1), k.seconds_at(self._num_samples)) for k in self._knots]
+        self._starts = [start for start, _ in edges]
+        self._ends = [end for _, end in edges]
+
+    def weights(self, seconds: float) -> list[tuple[int, float, Maps]]:
+        """(window, its share, the weights of its cells (T',)) at an instant; the shares sum to 1.
+
+        Empty where no window covers the instant: the network did not see it.
+        """
+        low = bisect_left(self._ends, seconds)
+        high = bisect_right(self._starts, seconds)
+        positions = {w: self._knots[w].position_at(seconds) for w in range(low, high)}
+        tapers = {w: self._taper(p) for w, p in positions.items()}
+        total = sum(tapers.values())
+        if total <= 0:
+            return []
+        return [
+            (w, tapers[w] / total, self._cells(p)) for w, p in positions.items() if tapers[w] > 0
+        ]
+
+    def at(self, values: Maps, seconds: float) -> Maps | None:
+        """The blended signed map (H', W') of ``values`` (W, T', H', W'); None where unseen."""
+        weights = self.weights(seconds)
+        if not weights:
+            return None
+        blended = np.zeros(values.shape[2:], np.float32)
+        for window, share, cells in weights:
+            blended += np.float32(share) * np.tensordot(cells, values[window], 1)
+        return blended
+
+    def _taper(self, position: float) -> float:
+        """sin^2 over the window: 0 one sample outside either end, 1 in the middle."""
+        phase = (position + 1) / (self._num_samples + 1)
+        return float(np.sin(np.pi * phase) ** 2) if 0 < phase < 1 else 0.0
+
+    def _cells(self, position: float) -> Maps:
+        return interpolation_matrix(self._cell_centres, np.array([position]))[0]
+
+
+@dataclass(frozen=True)
+class _Knots:
+    """Distinct time stamps of a window and the sample positions they stand for.
+
+    A frame that was sampled several times in a row stands at the middle of its run. Before the
+    first stamp and after the last the outermost spacing goes on: ``before`` and ``after``, in
+    seconds per sample.
+    """
+
+    stamps: Positions
+    positions: Positions
+    before: float
+    after: float
+
+    @classmethod
+    def of(cls, seconds: Positions, step: float) -> _Knots:
+        stamps, first, counts = np.unique(seconds, return_index=True, return_counts=True)
+        positions = first + (counts - 1) / 2
+        if len(stamps) == 1:
+            return cls(stamps, positions, step, step)
+        spacing = np.diff(stamps) / np.diff(positions)
+        return cls(stamps, positions, float(spacing[0]), float(spacing[-1]))
+
+    def position_at(self, seconds: float) -> float:
+        if seconds < self.stamps[0]:
+            return float(self.positions[0] - (self.stamps[0] - seconds) / self.before)
+        if seconds > self.stamps[-1]:
+            return float(self.positions[-1] + (seconds - self.stamps[-1]) / self.after)
+        return float(np.interp(seconds, self.stamps, self.positions))
+
+    def seconds_at(self, position: float) -> float:
+        if position < self.positions[0]:
+            return float(self.stamps[0] - (self.positions[0] - position) * self.before)
+        if position > self.positions[-1]:
+            return float(self.stamps[-1] + (position - self.positions[-1]) * self.after)
+        return float(np.interp(position, self.positions, self.stamps))
+
+
+def _typical_step(sample_seconds: np.ndarray) -> float:
+    """Seconds per sample for windows that hold one frame only; endless for a still image."""
+    for spacing in (np.diff(sample_seconds, axis=1), np.diff(sample_seconds[:, 0])):
+        positive = spacing[spacing > 0]
+        if len(positive):
+            return float(np.median(positive))
+    return float("inf")

@@ -1,0 +1,195 @@
+"""The result of the first pass: small, typed, saved and loaded without running anybody's code."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from video_cam.alignment import CellCentres
+from video_cam.blending import Maps, TimeBlend
+from video_cam.errors import UsageError
+from video_cam.transforms import Geometry
+from video_cam.video import ClipInfo, Timeline
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The network that was explained. frame_rate is in frames per second."""
+
+    name: str
+    weights: str
+    layers: tuple[str, ...]
+    num_frames: int
+    frame_rate: Fraction
+    trained: bool
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A class and its probability, averaged over the windows."""
+
+    class_id: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class MapSeries:
+    """The maps of one class, layer and method in every window.
+
+    values: float32 (W, T', H', W'), signed, in the units of the class score times activation.
+    """
+
+    class_id: int
+    label: str
+    layer: str
+    method: str
+    values: Maps
+    centres: CellCentres
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a network looked at in a clip, and all that is needed to draw it.
+
+    timeline: the time stamps of every frame of the clip. frame_indices: int64 (W, N), the source
+    frames of each window. num_padded: int64 (W,), how many of them repeat the last frame.
+    probabilities: float32 (W, classes). span: source frames [first, stop). notes: what a reader
+    has to know, one line each. seconds: what each stage took.
+    """
+
+    clip: ClipInfo
+    model: ModelInfo
+    labels: tuple[str, ...]
+    geometry: Geometry
+    timeline: Timeline
+    frame_indices: np.ndarray
+    num_padded: np.ndarray
+    probabilities: np.ndarray
+    maps: tuple[MapSeries, ...]
+    span: tuple[int, int]
+    options: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def num_windows(self) -> int:
+        """How many inputs the network was given."""
+        return len(self.frame_indices)
+
+    @property
+    def sample_seconds(self) -> np.ndarray:
+        """(W, N) time stamps of the windows' frames in seconds."""
+        return self.timeline.pts[self.frame_indices] * float(self.timeline.time_base)
+
+    def predictions(self, top_k: int = 5) -> list[Prediction]:
+        """The classes with the highest mean probability over the windows, best first."""
+        mean = self.probabilities.mean(0)
+        best = np.argsort(-mean, kind="stable")[:top_k]
+        return [Prediction(int(i), self.labels[i], float(mean[i])) for i in best]
+
+    def score(self, class_id: int) -> float:
+        """The mean probability of a class over the windows."""
+        return float(self.probabilities[:, class_id].mean())
+
+    def blend(self, index: int = 0) -> TimeBlend:
+        """How windows and cells of map ``index`` share an instant."""
+        return TimeBlend(self.sample_seconds, self.maps[index].centres.t)
+
+    def keyframes(self) -> list[int]:
+        """The source frames the network saw, in order, each once."""
+        return np.unique(self.frame_indices).tolist()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a compressed .npz: ``path`` holds all of it, or what it held before."""
+        path = Path(path)
+        partial = path.with_name(f".{path.name}.part")
+        try:
+            with partial.open("wb") as file:
+                np.savez_compressed(file, **_to_arrays(self))
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Explanation:
+        """Read what ``save`` wrote. Raises UsageError for a file that is something else."""
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return _from_arrays(dict(arrays))
+        except FileNotFoundError as error:
+            raise UsageError(f"no explanation at {os.fspath(path)!r}") from error
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise UsageError(f"{os.fspath(path)!r} is not an explanation of video_cam") from error
+
+
+_PLAIN = ("labels", "span", "options", "notes", "seconds")
+_ARRAYS = ("frame_indices", "num_padded", "probabilities")
+
+
+def _to_arrays(explanation: Explanation) -> dict[str, Any]:
+    meta = {name: getattr(explanation, name) for name in _PLAIN}
+    meta |= {
+        "format": FORMAT,
+        "time_base": explanation.timeline.time_base,
+        "last_duration": explanation.timeline.last_duration,
+        "clip": asdict(explanation.clip),
+        "model": asdict(explanation.model),
+        "geometry": asdict(explanation.geometry),
+        "maps": [
+            {"class_id": m.class_id, "label": m.label, "layer": m.layer, "method": m.method}
+            for m in explanation.maps
+        ],
+    }
+    arrays: dict[str, Any] = {name: getattr(explanation, name) for name in _ARRAYS}
+    arrays["pts"] = explanation.timeline.pts
+    for i, series in enumerate(explanation.maps):
+        arrays[f"map_{i}"] = series.values
+        for axis in "tyx":
+            arrays[f"map_{i}_{axis}"] = getattr(series.centres, axis)
+    return {"meta": np.array(json.dumps(meta, default=str)), **arrays}
+
+
+def _from_arrays(arrays: dict[str, Any]) -> Explanation:
+    meta = json.loads(str(arrays["meta"]))
+    if meta.pop("format") != FORMAT:
+        raise ValueError("another format")
+    maps = tuple(
+        MapSeries(
+            **named,
+            values=arrays[f"map_{i}"],
+            centres=CellCentres(*(arrays[f"map_{i}_{axis}"] for axis in "tyx")),
+        )
+        for i, named in enumerate(meta["maps"])
+    )
+    return Explanation(
+        clip=ClipInfo(**_with_fractions(meta["clip"], ("frame_rate", "sample_aspect_ratio"))),
+        model=ModelInfo(
+            **_with_fractions(meta["model"], ("frame_rate",))
+            | {"layers": tuple(meta["model"]["layers"])}
+        ),
+        geometry=Geometry(**meta["geometry"]),
+        timeline=Timeline(arrays["pts"], Fraction(meta["time_base"]), meta["last_duration"]),
+        maps=maps,
+        labels=tuple(meta["labels"]),
+        span=tuple(meta["span"]),
+        options=meta["options"],
+        notes=tuple(meta["notes"]),
+        seconds=meta["seconds"],
+        **{name: arrays[name] for name in _ARRAYS},
+    )
+
+
+def _with_fractions(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """JSON knows no fractions: they were written as text."""
+    return values | {name: Fraction(values[name]) for name in names}

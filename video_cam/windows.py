@@ -1,0 +1,65 @@
+"""The network's inputs: which frames make a window, read from the clip once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from video_cam.models import Classifier
+from video_cam.options import Options
+from video_cam.sampling import Span, Window, sample_uniform, sample_windows
+from video_cam.transforms import Preprocess
+from video_cam.video import Frame, Timeline
+
+Item = TypeVar("Item")
+
+
+def plan_windows(
+    timeline: Timeline, span: Span, model: Classifier, options: Options
+) -> list[Window]:
+    """The windows that ``options`` ask for, by default with the network's own numbers."""
+    num_frames = options.num_frames or model.num_frames
+    if options.sampling == "uniform":
+        return sample_uniform(timeline, span, num_frames=num_frames)
+    return sample_windows(
+        timeline,
+        span,
+        num_frames=num_frames,
+        frame_rate=options.frame_rate or model.frame_rate,
+        window_stride=options.window_stride or max(num_frames // 2, 1),
+    )
+
+
+def read_windows(
+    frames: Iterator[Frame], windows: Sequence[Window], preprocess: Preprocess
+) -> Iterator[np.ndarray]:
+    """Each window's frames, uint8 (N, height, width, 3), from one reading of the clip.
+
+    A frame is preprocessed once, however many windows share it, and forgotten after the last.
+    Stops early where the clip does.
+    """
+    wanted = {index for window in windows for index in window.frame_indices}
+    held: dict[int, np.ndarray] = {}
+    for window in windows:
+        held = {index: held[index] for index in held if index >= window.frame_indices[0]}
+        while window.frame_indices[-1] not in held:
+            frame = next(frames, None)
+            if frame is None:
+                return
+            if frame.index in wanted:
+                held[frame.index] = preprocess.frame(frame.rgb())
+        yield np.stack([held[index] for index in window.frame_indices])
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """The items in lists of ``size``; the last one may be shorter."""
+    batch: list[Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
