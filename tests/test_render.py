@@ -1,0 +1,244 @@
+"""The second pass: every frame, its stamp, its size, and heat where the map says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import video_cam
+from tests.media import audio_packets, moving_square, stamps_seconds, write_clip
+from video_cam import Explanation, UsageError
+from video_cam.drawing import Palette, caption, font_size, overlay, unseen
+from video_cam.painting import MapPainter, spatial_matrices
+from video_cam.video import probe, read_frames
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+
+
+def test_the_files_of_the_contract_are_there(results: Path) -> None:
+    found = {p.name for p in results.iterdir()}
+    assert found >= {
+        "annotated.mp4",
+        "keyframes",
+        "contact_sheet.jpg",
+        "timeline.png",
+        "index.html",
+        "explanation.npz",
+        "summary.json",
+    }
+    assert not [p for p in results.parent.iterdir() if p.name.startswith(".")]
+
+
+def test_the_summary_tells_the_numbers(results: Path, explanation: Explanation) -> None:
+    summary = json.loads((results / "summary.json").read_text())
+    assert summary["clip"] | {"path": ""} == {
+        "path": "",
+        "width": 256,
+        "height": 256,
+        "fps": 16.0,
+        "num_frames": 48,
+        "duration_seconds": 3.0,
+        "has_audio": False,
+        "span": [0, 48],
+    }
+    assert summary["model"]["layers"] == ["layer4", "layer3"]
+    assert summary["predictions"][0]["score"] == pytest.approx(explanation.predictions(1)[0].score)
+    assert summary["targets"][0]["class_id"] == explanation.maps[0].class_id
+    assert [w["start_seconds"] for w in summary["windows"]] == [0, 0.5, 1, 1.5, 2]
+    assert [w["end_seconds"] for w in summary["windows"]] == [1, 1.5, 2, 2.5, 3]
+    assert set(summary["seconds"]) == {"explain", "render"}
+    assert max(k["importance"] for k in summary["keyframes"]) == 1
+    for keyframe in summary["keyframes"]:
+        assert (results / keyframe["file"]).is_file()
+        assert keyframe["file"] == f"keyframes/{keyframe['frame_index']:06d}.png"
+        assert keyframe["pts_seconds"] == keyframe["frame_index"] / 16
+
+
+def test_keyframes_are_the_frames_the_network_saw(results: Path, explanation, sample_clip) -> None:
+    saved = sorted(int(p.stem) for p in (results / "keyframes").iterdir())
+    assert saved == explanation.keyframes() == list(range(48))
+    picture = read_rgb(results / "keyframes" / "000020.png")
+    assert picture.shape == (4 * 256, 3 * 256, 3)  # one row for each map
+    source = [frame.rgb() for frame in read_frames(sample_clip)][20]
+    np.testing.assert_array_equal(picture[:256, :256], source)
+
+
+@pytest.mark.parametrize(
+    ("layout", "width"), [("overlay", 96), ("side-by-side", 192), ("strip", 288)]
+)
+def test_layouts(layout: str, width: int, bundled, tmp_path) -> None:
+    clip = write_clip(tmp_path / "v.mp4", moving_square(20, 96, 64), time_base=Fraction(1, 16))
+    explanation = video_cam.explain(clip, bundled)
+    video_cam.render(clip, explanation, tmp_path / "out", layout=layout, alpha=0)
+    frames = [frame.rgb() for frame in read_frames(tmp_path / "out" / "annotated.mp4")]
+    assert len(frames) == 20 and frames[0].shape == (64, width, 3)
+    if layout != "overlay":
+        source = next(iter(read_frames(clip))).rgb()
+        assert np.abs(frames[0][:, :96].astype(float) - source).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("time_base", "pts"),
+    [
+        (Fraction(1001, 30000), list(range(24))),
+        (Fraction(1, 90000), [0, 3003, 6006, 20000, 40000, *range(50000, 110000, 4000)]),
+    ],
+)
+def test_stamps_and_sound_are_the_sources_own(time_base, pts, bundled, tmp_path) -> None:
+    clip = write_clip(
+        tmp_path / "v.mp4",
+        moving_square(len(pts), 66, 50),
+        time_base=time_base,
+        pts=pts,
+        audio="aac",
+    )
+    explanation = video_cam.explain(clip, bundled)
+    video_cam.render(clip, explanation, tmp_path / "out")
+    annotated = tmp_path / "out" / "annotated.mp4"
+    assert stamps_seconds(annotated) == stamps_seconds(clip)
+    assert audio_packets(annotated) == audio_packets(clip)
+    source, drawn = probe(clip)[1], probe(annotated)[1]
+    assert drawn.duration_seconds == source.duration_seconds
+
+
+def test_odd_sizes_are_made_even(bundled, tmp_path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (37, 51, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "still.png"), picture)
+    explanation = video_cam.explain(tmp_path / "still.png", bundled)
+    video_cam.render(tmp_path / "still.png", explanation, tmp_path / "out")
+    info, timeline = probe(tmp_path / "out" / "annotated.mp4")
+    assert (info.width, info.height, timeline.num_frames) == (52, 38, 1)
+
+
+def test_a_part_of_a_clip_starts_at_zero(bundled, sample_clip, tmp_path) -> None:
+    explanation = video_cam.explain(sample_clip, bundled, start=1.0, end=2.25)
+    video_cam.render(sample_clip, explanation, tmp_path / "out")
+    stamps = stamps_seconds(tmp_path / "out" / "annotated.mp4")
+    assert stamps == [Fraction(k, 16) for k in range(20)]
+
+
+def test_another_clip_is_refused(explanation, bundled, tmp_path) -> None:
+    clip = write_clip(tmp_path / "v.mp4", 48, time_base=Fraction(1, 16))
+    with pytest.raises(UsageError, match="other frames"):
+        video_cam.render(clip, explanation, tmp_path / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["v.mp4"]
+
+
+def test_keyframes_can_be_limited(explanation, sample_clip, tmp_path) -> None:
+    summary = video_cam.render(sample_clip, explanation, tmp_path / "out", max_keyframes=5)
+    assert [k["frame_index"] for k in summary["keyframes"]] == [0, 12, 24, 35, 47]
+
+
+def test_what_a_file_and_a_label_bring_into_the_page_is_escaped(explanation, sample_clip, tmp_path):
+    evil = "<script>alert(1)</script>"
+    hostile = replace(
+        explanation,
+        clip=replace(explanation.clip, path=f"/x/{evil}.mp4"),
+        labels=(evil,) * 8,
+        notes=(evil,),
+    )
+    video_cam.render(sample_clip, hostile, tmp_path / "out", max_keyframes=1)
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "<script" not in page and "&lt;script&gt;" in page
+
+
+def one_hot(explanation: Explanation, cell: tuple[int, int, int]) -> Explanation:
+    """The same explanation with one hot cell in every window."""
+    series = explanation.maps[0]
+    values = np.zeros_like(series.values)
+    values[(slice(None), *cell)] = 2.0
+    return replace(explanation, maps=(replace(series, values=values),))
+
+
+@pytest.mark.parametrize("cell", [(1, 1, 2), (2, 2, 1), (0, 1, 1)])
+def test_heat_sits_where_the_cell_sits(cell, explanation) -> None:
+    hot = one_hot(explanation, cell)
+    painter = MapPainter(hot, 0, "frame")
+    centres = hot.maps[0].centres
+    heat = painter.heat(float(centres.t[cell[0]]) / 16)
+    y, x = np.unravel_index(heat.argmax(), heat.shape)
+    # The cell's centre in the source: 256 pixels for the 64 of the input.
+    assert heat.max() == pytest.approx(1, abs=0.05)
+    for found, centre in ((y, centres.y[cell[1]]), (x, centres.x[cell[2]])):
+        assert abs(found - ((centre + 0.5) * 4 - 0.5)) <= 1
+
+
+def test_one_normalisation_for_the_video_and_none_negative(explanation) -> None:
+    series = explanation.maps[0]
+    values = np.zeros_like(series.values)
+    values[0], values[-1], values[2] = 1.0, 4.0, -3.0
+    graded = replace(explanation, maps=(replace(series, values=values),))
+    seconds = np.array([0.0, 1.5, 2.94])
+    peaks = {}
+    for normalize in ("video", "window", "frame"):
+        painter = MapPainter(graded, 0, normalize)
+        painter.measure(seconds)
+        peaks[normalize] = [float(painter.heat(t).max()) for t in seconds]
+    assert peaks["video"] == pytest.approx([0.25, 0, 1])
+    assert peaks["frame"] == pytest.approx([1, 0, 1])
+    assert peaks["window"] == pytest.approx([1, 0, 1])
+
+
+def test_a_map_without_positive_cells_draws_nothing(explanation) -> None:
+    series = replace(explanation.maps[0], values=-np.ones_like(explanation.maps[0].values))
+    painter = MapPainter(replace(explanation, maps=(series,)), 0, "video")
+    assert painter.measure(np.array([0.0, 1.0])).tolist() == [0, 0]
+    assert painter.heat(1.0).max() == 0
+
+
+def test_the_box_of_the_source_and_what_was_not_seen(explanation) -> None:
+    wide = replace(
+        explanation.geometry,
+        source_width=400,
+        source_height=200,
+        resized_width=128,
+        resized_height=64,
+        crop_left=32,
+        crop_top=0,
+    )
+    rows, columns, box = spatial_matrices(wide, explanation.maps[0].centres)
+    assert box == (100, 0, 300, 200)
+    assert rows.shape[0] == 200 and columns.shape[0] == 200
+    frame = np.full((200, 400, 3), (200, 100, 50), np.uint8)
+    drawn = overlay(frame, np.zeros((200, 200), np.float32), box, Palette("inferno", 0.7))
+    np.testing.assert_array_equal(drawn[:, 100:300], frame[:, 100:300])
+    np.testing.assert_array_equal(drawn[:, :100], unseen(frame)[:, :100])
+    assert drawn[0, 0].max() < 60 and np.ptp(drawn[0, 0]) == 0
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+def test_the_blend_is_alpha_times_heat(alpha: float) -> None:
+    rng = np.random.default_rng(0)
+    frame = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    heat = rng.random((40, 50), dtype=np.float32)
+    palette = Palette("viridis", alpha)
+    opacity = alpha * heat[:, :, None]
+    expected = frame * (1 - opacity) + palette.colour(heat) * opacity
+    assert np.abs(palette.blend(frame, heat) - expected).max() <= 2.5
+
+
+@pytest.mark.parametrize("size", [(48, 64), (128, 96), (720, 1280), (2160, 3840), (30, 20)])
+def test_captions_fit_and_can_be_read(size: tuple[int, int]) -> None:
+    picture = np.full((*size, 3), 200, np.uint8)
+    caption(picture, ["a very long class name that fits nowhere", "97%   12.34 s"])
+    changed = np.flatnonzero((picture != 200).any(axis=(1, 2)))
+    assert picture.max() > 200, "no ink"
+    assert changed[-1] == size[0] - 1
+    assert font_size(size[0]) >= 10
+    if size[0] >= 48:
+        assert len(changed) <= 0.7 * size[0]
+
+
+def test_captions_write_more_than_ascii() -> None:
+    accented, replacement = (np.zeros((40, 200, 3), np.uint8) for _ in range(2))
+    caption(accented, ["Čeština Ελλάς Кино"])
+    caption(replacement, ["?eština ????? ????"])
+    assert (accented != replacement).any()

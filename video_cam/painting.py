@@ -1,0 +1,90 @@
+"""One map series on the source's frames: heat in whole source pixels, normalised over the video."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from video_cam.alignment import CellCentres, interpolation_matrix
+from video_cam.blending import Maps
+from video_cam.explanation import Explanation, MapSeries
+from video_cam.transforms import Geometry
+
+NORMALIZE = ("video", "window", "frame")
+
+
+class MapPainter:
+    """The heat of map ``index`` at any instant; ``normalize``, of NORMALIZE, says what 1 is."""
+
+    def __init__(self, explanation: Explanation, index: int, normalize: str) -> None:
+        self.series: MapSeries = explanation.maps[index]
+        self._blend = explanation.blend(index)
+        self._rows, self._columns, self.box = spatial_matrices(
+            explanation.geometry, self.series.centres
+        )
+        self._probabilities = explanation.probabilities[:, self.series.class_id]
+        self._normalize = normalize
+        self._window_peaks = self.series.values.clip(min=0).max((1, 2, 3))
+        self._video_peak = 0.0
+
+    def measure(self, seconds: np.ndarray) -> np.ndarray:
+        """Look at every instant that will be drawn; returns the map mass at each, in map units.
+
+        The mass is the mean of the positive part over the cells. Between the centres of cells a
+        map is interpolated linearly, so the largest cell is the largest value anywhere.
+        """
+        mass = np.zeros(len(seconds))
+        for i, instant in enumerate(seconds):
+            cells = self._blend.at(self.series.values, float(instant))
+            if cells is not None:
+                positive = cells.clip(min=0)
+                mass[i] = positive.mean()
+                self._video_peak = max(self._video_peak, float(positive.max()))
+        return mass
+
+    def heat(self, seconds: float) -> Maps | None:
+        """(box height, box width) in [0, 1] at an instant; None where no window covers it."""
+        cells = self._blend.at(self.series.values, seconds)
+        if cells is None:
+            return None
+        peak = self._peak(cells, seconds)
+        heat = (self._rows @ cells @ self._columns.T).clip(min=0)
+        return heat / np.float32(peak) if peak > 0 else heat
+
+    def probability(self, seconds: float) -> float | None:
+        """The class's probability in the windows that cover an instant."""
+        weights = self._blend.weights(seconds)
+        if not weights:
+            return None
+        return float(sum(share * self._probabilities[window] for window, share, _ in weights))
+
+    def _peak(self, cells: Maps, seconds: float) -> float:
+        if self._normalize == "frame":
+            return float(cells.max())
+        if self._normalize == "window":
+            weights = self._blend.weights(seconds)
+            return float(sum(share * self._window_peaks[window] for window, share, _ in weights))
+        return self._video_peak
+
+
+def spatial_matrices(
+    geometry: Geometry, centres: CellCentres
+) -> tuple[Maps, Maps, tuple[int, int, int, int]]:
+    """(rows, columns, box): rows @ map @ columns.T is the map on the source pixels of the box.
+
+    rows: (box height, H'), columns: (box width, W'), box: left, top, right, bottom in whole source
+    pixels, those whose centre the network saw.
+    """
+    left, top, right, bottom = geometry.seen_box
+    xs = _pixels_between(left, right, geometry.source_width)
+    ys = _pixels_between(top, bottom, geometry.source_height)
+    # A pixel's centre is half a pixel into it, on the source as on the network's input.
+    columns = np.array([geometry.to_input(x + 0.5, 0)[0] - 0.5 for x in xs])
+    rows = np.array([geometry.to_input(0, y + 0.5)[1] - 0.5 for y in ys])
+    box = (xs.start, ys.start, xs.stop, ys.stop)
+    return interpolation_matrix(centres.y, rows), interpolation_matrix(centres.x, columns), box
+
+
+def _pixels_between(low: float, high: float, size: int) -> range:
+    """The pixels of an axis whose centre lies in [low, high)."""
+    inside = [i for i in range(size) if low <= i + 0.5 < high]
+    return range(inside[0], inside[-1] + 1) if inside else range(0)

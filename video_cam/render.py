@@ -1,0 +1,285 @@
+"""The second pass: video + explanation -> annotated video, keyframes and pages. No network."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from video_cam.drawing import (
+    COLORMAPS,
+    WARNING,
+    Palette,
+    caption,
+    fit,
+    heat_map,
+    overlay,
+    save_picture,
+    stack,
+    stitch,
+)
+from video_cam.errors import UsageError
+from video_cam.explanation import Explanation, MapSeries
+from video_cam.models import UNTRAINED
+from video_cam.names import check_names
+from video_cam.output import replace_folder
+from video_cam.painting import NORMALIZE, MapPainter
+from video_cam.progress import Progress, silent
+from video_cam.report import contact_sheet, draw_timeline, write_page
+from video_cam.summary import summarise
+from video_cam.transforms import Frame
+from video_cam.video import Frame as SourceFrame
+from video_cam.video import FrameReader, VideoWriter, probe
+
+LAYOUTS = ("overlay", "side-by-side", "strip")
+
+LONGEST_PANEL = 640  # pixels of a keyframe's panel
+CONTACT_SHEET_PICTURES = 30
+THUMBNAIL = 320
+WAITING_PICTURES = 8
+
+
+@dataclass(frozen=True)
+class Look:
+    """How it is drawn; the names are the command's. alpha: 0 ... 1, the opacity of full heat."""
+
+    layout: str = "overlay"
+    colormap: str = "inferno"
+    alpha: float = 0.7
+    normalize: str = "video"
+    max_keyframes: int = 240
+
+    def __post_init__(self) -> None:
+        check_names("layout", [self.layout], LAYOUTS)
+        check_names("colormap", [self.colormap], COLORMAPS)
+        check_names("normalize", [self.normalize], NORMALIZE)
+        if not 0 <= self.alpha <= 1:
+            raise UsageError(f"alpha {self.alpha} must lie between 0 and 1")
+        if self.max_keyframes < 1:
+            raise UsageError(f"max_keyframes {self.max_keyframes} must be 1 or more")
+
+
+def render(
+    clip: str | os.PathLike[str],
+    explanation: Explanation,
+    output_dir: str | os.PathLike[str],
+    *,
+    progress: Progress = silent,
+    **look: Any,
+) -> dict[str, Any]:
+    """Draw ``explanation`` on the video it was made from, and write everything to ``output_dir``.
+
+    ``look`` are the fields of Look. Returns the summary that summary.json holds. The folder
+    appears when all of it is there; one that this function wrote before is replaced, any other is
+    refused with a UsageError.
+    """
+    check_names("option", list(look), Look.__dataclass_fields__)
+    return render_with(os.fspath(clip), explanation, Path(output_dir), Look(**look), progress)
+
+
+def render_with(
+    path: str, explanation: Explanation, output_dir: Path, look: Look, progress: Progress = silent
+) -> dict[str, Any]:
+    """``render`` with a ready-made look."""
+    began = time.perf_counter()
+    _check_clip(path, explanation)
+    with replace_folder(output_dir) as folder:
+        drawn = _Drawing(path, explanation, folder, look, progress).run()
+        contact_sheet(folder / "contact_sheet.jpg", drawn.thumbnails)
+        draw_timeline(folder / "timeline.png", explanation, drawn.seconds, drawn.mass)
+        explanation.save(folder / "explanation.npz")
+        summary = summarise(explanation, drawn.keyframes, drawn.videos, drawn.notes)
+        summary["seconds"]["render"] = time.perf_counter() - began
+        write_page(folder / "index.html", summary)
+        text = json.dumps(summary, indent=2, ensure_ascii=False)
+        (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+    return summary
+
+
+def _check_clip(path: str, explanation: Explanation) -> None:
+    """Raise UsageError where the clip is not the one that was explained."""
+    clip, timeline = probe(path)
+    same_size = (clip.width, clip.height) == (explanation.clip.width, explanation.clip.height)
+    # A damaged clip decodes to fewer frames than its packets promise: the explanation knows which.
+    known = np.isin(explanation.timeline.pts, timeline.pts).all()
+    if not (same_size and known and timeline.time_base == explanation.timeline.time_base):
+        raise UsageError(
+            f"{path!r} holds other frames than the clip that was explained: explain it again"
+        )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What one reading of the clip left for pages and summary.
+
+    seconds, mass: float64 (F,), of every drawn frame; the mass is the first map's.
+    """
+
+    keyframes: list[dict[str, Any]]
+    videos: list[str]
+    notes: tuple[str, ...]
+    thumbnails: list[Frame]
+    seconds: np.ndarray
+    mass: np.ndarray
+
+
+class _Drawing:
+    """One reading of the clip, which writes every video and keyframe."""
+
+    def __init__(
+        self, path: str, explanation: Explanation, folder: Path, look: Look, progress: Progress
+    ) -> None:
+        self.path, self.explanation, self.folder = path, explanation, folder
+        self.look, self.progress = look, progress
+        self.timeline, self.span = explanation.timeline, explanation.span
+        self.palette = Palette(look.colormap, look.alpha)
+        self.painters = [
+            MapPainter(explanation, i, look.normalize) for i in range(len(explanation.maps))
+        ]
+        self.names = _video_names(explanation.maps)
+        self.saved = _evenly(explanation.keyframes(), look.max_keyframes)
+        self.on_sheet = set(_evenly(self.saved, CONTACT_SHEET_PICTURES))
+        first, stop = self.span
+        self.seconds = self.timeline.pts[first:stop] * float(self.timeline.time_base)
+        self.masses = [painter.measure(self.seconds) for painter in self.painters]
+
+    def run(self) -> Drawn:
+        first, stop = self.span
+        saved, thumbnails = set(self.saved), []
+        jobs: deque[Future[None]] = deque()
+        (self.folder / "keyframes").mkdir()
+        with ExitStack() as open_:
+            reader = open_.enter_context(FrameReader(self.path, first, stop))
+            writers = [open_.enter_context(self._writer(name)) for name in self.names]
+            pool = open_.enter_context(ThreadPoolExecutor(1))
+            step = open_.enter_context(self.progress("render", stop - first))
+            for frame in reader:
+                rows = self._paint(frame)
+                for writer, panels in zip(writers, rows, strict=True):
+                    self._write(writer, frame, panels)
+                if frame.index in saved:
+                    picture = stack([stitch([fit(p, LONGEST_PANEL) for p in row]) for row in rows])
+                    jobs.append(pool.submit(_save_png, self.folder / _png(frame.index), picture))
+                if frame.index in self.on_sheet:
+                    thumbnails.append(fit(rows[0][2], THUMBNAIL))
+                # Pictures that wait to be compressed are memory: only a few may.
+                while len(jobs) > WAITING_PICTURES:
+                    jobs.popleft().result()
+                step(1)
+            for job in jobs:
+                job.result()
+        problems = dict.fromkeys(w.audio_problem for w in writers if w.audio_problem)
+        return Drawn(
+            self._keyframes(), self.names, tuple(problems), thumbnails, self.seconds, self.masses[0]
+        )
+
+    def _paint(self, frame: SourceFrame) -> list[tuple[Frame, Frame, Frame]]:
+        """For every map: the frame, the heat map, the captioned overlay."""
+        rgb, seconds = frame.rgb(), float(frame.pts_seconds)
+        rows = []
+        for painter in self.painters:
+            heat = painter.heat(seconds)
+            painted = overlay(rgb, heat, painter.box, self.palette)
+            caption(painted, self._caption(painter, seconds))
+            if not self.explanation.model.trained:
+                caption(painted, [UNTRAINED], top=True, colour=WARNING)
+            rows.append((rgb, heat_map(rgb, heat, painter.box, self.palette), painted))
+        return rows
+
+    def _caption(self, painter: MapPainter, seconds: float) -> list[str]:
+        series, probability = painter.series, painter.probability(seconds)
+        share = "not seen" if probability is None else f"{probability:.0%}"
+        parts = [series.label, f"{share}   {seconds:.2f} s"]
+        # One map needs no name; several do.
+        return parts if len(self.painters) == 1 else [*parts, f"{series.method} {series.layer}"]
+
+    def _writer(self, name: str) -> VideoWriter:
+        clip = self.explanation.clip
+        first, whole = self.span[0], self._whole()
+        panels = {"overlay": 1, "side-by-side": 2, "strip": 3}[self.look.layout]
+        return VideoWriter(
+            self.folder / name,
+            clip.width * panels,
+            clip.height,
+            time_base=self.timeline.time_base,
+            frame_rate=clip.frame_rate,
+            audio_from=self.path if clip.has_audio else None,
+            audio_start_seconds=0 if whole else self.timeline.pts_seconds(first),
+            audio_end_seconds=None if whole else self._end_seconds(),
+            sample_aspect_ratio=clip.sample_aspect_ratio,
+        )
+
+    def _whole(self) -> bool:
+        return self.span == (0, self.timeline.num_frames)
+
+    def _end_seconds(self) -> Fraction:
+        last = self.span[1] - 1
+        return self.timeline.pts_seconds(last) + (
+            self.timeline.duration_ticks(last) * self.timeline.time_base
+        )
+
+    def _write(
+        self, writer: VideoWriter, frame: SourceFrame, panels: tuple[Frame, Frame, Frame]
+    ) -> None:
+        rgb, heat, painted = panels
+        layouts = {
+            "overlay": [painted],
+            "side-by-side": [rgb, painted],
+            "strip": [rgb, heat, painted],
+        }
+        # A part of a clip starts at zero; a whole clip keeps its own time stamps.
+        start = 0 if self._whole() else int(self.timeline.pts[self.span[0]])
+        duration = self.timeline.duration_ticks(frame.index)
+        writer.write(stitch(layouts[self.look.layout]), frame.pts - start, duration)
+
+    def _keyframes(self) -> list[dict[str, Any]]:
+        """importance: the map's mass in the frame, as a share of its largest in the clip."""
+        mass, first = self.masses[0], self.span[0]
+        peak = mass.max() or 1.0
+        return [
+            {
+                "file": _png(index),
+                "frame_index": index,
+                "pts_seconds": float(self.timeline.pts_seconds(index)),
+                "importance": float(mass[index - first] / peak),
+            }
+            for index in self.saved
+        ]
+
+
+def _video_names(maps: Sequence[MapSeries]) -> list[str]:
+    """annotated.mp4 for the first map; the others say which they are."""
+    names = ["annotated.mp4"]
+    for series in maps[1:]:
+        parts = (series.label, series.layer, series.method)
+        slug = "_".join(re.sub(r"[^0-9A-Za-z.+-]+", "-", part).strip("-") for part in parts)
+        names.append(f"annotated_{len(names) + 1}_{slug[:100]}.mp4")
+    return names
+
+
+def _evenly(items: Sequence[int], most: int) -> list[int]:
+    """At most ``most`` of the items, evenly spread, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
+
+
+def _png(index: int) -> str:
+    return f"keyframes/{index:06d}.png"
+
+
+def _save_png(path: Path, picture: Frame) -> None:
+    # A low compression level: three times as fast, a tenth larger.
+    save_picture(path, picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])

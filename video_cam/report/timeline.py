@@ -1,0 +1,67 @@
+"""timeline.png: class scores and map mass over time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from video_cam.explanation import Explanation
+
+_SCORES_SHOWN = 5
+
+
+def draw_timeline(
+    path: Path,
+    explanation: Explanation,
+    seconds: np.ndarray,
+    mass: np.ndarray,
+) -> None:
+    """Draw each window's class probabilities, and the first map's mass at every drawn frame.
+
+    seconds, mass: (F,); the mass is the mean positive map value, in map units.
+    """
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    scores, masses = figure.subplots(2, 1, sharex=True)
+    windows = explanation.sample_seconds
+    for class_id in _classes(explanation):
+        # A window's score stands at its middle, with a bar as long as the window.
+        scores.errorbar(
+            (windows[:, 0] + windows[:, -1]) / 2,
+            explanation.probabilities[:, class_id],
+            xerr=(windows[:, -1] - windows[:, 0]) / 2,
+            marker="o",
+            markersize=4,
+            linewidth=1.5,
+            elinewidth=0.5,
+            label=_plain(explanation.labels[class_id]),
+        )
+    scores.set(ylabel="class probability", ylim=(-0.03, 1.03))
+    scores.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
+    series = explanation.maps[0]
+    masses.fill_between(seconds, mass, alpha=0.25, color="tab:red", linewidth=0)
+    masses.plot(seconds, mass, color="tab:red", linewidth=1.2)
+    masses.set(
+        xlabel="seconds",
+        ylabel="map mass",
+        title=_plain(f"{series.method} of {series.layer}: {series.label}"),
+    )
+    masses.set_ylim(bottom=0)
+    if notes := explanation.notes:
+        figure.suptitle(_plain("; ".join(notes)), color="darkorange", fontsize=10)
+    figure.savefig(path, dpi=110)
+
+
+def _classes(explanation: Explanation) -> list[int]:
+    """The classes whose maps were made, then the best others, each once."""
+    targets = [series.class_id for series in explanation.maps]
+    best = [prediction.class_id for prediction in explanation.predictions(_SCORES_SHOWN)]
+    return list(dict.fromkeys([*targets, *best]))[: max(_SCORES_SHOWN, len(set(targets)))]
+
+
+def _plain(text: str) -> str:
+    """Matplotlib reads dollar signs as mathematics; a class name means none."""
+    return text.replace("$", r"\$")
