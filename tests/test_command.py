@@ -1,0 +1,313 @@
+"""The command as a person types it, good and bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import run_video_cam
+from tests.media import cut_file, moving_square, stamps_seconds, write_clip, write_sound
+
+ROOT = Path(run_video_cam.__file__).parent
+BUNDLED = ("--model", "motion3d")
+
+
+def command(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "run_video_cam.py"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        **options,
+    )
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], out: Path):
+    """The command in this process: exit status, stdout, stderr."""
+
+    def run_here(*arguments: object) -> tuple[int, str, str]:
+        words = [*map(str, arguments), "--output-dir", str(out)]
+        try:
+            status = run_video_cam.main(words)
+        except SystemExit as left:  # argparse's own way out
+            status = int(left.code or 0)
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run_here
+
+
+def assert_one_error_line(status: int, err: str, expected: int, words: str) -> None:
+    assert status == expected
+    assert words in err
+    lines = err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), err
+
+
+def test_a_person_types_the_command(sample_clip: Path, out: Path) -> None:
+    done = command("--clip", sample_clip, *BUNDLED, "--use-cuda", "--save-dir", out)
+    assert done.returncode == 0, done.stderr
+    if not torch.cuda.is_available():
+        assert done.stderr == "warning: there is no CUDA device; running on the CPU\n"
+    assert done.stdout.splitlines()[-1].endswith(str(out / sample_clip.stem / "index.html"))
+    summary = json.loads((out / sample_clip.stem / "summary.json").read_text())
+    assert summary["predictions"][0]["label"] == sample_clip.stem.replace("_", " ")
+    assert stamps_seconds(out / sample_clip.stem / "annotated.mp4") == stamps_seconds(sample_clip)
+
+
+def test_help_and_argument_errors_do_not_wait_for_torch() -> None:
+    code = (
+        "import sys, run_video_cam\n"
+        "try: run_video_cam.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules and 'cv2' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_several_clips_one_of_them_bad(run, out: Path, sample_clip: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "text.mp4"
+    bad.write_text("this is no video")
+    status, _, err = run("--clip", bad, sample_clip, *BUNDLED)
+    assert status == 1
+    assert err.splitlines()[0].startswith("error: ") and "text.mp4" in err
+    assert "1 of 2 clips failed" in err and "Traceback" not in err
+    assert [p.name for p in out.iterdir()] == [sample_clip.stem]
+
+
+def empty(path: Path) -> None:
+    path.touch()
+
+
+def truncated_to_nothing(path: Path) -> None:
+    write_clip(path, 30)
+    cut_file(path, 0.3)  # the index is at the end: nothing decodes
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (empty, "empty"),
+        (lambda path: path.write_text("hello"), "bad.mp4"),
+        (lambda path: write_sound(path), "only audio"),
+        (truncated_to_nothing, "bad.mp4"),
+    ],
+    ids=["empty", "text", "audio only", "truncated"],
+)
+def test_a_clip_that_cannot_be_used(make, words: str, run, out: Path, tmp_path: Path) -> None:
+    make(tmp_path / "bad.mp4")
+    status, _, err = run("--clip", tmp_path / "bad.mp4", *BUNDLED)
+    assert_one_error_line(status, err, 1, words)
+    assert not out.exists() or not list(out.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--layer", "layer9"], "unknown layer 'layer9': did you mean layer"),
+        (["--method", "grad-cam"], "did you mean gradcam"),
+        (["--colormap", "jett"], "did you mean jet?"),
+        (["--class-id", "dash lft"], "did you mean dash left"),
+        (["--class-id", "8"], "outside 0 ... 7"),
+        (["--layout", "grid"], "overlay, side-by-side, strip"),
+        (["--normalize", "clip"], "video, window, frame"),
+        (["--alpha", "2"], "alpha 2.0 must lie between 0 and 1"),
+        (["--start", "100"], "the clip runs from"),
+        (["--weights", "nowhere.pth"], "unknown weights 'nowhere.pth'"),
+        (["--labels", "nowhere.txt"], "No such file"),
+        (["--device", "abacus"], "device 'abacus' cannot be used"),
+        (["--align", "centre"], "receptive-field, half-pixel, corners"),
+        (["--top-k", "0"], "top_k 0 must be above 0"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_wrong_argument(arguments, words, run, out: Path, sample_clip: Path) -> None:
+    status, _, err = run("--clip", sample_clip, *BUNDLED, *arguments)
+    assert_one_error_line(status, err, 2, words)
+    assert not out.exists() or not list(out.iterdir())
+
+
+def test_an_unknown_model(run, sample_clip: Path) -> None:
+    status, _, err = run("--clip", sample_clip, "--model", "r3d18")
+    assert_one_error_line(status, err, 2, "did you mean r3d_18")
+
+
+def test_labels_of_the_wrong_number(run, sample_clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("a\nb\n")
+    status, _, err = run("--clip", sample_clip, *BUNDLED, "--labels", tmp_path / "names.txt")
+    assert_one_error_line(status, err, 2, "has 2 names, the network has 8 classes")
+
+
+@pytest.mark.parametrize("kind", ["missing file", "empty folder", "glob without a match"])
+def test_a_clip_that_is_not_there(kind: str, run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    path = {
+        "missing file": tmp_path / "missing.mp4",
+        "empty folder": tmp_path / "empty",
+        "glob without a match": tmp_path / "*.mkv",
+    }[kind]
+    status, _, err = run("--clip", path, *BUNDLED)
+    assert_one_error_line(status, err, 2, path.name)
+
+
+def test_no_clip_at_all(run) -> None:
+    status, _, err = run()
+    assert_one_error_line(status, err, 2, "--clip")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_nobody_may_write_to(run, out: Path, sample_clip: Path) -> None:
+    out.mkdir(mode=0o500)
+    status, _, err = run("--clip", sample_clip, *BUNDLED)
+    assert_one_error_line(status, err, 2, "cannot write to")
+
+
+def test_an_output_folder_that_is_a_file(run, out: Path, sample_clip: Path) -> None:
+    out.touch()
+    status, _, err = run("--clip", sample_clip, *BUNDLED)
+    assert_one_error_line(status, err, 2, "cannot write to")
+
+
+def test_an_interrupt_leaves_nothing_half_written(out: Path, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "long.mp4", moving_square(400, 640, 480))
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            str(ROOT / "run_video_cam.py"),
+            "--clip",
+            str(clip),
+            *BUNDLED,
+            "--output-dir",
+            str(out),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (out.exists() and any(out.iterdir())):
+        time.sleep(0.05)  # until the second pass has begun to write
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err and "interrupted" in err
+    assert list(out.iterdir()) == []
+
+
+def test_results_are_replaced_and_foreign_folders_are_not(run, out, sample_clip) -> None:
+    quick = ("--max-keyframes", "1", *BUNDLED)
+    assert run("--clip", sample_clip, *quick)[0] == 0
+    assert run("--clip", sample_clip, *quick)[0] == 0
+    (out / sample_clip.stem / "summary.json").unlink()
+    status, _, err = run("--clip", sample_clip, *quick)
+    assert_one_error_line(status, err, 2, "holds no results of video_cam")
+
+
+def test_a_folder_of_clips_and_clips_of_one_name(run, out, sample_clip, tmp_path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(sample_clip, tmp_path / folder / "v.mp4")
+    status, _, err = run(
+        "--clip", tmp_path / "a", tmp_path / "b" / "*.mp4", *BUNDLED, "--max-keyframes", "1"
+    )
+    assert (status, err) == (0, "")
+    assert sorted(p.name for p in out.iterdir()) == ["v", "v-2"]
+
+
+def test_a_folder_of_numbered_frames_is_one_clip(run, out, tmp_path) -> None:
+    import cv2
+
+    (tmp_path / "frames").mkdir()
+    for i, frame in enumerate(moving_square(18)):
+        cv2.imwrite(str(tmp_path / "frames" / f"f_{i}.png"), frame)
+    status, _, err = run("--clip", tmp_path / "frames", *BUNDLED)
+    assert (status, err) == (0, "")
+    assert len(stamps_seconds(out / "frames" / "annotated.mp4")) == 18
+
+
+def test_untrained_weights_are_named_everywhere(run, out, sample_clip) -> None:
+    status, said, _ = run(
+        "--clip", sample_clip, *BUNDLED, "--weights", "none", "--max-keyframes", "1"
+    )
+    words = "untrained network: the maps mean nothing"
+    assert status == 0 and words in said
+    folder = out / sample_clip.stem
+    assert words in (folder / "index.html").read_text()
+    assert words in json.loads((folder / "summary.json").read_text())["notes"]
+
+
+def test_list_layers_and_models(run, sample_clip) -> None:
+    status, said, _ = run("--clip", sample_clip, *BUNDLED, "--list-layers")
+    assert status == 0
+    [line] = [line for line in said.splitlines() if line.startswith("layer4 ")]
+    assert "(1, 128, 4, 4, 4)" in line and "<- default" in line and " 4 " in line
+    status, said, _ = run("--list-models")
+    assert status == 0
+    assert {line.split()[0] for line in said.splitlines()} >= {
+        "r3d_18",
+        "mc3_18",
+        "r2plus1d_18",
+        "s3d",
+        "motion3d",
+    }
+
+
+def test_several_layers_methods_and_classes_each_get_a_video(run, out, sample_clip) -> None:
+    status, _, _ = run(
+        "--clip",
+        sample_clip,
+        *BUNDLED,
+        "--layer-name",
+        "layer3",
+        "layer4",
+        "--method",
+        "gradcam",
+        "hirescam",
+        "--class-id",
+        "grow",
+        "0",
+        "--max-keyframes",
+        "1",
+    )
+    assert status == 0
+    summary = json.loads((out / sample_clip.stem / "summary.json").read_text())
+    assert [t["class_id"] for t in summary["targets"]] == [4, 0]
+    videos = summary["files"]["videos"]
+    assert videos[0] == "annotated.mp4" and len(videos) == 8
+    assert videos[1] == "annotated_2_grow_layer3_hirescam.mp4"
+    assert all((out / sample_clip.stem / name).is_file() for name in videos)
+
+
+SHARED = ROOT.parent / "shared" / "clips"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real clips are not here")
+@pytest.mark.parametrize(
+    ("name", "frames"),
+    [("armwrestling.mp4", 280), ("newtonscradle.gif", 36), ("applying_eye_makeup.avi", 164)],
+)
+def test_real_clips(name: str, frames: int, run, out) -> None:
+    status, _, err = run("--clip", SHARED / name, *BUNDLED, "--max-keyframes", "4")
+    assert (status, err) == (0, "")
+    annotated = out / Path(name).stem / "annotated.mp4"
+    assert len(stamps_seconds(annotated)) == frames
+    source = np.array(stamps_seconds(SHARED / name), float)
+    drawn = np.array(stamps_seconds(annotated), float)
+    np.testing.assert_allclose(drawn, source, atol=1e-9)

@@ -1,0 +1,39 @@
+"""The story: a clip is explained, then drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from video_cam.capture import find_module
+from video_cam.explain import explain_with
+from video_cam.labels import class_id
+from video_cam.models import Classifier
+from video_cam.options import Options
+from video_cam.output import check_target
+from video_cam.progress import Progress, silent
+from video_cam.render import Look, render_with
+
+
+def check(model: Classifier, options: Options, folders: Sequence[Path]) -> None:
+    """Raise UsageError for what would fail on every clip, before work on the first one."""
+    for layer in options.layers or ():
+        find_module(model.module, layer)
+    for wanted in options.class_ids:
+        class_id(wanted, model.labels)
+    for folder in folders:
+        check_target(folder)
+
+
+def process(
+    clip: Path,
+    folder: Path,
+    model: Classifier,
+    options: Options,
+    look: Look,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Explain one clip and write its results to ``folder``; returns its summary."""
+    explanation = explain_with(str(clip), model, options, progress)
+    return render_with(str(clip), explanation, folder, look, progress)
