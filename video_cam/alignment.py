@@ -86,6 +86,20 @@ def interpolation_matrix(centres: Positions, positions: Positions) -> np.ndarray
     return np.stack(columns, axis=1).astype(np.float32)
 
 
+def gather_onto(values: Tensor, centres: CellCentres, input_size: Sequence[int]) -> Tensor:
+    """Maps on the input's grid (N, T, H, W) -> means around the cells, (N, T', H', W').
+
+    A cell's mean is weighted as interpolation from the cells would weight the cell.
+    """
+    for axis, (cells, length) in enumerate(
+        zip((centres.t, centres.y, centres.x), input_size, strict=True), start=1
+    ):
+        matrix = torch.from_numpy(interpolation_matrix(cells, grid_positions(length, length)))
+        weights = (matrix / matrix.sum(0).clamp(min=1e-12)).to(values)
+        values = torch.tensordot(values, weights, dims=([axis], [0])).movedim(-1, axis)
+    return values
+
+
 def grid_positions(size: int, input_size: int) -> Positions:
     """Where ``size`` samples of equal width lie along an axis of ``input_size`` pixels."""
     return (np.arange(size) + 0.5) * (input_size / size) - 0.5

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from video_cam.alignment import PLACEMENTS, CellCentres, cell_centres, interpolate
+from video_cam.alignment import PLACEMENTS, CellCentres, cell_centres, gather_onto, interpolate
 from video_cam.capture import Captured, capture
 from video_cam.errors import UsageError
-from video_cam.methods import GRADIENT_METHODS, POOLING, activation_map
+from video_cam.evidence import BY_RUNNING, FROM_GRAPH, Case
+from video_cam.grids import Unpack, detached, input_size, to_grid, unpacked
+from video_cam.methods import METHODS, POOLING, needs_of, signed_map
 from video_cam.names import check_names
-from video_cam.receptive_field import UNKNOWN, Chains, trace_chains
-
-Target = int | Sequence[int] | Callable[[Any], Tensor] | None
-Unpack = Callable[[Tensor], Tensor]
+from video_cam.progress import Progress, silent
+from video_cam.receptive_field import Chains, trace_chains
+from video_cam.targets import Target, target_scores
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,28 @@ class ActivationMap:
     input_size: tuple[int, int, int]
 
 
+@dataclass(frozen=True)
+class Request:
+    """What is asked of one input, whatever its targets. The fields are those of compute_cams."""
+
+    layers: tuple[str, ...]
+    methods: tuple[str, ...] = ("gradcam",)
+    unpack: Unpack = to_grid
+    pooling: str = "clip"
+    align: str = "receptive-field"
+    aug_smooth: bool = False
+    eigen_smooth: bool = False
+    precision: str = "fp32"
+    batch_size: int = 16
+    max_channels: int | None = None
+    progress: Progress = field(default=silent, compare=False)
+
+    def __post_init__(self) -> None:
+        check_names("method", self.methods, METHODS)
+        check_names("pooling", [self.pooling], POOLING)
+        check_names("align", [self.align], PLACEMENTS)
+
+
 def compute_cams(
     model: nn.Module,
     x: Any,
@@ -44,31 +68,41 @@ def compute_cams(
     layers: Sequence[str],
     methods: Sequence[str] = ("gradcam",),
     targets: Sequence[Target] = (None,),
-    unpack: Unpack | None = None,
-    pooling: str = "clip",
-    align: str = "receptive-field",
+    **options: Any,
 ) -> list[ActivationMap]:
     """Maps for every target, layer and method (nested in that order) from one forward pass.
 
     ``x`` is what the network's forward takes: a tensor, or a tuple or list of them. A target is
     None (each sample's best class), a class id, one id per sample, or a function from the
-    network's outputs to (N,) scores; there is one backward pass per target. ``unpack`` brings a
-    layer's output to (N, K, T', H', W'); without it five axes are taken as they are and four as
-    one frame. The network is left exactly as found. Raises UsageError for wrong names.
+    network's outputs to (N,) scores; there is one backward pass per target. Options:
+
+    unpack: brings a layer's output to (N, K, T', H', W'); by default five axes are taken as they
+    are and four as one frame. pooling, align: keys of POOLING and PLACEMENTS. aug_smooth: the mean
+    over six versions of the input, flipped left to right or not, times 0.9, 1 and 1.1.
+    eigen_smooth: the first principal component of the weighted activations, not their sum.
+    batch_size: altered inputs or activations in one pass, for ablationcam and scorecam.
+    max_channels: how many channels scorecam runs, None for all. progress: see progress.py.
+
+    The network is left exactly as found. Raises UsageError for wrong names.
     """
-    check_names("method", methods, GRADIENT_METHODS)
-    check_names("pooling", [pooling], POOLING)
-    check_names("align", [align], PLACEMENTS)
+    check_names("option", list(options), Request.__dataclass_fields__)
+    request = Request(tuple(layers), tuple(methods), **options)
     size = input_size(x)
-    chains = trace_chains(model, x, layers)
-    unpack = unpack or to_grid
-    with capture(model, layers) as captured:
-        _, passes = run(model, x, captured, lambda outputs: targets)
+    chains = trace_chains(model, x, request.layers)
+    _, found = evaluate(model, x, request, lambda outputs: targets, chains)
     return [
-        _activation_map(one, layer, method, unpack, pooling, align, size, chains[layer])
-        for one in passes
-        for layer in layers
-        for method in methods
+        ActivationMap(
+            maps.values[layer, method],
+            maps.scores,
+            maps.class_ids,
+            layer,
+            method,
+            place(maps.values[layer, method], size, chains[layer], request.align),
+            size,
+        )
+        for maps in found
+        for layer in request.layers
+        for method in request.methods
     ]
 
 
@@ -87,144 +121,157 @@ def normalize(volume: Tensor) -> Tensor:
     return torch.where(peak > 0, positive / peak, torch.zeros_like(positive))
 
 
-@dataclass(frozen=True)
-class TargetPass:
-    """What one backward pass gave: activations and gradients by layer, scores (N,), class ids."""
+def place(values: Tensor, size: Sequence[int], chains: Chains, align: str) -> CellCentres:
+    """Where the cells of maps (N, T', H', W') sit in an input of ``size``."""
+    return cell_centres(values.shape[1:], size, chains, align)
 
-    activations: dict[str, Tensor]
-    gradients: dict[str, Tensor]
+
+@dataclass(frozen=True)
+class TargetMaps:
+    """One target's maps: (layer, method) -> signed float32 (N, T', H', W').
+
+    target: the same target, for other inputs: where it was the best class, that class.
+    """
+
+    values: dict[tuple[str, str], Tensor]
     scores: Tensor
     class_ids: Tensor | None
+    target: Target
 
 
-def run(
-    model: nn.Module,
-    x: Any,
-    captured: Captured,
-    choose: Callable[[Any], Sequence[Target]],
-    precision: str = "fp32",
-) -> tuple[Any, list[TargetPass]]:
-    """One forward pass and a backward pass per target, inside ``with capture(...)``.
+Choose = Callable[[Any], Sequence[Target]]
 
-    ``choose`` names the targets once the outputs are known. Returns the outputs and one TargetPass
-    per target. Networks that change, in place, a tensor that autograd had saved are refused by
-    autograd: for them, and only for them, the pass is made again with copies in the tensors' place.
+
+def evaluate(
+    model: nn.Module, x: Any, request: Request, choose: Choose, chains: dict[str, Chains]
+) -> tuple[Any, list[TargetMaps]]:
+    """The network's outputs and one TargetMaps per target; ``choose`` names the targets.
+
+    ``chains``: what trace_chains found for the layers.
     """
-    try:
-        return _run_once(model, x, captured, choose, precision)
-    except RuntimeError as error:
-        if "modified by an inplace operation" not in str(error):
-            raise
-        with torch.autograd.graph.allow_mutation_on_saved_tensors():
-            return _run_once(model, x, captured, choose, precision)
+    outputs, found = _evaluate_once(model, x, request, choose, chains)
+    if request.aug_smooth:
+        targets = [maps.target for maps in found]
+        for flip, factor in AUGMENTATIONS[1:]:
+            altered = _augmented(x, flip, factor)
+            _, more = _evaluate_once(model, altered, request, lambda _: targets, chains)
+            _add(found, more, flip)
+        _divide(found, len(AUGMENTATIONS))
+    return outputs, found
 
 
-def _run_once(
-    model: nn.Module,
-    x: Any,
-    captured: Captured,
-    choose: Callable[[Any], Sequence[Target]],
-    precision: str,
-) -> tuple[Any, list[TargetPass]]:
+# The first is the input as it is, whose outputs and targets count.
+AUGMENTATIONS = [(False, 1.0), (False, 0.9), (False, 1.1), (True, 0.9), (True, 1.0), (True, 1.1)]
+
+
+def _evaluate_once(
+    model: nn.Module, x: Any, request: Request, choose: Choose, chains: dict[str, Chains]
+) -> tuple[Any, list[TargetMaps]]:
+    """One forward pass, one backward pass per target, and what re-scoring takes."""
+    with capture(model, request.layers) as captured:
+        outputs = _forward(model, x, captured, request.precision)
+        cases = [_case(model, x, captured, outputs, target, request) for target in choose(outputs)]
+        try:
+            graph = [_from_graph(case, request) for case in cases]
+        except RuntimeError as error:
+            if "modified by an inplace operation" not in str(error):
+                raise
+            # Some networks change, in place, a tensor that autograd had saved, and autograd
+            # refuses them. For those alone the pass is made again, with copies in their place.
+            with torch.autograd.graph.allow_mutation_on_saved_tensors():
+                outputs = _forward(model, x, captured, request.precision)
+                cases = [
+                    _case(model, x, captured, outputs, case.fixed_target, request) for case in cases
+                ]
+                graph = [_from_graph(case, request) for case in cases]
+    found = [
+        _target_maps(case, evidence | _by_running(case, request), request, chains)
+        for case, evidence in zip(cases, graph, strict=True)
+    ]
+    return detached(outputs) if isinstance(outputs, Tensor) else outputs, found
+
+
+def _forward(model: nn.Module, x: Any, captured: Captured, precision: str) -> Any:
     captured.clear()
-    device = next(model.parameters()).device.type
-    with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
-        outputs = model(_detached(x))
+    with _precision(model, precision):
+        outputs = model(detached(x))
     missing = [name for name in captured.layers if name not in captured.activations]
     if missing:
         raise UsageError(f"layer {missing[0]!r} did not run in the forward pass: choose another")
-    targets = choose(outputs)
-    activations = {name: tensor.detach() for name, tensor in captured.activations.items()}
-    passes = []
-    for index, target in enumerate(targets):
-        scores, class_ids = target_scores(outputs, target)
-        more = index < len(targets) - 1
-        gradients = captured.gradients(scores.sum(), retain_graph=more)
-        passes.append(TargetPass(activations, gradients, scores.detach(), class_ids))
-    return outputs.detach() if isinstance(outputs, Tensor) else outputs, passes
+    return outputs
 
 
-def target_scores(outputs: Any, target: Target) -> tuple[Tensor, Tensor | None]:
-    """The (N,) scores a target names in the network's (N, classes) outputs, and its class ids."""
-    if callable(target):
-        return target(outputs), None
-    if not isinstance(outputs, Tensor) or outputs.ndim != 2:
-        shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise UsageError(
-            f"the network put out {shape}, expected (N, classes): give the target as a function "
-            "from its output to (N,) scores"
-        )
-    batch, classes = outputs.shape
-    if target is None:
-        class_ids = outputs.detach().argmax(1)
-    else:
-        ids = [target] * batch if isinstance(target, int) else list(target)
-        if len(ids) != batch:
-            raise UsageError(f"{len(ids)} class ids for {batch} samples: give one per sample")
-        wrong = [i for i in ids if not 0 <= i < classes]
-        if wrong:
-            raise UsageError(f"class id {wrong[0]} is outside 0 ... {classes - 1}")
-        class_ids = torch.tensor(ids, device=outputs.device)
-    return outputs.gather(1, class_ids[:, None])[:, 0], class_ids
-
-
-def weighted_maps(one: TargetPass, layer: str, method: str, unpack: Unpack, pooling: str) -> Tensor:
-    """Signed float32 (N, T', H', W') of one layer and gradient method."""
-    A, G = (_grid(unpack, tensors[layer], layer) for tensors in (one.activations, one.gradients))
-    return activation_map(GRADIENT_METHODS[method](A, G, POOLING[pooling]), A).float()
-
-
-def to_grid(output: Tensor) -> Tensor:
-    """A layer's output as (N, K, T', H', W'): four axes are one frame, five stay as they are."""
-    if output.ndim == 4:
-        return output.unsqueeze(2)
-    if output.ndim == 5:
-        return output
-    raise UsageError(
-        f"a layer's output has shape {tuple(output.shape)}, expected (N, K, T, H, W) or "
-        "(N, K, H, W): choose another layer, or give unpack="
+def _case(
+    model: nn.Module, x: Any, captured: Captured, outputs: Any, target: Target, request: Request
+) -> Case:
+    scores, class_ids = target_scores(outputs, target)
+    return Case(
+        model,
+        x,
+        captured,
+        outputs,
+        target,
+        scores,
+        class_ids,
+        request.unpack,
+        request.batch_size,
+        request.max_channels,
+        request.progress,
     )
 
 
-def input_size(x: Any) -> tuple[int, int, int]:
-    """(T, H, W) of the network's input; of several inputs, that of the one with most frames."""
-    tensors = [x] if isinstance(x, Tensor) else [item for item in x if isinstance(item, Tensor)]
-    sizes = [(*[1] * (5 - tensor.ndim), *tensor.shape[2:]) for tensor in tensors]
-    if not sizes or any(len(size) != 3 for size in sizes):
-        raise UsageError("the input must be (N, C, T, H, W) or (N, C, H, W) tensors")
-    return max(sizes)
+Found = dict[str, dict[str, Tensor]]  # evidence -> layer -> tensor
 
 
-def _activation_map(
-    one: TargetPass,
-    layer: str,
-    method: str,
-    unpack: Unpack,
-    pooling: str,
-    align: str,
-    size: tuple[int, int, int],
-    chains: Chains = UNKNOWN,
-) -> ActivationMap:
-    values = weighted_maps(one, layer, method, unpack, pooling)
-    centres = cell_centres(values.shape[1:], size, chains, align)
-    scores = one.scores.float()
-    return ActivationMap(values, scores, one.class_ids, layer, method, centres, size)
+def _from_graph(case: Case, request: Request) -> Found:
+    needs = needs_of(request.methods)
+    return {name: find(case) for name, find in FROM_GRAPH.items() if name in needs}
 
 
-def _grid(unpack: Unpack, tensor: Tensor, layer: str) -> Tensor:
-    grid = unpack(tensor)
-    if grid.ndim != 5:
-        raise UsageError(
-            f"unpack made {tuple(grid.shape)} of layer {layer!r}, expected (N, K, T, H, W)"
-        )
-    return grid
+def _by_running(case: Case, request: Request) -> Found:
+    needs = needs_of(request.methods)
+    with _precision(case.model, request.precision):
+        return {name: find(case) for name, find in BY_RUNNING.items() if name in needs}
 
 
-def _detached(x: Any) -> Any:
-    """The caller's tensors without their graph, packed afresh: some networks change the list."""
+def _precision(model: nn.Module, precision: str) -> AbstractContextManager[Any]:
+    device = next(model.parameters()).device.type
+    return torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
+
+
+def _target_maps(
+    case: Case, evidence: Found, request: Request, chains: dict[str, Chains]
+) -> TargetMaps:
+    values = {}
+    axes = POOLING[request.pooling]
+    for layer in request.layers:
+        A = unpacked(case.unpack, case.captured.activations[layer].detach(), layer)
+        for method in request.methods:
+            needed = [evidence[need][layer] for need in METHODS[method].needs]
+            map_ = signed_map(method, A, needed, axes, request.eigen_smooth)
+            if map_.shape[1:] != A.shape[2:]:  # on the input's grid: gathered onto the layer's
+                size = input_size(case.x)
+                centres = cell_centres(A.shape[2:], size, chains[layer], request.align)
+                map_ = gather_onto(map_, centres, size)
+            values[layer, method] = map_.float()
+    return TargetMaps(values, case.scores.detach().float(), case.class_ids, case.fixed_target)
+
+
+def _augmented(x: Any, flip: bool, factor: float) -> Any:
     if isinstance(x, Tensor):
-        # A tensor made in inference mode cannot be saved for backward; its clone can.
-        return x.clone() if x.is_inference() else x.detach()
-    if isinstance(x, (tuple, list)):
-        return type(x)(_detached(item) for item in x)
-    return x
+        return (x.flip(-1) if flip else x) * factor
+    return type(x)(_augmented(item, flip, factor) for item in x)
+
+
+def _add(found: list[TargetMaps], more: list[TargetMaps], flip: bool) -> None:
+    for maps, others in zip(found, more, strict=True):
+        for key, values in others.values.items():
+            # Left and right again as they were. The mean over both directions is symmetric about
+            # the middle of the grid, which is what cells placed by halves are.
+            maps.values[key] = maps.values[key] + (values.flip(-1) if flip else values)
+
+
+def _divide(found: list[TargetMaps], count: int) -> None:
+    for maps in found:
+        for key in maps.values:
+            maps.values[key] = maps.values[key] / count

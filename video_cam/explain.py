@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from video_cam.alignment import cell_centres
-from video_cam.cam import TargetPass, run, weighted_maps
-from video_cam.capture import Captured, capture
+from video_cam.cam import TargetMaps, evaluate, place
+from video_cam.capture import find_module
 from video_cam.errors import ClipError, UsageError
 from video_cam.explanation import Explanation, MapSeries, ModelInfo
 from video_cam.labels import class_id
@@ -96,6 +95,11 @@ class _Sweeps:
         self.probabilities = np.zeros((len(self.windows), len(model.labels)), np.float32)
         self.maps: dict[tuple[int, int], list[Tensor]] = {}  # (window, class id) -> layer x method
         self.input_size = (len(self.windows[0].frame_indices), *model.preprocess.crop)
+        self.request = options.request(self.layers, model.unpack, progress)
+        self.slots = [(layer, method) for layer in self.layers for method in options.methods]
+        for layer in self.layers:
+            find_module(model.module, layer)
+        self.chains = trace_chains(model.module, torch.empty(1, 3, *self.input_size), self.layers)
 
     def run(self) -> None:
         """Read the clip; read it again for windows whose maps of the chosen classes are missing."""
@@ -113,7 +117,6 @@ class _Sweeps:
         self, windows: dict[int, Window], choose: Callable[[Tensor], Sequence[int | list[int]]]
     ) -> None:
         with (
-            capture(self.model.module, self.layers) as captured,
             FrameReader(self.path, stop_index=self.span.stop) as reader,
             self.progress("explain", len(windows)) as step,
         ):
@@ -121,7 +124,7 @@ class _Sweeps:
             inputs = read_windows(frames, list(windows.values()), self.model.preprocess)
             numbered = zip(windows, inputs, strict=False)
             for batch in batches(numbered, self.options.batch_size):
-                self._explain_batch(batch, captured, choose)
+                self._explain_batch(batch, choose)
                 step(len(batch))
             for _ in frames:  # to the end, so that its frames can be counted
                 pass
@@ -135,7 +138,6 @@ class _Sweeps:
     def _explain_batch(
         self,
         batch: list[tuple[int, np.ndarray]],
-        captured: Captured,
         choose: Callable[[Tensor], Sequence[int | list[int]]],
     ) -> None:
         indices = [index for index, _ in batch]
@@ -148,19 +150,15 @@ class _Sweeps:
             self.probabilities[indices] = logits.softmax(1).cpu().numpy()
             return choose(logits)
 
-        _, passes = run(self.model.module, x, captured, note_and_choose, self.options.precision)
-        for one in passes:
-            self._keep(indices, one)
+        _, found = evaluate(self.model.module, x, self.request, note_and_choose, self.chains)
+        for maps in found:
+            self._keep(indices, maps)
 
-    def _keep(self, indices: list[int], one: TargetPass) -> None:
-        assert one.class_ids is not None  # every target here is a class
-        values = [
-            weighted_maps(one, layer, method, self.model.unpack, self.options.pooling).cpu()
-            for layer in self.layers
-            for method in self.options.methods
-        ]
-        for row, (index, target) in enumerate(zip(indices, one.class_ids.tolist(), strict=True)):
-            self.maps[index, target] = [maps[row] for maps in values]
+    def _keep(self, indices: list[int], maps: TargetMaps) -> None:
+        assert maps.class_ids is not None  # every target here is a class
+        values = [maps.values[slot].cpu() for slot in self.slots]
+        for row, (index, target) in enumerate(zip(indices, maps.class_ids.tolist(), strict=True)):
+            self.maps[index, target] = [value[row] for value in values]
 
     def _candidates(self, logits: Tensor) -> list[int | list[int]]:
         """The classes asked for, else each window's best and the best of the clip so far."""
@@ -209,19 +207,14 @@ class _Sweeps:
         )
 
     def _series(self) -> tuple[MapSeries, ...]:
-        x = torch.empty(1, 3, *self.input_size)
-        chains = trace_chains(self.model.module, x, self.layers)
-        names = [(layer, method) for layer in self.layers for method in self.options.methods]
         series = []
         for target in self.targets:
-            for slot, (layer, method) in enumerate(names):
+            for slot, (layer, method) in enumerate(self.slots):
                 rows = [self.maps[index, target][slot] for index in range(len(self.windows))]
-                values = torch.stack(rows).numpy()
-                centres = cell_centres(
-                    values.shape[1:], self.input_size, chains[layer], self.options.align
-                )
+                values = torch.stack(rows)
+                centres = place(values, self.input_size, self.chains[layer], self.options.align)
                 label = self.model.labels[target]
-                series.append(MapSeries(target, label, layer, method, values, centres))
+                series.append(MapSeries(target, label, layer, method, values.numpy(), centres))
         return tuple(series)
 
     def _notes(self) -> Iterator[str]:

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from video_cam.alignment import PLACEMENTS
+from video_cam.cam import Request
 from video_cam.errors import UsageError
-from video_cam.methods import GRADIENT_METHODS, POOLING
+from video_cam.grids import Unpack, to_grid
 from video_cam.names import check_names
+from video_cam.progress import Progress, silent
 
 SAMPLING = ("windows", "uniform")
 PRECISIONS = ("fp32", "bf16")
+_POSITIVE = ("top_k", "num_frames", "frame_rate", "window_stride", "max_channels", "batch_size")
 
 
 @dataclass(frozen=True)
@@ -37,19 +39,29 @@ class Options:
     end: float | None = None
     pooling: str = "clip"
     align: str = "receptive-field"
+    aug_smooth: bool = False
+    eigen_smooth: bool = False
+    guided: bool = False
+    max_channels: int | None = None
     precision: str = "fp32"
     batch_size: int = 4
 
     def __post_init__(self) -> None:
-        check_names("method", self.methods, GRADIENT_METHODS)
         check_names("sampling", [self.sampling], SAMPLING)
-        check_names("pooling", [self.pooling], POOLING)
-        check_names("align", [self.align], PLACEMENTS)
         check_names("precision", [self.precision], PRECISIONS)
-        for name in ("top_k", "num_frames", "frame_rate", "window_stride", "batch_size"):
+        for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"{name} {value} must be above 0")
+        self.request((), to_grid)  # which checks the names it takes
+
+    def request(
+        self, layers: tuple[str, ...], unpack: Unpack, progress: Progress = silent
+    ) -> Request:
+        """What is asked of each window."""
+        names = set(Request.__dataclass_fields__) & set(Options.__dataclass_fields__) - {"layers"}
+        shared = {name: getattr(self, name) for name in names}
+        return Request(layers, unpack=unpack, progress=progress, **shared)
 
 
 def make_options(values: dict[str, Any]) -> Options:
