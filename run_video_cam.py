@@ -213,7 +213,9 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         default=["gradcam"],
         metavar="NAME",
-        help="gradcam, gradcam++, hirescam, layercam (default: gradcam)",
+        help="gradcam (default), gradcam++, xgradcam, hirescam, gradcam-elementwise, layercam, "
+        "eigencam, eigengradcam, ablationcam, scorecam, fullgrad, finercam, shapleycam, fem, cam, "
+        "smoothgradcam++",
     )
     group.add_argument(
         "--layer",
@@ -232,6 +234,27 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--top-k", type=int, default=1, metavar="K", help="explain the K best")
     group.add_argument("--worst", action="store_true", help="and the least probable class")
+    group.add_argument(
+        "--aug-smooth",
+        action="store_true",
+        help="the mean map of six versions: flipped left to right or not, times 0.9, 1 and 1.1",
+    )
+    group.add_argument(
+        "--eigen-smooth",
+        action="store_true",
+        help="the first principal component of the weighted activations in place of their sum",
+    )
+    group.add_argument(
+        "--guided",
+        action="store_true",
+        help="also write guided/: network input | guided backprop | guided Grad-CAM",
+    )
+    group.add_argument(
+        "--max-channels",
+        type=int,
+        metavar="N",
+        help="scorecam runs only the N channels that vary most (default: all, which is exact)",
+    )
 
 
 def _add_time(group: argparse._ArgumentGroup) -> None:

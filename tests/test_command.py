@@ -311,3 +311,32 @@ def test_real_clips(name: str, frames: int, run, out) -> None:
     source = np.array(stamps_seconds(SHARED / name), float)
     drawn = np.array(stamps_seconds(annotated), float)
     np.testing.assert_allclose(drawn, source, atol=1e-9)
+
+
+def test_guided_pictures_stand_beside_the_keyframes(run, out, sample_clip) -> None:
+    import cv2
+
+    status, _, err = run("--clip", sample_clip, *BUNDLED, "--guided", "--end", "1.25")
+    assert (status, err) == (0, "")
+    folder = out / sample_clip.stem
+    saved = sorted(p.name for p in (folder / "guided").iterdir())
+    assert saved == sorted(p.name for p in (folder / "keyframes").iterdir())
+    assert len(saved) == 20
+    picture = cv2.imread(str(folder / "guided" / saved[8]))
+    assert picture.shape == (64, 3 * 64, 3)
+    _, guided, product = np.split(picture.astype(int) - 128, 3, axis=1)
+    assert 0 < np.count_nonzero(product) <= np.count_nonzero(guided)
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["files"]["guided"][0] == "guided/000000.png"
+
+
+def test_smoothing_and_perturbation_from_the_command(run, out, sample_clip) -> None:
+    status, _, err = run(
+        "--clip", sample_clip, *BUNDLED, "--method", "scorecam", "ablationcam", "eigencam",
+        "--aug-smooth", "--eigen-smooth", "--max-channels", "4", "--end", "1",
+        "--max-keyframes", "1",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    summary = json.loads((out / sample_clip.stem / "summary.json").read_text())
+    assert [m["method"] for m in summary["maps"]] == ["scorecam", "ablationcam", "eigencam"]
+    assert summary["options"]["max_channels"] == 4

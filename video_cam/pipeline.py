@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from video_cam.capture import find_module
 from video_cam.explain import explain_with
+from video_cam.guided_pictures import write_guided
 from video_cam.labels import class_id
 from video_cam.models import Classifier
 from video_cam.options import Options
@@ -36,4 +38,7 @@ def process(
 ) -> dict[str, Any]:
     """Explain one clip and write its results to ``folder``; returns its summary."""
     explanation = explain_with(str(clip), model, options, progress)
-    return render_with(str(clip), explanation, folder, look, progress)
+    also = None
+    if options.guided:
+        also = partial(write_guided, str(clip), model, explanation, progress=progress)
+    return render_with(str(clip), explanation, folder, look, progress, also)

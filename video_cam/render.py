@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -90,9 +90,14 @@ def render(
 
 
 def render_with(
-    path: str, explanation: Explanation, output_dir: Path, look: Look, progress: Progress = silent
+    path: str,
+    explanation: Explanation,
+    output_dir: Path,
+    look: Look,
+    progress: Progress = silent,
+    also: Callable[[Path], list[str]] | None = None,
 ) -> dict[str, Any]:
-    """``render`` with a ready-made look."""
+    """``render`` with a ready-made look. ``also`` writes more into the folder, and names it."""
     began = time.perf_counter()
     _check_clip(path, explanation)
     with replace_folder(output_dir) as folder:
@@ -101,6 +106,8 @@ def render_with(
         draw_timeline(folder / "timeline.png", explanation, drawn.seconds, drawn.mass)
         explanation.save(folder / "explanation.npz")
         summary = summarise(explanation, drawn.keyframes, drawn.videos, drawn.notes)
+        if also is not None:
+            summary["files"]["guided"] = also(folder)
         summary["seconds"]["render"] = time.perf_counter() - began
         write_page(folder / "index.html", summary)
         text = json.dumps(summary, indent=2, ensure_ascii=False)
