@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ from torch import nn
 from tests.networks import Nonlinear, PoolLinear, clip, seeded
 from video_cam import UsageError, compute_cams
 from video_cam.capture import capture
+from video_cam.grids import to_grid
+from video_cam.methods import METHODS
 
 
 def fingerprint(model: nn.Module) -> dict:
@@ -72,6 +75,66 @@ def test_the_model_is_left_as_found_after_an_exception(unusual: nn.Module, where
     if handle:
         handle.remove()
     assert_same(before, fingerprint(unusual))
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_the_model_is_left_as_found_wherever_a_method_fails(method: str) -> None:
+    network = seeded(PoolLinear)
+    before = fingerprint(network)
+    failed_at = 0
+    while True:
+        calls = 0
+
+        def fail(output: torch.Tensor, at: int = failed_at) -> torch.Tensor:
+            nonlocal calls
+            calls += 1
+            if calls > at:
+                raise ZeroDivisionError
+            return to_grid(output)
+
+        try:
+            compute_cams(
+                network, clip(), layers=["relu"], methods=[method], targets=[1], unpack=fail
+            )
+        except ZeroDivisionError:
+            assert_same(before, fingerprint(network))
+            failed_at += 1
+            continue
+        break
+    assert failed_at >= 1
+    assert_same(before, fingerprint(network))
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_the_model_is_left_as_found_when_a_later_run_fails(method: str) -> None:
+    network = seeded(PoolLinear)
+    runs = 0
+
+    def fail(*_: object) -> None:
+        nonlocal runs
+        runs += 1
+        if runs > 2:  # the first is on the meta device, the second is the captured one
+            raise ZeroDivisionError
+
+    handle = network.fc.register_forward_hook(fail)
+    before = fingerprint(network)
+    with suppress(ZeroDivisionError):
+        compute_cams(network, clip(), layers=["relu"], methods=[method], targets=[1])
+    assert_same(before, fingerprint(network))
+    handle.remove()
+
+
+def test_a_network_wrapped_for_several_devices() -> None:
+    network = seeded(Nonlinear)
+    wrapped = nn.DataParallel(network)
+    a, b = (compute_cams(n, clip(), layers=["layer2"])[0].values for n in (network, wrapped))
+    assert torch.equal(a, b)
+
+
+def test_frozen_parameters() -> None:
+    network, frozen = seeded(Nonlinear), seeded(Nonlinear).requires_grad_(False)
+    a, b = (compute_cams(n, clip(), layers=["layer2"])[0].values for n in (network, frozen))
+    assert torch.equal(a, b)
 
 
 def test_it_runs_in_evaluation_mode(unusual: nn.Module) -> None:

@@ -83,9 +83,12 @@ def compute_cams(
     batch_size: altered inputs or activations in one pass, for ablationcam and scorecam.
     max_channels: how many channels scorecam runs, None for all. progress: see progress.py.
 
-    The network is left exactly as found. Raises UsageError for wrong names.
+    The network is left exactly as found; one wrapped for several devices is taken out of its
+    wrapper. Raises UsageError for wrong names.
     """
     check_names("option", list(options), Request.__dataclass_fields__)
+    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        model = model.module
     request = Request(tuple(layers), tuple(methods), **options)
     size = input_size(x)
     chains = trace_chains(model, x, request.layers)
