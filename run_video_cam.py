@@ -77,16 +77,23 @@ def _process(
     """Every clip, one after the other; a clip that fails is reported and the rest go on."""
     from video_cam.clips import output_folders
     from video_cam.errors import ClipError
+    from video_cam.fingerprint import digest_of_weights, fingerprint, finished_summary
     from video_cam.pipeline import check, process
     from video_cam.progress import bar
 
     folders = output_folders(clips, parsed.output_dir)
     check(model, options, folders)
+    weights = digest_of_weights(model.module)
     failed = []
     for clip, folder in zip(clips, folders, strict=True):
         began = time.perf_counter()
+        mark = fingerprint(clip, model, weights, options, look)
+        if not parsed.overwrite and finished_summary(folder, mark):
+            _say(f"{clip}: finished before, nothing has changed; see {folder / 'index.html'}")
+            _show(folder, parsed)
+            continue
         try:
-            summary = process(clip, folder, model, options, look, bar)
+            summary = process(clip, folder, model, options, look, bar, mark)
         except ClipError as error:
             if parsed.debug:
                 traceback.print_exc()
@@ -94,10 +101,7 @@ def _process(
             _complain(str(error), EXIT_CLIP_FAILED)
             continue
         _report(summary, folder, time.perf_counter() - began)
-        if parsed.show:
-            import webbrowser
-
-            webbrowser.open((folder / "index.html").resolve().as_uri())
+        _show(folder, parsed)
     if failed and len(clips) > 1:
         _complain(f"{len(failed)} of {len(clips)} clips failed: {', '.join(failed)}", 1)
     return EXIT_CLIP_FAILED if failed else EXIT_DONE
@@ -108,6 +112,13 @@ def _report(summary: dict[str, Any], folder: Path, seconds: float) -> None:
         _say(f"note: {note}")
     scores = ", ".join(f"{t['label']} {t['score']:.0%}" for t in summary["targets"])
     _say(f"{summary['clip']['path']}: {scores}; {seconds:.1f} s; see {folder / 'index.html'}")
+
+
+def _show(folder: Path, parsed: argparse.Namespace) -> None:
+    if parsed.show:
+        import webbrowser
+
+        webbrowser.open((folder / "index.html").resolve().as_uri())
 
 
 def _list_layers(clip: Path, model: Classifier, options: Options) -> int:
@@ -324,6 +335,11 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         default="outputs",
         metavar="DIR",
         help="results go to DIR/<clip's name>/ (default: outputs)",
+    )
+    group.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="make finished results again, though clip, weights and options have not changed",
     )
     group.add_argument(
         "--max-keyframes",

@@ -10,20 +10,21 @@ import av
 from models3d.drawn_clips import CLASSES, DrawnClip, Frames, draw_clip
 
 SIZE = 256
-NUM_FRAMES = 48
+NUM_FRAMES = 32
+EVENT = (11, 21)  # so that every 16-frame window of the clip sees some of it
 FRAME_RATE = 16
 
 SAMPLES: dict[str, tuple[int, str]] = {  # file stem -> (held-out seed, class)
-    "dash_right": (106, "dash right"),
-    "spin": (110, "spin"),
-    "grow": (104, "grow"),
+    "dash_right": (105, "dash right"),
+    "spin": (124, "spin"),
+    "grow": (109, "grow"),
 }
 
 
 def draw_sample(name: str, **options: Any) -> DrawnClip:
     """The drawing behind ``clips/<name>.mp4``: its frames before compression, mask and event."""
     seed, action = SAMPLES[name]
-    shape = {"num_frames": NUM_FRAMES, "size": SIZE, **options}
+    shape = {"num_frames": NUM_FRAMES, "event": EVENT, "size": SIZE, **options}
     return draw_clip(seed, class_id=CLASSES.index(action), **shape)
 
 

@@ -28,8 +28,8 @@ def _conv(inputs: int, outputs: int, stride: Stride) -> nn.Conv3d:
 def _see_motion(weight: Tensor) -> None:
     """Make the first 12 filters of ``weight`` (C, 3, T, H, W) blind to what stands still.
 
-    Colour varies far more than motion does; without this head start the network spends its
-    first steps on appearance, which says nothing about the class.
+    Colour varies far more than motion does and says nothing about the class: this way the
+    network need not first learn to look past it.
     """
     weight[:12] -= weight[:12].mean(dim=2, keepdim=True)
 

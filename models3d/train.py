@@ -170,7 +170,7 @@ def _restore(path: Path, parts: dict[str, Any], recipe: Recipe) -> int:
     """Load the states saved beside the weights; returns the step to go on from."""
     if not path.exists():
         raise FileNotFoundError(f"{path}: nothing to resume; leave --resume away to start anew")
-    saved = torch.load(path)
+    saved = torch.load(path, weights_only=True)
     if saved["recipe"] != asdict(recipe):
         raise ValueError(f"{path} was begun with another recipe: {saved['recipe']}")
     for name, part in parts.items():

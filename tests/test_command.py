@@ -17,6 +17,10 @@ import torch
 
 import run_video_cam
 from tests.media import cut_file, moving_square, stamps_seconds, write_clip, write_sound
+from video_cam import load_model
+from video_cam.fingerprint import digest_of_weights, fingerprint
+from video_cam.options import Options
+from video_cam.render import Look
 
 ROOT = Path(run_video_cam.__file__).parent
 BUNDLED = ("--model", "motion3d")
@@ -211,13 +215,47 @@ def test_an_interrupt_leaves_nothing_half_written(out: Path, tmp_path: Path) -> 
     assert list(out.iterdir()) == []
 
 
-def test_results_are_replaced_and_foreign_folders_are_not(run, out, sample_clip) -> None:
-    quick = ("--max-keyframes", "1", *BUNDLED)
-    assert run("--clip", sample_clip, *quick)[0] == 0
-    assert run("--clip", sample_clip, *quick)[0] == 0
-    (out / sample_clip.stem / "summary.json").unlink()
-    status, _, err = run("--clip", sample_clip, *quick)
+def test_finished_results_are_kept_changed_ones_replaced(run, out, sample_clip) -> None:
+    quick = ("--clip", sample_clip, "--max-keyframes", "1", *BUNDLED)
+    summary = out / sample_clip.stem / "summary.json"
+
+    def written_at(*more: str) -> tuple[int, str]:
+        status, said, err = run(*quick, *more)
+        assert (status, err) == (0, "")
+        return summary.stat().st_mtime_ns, said
+
+    first, _ = written_at()
+    second, said = written_at()
+    assert second == first and "nothing has changed" in said
+    third, _ = written_at("--overwrite")
+    assert third > first
+    fourth, _ = written_at("--colormap", "jet")
+    assert fourth > third
+    (summary.parent / "annotated.mp4").unlink()
+    fifth, _ = written_at("--colormap", "jet")
+    assert fifth > fourth and (summary.parent / "annotated.mp4").exists()
+
+
+def test_foreign_folders_are_not_replaced(run, out, sample_clip) -> None:
+    (out / sample_clip.stem).mkdir(parents=True)
+    (out / sample_clip.stem / "thesis.tex").touch()
+    status, _, err = run("--clip", sample_clip, *BUNDLED, "--overwrite")
     assert_one_error_line(status, err, 2, "holds no results of video_cam")
+    assert [p.name for p in (out / sample_clip.stem).iterdir()] == ["thesis.tex"]
+
+
+def test_other_weights_make_another_fingerprint(bundled, sample_clip) -> None:
+    digest = digest_of_weights(bundled.module)
+    assert digest == digest_of_weights(load_model("motion3d").module)
+    assert digest != digest_of_weights(load_model("motion3d", "none").module)
+    marks = {
+        fingerprint(sample_clip, bundled, weights, options, look)
+        for weights in (digest, "other")
+        for options in (Options(), Options(top_k=2))
+        for look in (Look(), Look(alpha=0.1))
+    }
+    assert len(marks) == 8
+    assert fingerprint(sample_clip, bundled, digest, Options(batch_size=9), Look()) in marks
 
 
 def test_a_folder_of_clips_and_clips_of_one_name(run, out, sample_clip, tmp_path) -> None:

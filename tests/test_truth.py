@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,7 @@ from video_cam import Classifier
 from video_cam.painting import MapPainter
 
 HELD_OUT = range(700_000, 700_096)  # never trained on, see models3d/train.py
+NEAR = 7  # pixels of 64: under half of the 16 between two cells of layer4
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +36,12 @@ def held_out(bundled: Classifier):
 
 
 def hits_in_space(maps: np.ndarray, masks: np.ndarray) -> float:
-    """The share of event frames whose hottest pixel lies on the acting sprite."""
+    """The share of event frames whose hottest pixel lies within NEAR of the acting sprite."""
+    kernel = np.ones((2 * NEAR + 1, 2 * NEAR + 1), np.uint8)
+    near = np.stack([[cv2.dilate(m.astype(np.uint8), kernel) for m in clip] for clip in masks])
     hits = [
         mask[np.unravel_index(heat.argmax(), heat.shape)]
-        for cam, truth in zip(maps, masks, strict=True)
+        for cam, truth in zip(maps, near, strict=True)
         for heat, mask in zip(cam, truth, strict=True)
         if mask.any()
     ]
@@ -50,13 +54,13 @@ def hits_in_time(maps: np.ndarray, masks: np.ndarray) -> float:
     return float(np.mean([m.any((1, 2))[h.argmax()] for h, m in zip(mass, masks, strict=True)]))
 
 
-def test_the_hottest_pixel_is_on_the_acting_sprite(held_out) -> None:
+def test_the_hottest_pixel_is_at_the_acting_sprite(held_out) -> None:
     maps, masks = held_out
     assert len(maps) > 60
-    # Shuffled truth says how often this happens by chance.
+    # Another clip's truth says how often this happens by chance.
     chance = hits_in_space(maps, np.roll(masks, 1, axis=0))
-    assert hits_in_space(maps, masks) > 0.7
-    assert chance < 0.3
+    assert hits_in_space(maps, masks) > 0.8
+    assert chance < 0.5
 
 
 def test_the_hottest_frame_is_in_the_event(held_out) -> None:
@@ -87,5 +91,7 @@ def test_on_the_sample_clips_the_heat_of_the_video_is_on_the_actor(name, bundled
     for t in range(start, end):
         heat = painter.heat(seconds[t])
         y, x = np.unravel_index(heat.argmax(), heat.shape)
-        hits.append(truth.mask[t, max(y - 8, 0) : y + 9, max(x - 8, 0) : x + 9].any())
+        reach = 4 * NEAR  # the clip has four pixels for one of the network's
+        box = np.s_[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
+        hits.append(truth.mask[t][box].any())
     assert np.mean(hits) >= 0.7

@@ -35,10 +35,14 @@ def process(
     options: Options,
     look: Look,
     progress: Progress = silent,
+    mark: str | None = None,
 ) -> dict[str, Any]:
-    """Explain one clip and write its results to ``folder``; returns its summary."""
+    """Explain one clip and write its results to ``folder``; returns its summary.
+
+    ``mark`` is the fingerprint to keep in the summary.
+    """
     explanation = explain_with(str(clip), model, options, progress)
     also = None
     if options.guided:
         also = partial(write_guided, str(clip), model, explanation, progress=progress)
-    return render_with(str(clip), explanation, folder, look, progress, also)
+    return render_with(str(clip), explanation, folder, look, progress, also, mark)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -65,6 +66,18 @@ def trace_chains(model: nn.Module, x: Any, layers: Sequence[str]) -> dict[str, C
     """
     if not isinstance(x, Tensor):
         return dict.fromkeys(layers, UNKNOWN)
+    # A network is followed once for each input size, unless its modules are exchanged.
+    known = _KNOWN.setdefault(model, {})
+    key = (tuple(x.shape[1:]), tuple(layers), tuple(map(id, model.modules())))
+    if key not in known:
+        known[key] = _trace(model, x, layers)
+    return known[key]
+
+
+_KNOWN: WeakKeyDictionary[nn.Module, dict[Any, dict[str, Chains]]] = WeakKeyDictionary()
+
+
+def _trace(model: nn.Module, x: Tensor, layers: Sequence[str]) -> dict[str, Chains]:
     try:
         outputs = _run_on_meta(model, x, layers)
     # Whatever a stranger's forward raises on shapes alone, the answer is the same: not known.

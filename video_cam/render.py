@@ -96,8 +96,12 @@ def render_with(
     look: Look,
     progress: Progress = silent,
     also: Callable[[Path], list[str]] | None = None,
+    mark: str | None = None,
 ) -> dict[str, Any]:
-    """``render`` with a ready-made look. ``also`` writes more into the folder, and names it."""
+    """``render`` with a ready-made look.
+
+    ``also`` writes more into the folder, and names it; ``mark`` is kept as the fingerprint.
+    """
     began = time.perf_counter()
     _check_clip(path, explanation)
     with replace_folder(output_dir) as folder:
@@ -106,6 +110,7 @@ def render_with(
         draw_timeline(folder / "timeline.png", explanation, drawn.seconds, drawn.mass)
         explanation.save(folder / "explanation.npz")
         summary = summarise(explanation, drawn.keyframes, drawn.videos, drawn.notes)
+        summary["fingerprint"] = mark
         if also is not None:
             summary["files"]["guided"] = also(folder)
         summary["seconds"]["render"] = time.perf_counter() - began

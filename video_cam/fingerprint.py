@@ -1,0 +1,65 @@
+"""Is a clip's result still what these options, weights and file would give?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from video_cam.models import Classifier
+from video_cam.options import Options
+from video_cam.output import MARK
+from video_cam.render import Look
+from video_cam.version import __version__
+
+# They change how fast a result is made, not what it is.
+_SPEED = ("batch_size",)
+
+
+def digest_of_weights(module: nn.Module) -> str:
+    """SHA-256 of a network's parameters and buffers with their names."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def fingerprint(
+    clip: Path, model: Classifier, weights_digest: str, options: Options, look: Look
+) -> str:
+    """A short text that changes with anything that changes the result."""
+    parts: dict[str, Any] = {
+        "version": __version__,
+        "clip": _files(clip),
+        "model": [model.name, weights_digest, *model.labels],
+        "options": {k: v for k, v in asdict(options).items() if k not in _SPEED},
+        "look": asdict(look),
+    }
+    text = json.dumps(parts, default=str, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def finished_summary(folder: Path, expected: str) -> dict[str, Any] | None:
+    """The summary of an earlier result with this fingerprint, if its files are still there."""
+    try:
+        summary = json.loads((folder / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(summary, dict) or summary.get("fingerprint") != expected:
+        return None
+    files = summary["files"]
+    names = [*files["videos"], files["page"], files["explanation"], files["keyframes"]]
+    return summary if all((folder / name).exists() for name in names) else None
+
+
+def _files(clip: Path) -> list[tuple[str, int, int]]:
+    """Path, size and time of change of the clip's file or files."""
+    files = sorted(clip.iterdir()) if clip.is_dir() else [clip]
+    stats = [(str(file.resolve()), file.stat()) for file in files]
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
