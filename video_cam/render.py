@@ -175,7 +175,7 @@ class _Drawing:
         with ExitStack() as open_:
             reader = open_.enter_context(FrameReader(self.path, first, stop))
             writers = [open_.enter_context(self._writer(name)) for name in self.names]
-            pool = open_.enter_context(ThreadPoolExecutor(1))
+            pool = open_.enter_context(ThreadPoolExecutor(2))
             step = open_.enter_context(self.progress("render", stop - first))
             for frame in reader:
                 rows = self._paint(frame)
