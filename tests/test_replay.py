@@ -17,6 +17,7 @@ from torchvision.models.video import r3d_18
 from tests.networks import Nonlinear, PoolLinear, clip, seeded
 from tests.test_capture import assert_same, fingerprint
 from video_cam import UsageError
+from video_cam.capture import frozen_evaluation
 from video_cam.replay import replay
 
 
@@ -279,7 +280,7 @@ def test_a_rerun_is_a_full_pass_with_the_layer_swapped(
 ) -> None:
     network = settled(build, **options)
     x, sample = inputs(build, samples), samples - 1
-    with torch.no_grad():
+    with torch.no_grad(), frozen_evaluation(network):
         plain = logits(network(inputs(build, samples)))
     with replay(network, x, layer) as recorded:
         torch.testing.assert_close(logits(recorded.outputs), plain, rtol=0, atol=0)

@@ -69,14 +69,18 @@ def capture(model: nn.Module, layers: Sequence[str]) -> Iterator[Captured]:
 @contextmanager
 def frozen_evaluation(model: nn.Module) -> Iterator[None]:
     """Evaluation mode and frozen parameters inside the block; every flag as it was afterwards."""
+    # PyTorch's transformer layers have a fused path that runs none of their sub-modules.
+    fused = torch.backends.mha.get_fastpath_enabled()
     training = [(module, module.training) for module in model.modules()]
     trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:
+        torch.backends.mha.set_fastpath_enabled(False)
         model.eval()
         for parameter, _ in trainable:
             parameter.requires_grad_(False)
         yield
     finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
         for module, flag in training:
             module.training = flag
         for parameter, flag in trainable:

@@ -12,7 +12,7 @@ A call is known by its module and by how many calls of that module came before i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -38,11 +38,7 @@ def replay(model: nn.Module, x: Any, layer: str, *, samples: int | None = None) 
     exactly once.
     """
     module = find_module(model, layer)
-    with ExitStack() as stack:
-        stack.enter_context(frozen_evaluation(model))
-        # PyTorch's transformer layers have a fused path that calls no sub-module; a hook on one
-        # of them makes them take the other.
-        stack.callback(module.register_forward_hook(lambda *_: None).remove)
+    with frozen_evaluation(model):
         yield _record(model, x, layer, module, samples)
 
 
