@@ -76,7 +76,7 @@ def _process(
 ) -> int:
     """Every clip, one after the other; a clip that fails is reported and the rest go on."""
     from video_cam.clips import output_folders
-    from video_cam.errors import ClipError
+    from video_cam.errors import VideoCamError
     from video_cam.fingerprint import digest_of_weights, fingerprint, finished_summary
     from video_cam.pipeline import check, process
     from video_cam.progress import bar
@@ -94,7 +94,9 @@ def _process(
             continue
         try:
             summary = process(clip, folder, model, options, look, bar, mark)
-        except ClipError as error:
+        except VideoCamError as error:
+            if len(clips) == 1:
+                raise
             if parsed.debug:
                 traceback.print_exc()
             failed.append(str(clip))
@@ -102,7 +104,7 @@ def _process(
             continue
         _report(summary, folder, time.perf_counter() - began)
         _show(folder, parsed)
-    if failed and len(clips) > 1:
+    if failed:
         _complain(f"{len(failed)} of {len(clips)} clips failed: {', '.join(failed)}", 1)
     return EXIT_CLIP_FAILED if failed else EXIT_DONE
 

@@ -83,3 +83,12 @@ def test_windows_of_one_frame_are_interpolated_between_neighbours() -> None:
     assert frames.at(values, 1.0)[0, 0] == pytest.approx(10)
     assert frames.at(values, 0.5)[0, 0] == pytest.approx(5)
     assert [w for w, _, _ in frames.weights(0.5)] == [0, 1]
+
+
+def test_a_slow_source_does_not_stretch_a_window_over_frames_it_never_saw() -> None:
+    # One frame per second, sampled at 15: a window holds one frame or two.
+    rows = [[0.0] * 16, [0.0] * 8 + [1.0] * 8, [1.0] * 16]
+    slow = TimeBlend(np.array(rows), np.array([0.0, 8.0]))
+    assert [w for w, _, _ in slow.weights(0.0)] == [0, 1]
+    assert [w for w, _, _ in slow.weights(1.0)] == [1, 2]
+    assert slow.weights(3.0) == []

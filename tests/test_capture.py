@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from contextlib import suppress
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -240,6 +241,8 @@ def test_one_forward_serves_all_layers_methods_and_targets() -> None:
         ({"layers": ["layer2"], "methods": ["grad-cam"]}, "did you mean gradcam"),
         ({"layers": ["layer2"], "targets": [9]}, "class id 9 is outside 0 ... 3"),
         ({"layers": ["layer2"], "targets": [[0]]}, "1 class ids for 2 samples"),
+        ({"layers": ["layer2"], "targets": 3}, "must be a list"),
+        ({"layers": ["layer2"], "precision": "fp16"}, "unknown precision 'fp16'"),
     ],
 )
 def test_a_mistake_gets_one_clear_line(options: dict, words: str) -> None:
@@ -267,3 +270,25 @@ def test_layers_that_cannot_be_mapped_say_why() -> None:
     }.items():
         with pytest.raises(UsageError, match=words):
             compute_cams(seeded(Odd), clip(), layers=[layer])
+
+
+def test_one_name_stands_for_a_list_of_one_and_numpy_counts_as_a_number() -> None:
+    network = seeded(Nonlinear)
+    [a] = compute_cams(network, clip(), layers=["layer2"], methods=["layercam"], targets=[1])
+    [b] = compute_cams(network, clip(), layers="layer2", methods="layercam", targets=[np.int64(1)])
+    assert torch.equal(a.values, b.values)
+
+
+def test_a_classifier_in_the_place_of_its_network_is_named(bundled) -> None:
+    with pytest.raises(UsageError, match=r"is a Classifier, .* give its .module"):
+        compute_cams(bundled, torch.zeros(1, 3, 16, 64, 64), layers=["layer4"])
+
+
+@pytest.mark.parametrize("method", ["gradcam", "cam", "eigencam", "ablationcam"])
+def test_bf16_gives_about_the_same_map(method: str, bundled) -> None:
+    x = torch.randn(1, 3, 16, 64, 64, generator=torch.Generator().manual_seed(0))
+    options = {"layers": ["layer4"], "methods": [method], "targets": [2]}
+    [fp32] = compute_cams(bundled.module, x, **options)
+    [bf16] = compute_cams(bundled.module, x, precision="bf16", **options)
+    both = torch.stack([fp32.values.flatten(), bf16.values.flatten()])
+    assert torch.corrcoef(both)[0, 1] > 0.95

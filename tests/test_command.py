@@ -18,6 +18,7 @@ import torch
 import run_video_cam
 from tests.media import cut_file, moving_square, stamps_seconds, write_clip, write_sound
 from video_cam import load_model
+from video_cam.clips import output_folders
 from video_cam.fingerprint import digest_of_weights, fingerprint
 from video_cam.options import Options
 from video_cam.render import Look
@@ -267,6 +268,23 @@ def test_a_folder_of_clips_and_clips_of_one_name(run, out, sample_clip, tmp_path
     )
     assert (status, err) == (0, "")
     assert sorted(p.name for p in out.iterdir()) == ["v", "v-2"]
+
+
+@pytest.mark.parametrize("name", ["...mp4", "a.b.mp4", "-dash.mp4", "sp ace%20'q.mp4", "é.mp4"])
+def test_results_stay_inside_the_output_folder_whatever_the_name(name: str, tmp_path) -> None:
+    [folder] = output_folders([tmp_path / name], tmp_path / "out")
+    assert folder.parent == tmp_path / "out"
+    assert folder.resolve().parent == (tmp_path / "out").resolve()
+
+
+def test_one_clip_too_short_for_the_start_does_not_stop_the_others(
+    run, out, sample_clip, tmp_path
+) -> None:
+    short = write_clip(tmp_path / "short.mp4", 5)
+    quick = ("--start", "1", "--frame-rate", "16", "--max-keyframes", "1", *BUNDLED)
+    status, _, err = run("--clip", short, sample_clip, *quick)
+    assert status == 1 and "no frame between 1.0 s and the end" in err
+    assert [p.name for p in out.iterdir()] == [sample_clip.stem]
 
 
 def test_a_folder_of_numbered_frames_is_one_clip(run, out, tmp_path) -> None:

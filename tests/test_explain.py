@@ -155,11 +155,28 @@ def test_weights_that_give_no_numbers_are_reported(sample_clip) -> None:
         ({"window_stride": 0}, "window_stride 0 must be above 0"),
         ({"start": 99.0}, "the clip runs from"),
         ({"class_ids": ["spinn"]}, "did you mean spin"),
+        ({"methods": []}, "no method or no layer"),
+        ({"start": float("nan")}, "start nan must be a finite number"),
+        ({"end": float("inf")}, "end inf must be a finite number"),
     ],
 )
 def test_wrong_options(options, words, bundled, sample_clip) -> None:
     with pytest.raises(UsageError, match=words):
         video_cam.explain(sample_clip, bundled, **options)
+
+
+def test_single_names_and_plain_numbers_are_taken_as_they_come(bundled, sample_clip) -> None:
+    plain = video_cam.explain(
+        sample_clip, bundled, methods="layercam", layers="layer3", class_ids=np.int64(2),
+        frame_rate=8.0,
+    )  # fmt: skip
+    exact = video_cam.explain(
+        sample_clip, bundled, methods=["layercam"], layers=["layer3"], class_ids=[2],
+        frame_rate=Fraction(8),
+    )  # fmt: skip
+    np.testing.assert_array_equal(plain.maps[0].values, exact.maps[0].values)
+    assert plain.frame_indices[0].tolist() == list(range(0, 32, 2))
+    assert plain.options == exact.options
 
 
 class CountedFrame:
@@ -183,7 +200,7 @@ def test_each_frame_is_converted_once_and_only_where_needed(bundled) -> None:
 def test_saved_and_loaded_it_is_the_same(explanation, tmp_path) -> None:
     explanation.save(tmp_path / "e.npz")
     again = Explanation.load(tmp_path / "e.npz")
-    for name in ("clip", "model", "labels", "geometry", "span", "notes", "seconds"):
+    for name in ("clip", "model", "labels", "geometry", "span", "notes", "seconds", "options"):
         assert getattr(again, name) == getattr(explanation, name), name
     assert again.timeline.same_stamps(explanation.timeline)
     np.testing.assert_array_equal(again.frame_indices, explanation.frame_indices)

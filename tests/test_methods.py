@@ -145,10 +145,11 @@ def shapley_reference(network: nn.Module, x: Tensor, A: Tensor) -> np.ndarray:
 
 def smooth_reference(network: nn.Module, x: Tensor, A: Tensor) -> np.ndarray:
     generator = torch.Generator().manual_seed(0)
-    spread = 0.15 * (x.max() - x.min())
+    spread = torch.stack([0.15 * (sample.max() - sample.min()) for sample in x])
     powers = [torch.zeros_like(A) for _ in range(3)]
     for _ in range(8):
-        noisy = x + spread * torch.randn(x.shape, generator=generator, dtype=x.dtype)
+        noise = torch.randn(x.shape[1:], generator=generator, dtype=x.dtype)
+        noisy = torch.stack([sample + s * noise for sample, s in zip(x, spread, strict=True)])
         _, G = activations_and_gradients(network, noisy, LAYER)
         powers = [total + G**p / 8 for p, total in zip((1, 2, 3), powers, strict=True)]
     D1, D2, D3 = powers

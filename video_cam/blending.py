@@ -109,7 +109,9 @@ class _Knots:
 
 def _typical_step(sample_seconds: np.ndarray) -> float:
     """Seconds per sample for windows that hold one frame only; endless for a still image."""
-    for spacing in (np.diff(sample_seconds, axis=1), np.diff(sample_seconds[:, 0])):
+    lengths = sample_seconds[:, -1] - sample_seconds[:, 0]
+    per_sample = lengths / max(sample_seconds.shape[1] - 1, 1)
+    for spacing in (per_sample, np.diff(sample_seconds[:, 0])):
         positive = spacing[spacing > 0]
         if len(positive):
             return float(np.median(positive))

@@ -16,10 +16,12 @@ from video_cam.errors import UsageError
 from video_cam.evidence import BY_RUNNING, FROM_GRAPH, Case
 from video_cam.grids import Unpack, detached, input_size, to_grid, unpacked
 from video_cam.methods import METHODS, POOLING, needs_of, signed_map
-from video_cam.names import check_names
+from video_cam.names import as_tuple, check_names
 from video_cam.progress import Progress, silent
 from video_cam.receptive_field import Chains, trace_chains
 from video_cam.targets import Target, target_scores
+
+PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Request:
         check_names("method", self.methods, METHODS)
         check_names("pooling", [self.pooling], POOLING)
         check_names("align", [self.align], PLACEMENTS)
+        check_names("precision", [self.precision], PRECISIONS)
 
 
 def compute_cams(
@@ -87,9 +90,16 @@ def compute_cams(
     wrapper. Raises UsageError for wrong names.
     """
     check_names("option", list(options), Request.__dataclass_fields__)
+    if not isinstance(model, nn.Module):
+        raise UsageError(
+            f"the network is a {type(model).__name__}, expected an nn.Module: "
+            "of a video_cam classifier give its .module"
+        )
     if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
         model = model.module
-    request = Request(tuple(layers), tuple(methods), **options)
+    request = Request(as_tuple(layers), as_tuple(methods), **options)
+    if not isinstance(targets, list | tuple):
+        raise UsageError(f"targets {targets!r} must be a list with one entry for each target")
     size = input_size(x)
     chains = trace_chains(model, x, request.layers)
     _, found = evaluate(model, x, request, lambda outputs: targets, chains)

@@ -29,6 +29,8 @@ def output_folders(clips: Sequence[Path], output_dir: str | Path) -> list[Path]:
     folders: list[Path] = []
     for clip in clips:
         stem = clip.resolve().name if clip.is_dir() else clip.stem
+        if not stem.strip("."):  # "..", which is a folder's name for its parent, and the like
+            stem = clip.name.replace(".", "_") or "clip"
         folder, number = Path(output_dir) / stem, 2
         while folder in folders:
             folder, number = Path(output_dir) / f"{stem}-{number}", number + 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from os import PathLike, fspath
 from typing import Any
 
@@ -201,7 +200,7 @@ class _Sweeps:
             probabilities=self.probabilities,
             maps=self._series(),
             span=(self.span.first, self.span.stop),
-            options={k: v for k, v in asdict(self.options).items() if k != "batch_size"},
+            options=self.options.as_json(),
             notes=tuple(self._notes()),
             seconds=seconds,
         )
@@ -227,9 +226,10 @@ class _Sweeps:
             yield f"{self.num_damaged} damaged packets were skipped"
         padded = self.windows[0].num_padded
         if padded:
+            repeated = "frames are" if self.options.sampling == "uniform" else "its last frame is"
             yield (
                 f"the clip gives {self.input_size[0] - padded} of the {self.input_size[0]} frames "
-                "the network takes: its last frame is repeated"
+                f"the network takes: {repeated} repeated"
             )
 
 

@@ -17,9 +17,6 @@ from video_cam.output import MARK
 from video_cam.render import Look
 from video_cam.version import __version__
 
-# They change how fast a result is made, not what it is.
-_SPEED = ("batch_size",)
-
 
 def digest_of_weights(module: nn.Module) -> str:
     """SHA-256 of a network's parameters and buffers with their names."""
@@ -38,7 +35,7 @@ def fingerprint(
         "version": __version__,
         "clip": _files(clip),
         "model": [model.name, weights_digest, *model.labels],
-        "options": {k: v for k, v in asdict(options).items() if k not in _SPEED},
+        "options": options.as_json(),
         "look": asdict(look),
     }
     text = json.dumps(parts, default=str, sort_keys=True)
@@ -60,6 +57,6 @@ def finished_summary(folder: Path, expected: str) -> dict[str, Any] | None:
 
 def _files(clip: Path) -> list[tuple[str, int, int]]:
     """Path, size and time of change of the clip's file or files."""
-    files = sorted(clip.iterdir()) if clip.is_dir() else [clip]
+    files = sorted(f for f in clip.iterdir() if f.is_file()) if clip.is_dir() else [clip]
     stats = [(str(file.resolve()), file.stat()) for file in files]
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 
 from video_cam.errors import UsageError
@@ -33,10 +34,11 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
 
 def class_id(text: str | int, labels: Sequence[str]) -> int:
     """A class by its number or its name (case does not matter); UsageError with near names."""
-    if isinstance(text, int) or text.isdecimal():
-        if int(text) < len(labels):
+    if isinstance(text, Integral) or str(text).isdecimal():
+        if 0 <= int(text) < len(labels):
             return int(text)
         raise UsageError(f"class id {text} is outside 0 ... {len(labels) - 1}")
+    text = str(text)
     lowered = [label.lower() for label in labels]
     if text.lower() in lowered:
         return lowered.index(text.lower())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from video_cam.errors import UsageError
 
@@ -14,6 +15,13 @@ def check_names(what: str, names: Sequence[str], known: Iterable[str]) -> None:
     for name in names:
         if name not in known:
             raise UsageError(f"unknown {what} {name!r}: {nearest(name, known)}")
+
+
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """A list as a tuple; a single name or number as a tuple of one."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        return (value,)
+    return tuple(value)
 
 
 def nearest(name: str, known: Sequence[str], most: int = 3) -> str:

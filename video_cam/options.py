@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 from fractions import Fraction
+from numbers import Integral
 from typing import Any
 
 from video_cam.cam import Request
 from video_cam.errors import UsageError
 from video_cam.grids import Unpack, to_grid
-from video_cam.names import check_names
+from video_cam.names import as_tuple, check_names
 from video_cam.progress import Progress, silent
 
 SAMPLING = ("windows", "uniform")
-PRECISIONS = ("fp32", "bf16")
+# They change how fast a result is made, not what it is.
+_SPEED = ("batch_size",)
 _POSITIVE = ("top_k", "num_frames", "frame_rate", "window_stride", "max_channels", "batch_size")
 
 
@@ -48,12 +51,22 @@ class Options:
 
     def __post_init__(self) -> None:
         check_names("sampling", [self.sampling], SAMPLING)
-        check_names("precision", [self.precision], PRECISIONS)
+        if not self.methods or self.layers == ():
+            raise UsageError("no method or no layer is named: give at least one, or leave it out")
+        for name in ("start", "end"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise UsageError(f"{name} {value} must be a finite number of seconds")
         for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"{name} {value} must be above 0")
         self.request((), to_grid)  # which checks the names it takes
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything that changes the result, in JSON's types."""
+        values = {k: v for k, v in asdict(self).items() if k not in _SPEED}
+        return {k: _plain(v) for k, v in values.items()}
 
     def request(
         self, layers: tuple[str, ...], unpack: Unpack, progress: Progress = silent
@@ -64,8 +77,31 @@ class Options:
         return Request(layers, unpack=unpack, progress=progress, **shared)
 
 
+def _python_number(value: Any) -> Any:
+    """NumPy's integers are not JSON's."""
+    return int(value) if isinstance(value, Integral) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Fraction):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+_NAMES = ("methods", "layers", "class_ids")
+
+
 def make_options(values: dict[str, Any]) -> Options:
-    """Options from keyword arguments; lists become tuples. UsageError for a wrong name."""
+    """Options from keyword arguments. UsageError for a wrong name.
+
+    One method, layer or class may stand for a list of one; a frame rate may be any number.
+    """
     check_names("option", list(values), Options.__dataclass_fields__)
-    frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    frozen: dict[str, Any] = dict(values)
+    for name in set(_NAMES) & set(frozen):
+        if frozen[name] is not None:
+            frozen[name] = tuple(map(_python_number, as_tuple(frozen[name])))
+    if isinstance(frozen.get("frame_rate"), int | float):
+        # Nobody's frame rate is finer than a thousandth of a frame in a hundred seconds.
+        frozen["frame_rate"] = Fraction(frozen["frame_rate"]).limit_denominator(100_000)
     return Options(**frozen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -28,7 +29,11 @@ def target_scores(outputs: Any, target: Target) -> tuple[Tensor, Tensor | None]:
     if target is None:
         class_ids = outputs.detach().argmax(1)
     else:
-        ids = [target] * batch if isinstance(target, int) else list(target)
+        ids = (
+            [int(target)] * batch
+            if isinstance(target, int | Integral)
+            else [int(i) for i in target]
+        )
         if len(ids) != batch:
             raise UsageError(f"{len(ids)} class ids for {batch} samples: give one per sample")
         wrong = [i for i in ids if not 0 <= i < classes]
