@@ -15,10 +15,10 @@ from torch.nn import functional as F
 from torchvision.models.video import r3d_18
 
 from tests.networks import Nonlinear, PoolLinear, clip, seeded
+from tests.replaying import replay
 from tests.test_capture import assert_same, fingerprint
 from video_cam import UsageError
 from video_cam.capture import frozen_evaluation
-from video_cam.replay import replay
 
 
 class Block(nn.Module):
@@ -273,16 +273,18 @@ def settled(build: type[nn.Module], example: Any = None, **options: Any) -> nn.M
     return network.eval()
 
 
-@pytest.mark.parametrize("samples", [1, 2])
+@pytest.mark.parametrize(("samples", "captured"), [(1, False), (2, False), (2, True)])
 @pytest.mark.parametrize(("build", "options", "layer"), CASES)
 def test_a_rerun_is_a_full_pass_with_the_layer_swapped(
-    build: type[nn.Module], options: dict[str, Any], layer: str, samples: int
+    build: type[nn.Module], options: dict[str, Any], layer: str, samples: int, captured: bool
 ) -> None:
+    if captured and layer in ("pair", "scaling"):
+        pytest.skip("such a nested output cannot be captured")
     network = settled(build, **options)
     x, sample = inputs(build, samples), samples - 1
     with torch.no_grad(), frozen_evaluation(network):
         plain = logits(network(inputs(build, samples)))
-    with replay(network, x, layer) as recorded:
+    with replay(network, x, layer, captured=captured) as recorded:
         torch.testing.assert_close(logits(recorded.outputs), plain, rtol=0, atol=0)
         own = recorded.sample_activation(sample)
         for batch in (1, 2, 3, 3):  # the second time nothing recorded has been rewritten
@@ -466,9 +468,11 @@ def test_wrong_altered_activations_say_why(altered: Tensor, sample: int, words: 
         recorded.rerun(altered.double(), sample)
 
 
-def test_an_unused_layer_and_an_empty_input_say_why() -> None:
+def test_an_unused_layer_says_why() -> None:
     network = settled(PoolLinear)
     network.unused = nn.ReLU()
-    for x, words in ((clip(), "did not run"), ([], "holds no sample")):
-        with pytest.raises(UsageError, match=words), replay(network, x, "unused"):
-            pass
+    with (
+        pytest.raises(UsageError, match="did not run"),
+        replay(network, clip(), "unused"),
+    ):
+        pass

@@ -16,10 +16,10 @@ from torch.nn.functional import interpolate
 from torchvision.models.video import r3d_18
 
 from tests.networks import Nonlinear, PoolLinear, clip, seeded
+from tests.replaying import ablation_weights, score_weights
 from tests.test_capture import assert_same, fingerprint
 from tests.test_replay import Folded, Pathways, Residual, Tokens, inputs, one_thread, settled
 from video_cam import UsageError
-from video_cam.rescore import ablation_weights, score_weights
 
 __all__ = ["one_thread"]  # a fixture that every test of this file uses
 

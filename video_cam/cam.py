@@ -19,6 +19,7 @@ from video_cam.methods import METHODS, POOLING, needs_of, signed_map
 from video_cam.names import as_tuple, check_names
 from video_cam.progress import Progress, silent
 from video_cam.receptive_field import Chains, trace_chains
+from video_cam.replay import Recording, recording
 from video_cam.targets import Target, target_scores
 
 PRECISIONS = ("fp32", "bf16")
@@ -182,8 +183,11 @@ def _evaluate_once(
 ) -> tuple[Any, list[TargetMaps]]:
     """One forward pass, one backward pass per target, and what re-scoring takes."""
     with capture(model, request.layers) as captured:
-        outputs = _forward(model, x, captured, request.precision)
-        cases = [_case(model, x, captured, outputs, target, request) for target in choose(outputs)]
+        outputs, recorded = _forward(model, x, captured, request)
+        cases = [
+            _case(model, x, captured, recorded, outputs, target, request)
+            for target in choose(outputs)
+        ]
         try:
             graph = [_from_graph(case, request) for case in cases]
         except RuntimeError as error:
@@ -192,9 +196,10 @@ def _evaluate_once(
             # Some networks change, in place, a tensor that autograd had saved, and autograd
             # refuses them. For those alone the pass is made again, with copies in their place.
             with torch.autograd.graph.allow_mutation_on_saved_tensors():
-                outputs = _forward(model, x, captured, request.precision)
+                outputs, recorded = _forward(model, x, captured, request)
                 cases = [
-                    _case(model, x, captured, outputs, case.fixed_target, request) for case in cases
+                    _case(model, x, captured, recorded, outputs, case.fixed_target, request)
+                    for case in cases
                 ]
                 graph = [_from_graph(case, request) for case in cases]
     found = [
@@ -204,24 +209,36 @@ def _evaluate_once(
     return detached(outputs) if isinstance(outputs, Tensor) else outputs, found
 
 
-def _forward(model: nn.Module, x: Any, captured: Captured, precision: str) -> Any:
+def _forward(
+    model: nn.Module, x: Any, captured: Captured, request: Request
+) -> tuple[Any, Recording]:
     captured.clear()
-    with _precision(model, precision):
-        outputs = model(detached(x))
+    # What ablation runs again from is recorded in the pass that is made anyway.
+    recorded = captured.layers if "ablation" in needs_of(request.methods) else ()
+    x = detached(x)
+    with _precision(model, request.precision), recording(model, x, recorded) as kept:
+        outputs = model(x)
     missing = [name for name in captured.layers if name not in captured.activations]
     if missing:
         raise UsageError(f"layer {missing[0]!r} did not run in the forward pass: choose another")
-    return outputs
+    return outputs, kept
 
 
 def _case(
-    model: nn.Module, x: Any, captured: Captured, outputs: Any, target: Target, request: Request
+    model: nn.Module,
+    x: Any,
+    captured: Captured,
+    recorded: Recording,
+    outputs: Any,
+    target: Target,
+    request: Request,
 ) -> Case:
     scores, class_ids = target_scores(outputs, target)
     return Case(
         model,
         x,
         captured,
+        recorded,
         outputs,
         target,
         scores,

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from video_cam.capture import Captured, capture
+from video_cam.capture import Captured, capture, frozen_evaluation
 from video_cam.errors import UsageError
 from video_cam.full_gradient import full_gradient
 from video_cam.grids import Unpack, detached, unpacked
-from video_cam.progress import Progress, silent
+from video_cam.progress import Progress
+from video_cam.replay import Recording
 from video_cam.rescore import ablation_weights, score_weights
 from video_cam.targets import Target, finer_scores, target_scores
 
@@ -28,21 +29,22 @@ NOISE = 0.15  # of the input's range
 class Case:
     """One target of one input, with the graph of its forward pass.
 
-    captured holds the layers' outputs; scores (N,); class_ids (N,) or None. batch_size and
-    max_channels are for re-scoring.
+    captured holds the layers' outputs, recording what ablation runs again from; scores (N,);
+    class_ids (N,) or None. batch_size, max_channels and progress are for re-scoring.
     """
 
     model: nn.Module
     x: Any
     captured: Captured
+    recording: Recording
     outputs: Any
     target: Target
     scores: Tensor
     class_ids: Tensor | None
     unpack: Unpack
-    batch_size: int = 16
-    max_channels: int | None = None
-    progress: Progress = silent
+    batch_size: int
+    max_channels: int | None
+    progress: Progress
 
     @property
     def fixed_target(self) -> Target:
@@ -111,14 +113,33 @@ def head(case: Case) -> ByLayer:
 
 def ablation(case: Case) -> ByLayer:
     """Ablation-CAM's weights (N, K)."""
-    return {layer: _rescored(ablation_weights, case, layer) for layer in case.captured.layers}
+    samples = len(case.scores)
+    with frozen_evaluation(case.model):
+        return {
+            layer: ablation_weights(
+                case.recording.replay(layer, case.outputs, samples),
+                case.score,
+                unpack=case.unpack,
+                batch_size=case.batch_size,
+                progress=case.progress,
+            )
+            for layer in case.captured.layers
+        }
 
 
 def masking(case: Case) -> ByLayer:
     """Score-CAM's weights (N, K)."""
-    options = {"max_channels": case.max_channels}
     return {
-        layer: _rescored(score_weights, case, layer, **options) for layer in case.captured.layers
+        layer: score_weights(
+            case.model,
+            detached(case.x),
+            _channels(case, layer),
+            case.score,
+            batch_size=case.batch_size,
+            max_channels=case.max_channels,
+            progress=case.progress,
+        )
+        for layer in case.captured.layers
     }
 
 
@@ -149,18 +170,15 @@ def _unpack_all(case: Case, raw: ByLayer) -> ByLayer:
     return {layer: unpacked(case.unpack, tensor, layer) for layer, tensor in raw.items()}
 
 
-def _rescored(weigh: Callable[..., Tensor], case: Case, layer: str, **options: Any) -> Tensor:
-    return weigh(
-        case.model,
-        detached(case.x),
-        layer,
-        case.score,
-        unpack=case.unpack,
-        samples=len(case.scores),
-        batch_size=case.batch_size,
-        progress=case.progress,
-        **options,
-    )
+def _channels(case: Case, layer: str) -> Tensor:
+    """A layer's output as one (K, T', H', W') for each score."""
+    grid = unpacked(case.unpack, case.captured.activations[layer].detach(), layer)
+    if len(grid) != len(case.scores):
+        raise UsageError(
+            f"unpack made {tuple(grid.shape)} of layer {layer!r} for {len(case.scores)} scores, "
+            f"expected ({len(case.scores)}, K, T, H, W): give an unpack= that does"
+        )
+    return grid
 
 
 def _noisy(x: Any, generator: torch.Generator) -> Any:

@@ -53,10 +53,11 @@ class Recorder(TorchDispatchMode):
     def __init__(self, name: str, module: nn.Module, x: Any) -> None:
         super().__init__()
         self.name, self.module = name, module
-        self.x = Record(module, map_tensors(lambda tensor: tensor, x), [])
+        self.x = Record(module, map_tensors(torch.Tensor.detach, x), [])
         self.records: list[Record] = []
         self.layer: Record | None = None
         self.writes: list[int] = []  # the memory written to, in order
+        self.put_out: set[int] = set()  # the memory of the layer's own output
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -89,11 +90,15 @@ class Recorder(TorchDispatchMode):
             first, writes = len(self.records), len(self.writes)
             output = call(*args, **kwargs)
             # Packed afresh for the same reason.
-            kept = Record(module, map_tensors(lambda tensor: tensor, output), shapes)
+            kept = Record(module, map_tensors(torch.Tensor.detach, output), shapes)
             self._keep(kept, given, {*self.writes[writes:]}, first)
             return output
 
         return record
+
+    def note_output(self, _module: nn.Module, _given: Any, output: Any) -> None:
+        """A forward hook for the layer: a later hook may hand on a copy of what it put out."""
+        self.put_out = _memory_of(next(tensors_in(output), None))
 
     def _keep(self, record: Record, given: list[Tensor], written: set[int], first: int) -> None:
         """Keep a call that was given tensors and wrote to memory; records from ``first`` are of
@@ -116,7 +121,7 @@ class Recorder(TorchDispatchMode):
                 f"layer {self.name!r} runs more than once in a forward pass, so what follows it "
                 "is not defined: choose a layer that runs once, such as the block around it"
             )
-        in_place = written & _memory_of(next(tensors_in(record.output), None))
+        in_place = written & self.put_out
         record.onto = next((i for i, t in enumerate(given) if _memory_of(t) & in_place), None)
         self.layer = record
 

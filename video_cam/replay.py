@@ -11,42 +11,73 @@ A call is known by its module and by how many calls of that module came before i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from video_cam.capture import find_module, frozen_evaluation
+from video_cam.capture import find_module
 from video_cam.errors import UsageError
 from video_cam.nested import map_tensors, sample_rows, tensors_in
 from video_cam.recording import Call, Record, Recorder, calls_replaced, own_call
 
 
 @contextmanager
-def replay(model: nn.Module, x: Any, layer: str, *, samples: int | None = None) -> Iterator[Replay]:
-    """Record one forward pass of ``x`` and offer to run what follows ``layer`` again.
+def recording(model: nn.Module, x: Any, layers: Sequence[str]) -> Iterator[Recording]:
+    """Record the forward pass of ``x`` that is made inside the block, for runs behind ``layers``.
 
-    ``x`` is what the network's forward takes; ``samples`` is how many samples it holds, by default
-    the length of its first tensor. Give it where the frames of a clip are folded into the first
-    axis: sample n is then rows n F ... (n + 1) F of a tensor with samples x F rows.
-
-    Inside the block the model is in evaluation mode with frozen parameters and can be called as
-    usual between the runs; afterwards it is as it was, whatever happened. Not for several threads
-    that share a model. Raises UsageError for an unknown layer, and for one that does not run
-    exactly once.
+    The pass may build a graph and may be captured at the same time: what is kept is detached.
+    The calls of the network's modules are as they were after the block, whatever happened. Not for
+    several threads that share a model. Raises UsageError for an unknown layer, and for one that
+    runs more than once.
     """
-    module = find_module(model, layer)
-    with frozen_evaluation(model):
-        yield _record(model, x, layer, module, samples)
+    recorders = {layer: Recorder(layer, find_module(model, layer), x) for layer in layers}
+    with ExitStack() as stack:
+        for recorder in recorders.values():
+            calls = {part: recorder.recording(part) for part in model.modules()}
+            stack.enter_context(calls_replaced(calls))
+            # In front of all other hooks: the layer's own output, before anything replaces it.
+            hook = recorder.module.register_forward_hook(recorder.note_output, prepend=True)
+            stack.callback(hook.remove)
+            stack.enter_context(recorder)
+        yield Recording(model, recorders)
+
+
+class Recording:
+    """What was kept of a forward pass."""
+
+    def __init__(self, model: nn.Module, recorders: dict[str, Recorder]) -> None:
+        self._model, self._recorders = model, recorders
+
+    def replay(self, layer: str, outputs: Any, samples: int) -> Replay:
+        """Offer to run again what follows ``layer``, after a pass that put out ``outputs``.
+
+        ``samples`` is how many samples the input held. Where the frames of a clip are folded into
+        the first axis, sample n is rows n F ... (n + 1) F of a tensor with samples x F rows.
+        Raises UsageError for a layer that did not run or whose rows are not those of samples.
+        """
+        recorder = self._recorders[layer]
+        if recorder.layer is None:
+            raise UsageError(f"layer {layer!r} did not run in the forward pass: choose another")
+        activation = next(tensors_in(recorder.layer.output), None)
+        if activation is None or activation.ndim == 0 or len(activation) % samples:
+            shape = None if activation is None else tuple(activation.shape)
+            raise UsageError(
+                f"layer {layer!r} put out {shape} for {samples} samples, expected a multiple of "
+                f"{samples} rows: choose another layer"
+            )
+        outputs = map_tensors(torch.Tensor.detach, outputs)
+        return Replay(self._model, layer, samples, outputs, recorder)
 
 
 class Replay:
     """A recorded forward pass, of which the part behind a layer can be run again.
 
     outputs: what the network put out. activation: the layer's output, of a tuple the first tensor,
-    (samples x F, ...) with F > 1 where frames are folded into the first axis.
+    (samples x F, ...) with F > 1 where frames are folded into the first axis. The network is to be
+    as it was in the recorded pass, in evaluation mode.
     """
 
     def __init__(
@@ -159,23 +190,3 @@ class _Answers:
             return altered
         given = [altered]
         return map_tensors(lambda tensor: given.pop() if given else tensor, self.rows(record))
-
-
-def _record(model: nn.Module, x: Any, layer: str, module: nn.Module, samples: int | None) -> Replay:
-    samples = samples or next((len(tensor) for tensor in tensors_in(x)), 0)
-    if samples < 1:
-        raise UsageError("the input holds no sample: give a tensor (N, ...), or samples=")
-    recorder = Recorder(layer, module, x)
-    calls = {part: recorder.recording(part) for part in model.modules()}
-    with torch.inference_mode(), calls_replaced(calls), recorder:
-        outputs = model(map_tensors(lambda tensor: tensor.detach(), x))
-    if recorder.layer is None:
-        raise UsageError(f"layer {layer!r} did not run in the forward pass: choose another")
-    activation = next(tensors_in(recorder.layer.output), None)
-    if activation is None or activation.ndim == 0 or len(activation) % samples:
-        shape = None if activation is None else tuple(activation.shape)
-        raise UsageError(
-            f"layer {layer!r} put out {shape} for {samples} samples, expected a multiple of "
-            f"{samples} rows: choose another layer"
-        )
-    return Replay(model, layer, samples, outputs, recorder)

@@ -17,83 +17,76 @@ from torch.nn.functional import interpolate
 
 from video_cam.capture import frozen_evaluation
 from video_cam.errors import UsageError
-from video_cam.grids import Unpack, to_grid
+from video_cam.grids import Unpack, to_grid, unpacked
 from video_cam.nested import map_tensors, sample_rows
 from video_cam.progress import Progress, Step, silent
-from video_cam.replay import Replay, replay
+from video_cam.replay import Replay
 
 Score = Callable[[Any, int], Tensor]  # (the network's outputs for B altered ones, sample) -> (B,)
 
 
 def ablation_weights(
-    model: nn.Module,
-    x: Any,
-    layer: str,
+    recorded: Replay,
     score: Score,
     *,
     unpack: Unpack = to_grid,
-    samples: int | None = None,
     batch_size: int = 16,
     progress: Progress = silent,
 ) -> Tensor:
     """Ablation-CAM: w_k = (y - y_k) / y, signed (N, K) (Desai and Ramaswamy 2020, eq. 3).
 
-    y is a sample's score and y_k its score with channel k of ``layer`` set to 0. One forward pass
-    of ``x``; then only what follows the layer runs, on ``batch_size`` altered activations at most.
-    ``unpack`` brings the layer's output to (N, K, T', H', W') by moving elements alone: those it
-    leaves out, such as a class token, are not ablated. ``samples``: see ``replay``.
+    y is a sample's score and y_k its score with channel k of the recorded layer set to 0. Only
+    what follows the layer runs, on ``batch_size`` altered activations at most. ``unpack`` brings
+    the layer's output to (N, K, T', H', W') by moving elements alone: those it leaves out, such as
+    a class token, are not ablated.
 
-    Raises UsageError for a wrong layer, and for an ``unpack`` or ``score`` of the wrong shape.
+    Raises UsageError for an ``unpack`` or ``score`` of the wrong shape.
     """
     _check_positive("batch_size", batch_size)
-    with replay(model, x, layer, samples=samples) as recorded:
-        cells = _cells(recorded.sample_activation(0), unpack, layer)
-        with progress("ablate", recorded.samples * len(cells)) as step:
-            rows = [
-                _ablation_row(recorded, sample, cells, score, batch_size, step)
-                for sample in range(recorded.samples)
-            ]
+    cells = _cells(recorded.sample_activation(0), unpack, recorded.layer)
+    with progress("ablate", recorded.samples * len(cells)) as step:
+        rows = [
+            _ablation_row(recorded, sample, cells, score, batch_size, step)
+            for sample in range(recorded.samples)
+        ]
     return torch.stack(rows)
 
 
 def score_weights(
     model: nn.Module,
     x: Any,
-    layer: str,
+    channels: Tensor,
     score: Score,
     *,
-    unpack: Unpack = to_grid,
-    samples: int | None = None,
     batch_size: int = 16,
     max_channels: int | None = None,
     progress: Progress = silent,
 ) -> Tensor:
     """Score-CAM: w = softmax over channels of the score of x * H_k, (N, K) (Wang et al. 2020).
 
-    H_k is channel k of ``layer``, upsampled to the input (corners on corners), brought to [0, 1]
-    by its own minimum and maximum: all 0 where the channel is constant. The paper subtracts the
-    score of a baseline, which no softmax notices. Channels with the same H_k run once, and
-    ``batch_size`` masked inputs at most at a time.
+    H_k is channel k of ``channels`` (N, K, T', H', W'), a layer's output for ``x``, upsampled to
+    the input (corners on corners), brought to [0, 1] by its own minimum and maximum: all 0 where
+    the channel is constant. The paper subtracts the score of a baseline, which no softmax notices.
+    Channels with the same H_k run once, and ``batch_size`` masked inputs at most at a time.
 
     max_channels: how many channels run, those that vary most over time and space; the softmax is
-    over them and the others weigh 0. ``x``: tensors (N, C, T, H, W) or (N, C, H, W); where
-    ``samples`` says that frames are folded into the first axis, they are the mask's time.
+    over them and the others weigh 0. ``x``: tensors (N, C, T, H, W) or (N, C, H, W); where there
+    are more rows than N, frames are folded into the first axis, and they are the mask's time.
     """
     _check_positive("batch_size", batch_size)
     if max_channels is not None:
         _check_positive("max_channels", max_channels)
-    with replay(model, x, layer, samples=samples) as recorded:
-        grid = _grid(unpack(recorded.activation), recorded.samples, layer)
-    count = grid.shape[1] if max_channels is None else min(max_channels, grid.shape[1])
+    samples = len(channels)
+    count = channels.shape[1] if max_channels is None else min(max_channels, channels.shape[1])
     with (
         frozen_evaluation(model),
         torch.inference_mode(),
-        progress("score", len(grid) * count) as step,
+        progress("score", samples * count) as step,
     ):
         rows = []
-        for sample, channels in enumerate(grid):
-            own = map_tensors(partial(sample_rows, samples=len(grid), sample=sample, copies=1), x)
-            rows.append(_score_row(model, own, channels, sample, score, batch_size, count, step))
+        for sample, own in enumerate(channels):
+            clip = map_tensors(partial(sample_rows, samples=samples, sample=sample, copies=1), x)
+            rows.append(_score_row(model, clip, own, sample, score, batch_size, count, step))
     return torch.stack(rows)
 
 
@@ -122,7 +115,7 @@ def _cells(activation: Tensor, unpack: Unpack, layer: str) -> Tensor:
     """Which elements of one sample's flat activation make up each channel: int64 (K, P)."""
     # What unpack does to the elements' numbers it does to the elements. float64 holds them all.
     numbers = torch.arange(activation.numel(), dtype=torch.float64).reshape(activation.shape)
-    grid = _grid(unpack(numbers), 1, layer)[0]  # (K, T', H', W')
+    grid = unpacked(unpack, numbers, layer)[0]  # (K, T', H', W')
     cells = grid.flatten(1).long()
     distinct = cells.unique()  # sorted
     if (
@@ -181,15 +174,6 @@ def masked_inputs(x: Tensor, channels: Tensor) -> Tensor:
     low, high = H.amin((2, 3, 4), keepdim=True), H.amax((2, 3, 4), keepdim=True)
     masked = clip * ((H - low) / (high - low + 1e-8)).to(clip.dtype)  # (B, C, T, H, W)
     return masked if x.ndim == 5 else masked.transpose(1, 2).flatten(0, 1)
-
-
-def _grid(grid: Tensor, samples: int, layer: str) -> Tensor:
-    if grid.ndim != 5 or len(grid) != samples:
-        raise UsageError(
-            f"unpack made {tuple(grid.shape)} of layer {layer!r} for {samples} samples, expected "
-            f"({samples}, K, T, H, W): give an unpack= that does"
-        )
-    return grid
 
 
 def _scores(score: Score, outputs: Any, sample: int, batch: int) -> Tensor:
