@@ -24,10 +24,10 @@ import video_cam
 from benchmarks.timing import ratios, seconds
 from models3d.drawn_clips import draw_clip
 from video_cam.drawing import Palette, overlay
+from video_cam.look import Look
 from video_cam.models import Classifier
 from video_cam.options import Options
 from video_cam.pipeline import process
-from video_cam.render import Look
 from video_cam.sampling import span_of
 from video_cam.video import FrameReader, VideoWriter, probe
 from video_cam.windows import batches, plan_windows, read_windows

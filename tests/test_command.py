@@ -20,8 +20,8 @@ from tests.media import cut_file, moving_square, stamps_seconds, write_clip, wri
 from video_cam import load_model
 from video_cam.clips import output_folders
 from video_cam.fingerprint import digest_of_weights, fingerprint
+from video_cam.look import Look
 from video_cam.options import Options
-from video_cam.render import Look
 
 ROOT = Path(run_video_cam.__file__).parent
 BUNDLED = ("--model", "motion3d")
@@ -75,16 +75,6 @@ def test_a_person_types_the_command(sample_clip: Path, out: Path) -> None:
     summary = json.loads((out / sample_clip.stem / "summary.json").read_text())
     assert summary["predictions"][0]["label"] == sample_clip.stem.replace("_", " ")
     assert stamps_seconds(out / sample_clip.stem / "annotated.mp4") == stamps_seconds(sample_clip)
-
-
-def test_help_and_argument_errors_do_not_wait_for_torch() -> None:
-    code = (
-        "import sys, run_video_cam\n"
-        "try: run_video_cam.main(['--help'])\n"
-        "except SystemExit: pass\n"
-        "assert 'torch' not in sys.modules and 'cv2' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
 
 
 def test_several_clips_one_of_them_bad(run, out: Path, sample_clip: Path, tmp_path: Path) -> None:

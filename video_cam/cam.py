@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from video_cam.alignment import PLACEMENTS, CellCentres, cell_centres, gather_onto, interpolate
 from video_cam.capture import Captured, capture
+from video_cam.choices import PRECISIONS
 from video_cam.errors import UsageError
 from video_cam.evidence import BY_RUNNING, FROM_GRAPH, Case
 from video_cam.grids import Unpack, detached, input_size, to_grid, unpacked
@@ -21,8 +22,6 @@ from video_cam.progress import Progress, silent
 from video_cam.receptive_field import Chains, trace_chains
 from video_cam.replay import Recording, recording
 from video_cam.targets import Target, target_scores
-
-PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)

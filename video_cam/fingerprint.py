@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from video_cam.look import Look
 from video_cam.models import Classifier
 from video_cam.options import Options
 from video_cam.output import MARK
-from video_cam.render import Look
 from video_cam.version import __version__
 
 

@@ -6,15 +6,17 @@ import math
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from video_cam.cam import Request
+from video_cam.choices import METHODS, PLACEMENTS, POOLING, PRECISIONS, SAMPLING
 from video_cam.errors import UsageError
-from video_cam.grids import Unpack, to_grid
 from video_cam.names import as_tuple, check_names
 from video_cam.progress import Progress, silent
 
-SAMPLING = ("windows", "uniform")
+if TYPE_CHECKING:
+    from video_cam.cam import Request
+    from video_cam.grids import Unpack
+
 # They change how fast a result is made, not what it is.
 _SPEED = ("batch_size",)
 _POSITIVE = ("top_k", "num_frames", "frame_rate", "window_stride", "max_channels", "batch_size")
@@ -50,7 +52,11 @@ class Options:
     batch_size: int = 4
 
     def __post_init__(self) -> None:
+        check_names("method", self.methods, METHODS)
         check_names("sampling", [self.sampling], SAMPLING)
+        check_names("pooling", [self.pooling], POOLING)
+        check_names("align", [self.align], PLACEMENTS)
+        check_names("precision", [self.precision], PRECISIONS)
         if not self.methods or self.layers == ():
             raise UsageError("no method or no layer is named: give at least one, or leave it out")
         for name in ("start", "end"):
@@ -61,7 +67,6 @@ class Options:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"{name} {value} must be above 0")
-        self.request((), to_grid)  # which checks the names it takes
 
     def as_json(self) -> dict[str, Any]:
         """Everything that changes the result, in JSON's types."""
@@ -72,6 +77,8 @@ class Options:
         self, layers: tuple[str, ...], unpack: Unpack, progress: Progress = silent
     ) -> Request:
         """What is asked of each window."""
+        from video_cam.cam import Request
+
         names = set(Request.__dataclass_fields__) & set(Options.__dataclass_fields__) - {"layers"}
         shared = {name: getattr(self, name) for name in names}
         return Request(layers, unpack=unpack, progress=progress, **shared)

@@ -9,11 +9,9 @@ from video_cam.blending import Maps
 from video_cam.explanation import Explanation, MapSeries
 from video_cam.transforms import Geometry
 
-NORMALIZE = ("video", "window", "frame")
-
 
 class MapPainter:
-    """The heat of map ``index`` at any instant; ``normalize``, of NORMALIZE, says what 1 is."""
+    """The heat of map ``index`` at any instant; ``normalize``, a name, says what 1 is."""
 
     def __init__(self, explanation: Explanation, index: int, normalize: str) -> None:
         self.series: MapSeries = explanation.maps[index]

@@ -11,11 +11,12 @@ from video_cam.capture import find_module
 from video_cam.explain import explain_with
 from video_cam.guided_pictures import write_guided
 from video_cam.labels import class_id
+from video_cam.look import Look
 from video_cam.models import Classifier
 from video_cam.options import Options
 from video_cam.output import check_target
 from video_cam.progress import Progress, silent
-from video_cam.render import Look, render_with
+from video_cam.render import render_with
 
 
 def check(model: Classifier, options: Options, folders: Sequence[Path]) -> None:

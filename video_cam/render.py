@@ -19,7 +19,6 @@ import cv2
 import numpy as np
 
 from video_cam.drawing import (
-    COLORMAPS,
     WARNING,
     Palette,
     caption,
@@ -32,10 +31,11 @@ from video_cam.drawing import (
 )
 from video_cam.errors import UsageError
 from video_cam.explanation import Explanation, MapSeries
+from video_cam.look import Look
 from video_cam.models import UNTRAINED
 from video_cam.names import check_names
 from video_cam.output import replace_folder
-from video_cam.painting import NORMALIZE, MapPainter
+from video_cam.painting import MapPainter
 from video_cam.progress import Progress, silent
 from video_cam.report import contact_sheet, draw_timeline, write_page
 from video_cam.summary import summarise
@@ -43,32 +43,10 @@ from video_cam.transforms import Frame
 from video_cam.video import Frame as SourceFrame
 from video_cam.video import FrameReader, VideoWriter, probe
 
-LAYOUTS = ("overlay", "side-by-side", "strip")
-
 LONGEST_PANEL = 640  # pixels of a keyframe's panel
 CONTACT_SHEET_PICTURES = 30
 THUMBNAIL = 320
 WAITING_PICTURES = 8
-
-
-@dataclass(frozen=True)
-class Look:
-    """How it is drawn; the names are the command's. alpha: 0 ... 1, the opacity of full heat."""
-
-    layout: str = "overlay"
-    colormap: str = "inferno"
-    alpha: float = 0.7
-    normalize: str = "video"
-    max_keyframes: int = 240
-
-    def __post_init__(self) -> None:
-        check_names("layout", [self.layout], LAYOUTS)
-        check_names("colormap", [self.colormap], COLORMAPS)
-        check_names("normalize", [self.normalize], NORMALIZE)
-        if not 0 <= self.alpha <= 1:
-            raise UsageError(f"alpha {self.alpha} must lie between 0 and 1")
-        if self.max_keyframes < 1:
-            raise UsageError(f"max_keyframes {self.max_keyframes} must be 1 or more")
 
 
 def render(

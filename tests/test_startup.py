@@ -1,0 +1,95 @@
+"""What needs no PyTorch does not wait for it, and the public names are the same as ever."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import video_cam
+from video_cam import choices
+from video_cam.alignment import PLACEMENTS
+from video_cam.drawing import COLORMAPS
+from video_cam.methods import METHODS, POOLING
+
+ROOT = Path(video_cam.__file__).parent.parent
+
+
+def python(code: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["--no-such-option"],
+        ["--top-k", "many"],
+        ["--clip"],
+        [],
+        ["--clip", "no-such-clip.mp4"],
+        ["--clip", "clips/spin.mp4", "--method", "grad-cam"],
+        ["--clip", "clips/spin.mp4", "--align", "centre"],
+        ["--clip", "clips/spin.mp4", "--alpha", "2"],
+        ["--clip", "clips/spin.mp4", "--top-k", "0"],
+        ["--clip", "clips/spin.mp4", "--layout", "grid"],
+    ],
+    ids=" ".join,
+)
+def test_help_and_argument_errors_do_not_import_torch(words: list[str]) -> None:
+    code = (
+        "import sys, run_video_cam\n"
+        f"try: status = run_video_cam.main({words!r})\n"
+        "except SystemExit as left: status = left.code\n"
+        "print(status, 'torch' in sys.modules)"
+    )
+    assert python(code).splitlines()[-1] == f"{0 if words == ['--help'] else 2} False"
+
+
+def test_the_lists_of_names_are_the_tables_keys() -> None:
+    assert tuple(METHODS) == choices.METHODS
+    assert tuple(POOLING) == choices.POOLING
+    assert tuple(PLACEMENTS) == choices.PLACEMENTS
+    assert tuple(COLORMAPS) == choices.COLORMAPS
+
+
+def test_type_checkers_are_told_of_the_names_there_are() -> None:
+    tree = ast.parse(Path(video_cam.__file__).read_text())
+    [block] = [node for node in tree.body if isinstance(node, ast.If)]
+    told = {
+        (statement.module, alias.name)
+        for statement in block.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+    homes = {
+        (f"video_cam.{module}", name)
+        for module, names in video_cam._HOMES.items()
+        for name in names
+    }
+    assert told == homes
+    assert {name for _, name in homes} | {"__version__"} == set(video_cam.__all__)
+
+
+@pytest.mark.parametrize("first", ["video_cam.pipeline", "video_cam.explain", "video_cam.capture"])
+def test_a_function_hides_the_module_of_its_name(first: str) -> None:
+    code = (
+        f"import {first}\nimport video_cam\nfrom video_cam import explain, render, capture\n"
+        "print([f.__name__ for f in (explain, render, capture, video_cam.explain)])"
+    )
+    assert python(code) == "['explain', 'render', 'capture', 'explain']\n"
+
+
+def test_every_public_name_is_there_and_others_are_not() -> None:
+    code = (
+        "import video_cam\nassert set(video_cam.__all__) <= set(dir(video_cam))\n"
+        "from video_cam import *\nprint(compute_cams.__module__, hasattr(video_cam, 'nothing'))"
+    )
+    assert python(code) == "video_cam.cam False\n"

@@ -1,0 +1,230 @@
+"""Every option of the command.
+
+Nothing heavy is imported, so that --help and a typing error answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from fractions import Fraction
+
+from video_cam import choices
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every option of the command, with its aliases."""
+    parser = argparse.ArgumentParser(
+        prog="run_video_cam.py",
+        description="Draw on every frame of a clip what a video network looked at.",
+        epilog="Exit status: 0 all done, 1 a clip failed (the others are done), 2 wrong arguments.",
+        allow_abbrev=False,
+    )
+    _add_input(parser.add_argument_group("input"))
+    _add_model(parser.add_argument_group("model"))
+    _add_what(parser.add_argument_group("what to explain"))
+    _add_time(parser.add_argument_group("time"))
+    _add_look(parser.add_argument_group("map and look"))
+    _add_output(parser.add_argument_group("output"))
+    _add_machine(parser.add_argument_group("machine"))
+    return parser
+
+
+def _add_input(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--clip",
+        "--image-path",
+        "--image-dir",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="videos, GIFs, still images, folders of numbered frames, folders of clips, globs",
+    )
+
+
+def _add_model(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--model",
+        "--network",
+        metavar="NAME",
+        help="a name from --list-models; default: r3d_18 with Kinetics-400 weights where they can "
+        "be had, else the bundled network",
+    )
+    group.add_argument(
+        "--weights",
+        "--weight-path",
+        metavar="NAME|FILE|none",
+        help="a pretrained entry, a .pth or .safetensors file, or none for random weights",
+    )
+    group.add_argument(
+        "--labels",
+        "--labels-path",
+        metavar="FILE",
+        help="class names: one per line, or a JSON list",
+    )
+    group.add_argument("--list-models", action="store_true", help="print the networks and leave")
+    group.add_argument(
+        "--list-layers",
+        action="store_true",
+        help="print the layers of this network for this clip and leave",
+    )
+
+
+def _add_what(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--method",
+        nargs="+",
+        default=["gradcam"],
+        metavar="NAME",
+        help=f"{', '.join(choices.METHODS)} (default: gradcam)",
+    )
+    group.add_argument(
+        "--layer",
+        "--layer-name",
+        dest="layers",
+        nargs="+",
+        metavar="NAME",
+        help="modules whose output is mapped (default: the network's own, see --list-layers)",
+    )
+    group.add_argument(
+        "--class-id",
+        nargs="+",
+        default=[],
+        metavar="ID|NAME",
+        help="classes to explain (default: the best of the whole clip)",
+    )
+    group.add_argument("--top-k", type=int, default=1, metavar="K", help="explain the K best")
+    group.add_argument("--worst", action="store_true", help="and the least probable class")
+    group.add_argument(
+        "--aug-smooth",
+        action="store_true",
+        help="the mean map of six versions: flipped left to right or not, times 0.9, 1 and 1.1",
+    )
+    group.add_argument(
+        "--eigen-smooth",
+        action="store_true",
+        help="the first principal component of the weighted activations in place of their sum",
+    )
+    group.add_argument(
+        "--guided",
+        action="store_true",
+        help="also write guided/: network input | guided backprop | guided Grad-CAM",
+    )
+    group.add_argument(
+        "--max-channels",
+        type=int,
+        metavar="N",
+        help="scorecam runs only the N channels that vary most (default: all, which is exact)",
+    )
+
+
+def _add_time(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--sampling",
+        default="windows",
+        metavar=_either(choices.SAMPLING),
+        help="overlapping windows at the network's frame rate, or keyframes over the whole clip",
+    )
+    group.add_argument("--num-frames", type=int, metavar="N", help="frames the network is given")
+    group.add_argument(
+        "--frame-rate",
+        type=_fraction,
+        metavar="FPS",
+        help="frames per second the network is given (default: as it was trained)",
+    )
+    group.add_argument(
+        "--window-stride",
+        type=int,
+        metavar="N",
+        help="frames (of those given) between windows (default: half a window)",
+    )
+    group.add_argument("--start", type=float, metavar="SECONDS", help="where to begin")
+    group.add_argument("--end", type=float, metavar="SECONDS", help="where to stop")
+
+
+def _add_look(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--align",
+        default="receptive-field",
+        metavar="NAME",
+        help=f"where a layer's cells sit: {_or(choices.PLACEMENTS)}",
+    )
+    group.add_argument(
+        "--pooling",
+        default="clip",
+        metavar=_either(choices.POOLING),
+        help="pool gradients over the window, or at each time step by itself",
+    )
+    group.add_argument(
+        "--normalize",
+        default="video",
+        metavar=_either(choices.NORMALIZE),
+        help="what full heat is: the largest value in the video, the window or the frame",
+    )
+    group.add_argument(
+        "--colormap",
+        default="inferno",
+        metavar="NAME",
+        help=_or(choices.COLORMAPS),
+    )
+    group.add_argument(
+        "--alpha", type=float, default=0.7, metavar="0...1", help="opacity of full heat"
+    )
+    group.add_argument(
+        "--layout",
+        default="overlay",
+        metavar=_either(choices.LAYOUTS),
+        help="the overlay; source and overlay; source, heat map and overlay",
+    )
+
+
+def _add_output(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--output-dir",
+        "--save-dir",
+        default="outputs",
+        metavar="DIR",
+        help="results go to DIR/<clip's name>/ (default: outputs)",
+    )
+    group.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="make finished results again, though clip, weights and options have not changed",
+    )
+    group.add_argument(
+        "--max-keyframes",
+        type=int,
+        default=240,
+        metavar="N",
+        help="save at most N keyframes, evenly spread (default: 240)",
+    )
+    group.add_argument("--show", action="store_true", help="open the page when done")
+
+
+def _add_machine(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--use-cuda", action="store_true", help="run on the GPU where there is one")
+    group.add_argument("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps, ...")
+    group.add_argument(
+        "--precision", default="fp32", metavar=_either(choices.PRECISIONS), help="default: fp32"
+    )
+    group.add_argument(
+        "--batch-size", type=int, default=4, metavar="N", help="windows in one pass (default: 4)"
+    )
+    group.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _fraction(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no frame rate: give 15 or 30000/1001"
+        ) from error
+
+
+def _either(names: Sequence[str]) -> str:
+    return "|".join(names)
+
+
+def _or(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"

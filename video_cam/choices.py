@@ -1,0 +1,20 @@
+"""The names that options choose from, apart from what they stand for.
+
+The tables of functions import PyTorch; their names alone do not, so that --help and a wrong name
+answer at once. A test holds these lists equal to the tables' keys.
+"""
+
+from __future__ import annotations
+
+METHODS = (
+    *("gradcam", "gradcam++", "xgradcam", "hirescam", "gradcam-elementwise", "layercam"),
+    *("eigencam", "eigengradcam", "ablationcam", "scorecam", "fullgrad", "finercam"),
+    *("shapleycam", "fem", "cam", "smoothgradcam++"),
+)
+POOLING = ("clip", "frame")
+PLACEMENTS = ("receptive-field", "half-pixel", "corners")
+PRECISIONS = ("fp32", "bf16")
+SAMPLING = ("windows", "uniform")
+LAYOUTS = ("overlay", "side-by-side", "strip")
+NORMALIZE = ("video", "window", "frame")
+COLORMAPS = ("inferno", "magma", "plasma", "viridis", "cividis", "turbo", "jet", "hot")
