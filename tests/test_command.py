@@ -362,7 +362,9 @@ def test_real_clips(name: str, frames: int, run, out) -> None:
 def test_guided_pictures_stand_beside_the_keyframes(run, out, sample_clip) -> None:
     import cv2
 
-    status, _, err = run("--clip", sample_clip, *BUNDLED, "--guided", "--end", "1.25")
+    status, _, err = run(
+        "--clip", sample_clip, *BUNDLED, "--guided", "--smoothgrad", "--end", "1.25"
+    )
     assert (status, err) == (0, "")
     folder = out / sample_clip.stem
     saved = sorted(p.name for p in (folder / "guided").iterdir())
@@ -374,12 +376,17 @@ def test_guided_pictures_stand_beside_the_keyframes(run, out, sample_clip) -> No
     assert 0 < np.count_nonzero(product) <= np.count_nonzero(guided)
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["files"]["guided"][0] == "guided/000000.png"
+    smooth = [cv2.imread(str(folder / name)) for name in summary["files"]["smoothgrad"]]
+    assert len(smooth) == 20
+    assert {picture.shape for picture in smooth} == {(64, 2 * 64, 3)}
+    # The sprite dashes in the middle of the clip, not in the first frames.
+    assert smooth[10][:, 64:].std() > 1.5 * smooth[0][:, 64:].std()
 
 
 def test_smoothing_and_perturbation_from_the_command(run, out, sample_clip) -> None:
     status, _, err = run(
         "--clip", sample_clip, *BUNDLED, "--method", "scorecam", "ablationcam", "eigencam",
-        "--aug-smooth", "--eigen-smooth", "--max-channels", "4", "--end", "1",
+        "--aug-smooth", "--aug-shift", "1", "--eigen-smooth", "--max-channels", "4", "--end", "1",
         "--max-keyframes", "1",
     )  # fmt: skip
     assert (status, err) == (0, "")

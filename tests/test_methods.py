@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from tests.networks import Nonlinear, PoolLinear, clip, seeded
-from video_cam import UsageError, compute_cams
+from video_cam import ActivationMap, UsageError, compute_cams
+from video_cam.augmentation import Version, altered
 from video_cam.capture import capture
 from video_cam.methods import GRADIENT_METHODS, METHODS, POOLING, principal_component
 
@@ -257,8 +260,8 @@ def test_eigen_smooth_projects_the_weighted_activations() -> None:
 def test_aug_smooth_is_the_mean_over_flips_of_width_and_factors() -> None:
     network, x = seeded(Nonlinear), clip()
 
-    def values(altered: Tensor, **options: bool) -> Tensor:
-        [cam] = compute_cams(network, altered, layers=[LAYER], targets=[CLASS_ID], **options)
+    def values(x: Tensor, **options: bool) -> Tensor:
+        [cam] = compute_cams(network, x, layers=[LAYER], targets=[CLASS_ID], **options)
         return cam.values
 
     expected = torch.stack(
@@ -266,6 +269,35 @@ def test_aug_smooth_is_the_mean_over_flips_of_width_and_factors() -> None:
         + [values(x.flip(4) * factor).flip(3) for factor in (0.9, 1, 1.1)]
     ).mean(0)
     torch.testing.assert_close(values(x, aug_smooth=True), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("shift", [1, 3])
+def test_aug_shift_is_the_mean_over_the_clip_earlier_and_later(shift: int) -> None:
+    """A clip s frames later shows at position c + s what belongs to c."""
+    network, x = seeded(Nonlinear), clip(size=(8, 12, 10))
+
+    def cam_of(x: Tensor, **options: Any) -> ActivationMap:
+        [cam] = compute_cams(network, x, layers=["layer2"], targets=[CLASS_ID], **options)
+        return cam
+
+    plain = cam_of(x)
+    later = cam_of(torch.cat([x[:, :, :1]] * shift + [x[:, :, :-shift]], 2)).values.numpy()
+    earlier = cam_of(torch.cat([x[:, :, shift:]] + [x[:, :, -1:]] * shift, 2)).values.numpy()
+    centres = plain.centres.t
+    assert len(centres) < 8  # the layer strides in time: the shift is a part of a cell
+    expected = plain.values.numpy().copy()
+    for n, i, j in np.ndindex(len(x), *expected.shape[2:]):
+        expected[n, :, i, j] += np.interp(centres + shift, centres, later[n, :, i, j])
+        expected[n, :, i, j] += np.interp(centres - shift, centres, earlier[n, :, i, j])
+    found = cam_of(x, aug_shift=shift).values
+    np.testing.assert_allclose(found, expected / 3, rtol=1e-4, atol=1e-6)
+
+
+def test_aug_shift_of_images_says_why_not() -> None:
+    with pytest.raises(UsageError, match="aug_shift=1 moves a clip in time"):
+        altered(clip()[:, :, 0], Version(shift=1))
+    with pytest.raises(UsageError, match="aug_shift -1 must be 0 or more"):
+        compute_cams(seeded(Nonlinear), clip(), layers=[LAYER], aug_shift=-1)
 
 
 def test_aug_smooth_keeps_the_class_of_the_input_as_it_is() -> None:

@@ -101,6 +101,13 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
         help="the mean map of six versions: flipped left to right or not, times 0.9, 1 and 1.1",
     )
     group.add_argument(
+        "--aug-shift",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the mean map of the clip as it is and moved N frames earlier and later",
+    )
+    group.add_argument(
         "--eigen-smooth",
         action="store_true",
         help="the first principal component of the weighted activations in place of their sum",
@@ -109,6 +116,11 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
         "--guided",
         action="store_true",
         help="also write guided/: network input | guided backprop | guided Grad-CAM",
+    )
+    group.add_argument(
+        "--smoothgrad",
+        action="store_true",
+        help="also write smoothgrad/: network input | mean input gradient of noisy copies",
     )
     group.add_argument(
         "--max-channels",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from video_cam.alignment import PLACEMENTS, CellCentres, cell_centres, gather_onto, interpolate
+from video_cam.augmentation import altered, restored, versions
 from video_cam.capture import Captured, capture
 from video_cam.choices import PRECISIONS
 from video_cam.errors import UsageError
@@ -51,6 +52,7 @@ class Request:
     pooling: str = "clip"
     align: str = "receptive-field"
     aug_smooth: bool = False
+    aug_shift: int = 0
     eigen_smooth: bool = False
     precision: str = "fp32"
     batch_size: int = 16
@@ -62,6 +64,8 @@ class Request:
         check_names("pooling", [self.pooling], POOLING)
         check_names("align", [self.align], PLACEMENTS)
         check_names("precision", [self.precision], PRECISIONS)
+        if self.aug_shift < 0:
+            raise UsageError(f"aug_shift {self.aug_shift} must be 0 or more frames")
 
 
 def compute_cams(
@@ -81,7 +85,8 @@ def compute_cams(
 
     unpack: brings a layer's output to (N, K, T', H', W'); by default five axes are taken as they
     are and four as one frame. pooling, align: keys of POOLING and PLACEMENTS. aug_smooth: the mean
-    over six versions of the input, flipped left to right or not, times 0.9, 1 and 1.1.
+    over six versions of the input, flipped left to right or not, times 0.9, 1 and 1.1. aug_shift:
+    the mean over the clip as it is and moved so many frames earlier and later, 0 for none.
     eigen_smooth: the first principal component of the weighted activations, not their sum.
     batch_size: altered inputs or activations in one pass, for ablationcam and scorecam.
     max_channels: how many channels scorecam runs, None for all. progress: see progress.py.
@@ -162,19 +167,20 @@ def evaluate(
 
     ``chains``: what trace_chains found for the layers.
     """
-    outputs, found = _evaluate_once(model, x, request, choose, chains)
-    if request.aug_smooth:
-        targets = [maps.target for maps in found]
-        for flip, factor in AUGMENTATIONS[1:]:
-            altered = _augmented(x, flip, factor)
-            _, more = _evaluate_once(model, altered, request, lambda _: targets, chains)
-            _add(found, more, flip)
-        _divide(found, len(AUGMENTATIONS))
+    own, *others = versions(request.aug_smooth, request.aug_shift)
+    outputs, found = _evaluate_once(model, altered(x, own), request, choose, chains)
+    targets = [maps.target for maps in found]
+    for version in others:
+        _, more = _evaluate_once(model, altered(x, version), request, lambda _: targets, chains)
+        for maps, again in zip(found, more, strict=True):
+            for (layer, method), values in again.values.items():
+                centres = place(values, input_size(x), chains[layer], request.align)
+                maps.values[layer, method] = maps.values[layer, method] + restored(
+                    values, version, centres
+                )
+    for maps in found:
+        maps.values.update({slot: v / (1 + len(others)) for slot, v in maps.values.items()})
     return outputs, found
-
-
-# The first is the input as it is, whose outputs and targets count.
-AUGMENTATIONS = [(False, 1.0), (False, 0.9), (False, 1.1), (True, 0.9), (True, 1.0), (True, 1.1)]
 
 
 def _evaluate_once(
@@ -284,23 +290,3 @@ def _target_maps(
                 map_ = gather_onto(map_, centres, size)
             values[layer, method] = map_.float()
     return TargetMaps(values, case.scores.detach().float(), case.class_ids, case.fixed_target)
-
-
-def _augmented(x: Any, flip: bool, factor: float) -> Any:
-    if isinstance(x, Tensor):
-        return (x.flip(-1) if flip else x) * factor
-    return type(x)(_augmented(item, flip, factor) for item in x)
-
-
-def _add(found: list[TargetMaps], more: list[TargetMaps], flip: bool) -> None:
-    for maps, others in zip(found, more, strict=True):
-        for key, values in others.values.items():
-            # Left and right again as they were. The mean over both directions is symmetric about
-            # the middle of the grid, which is what cells placed by halves are.
-            maps.values[key] = maps.values[key] + (values.flip(-1) if flip else values)
-
-
-def _divide(found: list[TargetMaps], count: int) -> None:
-    for maps in found:
-        for key in maps.values:
-            maps.values[key] = maps.values[key] / count

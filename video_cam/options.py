@@ -45,8 +45,10 @@ class Options:
     pooling: str = "clip"
     align: str = "receptive-field"
     aug_smooth: bool = False
+    aug_shift: int = 0
     eigen_smooth: bool = False
     guided: bool = False
+    smoothgrad: bool = False
     max_channels: int | None = None
     precision: str = "fp32"
     batch_size: int = 4
@@ -67,6 +69,8 @@ class Options:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"{name} {value} must be above 0")
+        if self.aug_shift < 0:
+            raise UsageError(f"aug_shift {self.aug_shift} must be 0 or more frames")
 
     def as_json(self) -> dict[str, Any]:
         """Everything that changes the result, in JSON's types."""

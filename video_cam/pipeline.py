@@ -9,7 +9,7 @@ from typing import Any
 
 from video_cam.capture import find_module
 from video_cam.explain import explain_with
-from video_cam.guided_pictures import write_guided
+from video_cam.gradient_pictures import PICTURES, write_gradients
 from video_cam.labels import class_id
 from video_cam.look import Look
 from video_cam.models import Classifier
@@ -44,6 +44,7 @@ def process(
     """
     explanation = explain_with(str(clip), model, options, progress)
     also = None
-    if options.guided:
-        also = partial(write_guided, str(clip), model, explanation, progress=progress)
+    kinds = [kind for kind in PICTURES if getattr(options, kind)]
+    if kinds:
+        also = partial(write_gradients, str(clip), model, explanation, kinds, progress=progress)
     return render_with(str(clip), explanation, folder, look, progress, also, mark)

@@ -73,12 +73,12 @@ def render_with(
     output_dir: Path,
     look: Look,
     progress: Progress = silent,
-    also: Callable[[Path], list[str]] | None = None,
+    also: Callable[[Path], dict[str, list[str]]] | None = None,
     mark: str | None = None,
 ) -> dict[str, Any]:
     """``render`` with a ready-made look.
 
-    ``also`` writes more into the folder, and names it; ``mark`` is kept as the fingerprint.
+    ``also`` writes more into the folder, and names it by kind; ``mark`` is kept as the fingerprint.
     """
     began = time.perf_counter()
     _check_clip(path, explanation)
@@ -90,7 +90,7 @@ def render_with(
         summary = summarise(explanation, drawn.keyframes, drawn.videos, drawn.notes)
         summary["fingerprint"] = mark
         if also is not None:
-            summary["files"]["guided"] = also(folder)
+            summary["files"].update(also(folder))
         summary["seconds"]["render"] = time.perf_counter() - began
         write_page(folder / "index.html", summary)
         text = json.dumps(summary, indent=2, ensure_ascii=False)

@@ -1,0 +1,104 @@
+"""Input gradients of every keyframe, as the network saw it: --guided and --smoothgrad.
+
+Input gradients are as large as the clip, so they are no part of an explanation: they are made
+window by window, drawn, and forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from video_cam.alignment import interpolate
+from video_cam.drawing import save_picture, stitch
+from video_cam.explanation import Explanation
+from video_cam.guided import gradient_picture, guided_backprop, guided_cam, smooth_gradient
+from video_cam.models import Classifier
+from video_cam.progress import Progress, silent
+from video_cam.sampling import Window
+from video_cam.video import FrameReader
+from video_cam.windows import read_windows
+
+NOISY_COPIES = 16
+
+
+def write_gradients(
+    path: str,
+    model: Classifier,
+    explanation: Explanation,
+    kinds: Sequence[str],
+    folder: Path,
+    progress: Progress = silent,
+) -> dict[str, list[str]]:
+    """Write KIND/NNNNNN.png for the first map and each of ``kinds``, the keys of PICTURES.
+
+    NNNNNN is the source frame index. A frame in several windows is shown in the one whose middle
+    it is nearest to. Returns each kind's file names relative to ``folder``.
+    """
+    files: dict[str, list[str]] = {kind: [] for kind in kinds}
+    for kind in kinds:
+        (folder / kind).mkdir()
+    owners = _owners(explanation.frame_indices)
+    windows = [Window(tuple(row)) for row in explanation.frame_indices.tolist()]
+    with (
+        FrameReader(path, stop_index=explanation.span[1]) as reader,
+        progress("gradients", len(windows)) as step,
+    ):
+        for index, frames in enumerate(read_windows(iter(reader), windows, model.preprocess)):
+            x = model.preprocess.tensor(frames[None], model.device)
+            for kind in kinds:
+                panels = PICTURES[kind](model, x, explanation, index)
+                for position, row in enumerate(zip(frames, *panels, strict=True)):
+                    frame_index = windows[index].frame_indices[position]
+                    if owners[frame_index] == (index, position):
+                        files[kind].append(f"{kind}/{frame_index:06d}.png")
+                        picture = stitch([np.ascontiguousarray(panel) for panel in row])
+                        save_picture(folder / files[kind][-1], picture)
+            step(1)
+    return {kind: sorted(names) for kind, names in files.items()}
+
+
+Pictures = list[np.ndarray]  # each (T, H, W, 3) uint8: the panels beside the network's input
+
+
+def _guided(model: Classifier, x: Tensor, explanation: Explanation, index: int) -> Pictures:
+    """Guided backprop, guided Grad-CAM."""
+    gradient = guided_backprop(model.module, x, explanation.maps[0].class_id).cpu()
+    product = guided_cam(gradient, _heat(explanation, index, x.shape[2:]))
+    return [gradient_picture(gradient[0]), gradient_picture(product[0])]
+
+
+def _smooth(model: Classifier, x: Tensor, explanation: Explanation, index: int) -> Pictures:
+    """SmoothGrad."""
+    class_id = explanation.maps[0].class_id
+    gradient = smooth_gradient(model.module, x, class_id, samples=NOISY_COPIES)
+    return [gradient_picture(gradient[0].cpu())]
+
+
+PICTURES: dict[str, Callable[[Classifier, Tensor, Explanation, int], Pictures]] = {
+    "guided": _guided,
+    "smoothgrad": _smooth,
+}
+
+
+def _owners(frame_indices: np.ndarray) -> dict[int, tuple[int, int]]:
+    """Frame index -> the (window, position) in which it is nearest to the window's middle."""
+    middle = (frame_indices.shape[1] - 1) / 2
+    owners: dict[int, tuple[int, int]] = {}
+    for (window, position), frame in np.ndenumerate(frame_indices):
+        best = owners.get(int(frame))
+        if best is None or abs(position - middle) < abs(best[1] - middle):
+            owners[int(frame)] = (window, position)
+    return owners
+
+
+def _heat(explanation: Explanation, index: int, size: torch.Size) -> Tensor:
+    """The first map of one window on the network's input, (1, T, H, W), 1 at the clip's peak."""
+    series = explanation.maps[0]
+    values = torch.from_numpy(series.values[index : index + 1])
+    peak = max(float(series.values.max()), 1e-12)
+    return interpolate(values, series.centres, size, size).clamp(min=0) / peak
