@@ -68,7 +68,7 @@ def overlay(frame: Frame, heat: Heat | None, box: Box, palette: Palette) -> Fram
     """
     if heat is None:
         return unseen(frame)
-    return _in_box(unseen(frame), box, lambda: palette.blend(_crop(frame, box), heat))
+    return _in_box(unseen(frame), box, lambda: palette.blend(crop(frame, box), heat))
 
 
 def heat_map(frame: Frame, heat: Heat | None, box: Box, palette: Palette) -> Frame:
@@ -92,6 +92,12 @@ def stitch(panels: Sequence[Frame]) -> Frame:
 def stack(rows: Sequence[Frame]) -> Frame:
     """Pictures of one width one below the other."""
     return cv2.vconcat(list(rows))
+
+
+def crop(frame: Frame, box: Box) -> Frame:
+    """The pixels of a box."""
+    left, top, right, bottom = box
+    return frame[top:bottom, left:right]
 
 
 def fit(picture: Frame, longest: int) -> Frame:
@@ -166,11 +172,6 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 def _levels(heat: Heat) -> Frame:
     return cv2.convertScaleAbs(heat, alpha=255)
-
-
-def _crop(frame: Frame, box: Box) -> Frame:
-    left, top, right, bottom = box
-    return frame[top:bottom, left:right]
 
 
 def _in_box(outside: Frame, box: Box, inside: Callable[[], Frame]) -> Frame:

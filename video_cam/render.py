@@ -22,6 +22,7 @@ from video_cam.drawing import (
     WARNING,
     Palette,
     caption,
+    crop,
     fit,
     heat_map,
     overlay,
@@ -37,15 +38,16 @@ from video_cam.names import check_names
 from video_cam.output import replace_folder
 from video_cam.painting import MapPainter
 from video_cam.progress import Progress, silent
-from video_cam.report import contact_sheet, draw_timeline, write_page
+from video_cam.report import contact_sheet, draw_timeline, thumbnail_name, write_page
 from video_cam.summary import summarise
 from video_cam.transforms import Frame
 from video_cam.video import Frame as SourceFrame
-from video_cam.video import FrameReader, VideoWriter, probe
+from video_cam.video import CleanCopy, FrameReader, VideoWriter, probe
 
 LONGEST_PANEL = 640  # pixels of a keyframe's panel
 CONTACT_SHEET_PICTURES = 30
 THUMBNAIL = 320
+KEYFRAME_THUMBNAIL = 160
 WAITING_PICTURES = 8
 
 
@@ -92,7 +94,7 @@ def render_with(
         if also is not None:
             summary["files"].update(also(folder))
         summary["seconds"]["render"] = time.perf_counter() - began
-        write_page(folder / "index.html", summary)
+        write_page(folder, explanation, summary, look, drawn.copy)
         text = json.dumps(summary, indent=2, ensure_ascii=False)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
     return summary
@@ -114,9 +116,11 @@ def _check_clip(path: str, explanation: Explanation) -> None:
 class Drawn:
     """What one reading of the clip left for pages and summary.
 
-    seconds, mass: float64 (F,), of every drawn frame; the mass is the first map's.
+    seconds, mass: float64 (F,), of every drawn frame; the mass is the first map's. copy: the clip
+    for the page.
     """
 
+    copy: CleanCopy
     keyframes: list[dict[str, Any]]
     videos: list[str]
     notes: tuple[str, ...]
@@ -149,9 +153,12 @@ class _Drawing:
         first, stop = self.span
         saved, thumbnails = set(self.saved), []
         jobs: deque[Future[None]] = deque()
-        (self.folder / "keyframes").mkdir()
+        for name in (_png(0), thumbnail_name(0)):
+            (self.folder / name).parent.mkdir(parents=True)
+        clip, page = self.explanation.clip, (self.folder / thumbnail_name(0)).parent.parent
         with ExitStack() as open_:
             reader = open_.enter_context(FrameReader(self.path, first, stop))
+            copy = open_.enter_context(CleanCopy(self.path, page, clip, self.timeline, self.span))
             writers = [open_.enter_context(self._writer(name)) for name in self.names]
             pool = open_.enter_context(ThreadPoolExecutor(2))
             step = open_.enter_context(self.progress("render", stop - first))
@@ -159,9 +166,12 @@ class _Drawing:
                 rows = self._paint(frame)
                 for writer, panels in zip(writers, rows, strict=True):
                     self._write(writer, frame, panels)
+                copy.write(frame, rows[0][0])
                 if frame.index in saved:
                     picture = stack([stitch([fit(p, LONGEST_PANEL) for p in row]) for row in rows])
                     jobs.append(pool.submit(_save_png, self.folder / _png(frame.index), picture))
+                    small = fit(crop(rows[0][0], self.painters[0].box), KEYFRAME_THUMBNAIL)
+                    save_picture(self.folder / thumbnail_name(frame.index), small)
                 if frame.index in self.on_sheet:
                     thumbnails.append(fit(rows[0][2], THUMBNAIL))
                 # Pictures that wait to be compressed are memory: only a few may.
@@ -172,7 +182,13 @@ class _Drawing:
                 job.result()
         problems = dict.fromkeys(w.audio_problem for w in writers if w.audio_problem)
         return Drawn(
-            self._keyframes(), self.names, tuple(problems), thumbnails, self.seconds, self.masses[0]
+            copy,
+            self._keyframes(),
+            self.names,
+            tuple(problems),
+            thumbnails,
+            self.seconds,
+            self.masses[0],
         )
 
     def _paint(self, frame: SourceFrame) -> list[tuple[Frame, Frame, Frame]]:

@@ -1,28 +1,166 @@
-"""index.html: everything about one clip on one page that needs no server."""
+"""index.html and page/: step through a clip and its maps, from disk, without a server."""
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-_ENVIRONMENT = Environment(
+from video_cam.drawing import COLORMAPS, Palette
+from video_cam.explanation import Explanation
+from video_cam.report.maps import class_scores, describe_map, shorten, write_maps
+from video_cam.report.packing import base64, pack_integers, pack_levels, script_json
+from video_cam.report.packing import write_bytes_script
+from video_cam.video import CleanCopy
+
+if TYPE_CHECKING:
+    from video_cam.render import Look
+
+FOLDER = "page"
+# In the order the browser runs them: each may use what stands before it.
+SCRIPTS = (
+    *("load", "timeline", "maps", "paint", "stage", "player", "scrub", "strip"),
+    *("controls", "readout", "save", "link", "keys", "app"),
+)
+SCORES_SHOWN = 5
+# A page from disk may show a video but not read its pixels, and a picture of the view needs them.
+# A clip up to this size is also there as a script, loaded when a picture is saved from disk.
+LARGEST_SCRIPT_CLIP = 32 * 2**20
+# Told apart by people of every colour vision, and in grey.
+SAFE_COLORMAPS = ("inferno", "magma", "plasma", "viridis", "cividis")
+
+ENVIRONMENT = Environment(
     loader=PackageLoader("video_cam", "report"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters["url"] = quote
+ENVIRONMENT.filters["url"] = quote
 
 
-def write_page(path: Path, summary: dict[str, Any]) -> None:
-    """Write the page of one clip from its summary; names and labels are escaped."""
-    text = _ENVIRONMENT.get_template("page.html").render(
+def thumbnail_name(frame_index: int) -> str:
+    """A keyframe's small picture, from the clip's folder."""
+    return f"{FOLDER}/keyframes/{frame_index:06d}.jpg"
+
+
+def write_page(
+    folder: Path,
+    explanation: Explanation,
+    summary: dict[str, Any],
+    look: Look,
+    copy: CleanCopy,
+) -> None:
+    """Write the page of one clip beside its other results; names and labels are escaped."""
+    page = folder / FOLDER
+    page.mkdir(exist_ok=True)
+    data = _page_data(page, explanation, summary, look, copy)
+    (page / "data.js").write_text(f"const DATA = {script_json(data)};\n", encoding="ascii")
+    for name in SCRIPTS:
+        (page / f"{name}.js").write_text(read_asset(f"{name}.js"), encoding="utf-8")
+    text = ENVIRONMENT.get_template("page.html").render(
         summary=summary,
-        title=Path(summary["clip"]["path"]).name,
-        style=_ENVIRONMENT.get_template("page.css").render(),
+        title=data["title"],
+        folder=FOLDER,
+        scripts=("data", *SCRIPTS),
+        style=read_asset("page.css"),
+        clip=data["clip"],
     )
-    path.write_text(text, encoding="utf-8")
+    (folder / "index.html").write_text(text, encoding="utf-8")
+
+
+def read_asset(name: str) -> str:
+    """A script or style of the page as it is."""
+    return (files("video_cam.report") / FOLDER / name).read_text(encoding="utf-8")
+
+
+def _page_data(
+    page: Path,
+    explanation: Explanation,
+    summary: dict[str, Any],
+    look: Look,
+    copy: CleanCopy,
+) -> dict[str, Any]:
+    """All that the scripts know before a chunk of maps is loaded, ready for JSON."""
+    curves = [write_maps(page, explanation, i) for i in range(len(explanation.maps))]
+    return {
+        "title": Path(explanation.clip.path).name,
+        "folder": FOLDER,
+        "clip": _clip(page, explanation, copy),
+        "timeline": _timeline(explanation),
+        "model": {"name": explanation.model.name, "trained": explanation.model.trained},
+        "maps": [
+            describe_map(series, explanation.geometry, curve)
+            for series, curve in zip(explanation.maps, curves, strict=True)
+        ],
+        "classes": _classes(explanation),
+        "keyframes": [k["frame_index"] for k in summary["keyframes"]],
+        "windows": explanation.frame_indices[:, [0, -1]].tolist(),
+        "seen_box": explanation.geometry.seen_box,
+        "colormaps": {
+            name: {"safe": name in SAFE_COLORMAPS, "colours": _colours(name)} for name in COLORMAPS
+        },
+        "look": {
+            "colormap": look.colormap,
+            "opacity": look.alpha,
+            "normalize": look.normalize,
+            "view": look.layout,
+        },
+    }
+
+
+def _clip(page: Path, explanation: Explanation, copy: CleanCopy) -> dict[str, Any]:
+    info = explanation.clip
+    small = copy.path.stat().st_size <= LARGEST_SCRIPT_CLIP
+    if small:
+        write_bytes_script(page, "clip", copy.path.read_bytes())
+    return {
+        "file": f"{FOLDER}/{copy.path.name}",
+        "type": f"video/{copy.path.suffix[1:]}",
+        "in_script": small,
+        "start_seconds": float(copy.start_seconds),
+        "width": info.width,
+        "height": info.height,
+        "coded_width": copy.width,
+        "coded_height": copy.height,
+        "pixel_aspect": float(info.sample_aspect_ratio),
+        "has_audio": info.has_audio,
+    }
+
+
+def _timeline(explanation: Explanation) -> dict[str, Any]:
+    timeline, (first, stop) = explanation.timeline, explanation.span
+    base = timeline.time_base
+    return {
+        "first": first,
+        "first_pts": int(timeline.pts[first]),
+        "steps": pack_integers(np.diff(timeline.pts[first:stop])),
+        "last_duration": timeline.duration_ticks(stop - 1),
+        "time_base": [base.numerator, base.denominator],
+    }
+
+
+def _classes(explanation: Explanation) -> list[dict[str, Any]]:
+    """The classes with maps and the best others: their scores over all and over time."""
+    targets = [series.class_id for series in explanation.maps]
+    best = [prediction.class_id for prediction in explanation.predictions(SCORES_SHOWN)]
+    ids = list(dict.fromkeys([*targets, *best]))
+    return [
+        {
+            "class_id": class_id,
+            "label": explanation.labels[class_id],
+            "score": explanation.score(class_id),
+            "curve": pack_levels(shorten(curve, np.maximum)),
+        }
+        for class_id, curve in zip(ids, class_scores(explanation, ids), strict=True)
+    ]
+
+
+def _colours(name: str) -> str:
+    """256 RGB colours."""
+    levels = np.linspace(0, 1, 256, dtype=np.float32)[None]
+    return base64(Palette(name, 1).colour(levels).tobytes())

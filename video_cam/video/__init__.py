@@ -11,6 +11,7 @@ picture, so a plain mp4 keeps its own stamps. A still image shows for 1/25 s; th
 folder of numbered ones follow one another at 25 per second.
 """
 
+from video_cam.video.clean_copy import CleanCopy
 from video_cam.video.reader import Frame, FrameReader, read_frames
 from video_cam.video.scan import ClipInfo, probe
 from video_cam.video.still import IMAGE_SUFFIXES, is_frame_folder
@@ -20,6 +21,7 @@ from video_cam.video.writer import VideoWriter
 __all__ = [
     "IMAGE_SUFFIXES",
     "STILL_SECONDS",
+    "CleanCopy",
     "ClipInfo",
     "Frame",
     "FrameReader",

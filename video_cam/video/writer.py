@@ -43,6 +43,7 @@ class VideoWriter:
     audio_from           a clip whose sound is carried over (see `AudioTrack`), or None
     audio_start_seconds, audio_end_seconds   the span of that sound; its start becomes time 0
     sample_aspect_ratio  a pixel's width over its height
+    keyframe_interval    at most so many frames from one that can be jumped to to the next
 
     The file appears under its name when the block ends well; if it is left by an exception
     (KeyboardInterrupt too) nothing stays. Sound that cannot be carried over does not fail the
@@ -61,6 +62,7 @@ class VideoWriter:
         audio_start_seconds: Fraction | float = 0,
         audio_end_seconds: Fraction | float | None = None,
         sample_aspect_ratio: Fraction | int = 1,
+        keyframe_interval: int = 250,
     ) -> None:
         if width < 1 or height < 1 or time_base <= 0 or frame_rate <= 0:
             raise UsageError(
@@ -73,6 +75,7 @@ class VideoWriter:
         self._time_base = Fraction(time_base)
         self._frame_rate = Fraction(frame_rate)
         self._aspect = Fraction(sample_aspect_ratio)
+        self._keyframe_interval = keyframe_interval
         self._audio_from = audio_from
         self._audio_start = Fraction(audio_start_seconds)
         self._audio_end = None if audio_end_seconds is None else Fraction(audio_end_seconds)
@@ -184,7 +187,7 @@ class VideoWriter:
         stream = self._output.add_stream("libx264", rate=self._frame_rate.limit_denominator(10**5))
         stream.width, stream.height = (size + size % 2 for size in self._size)
         stream.pix_fmt = "yuv420p"
-        stream.options = dict(X264_OPTIONS)
+        stream.options = X264_OPTIONS | {"g": str(self._keyframe_interval)}
         stream.time_base = self._time_base
         context = stream.codec_context
         context.time_base = self._time_base

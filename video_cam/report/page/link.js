@@ -1,0 +1,65 @@
+"use strict";
+// The view in the address: #frame=123&class=2. What is as the page opens is left out.
+
+const LINKED = {
+  frame: "frame_index",
+  class: "class_id",
+  method: "method",
+  layer: "layer",
+  opacity: "opacity",
+  colormap: "colormap",
+  threshold: "threshold",
+  normalize: "normalize",
+  view: "view",
+  loop: "loop",
+  dim: "dim",
+  outline: "outline",
+};
+const LINK_DELAY = 200; // milliseconds; browsers refuse too many changes of the address
+
+class ViewLink {
+  /** `onLink(changes)` is called when somebody follows a link to a view of this page. */
+  constructor(usual, onLink) {
+    this.usual = usual;
+    this.timer = undefined;
+    window.addEventListener("hashchange", () => onLink({ ...usual, ...this.read() }));
+  }
+
+  /** The changes that the address asks for, as text turned into the state's types. */
+  read() {
+    const changes = {};
+    for (const [name, text] of new URLSearchParams(location.hash.slice(1))) {
+      const key = LINKED[name];
+      if (key) changes[key] = this._value(key, text);
+    }
+    return changes;
+  }
+
+  write(state) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      const parts = Object.entries(LINKED)
+        .filter(([, key]) => key === "frame_index" || this._text(state[key]) !== this._text(this.usual[key]))
+        .map(([name, key]) => `${name}=${encodeURIComponent(this._text(state[key]))}`);
+      try {
+        history.replaceState(null, "", `#${parts.join("&")}`);
+      } catch {
+        // A page inside another one may have no address of its own.
+      }
+    }, LINK_DELAY);
+  }
+
+  _text(value) {
+    return Array.isArray(value) ? value.join("-") : String(value);
+  }
+
+  _value(key, text) {
+    if (key === "loop") {
+      const span = text.split("-").map(Number);
+      return span.length === 2 && span.every(Number.isInteger) ? span : null;
+    }
+    const usual = this.usual[key];
+    if (typeof usual === "boolean") return text === "true";
+    return typeof usual === "number" ? Number(text) : text;
+  }
+}

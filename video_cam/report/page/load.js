@@ -1,0 +1,50 @@
+"use strict";
+// Bulky data comes as script files that call videoCamReceive: a page opened from disk may load a
+// script beside it, but may not fetch a file.
+
+const awaited = new Map(); // name -> what to do with the text
+
+window.videoCamReceive = (name, text) => awaited.get(name)?.(text);
+
+/** The bytes of `<folder>/<name>.js`, or those that the page itself carries under this name. */
+function loadBytes(name) {
+  const carried = document.getElementById(`bytes:${name}`);
+  if (carried) return Promise.resolve(fromBase64(carried.textContent.trim()));
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    awaited.set(name, (text) => resolve(fromBase64(text)));
+    script.onload = () => {
+      awaited.delete(name);
+      script.remove();
+    };
+    script.onerror = () => reject(new Error(`${DATA.folder}/${name}.js is missing`));
+    script.src = `${DATA.folder}/${name}.js`;
+    document.head.append(script);
+  });
+}
+
+function fromBase64(text) {
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
+  return bytes;
+}
+
+const ARRAYS = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array };
+
+/** Numbers that came as {dtype, scale, data}. */
+function unpack(packed) {
+  const raw = new ARRAYS[packed.dtype](fromBase64(packed.data).buffer);
+  return Float64Array.from(raw, (level) => level * packed.scale);
+}
+
+/** An element with properties, attributes and children; text never becomes markup. */
+function element(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in made) made[name] = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}

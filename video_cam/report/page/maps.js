@@ -1,0 +1,67 @@
+"use strict";
+// The maps, loaded chunk by chunk as they are wanted.
+
+const CHUNKS_KEPT = 48;
+const HEAD = 3; // scale, window peak, probability
+
+class MapStore {
+  constructor(maps, timeline) {
+    this.maps = maps;
+    this.timeline = timeline;
+    this.chunks = new Map(); // "map-chunk" -> {promise, frames}, the least recently used first
+  }
+
+  /** What a map says of a frame, or undefined while that is not loaded. */
+  peek(map, frame) {
+    const position = frame - this.timeline.first;
+    const size = this.maps[map].chunk_frames;
+    return this._entry(map, Math.floor(position / size)).frames?.[position % size];
+  }
+
+  /** Resolves when these maps can be shown at this frame; what comes next is fetched ahead. */
+  load(maps, frame) {
+    return Promise.all(
+      maps.map((map) => {
+        const size = this.maps[map].chunk_frames;
+        const chunk = Math.floor((frame - this.timeline.first) / size);
+        if (this.timeline.first + (chunk + 1) * size < this.timeline.stop) {
+          this._entry(map, chunk + 1).promise.catch(() => {});
+        }
+        return this._entry(map, chunk).promise;
+      }),
+    );
+  }
+
+  _entry(map, chunk) {
+    const name = `${map}-${chunk}`;
+    let entry = this.chunks.get(name);
+    if (entry) {
+      this.chunks.delete(name);
+    } else {
+      entry = { frames: undefined };
+      entry.promise = loadBytes(`maps/${name}`).then((bytes) => {
+        entry.frames = this._parse(map, bytes);
+      });
+      const [oldest] = this.chunks.keys();
+      if (this.chunks.size >= CHUNKS_KEPT) this.chunks.delete(oldest);
+    }
+    this.chunks.set(name, entry);
+    return entry;
+  }
+
+  _parse(map, bytes) {
+    const cells = this.maps[map].x.length * this.maps[map].y.length;
+    const count = bytes.length / (4 * HEAD + 2 * cells);
+    const heads = new Float32Array(bytes.buffer, 0, count * HEAD);
+    const levels = new Int16Array(bytes.buffer, 4 * HEAD * count, count * cells);
+    return Array.from({ length: count }, (_, i) => {
+      const [scale, windowPeak, probability] = heads.subarray(i * HEAD, (i + 1) * HEAD);
+      if (scale < 0) return { seen: false };
+      const values = Float32Array.from(
+        levels.subarray(i * cells, (i + 1) * cells),
+        (level) => level * scale,
+      );
+      return { seen: true, values, windowPeak, probability };
+    });
+  }
+}

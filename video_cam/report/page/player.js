@@ -1,0 +1,146 @@
+"use strict";
+// The video: shown exactly frame by frame, or played.
+
+const PICTURE_DEADLINE = 250; // milliseconds after a jump, for browsers that do not announce it
+
+class Player {
+  /** `onFrame(frame)` is called whenever another frame of the video can be drawn. */
+  constructor(video, timeline, clip, onFrame) {
+    this.video = video;
+    this.timeline = timeline;
+    this.clip = clip;
+    this.onFrame = onFrame;
+    this.shown = undefined;
+    this.wanted = undefined;
+    this.jumping = undefined;
+    this.loop = undefined; // [first, last] frames, both included
+    this.playing = false;
+    this.failed = false;
+  }
+
+  /** Resolves when the video can be jumped in, or cannot be played at all. */
+  async open(url) {
+    await this._load(url);
+    const { seekable } = this.video;
+    const isWhole = seekable.length && seekable.end(seekable.length - 1) > 0;
+    if (this.failed || isWhole) return;
+    // A simple server cannot send a part of a file, and then nobody can jump: take all of it.
+    const whole = await fetch(url).then((answer) => answer.blob());
+    await this._load(URL.createObjectURL(whole));
+  }
+
+  _load(url) {
+    this.shown = undefined;
+    return new Promise((resolve) => {
+      this.video.onloadeddata = resolve;
+      this.video.onerror = () => {
+        this.failed = true;
+        resolve();
+      };
+      this.video.src = url;
+    });
+  }
+
+  /** Resolves when the picture of this frame, or of one asked for since, is there to be drawn. */
+  show(frame) {
+    this.wanted = frame;
+    this.jumping ??= this._jump().finally(() => (this.jumping = undefined));
+    return this.jumping;
+  }
+
+  async _jump() {
+    while (this.shown !== this.wanted) {
+      const target = this.wanted;
+      if (!this.failed) await this._seek(this._videoSeconds(target));
+      this.shown = target;
+      this.onFrame(target);
+    }
+  }
+
+  async _seek(seconds) {
+    const arrived = new Promise((resolve) => {
+      this.video.onseeked = resolve;
+      this.video.addEventListener("error", resolve, { once: true });
+    });
+    const painted = this._painted();
+    this.video.currentTime = seconds;
+    await arrived;
+    await Promise.race([painted, wait(PICTURE_DEADLINE)]);
+  }
+
+  /** Resolves when the next picture of the video is there. */
+  _painted() {
+    if (!this.video.requestVideoFrameCallback) return wait(0);
+    return new Promise((resolve) => this.video.requestVideoFrameCallback(resolve));
+  }
+
+  _videoSeconds(frame) {
+    return this.timeline.middle(frame) - this.clip.start_seconds;
+  }
+
+  async play() {
+    if (this.playing || this.failed) return;
+    this.playing = true;
+    const [first, last] = this.loop ?? [this.timeline.first, this.timeline.last];
+    if (this.shown < first || this.shown >= last) await this.show(first);
+    await this.video.play().catch(() => (this.playing = false));
+    this._follow();
+  }
+
+  /** Stop at the frame that is drawn. */
+  async pause() {
+    this.playing = false;
+    this.video.pause();
+    const frame = this.shown;
+    this.shown = undefined; // the video may have gone on by a frame
+    await this.show(frame);
+  }
+
+  _follow() {
+    const next = this.video.requestVideoFrameCallback
+      ? (then) => this.video.requestVideoFrameCallback((_, { mediaTime }) => then(mediaTime))
+      : (then) => requestAnimationFrame(() => then(this.video.currentTime));
+    const step = (seconds) => {
+      if (!this.playing) return;
+      const frame = this.timeline.frameAt(seconds + this.clip.start_seconds);
+      const last = this.loop?.[1] ?? this.timeline.last;
+      if (frame > last) return void this._wrap();
+      this._playTo(frame);
+      next(step);
+    };
+    this.video.onended = () => this.playing && this._wrap();
+    next(step);
+    // A last frame that is shown for long announces nothing more: look at the clock, too.
+    this._watch();
+  }
+
+  _watch() {
+    if (!this.playing) return;
+    const last = this.loop?.[1] ?? this.timeline.last;
+    const end = this.timeline.seconds(last + 1) - this.clip.start_seconds;
+    if (this.video.currentTime >= end) this._wrap();
+    else requestAnimationFrame(() => this._watch());
+  }
+
+  _playTo(frame) {
+    if (frame === this.shown) return;
+    this.shown = this.wanted = frame;
+    this.onFrame(frame);
+  }
+
+  /** At the end: a span begins again, a clip stops on its last frame. */
+  async _wrap() {
+    if (this.wrapping) return;
+    this.wrapping = true;
+    this.playing = false;
+    this.video.pause();
+    await this.show(this.loop ? this.loop[0] : this.timeline.last);
+    this.wrapping = false;
+    if (this.loop) await this.play();
+    else this.onFrame(this.shown);
+  }
+}
+
+function wait(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

@@ -1,0 +1,145 @@
+"use strict";
+// The pictures: one panel for each source, heat map or overlay that the view asks for.
+
+const MOST_PIXELS = 4e6; // of all panels together; more would not play smoothly
+const UNSEEN_DARKNESS = 0.6;
+
+/** The panels of a view as [kind, map] pairs; kind: source, heat or overlay. */
+function panelsOf(view, maps, chosen) {
+  const same = (...names) =>
+    maps.map((map, i) => [map, i]).filter(([map]) => names.every((n) => map[n] === maps[chosen][n]));
+  const overlays = (pairs) => pairs.map(([, i]) => ["overlay", i]);
+  switch (view) {
+    case "side-by-side":
+      return [["source", chosen], ["overlay", chosen]];
+    case "strip":
+      return [["source", chosen], ["heat", chosen], ["overlay", chosen]];
+    case "classes":
+      return overlays(same("method", "layer"));
+    case "methods":
+      return overlays(same("class_id", "layer"));
+    case "layers":
+      return overlays(same("class_id", "method"));
+    default:
+      return [["overlay", chosen]];
+  }
+}
+
+class Panel {
+  constructor(kind, map, index, clip, scale) {
+    this.kind = kind;
+    this.map = map;
+    this.index = index;
+    this.clip = clip;
+    this.scale = scale;
+    this.canvas = element("canvas", {
+      width: Math.max(1, Math.round(clip.width * scale)),
+      height: Math.max(1, Math.round(clip.height * scale)),
+      role: "img",
+    });
+    this.canvas.style.aspectRatio = `${clip.width * clip.pixel_aspect} / ${clip.height}`;
+    this.caption = element("figcaption");
+    this.figure = element("figure", { className: "panel" }, this.canvas, this.caption);
+    this.painter = new MapPainter(map, scale);
+  }
+
+  /** `source` draws the frame into a context; `frame` is the map's, undefined while it loads. */
+  draw(source, frame, look, canvas = this.canvas) {
+    const context = canvas.getContext("2d");
+    const { width, height } = canvas;
+    context.fillRect(0, 0, width, height);
+    if (this.kind !== "heat") source(context, width, height);
+    if (this.kind === "overlay" && look.dim) this._dim(context, source, frame, width, height);
+    if (this.kind !== "source" && frame?.seen) {
+      const opacity = this.kind === "heat" ? () => 1 : (heat) => heat * look.opacity;
+      const colours = palette(look.colours, opacity, look.threshold);
+      context.drawImage(
+        this.painter.paint(frame, look.normalize, colours),
+        ...this._box(this.map.box),
+      );
+    }
+    if (look.outline) this._outline(context);
+  }
+
+  /** Grey and dark where the network did not see. */
+  _dim(context, source, frame, width, height) {
+    const seen = frame === undefined || frame.seen;
+    const [left, top, across, down] = seen ? this._box(this.map.box) : [0, 0, 0, 0];
+    if (across >= width && down >= height) return;
+    context.save();
+    context.beginPath();
+    context.rect(0, 0, width, height);
+    context.rect(left, top, across, down);
+    context.clip("evenodd");
+    context.globalCompositeOperation = "saturation"; // keeps the luminance
+    context.fillStyle = "#808080";
+    context.fillRect(0, 0, width, height);
+    context.globalCompositeOperation = "source-over";
+    context.fillStyle = `rgb(0 0 0 / ${UNSEEN_DARKNESS})`;
+    context.fillRect(0, 0, width, height);
+    context.restore();
+  }
+
+  _outline(context) {
+    const [left, top, across, down] = this._box(DATA.seen_box);
+    const thickness = Math.max(2, this.canvas.height / 200);
+    context.save();
+    context.lineWidth = thickness;
+    for (const [colour, dash] of [["#000", []], ["#fff", [thickness * 4, thickness * 3]]]) {
+      context.strokeStyle = colour;
+      context.setLineDash(dash);
+      const inset = thickness / 2;
+      context.strokeRect(left + inset, top + inset, across - thickness, down - thickness);
+    }
+    context.restore();
+  }
+
+  /** left, top, width, height on the canvas of a box in source pixels. */
+  _box([left, top, right, bottom]) {
+    return [left, top, right - left, bottom - top].map((length) => length * this.scale);
+  }
+}
+
+class Stage {
+  constructor(holder, data, source) {
+    this.holder = holder;
+    this.data = data;
+    this.source = source;
+    this.panels = [];
+    this.key = "";
+  }
+
+  /** Make the panels of a view, if they are not there already. */
+  arrange(view, chosen) {
+    const key = `${view} ${chosen}`;
+    if (key === this.key) return;
+    this.key = key;
+    const wanted = panelsOf(view, this.data.maps, chosen);
+    const { width, height } = this.data.clip;
+    const scale = Math.min(1, Math.sqrt(MOST_PIXELS / (wanted.length * width * height)));
+    this.panels = wanted.map(
+      ([kind, index]) => new Panel(kind, this.data.maps[index], index, this.data.clip, scale),
+    );
+    this.holder.replaceChildren(...this.panels.map((panel) => panel.figure));
+    this.holder.dataset.panels = Math.min(this.panels.length, 4);
+  }
+
+  /** How many panels stand side by side. */
+  get columns() {
+    return getComputedStyle(this.holder).gridTemplateColumns.split(" ").length;
+  }
+
+  get maps() {
+    return [...new Set(this.panels.map((panel) => panel.index))];
+  }
+
+  draw(frameOf, look, describe) {
+    for (const panel of this.panels) {
+      const frame = frameOf(panel.index);
+      panel.draw(this.source, frame, look);
+      const words = describe(panel, frame);
+      panel.caption.textContent = words;
+      panel.canvas.setAttribute("aria-label", words);
+    }
+  }
+}

@@ -1,0 +1,56 @@
+"use strict";
+// When each frame of the source is shown. Frames are counted as in the source, from 0.
+
+class Timeline {
+  constructor({ first, first_pts, steps, last_duration, time_base }) {
+    const differences = unpack(steps);
+    this.first = first;
+    this.stop = first + differences.length + 1;
+    this.ticks = new Float64Array(differences.length + 2); // the last one is the end
+    this.ticks[0] = first_pts;
+    differences.forEach((step, i) => (this.ticks[i + 1] = this.ticks[i] + step));
+    this.ticks[differences.length + 1] = this.ticks[differences.length] + last_duration;
+    [this.numerator, this.denominator] = time_base;
+  }
+
+  get length() {
+    return this.stop - this.first;
+  }
+
+  get last() {
+    return this.stop - 1;
+  }
+
+  /** When a frame appears; the time after the last frame is when that one goes. */
+  seconds(frame) {
+    return (this.ticks[frame - this.first] * this.numerator) / this.denominator;
+  }
+
+  /** An instant at which this frame and no other is shown, far from its neighbours. */
+  middle(frame) {
+    return (this.seconds(frame) + this.seconds(frame + 1)) / 2;
+  }
+
+  /** The frame that is shown at an instant; stamps a little early still count. */
+  frameAt(seconds) {
+    let [low, high] = [this.first, this.last];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const step = this.seconds(middle) - this.seconds(middle - 1);
+      if (this.seconds(middle) <= seconds + step / 4) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  clamp(frame) {
+    return Math.min(Math.max(Math.round(frame), this.first), this.last);
+  }
+}
+
+/** 83.25 -> "1:23.250" */
+function clock(seconds) {
+  const milliseconds = Math.round(seconds * 1000);
+  const minutes = Math.floor(milliseconds / 60000);
+  return `${minutes}:${((milliseconds % 60000) / 1000).toFixed(3).padStart(6, "0")}`;
+}
