@@ -38,7 +38,7 @@ from video_cam.names import check_names
 from video_cam.output import replace_folder
 from video_cam.painting import MapPainter
 from video_cam.progress import Progress, silent
-from video_cam.report import contact_sheet, draw_timeline, thumbnail_name, write_page
+from video_cam.report import FOLDER, contact_sheet, draw_timeline, thumbnail_name, write_page
 from video_cam.summary import summarise
 from video_cam.transforms import Frame
 from video_cam.video import Frame as SourceFrame
@@ -87,6 +87,7 @@ def render_with(
     with replace_folder(output_dir) as folder:
         drawn = _Drawing(path, explanation, folder, look, progress).run()
         contact_sheet(folder / "contact_sheet.jpg", drawn.thumbnails)
+        save_picture(folder / FOLDER / "thumbnail.jpg", drawn.best_picture)
         draw_timeline(folder / "timeline.png", explanation, drawn.seconds, drawn.mass)
         explanation.save(folder / "explanation.npz")
         summary = summarise(explanation, drawn.keyframes, drawn.videos, drawn.notes)
@@ -127,6 +128,7 @@ class Drawn:
     thumbnails: list[Frame]
     seconds: np.ndarray
     mass: np.ndarray
+    best_picture: Frame
 
 
 class _Drawing:
@@ -189,7 +191,13 @@ class _Drawing:
             thumbnails,
             self.seconds,
             self.masses[0],
+            self._best(thumbnails),
         )
+
+    def _best(self, thumbnails: list[Frame]) -> Frame:
+        """Of the contact sheet's pictures the one with the largest map mass."""
+        masses = self.masses[0][[index - self.span[0] for index in sorted(self.on_sheet)]]
+        return thumbnails[int(masses[: len(thumbnails)].argmax())]
 
     def _paint(self, frame: SourceFrame) -> list[tuple[Frame, Frame, Frame]]:
         """For every map: the frame, the heat map, the captioned overlay."""

@@ -1,7 +1,7 @@
 """What a person looks at: contact sheet, timeline, inspection page."""
 
-from video_cam.report.page import thumbnail_name, write_page
+from video_cam.report.page import FOLDER, thumbnail_name, write_page
 from video_cam.report.sheet import contact_sheet
 from video_cam.report.timeline import draw_timeline
 
-__all__ = ["contact_sheet", "draw_timeline", "thumbnail_name", "write_page"]
+__all__ = ["FOLDER", "contact_sheet", "draw_timeline", "thumbnail_name", "write_page"]

@@ -24,7 +24,7 @@ FOLDER = "page"
 # In the order the browser runs them: each may use what stands before it.
 SCRIPTS = (
     *("load", "timeline", "maps", "paint", "stage", "player", "scrub", "strip"),
-    *("controls", "readout", "save", "link", "keys", "app"),
+    *("controls", "readout", "state", "link", "save", "buttons", "keys", "app"),
 )
 SCORES_SHOWN = 5
 # A page from disk may show a video but not read its pixels, and a picture of the view needs them.

@@ -37,7 +37,7 @@ def draw_timeline(
             markersize=4,
             linewidth=1.5,
             elinewidth=0.5,
-            label=_plain(explanation.labels[class_id]),
+            label=plain(explanation.labels[class_id]),
         )
     scores.set(ylabel="class probability", ylim=(-0.03, 1.03))
     scores.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
@@ -47,11 +47,11 @@ def draw_timeline(
     masses.set(
         xlabel="seconds",
         ylabel="map mass",
-        title=_plain(f"{series.method} of {series.layer}: {series.label}"),
+        title=plain(f"{series.method} of {series.layer}: {series.label}"),
     )
     masses.set_ylim(bottom=0)
     if notes := explanation.notes:
-        figure.suptitle(_plain("; ".join(notes)), color="darkorange", fontsize=10)
+        figure.suptitle(plain("; ".join(notes)), color="darkorange", fontsize=10)
     figure.savefig(path, dpi=110)
 
 
@@ -62,6 +62,6 @@ def _classes(explanation: Explanation) -> list[int]:
     return list(dict.fromkeys([*targets, *best]))[: max(_SCORES_SHOWN, len(set(targets)))]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Matplotlib reads dollar signs as mathematics; a class name means none."""
     return text.replace("$", r"\$")

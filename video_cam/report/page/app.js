@@ -1,17 +1,12 @@
 "use strict";
 // The state of the view, and who is told when it changes.
 
-const CHOICES = ["class_id", "method", "layer", "colormap", "normalize", "view"];
-const SHARES = ["opacity", "threshold"];
-const SWITCHED = ["dim", "outline"];
-
 class App {
   constructor(data) {
     this.data = data;
     this.timeline = new Timeline(data.timeline);
-    this.choices = choicesOf(data);
-    this.usual = this._usualState();
-    this.state = { ...this.usual };
+    this.rules = new Rules(data, this.timeline);
+    this.state = { ...this.rules.usual };
     this.video = document.getElementById("video");
     this.maps = new MapStore(data.maps, this.timeline);
     this.masses = data.maps.map((map) => [...unpack(map.mass)]);
@@ -19,9 +14,12 @@ class App {
     this.colours = new Map(
       Object.entries(data.colormaps).map(([name, map]) => [name, fromBase64(map.colours)]),
     );
-    this.player = new Player(this.video, this.timeline, data.clip, (frame) => this._arrive(frame));
+    this.player = new Player(this.video, this.timeline, data.clip, {
+      onFrame: (frame) => this._arrive(frame),
+      onMove: (frame) => (this.state.frame_index = frame),
+    });
     this.stage = new Stage(document.getElementById("stage"), data, (...at) => this._source(...at));
-    this.link = new ViewLink(this.usual, (changes) => this.set(this._possible(changes)));
+    this.link = new ViewLink(this.rules, (changes) => this.set(changes));
     this.controls = new Controls(document.getElementById("controls"), data, (c) => this.set(c));
     this.readout = new Readout(data, this.timeline, this.scores);
     this.strip = new KeyframeStrip(document.getElementById("strip"), data, this.maps, (frame) =>
@@ -33,33 +31,15 @@ class App {
       (frame) => this.set({ frame_index: frame }),
       (loop) => this.set({ loop }),
     );
-    this._listen();
+    listenToButtons(this);
+    listenToKeys(this);
     this.ready = this._open();
-  }
-
-  _usualState() {
-    const [first] = this.data.maps;
-    const { colormap, opacity, normalize, view } = this.data.look;
-    return {
-      frame_index: this.timeline.first,
-      class_id: first.class_id,
-      method: first.method,
-      layer: first.layer,
-      opacity,
-      colormap,
-      threshold: 0,
-      normalize,
-      view,
-      dim: true,
-      outline: false,
-      loop: null,
-    };
   }
 
   async _open() {
     await this.player.open(this.data.clip.file);
     if (this.player.failed) this.say(`this browser cannot play ${this.data.clip.file}`);
-    this.state = this._settled(this._possible(this.link.read()));
+    this.state = this.rules.settled(this.state, this.link.read());
     await this._refresh();
     document.body.dataset.ready = "";
   }
@@ -72,52 +52,13 @@ class App {
   /** Change any of the state; resolves when the picture is drawn, refuses what cannot be. */
   async set(changes) {
     await this.ready;
-    const problem = Object.entries(changes).map((change) => this._problem(...change)).find(Boolean);
-    if (problem) throw new RangeError(problem);
+    for (const change of Object.entries(changes)) {
+      const problem = this.rules.problem(...change);
+      if (problem) throw new RangeError(problem);
+    }
     if (this.player.playing && "frame_index" in changes) await this.player.pause();
-    this.state = this._settled(changes);
+    this.state = this.rules.settled(this.state, changes);
     await this._refresh();
-  }
-
-  /** Why a value is not possible, or nothing. */
-  _problem(key, value) {
-    const expected = {
-      frame_index: `a frame from ${this.timeline.first} to ${this.timeline.last}`,
-      loop: "two frames of the clip, the first not after the last, or null",
-    };
-    if (CHOICES.includes(key)) expected[key] = [...this.choices[key].keys()].join(", ");
-    if (SHARES.includes(key)) expected[key] = "a number from 0 to 1";
-    if (SWITCHED.includes(key)) expected[key] = "true or false";
-    if (!(key in expected)) return `${key} cannot be set; there are ${Object.keys(this.usual).join(", ")}`;
-    return this._fits(key, value) ? undefined : `${key} ${value}: expected ${expected[key]}`;
-  }
-
-  _fits(key, value) {
-    const isFrame = (frame) => Number.isInteger(frame) && this.timeline.clamp(frame) === frame;
-    if (key === "frame_index") return isFrame(value);
-    if (key === "loop") return value === null || (value.every(isFrame) && value[0] <= value[1]);
-    if (CHOICES.includes(key)) return this.choices[key].has(value);
-    if (SHARES.includes(key)) return typeof value === "number" && value >= 0 && value <= 1;
-    return typeof value === "boolean";
-  }
-
-  /** Of what a link asks for, that which can be. */
-  _possible(changes) {
-    return Object.fromEntries(
-      Object.entries(changes).filter((change) => !this._problem(...change)),
-    );
-  }
-
-  /** The state with changes, on a map that is there: what was not asked for gives way. */
-  _settled(changes) {
-    const next = { ...this.state, ...changes };
-    const misfit = (map) =>
-      ["class_id", "layer", "method"].reduce(
-        (sum, key) => sum + (map[key] === next[key] ? 0 : key in changes ? 10 : 1),
-        0,
-      );
-    const map = this.data.maps.reduce((best, m) => (misfit(m) < misfit(best) ? m : best));
-    return { ...next, class_id: map.class_id, layer: map.layer, method: map.method };
   }
 
   get chosen() {
@@ -151,7 +92,6 @@ class App {
 
   /** The video shows another frame. */
   _arrive(frame) {
-    if (this.player.playing) this.state.frame_index = frame;
     if (this.stage.panels.some((panel) => !this.maps.peek(panel.index, frame))) {
       this.maps.load(this.stage.maps, frame).then(
         () => this.draw(),
@@ -247,12 +187,12 @@ class App {
   }
 
   chooseClass(position) {
-    const class_id = [...this.choices.class_id.keys()][position];
+    const class_id = [...this.rules.choices.class_id.keys()][position];
     return class_id === undefined ? undefined : this.set({ class_id });
   }
 
   nextView() {
-    const views = [...this.choices.view.keys()];
+    const views = [...this.rules.choices.view.keys()];
     return this.set({ view: views[(views.indexOf(this.state.view) + 1) % views.length] });
   }
 
@@ -268,41 +208,6 @@ class App {
     );
   }
 
-  _listen() {
-    const { timeline } = this;
-    const move = (frames) => this.set({ frame_index: timeline.clamp(this.state.frame_index + frames) });
-    const actions = {
-      first: () => this.goto(timeline.first),
-      back10: () => move(-10),
-      back: () => move(-1),
-      play: () => this.togglePlay(),
-      forward: () => move(1),
-      forward10: () => move(10),
-      last: () => this.goto(timeline.last),
-      from: () => this.markSpan("first"),
-      to: () => this.markSpan("last"),
-      loop: () => this.toggleLoop(),
-      save: () => this.tell(savePicture(this)),
-      copy: () => this.tell(copyPicture(this)),
-      share: () => this.tell(copyLink()),
-    };
-    for (const [id, action] of Object.entries(actions)) {
-      document.getElementById(id).addEventListener("click", (event) => {
-        if (event.detail) event.currentTarget.blur(); // clicked: the space bar plays again
-        action();
-      });
-    }
-    document.getElementById("speed").onchange = ({ target }) =>
-      (this.video.playbackRate = Number(target.value));
-    const sound = document.getElementById("sound");
-    if (sound) sound.onchange = () => (this.video.muted = !sound.checked);
-    for (const [keys, does] of KEYS) {
-      document
-        .getElementById("keys")
-        .append(element("dt", {}, element("kbd", {}, keys)), element("dd", {}, does));
-    }
-    listenToKeys(this);
-  }
 }
 
 const app = new App(DATA);

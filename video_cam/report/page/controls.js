@@ -33,12 +33,12 @@ function choicesOf(data) {
 }
 
 const FIELDS = [
-  ["class_id", "Class"],
-  ["method", "Method"],
-  ["layer", "Layer"],
-  ["view", "View"],
-  ["colormap", "Colours"],
-  ["normalize", "Full heat is the"],
+  ["class_id", "Class", "whole"],
+  ["method", "Method", "half"],
+  ["layer", "Layer", "half"],
+  ["view", "View", "half"],
+  ["colormap", "Colours", "half"],
+  ["normalize", "Full heat is the", "whole"],
 ];
 const SLIDERS = [
   ["opacity", "Opacity"],
@@ -56,12 +56,12 @@ class Controls {
     this.outputs = new Map();
     this.colormaps = data.colormaps;
     const choices = choicesOf(data);
-    for (const [key, label] of FIELDS) {
+    for (const [key, label, width] of FIELDS) {
       const keys = [...choices[key].keys()];
       const select = element("select", { id: key });
       select.append(...(key === "colormap" ? this._groups() : options(choices[key])));
       select.onchange = () => onChange({ [key]: keys.find((k) => String(k) === select.value) });
-      this._add(form, key, label, select);
+      this._add(form, key, label, width, select);
       if (key === "colormap") form.append(this._legend());
     }
     for (const [key, label] of SLIDERS) {
@@ -69,7 +69,7 @@ class Controls {
       range.oninput = () => onChange({ [key]: Number(range.value) });
       const output = element("output", { htmlFor: key });
       this.outputs.set(key, output);
-      this._add(form, key, label, range, output);
+      this._add(form, key, label, "whole", range, output);
     }
     for (const [key, label] of SWITCHES) {
       const box = element("input", { id: key, type: "checkbox" });
@@ -79,10 +79,10 @@ class Controls {
     }
   }
 
-  _add(form, key, label, input, ...more) {
+  _add(form, key, label, width, input, ...more) {
     this.inputs.set(key, input);
     const name = element("label", { htmlFor: key }, label);
-    form.append(element("div", { className: "field" }, name, input, ...more));
+    form.append(element("div", { className: `field ${width}` }, name, input, ...more));
   }
 
   _groups() {

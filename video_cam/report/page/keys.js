@@ -38,6 +38,11 @@ function listenToKeys(app) {
     v: () => app.nextView(),
     s: () => app.tell(savePicture(app)),
   };
+  for (const [keys, does] of KEYS) {
+    document
+      .getElementById("keys")
+      .append(element("dt", {}, element("kbd", {}, keys)), element("dd", {}, does));
+  }
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const isTaken = Object.entries(OWN_KEYS).some(

@@ -19,20 +19,21 @@ const LINK_DELAY = 200; // milliseconds; browsers refuse too many changes of the
 
 class ViewLink {
   /** `onLink(changes)` is called when somebody follows a link to a view of this page. */
-  constructor(usual, onLink) {
-    this.usual = usual;
+  constructor(rules, onLink) {
+    this.rules = rules;
+    this.usual = rules.usual;
     this.timer = undefined;
-    window.addEventListener("hashchange", () => onLink({ ...usual, ...this.read() }));
+    window.addEventListener("hashchange", () => onLink({ ...this.usual, ...this.read() }));
   }
 
-  /** The changes that the address asks for, as text turned into the state's types. */
+  /** The changes that the address asks for, as far as they are possible. */
   read() {
     const changes = {};
     for (const [name, text] of new URLSearchParams(location.hash.slice(1))) {
       const key = LINKED[name];
       if (key) changes[key] = this._value(key, text);
     }
-    return changes;
+    return this.rules.possible(changes);
   }
 
   write(state) {

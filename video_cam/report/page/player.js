@@ -4,17 +4,22 @@
 const PICTURE_DEADLINE = 250; // milliseconds after a jump, for browsers that do not announce it
 
 class Player {
-  /** `onFrame(frame)` is called whenever another frame of the video can be drawn. */
-  constructor(video, timeline, clip, onFrame) {
+  /**
+   * `onFrame(frame)` is called whenever another frame of the video can be drawn, `onMove(frame)`
+   * before that where it was the video that went on, not a person.
+   */
+  constructor(video, timeline, clip, { onFrame, onMove }) {
     this.video = video;
     this.timeline = timeline;
     this.clip = clip;
     this.onFrame = onFrame;
+    this.onMove = onMove;
     this.shown = undefined;
     this.wanted = undefined;
     this.jumping = undefined;
     this.loop = undefined; // [first, last] frames, both included
     this.playing = false;
+    this.wrapping = false;
     this.failed = false;
   }
 
@@ -81,63 +86,80 @@ class Player {
   async play() {
     if (this.playing || this.failed) return;
     this.playing = true;
-    const [first, last] = this.loop ?? [this.timeline.first, this.timeline.last];
-    if (this.shown < first || this.shown >= last) await this.show(first);
-    await this.video.play().catch(() => (this.playing = false));
-    this._follow();
+    const [first, last] = this._span;
+    if (this.shown < first || this.shown >= last) {
+      this.onMove(first);
+      await this.show(first);
+    }
+    await this._run();
   }
 
   /** Stop at the frame that is drawn. */
   async pause() {
     this.playing = false;
     this.video.pause();
+    if (this.wrapping) return;
     const frame = this.shown;
     this.shown = undefined; // the video may have gone on by a frame
     await this.show(frame);
   }
 
-  _follow() {
-    const next = this.video.requestVideoFrameCallback
-      ? (then) => this.video.requestVideoFrameCallback((_, { mediaTime }) => then(mediaTime))
-      : (then) => requestAnimationFrame(() => then(this.video.currentTime));
+  get _span() {
+    return this.loop ?? [this.timeline.first, this.timeline.last];
+  }
+
+  async _run() {
+    await this.video.play().catch(() => (this.playing = false));
+    this.run = (this.run ?? 0) + 1;
+    this.video.onended = () => this._wrap();
+    this._follow(this.run);
+    this._watch(this.run);
+  }
+
+  _isRunning(run) {
+    return this.playing && !this.wrapping && run === this.run;
+  }
+
+  /** Draw every frame that the video shows. */
+  _follow(run) {
     const step = (seconds) => {
-      if (!this.playing) return;
+      if (!this._isRunning(run)) return;
       const frame = this.timeline.frameAt(seconds + this.clip.start_seconds);
-      const last = this.loop?.[1] ?? this.timeline.last;
-      if (frame > last) return void this._wrap();
-      this._playTo(frame);
-      next(step);
+      if (frame > this._span[1]) return void this._wrap();
+      if (frame !== this.shown) {
+        this.shown = this.wanted = frame;
+        this.onMove(frame);
+        this.onFrame(frame);
+      }
+      this._follow(run);
     };
-    this.video.onended = () => this.playing && this._wrap();
-    next(step);
-    // A last frame that is shown for long announces nothing more: look at the clock, too.
-    this._watch();
+    if (this.video.requestVideoFrameCallback) {
+      this.video.requestVideoFrameCallback((_, { mediaTime }) => step(mediaTime));
+    } else {
+      requestAnimationFrame(() => step(this.video.currentTime));
+    }
   }
 
-  _watch() {
-    if (!this.playing) return;
-    const last = this.loop?.[1] ?? this.timeline.last;
-    const end = this.timeline.seconds(last + 1) - this.clip.start_seconds;
+  /** A last frame that is shown for long announces nothing more: look at the clock, too. */
+  _watch(run) {
+    if (!this._isRunning(run)) return;
+    const end = this.timeline.seconds(this._span[1] + 1) - this.clip.start_seconds;
     if (this.video.currentTime >= end) this._wrap();
-    else requestAnimationFrame(() => this._watch());
-  }
-
-  _playTo(frame) {
-    if (frame === this.shown) return;
-    this.shown = this.wanted = frame;
-    this.onFrame(frame);
+    else requestAnimationFrame(() => this._watch(run));
   }
 
   /** At the end: a span begins again, a clip stops on its last frame. */
   async _wrap() {
-    if (this.wrapping) return;
+    if (this.wrapping || !this.playing) return;
     this.wrapping = true;
-    this.playing = false;
     this.video.pause();
-    await this.show(this.loop ? this.loop[0] : this.timeline.last);
+    const frame = this.loop ? this.loop[0] : this.timeline.last;
+    this.onMove(frame);
+    await this.show(frame);
     this.wrapping = false;
-    if (this.loop) await this.play();
-    else this.onFrame(this.shown);
+    if (this.loop && this.playing) return void (await this._run());
+    this.playing = false;
+    this.onFrame(frame);
   }
 }
 

@@ -37,7 +37,9 @@ class Panel {
       height: Math.max(1, Math.round(clip.height * scale)),
       role: "img",
     });
-    this.canvas.style.aspectRatio = `${clip.width * clip.pixel_aspect} / ${clip.height}`;
+    const aspect = (clip.width * clip.pixel_aspect) / clip.height;
+    this.canvas.style.aspectRatio = aspect;
+    this.canvas.style.setProperty("--aspect", aspect);
     this.caption = element("figcaption");
     this.figure = element("figure", { className: "panel" }, this.canvas, this.caption);
     this.painter = new MapPainter(map, scale);

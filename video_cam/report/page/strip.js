@@ -7,6 +7,8 @@ class KeyframeStrip {
     this.data = data;
     this.maps = maps;
     this.look = undefined;
+    const [left, top, right, bottom] = data.maps[0].box;
+    this.aspect = ((right - left) * data.clip.pixel_aspect) / (bottom - top);
     this.items = new Map(); // frame -> its parts
     this.visible = new Set();
     this.current = undefined;
@@ -30,10 +32,12 @@ class KeyframeStrip {
       alt: "",
     });
     const canvas = element("canvas", { "aria-hidden": "true" });
+    const picture = element("span", { className: "picture" }, image, canvas);
+    picture.style.aspectRatio = this.aspect;
     const button = element(
       "button",
       { type: "button", className: "keyframe", "aria-label": `Jump to keyframe ${frame}` },
-      element("span", { className: "picture" }, image, canvas),
+      picture,
       element("span", { className: "number" }, String(frame)),
     );
     button.addEventListener("click", jump);

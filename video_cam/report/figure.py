@@ -1,0 +1,178 @@
+"""A strip for a paper: keyframes across, maps down, with their times and a colour bar."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from video_cam.drawing import COLORMAPS, Palette, overlay
+from video_cam.errors import UsageError
+from video_cam.explanation import Explanation
+from video_cam.models import UNTRAINED
+from video_cam.names import as_tuple, check_names
+from video_cam.painting import NORMALIZE, MapPainter
+from video_cam.report.timeline import plain
+from video_cam.transforms import Frame
+from video_cam.video import FrameReader
+
+NUM_FRAMES = 6
+PANEL_INCHES = 1.2  # height of a picture
+DOTS_PER_INCH = 200
+_FONT_SIZE = 7
+
+
+def figure(
+    clip: str | os.PathLike[str],
+    explanation: Explanation,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    frames: int | Sequence[int] = NUM_FRAMES,
+    methods: str | Sequence[str] | None = None,
+    layers: str | Sequence[str] | None = None,
+    class_ids: int | Sequence[int] | None = None,
+    source: bool = True,
+    colormap: str = "inferno",
+    alpha: float = 0.7,
+    normalize: str = "video",
+) -> Figure:
+    """Draw keyframes x maps as a matplotlib figure, and save it to ``path`` (.pdf, .png, .svg).
+
+    frames: how many keyframes, evenly spread, or the source frames themselves. methods, layers,
+    class_ids: which of the explanation's maps, by default all of them. source: a first row without
+    maps. Raises UsageError for what the explanation does not hold.
+    """
+    check_names("colormap", [colormap], COLORMAPS)
+    check_names("normalize", [normalize], NORMALIZE)
+    shown = _frames(explanation, frames)
+    painters = [
+        MapPainter(explanation, index, normalize)
+        for index in _maps(explanation, methods, layers, class_ids)
+    ]
+    pictures = _read(clip, shown)
+    palette = Palette(colormap, alpha)
+    rows = [("frame", [pictures[i] for i in shown])] if source else []
+    for painter in painters:
+        painter.measure(_seconds(explanation, range(*explanation.span)))
+        instants = zip(shown, _seconds(explanation, shown).tolist(), strict=True)
+        painted = [
+            overlay(pictures[i], painter.heat(instant), painter.box, palette)
+            for i, instant in instants
+        ]
+        rows.append((_name(explanation, painter), painted))
+    drawn = _draw(explanation, shown, rows, colormap, normalize)
+    if path is not None:
+        _save(drawn, Path(path))
+    return drawn
+
+
+def _frames(explanation: Explanation, wanted: int | Sequence[int]) -> list[int]:
+    """The source frames of the columns, in order."""
+    first, stop = explanation.span
+    if isinstance(wanted, int):
+        if wanted < 1:
+            raise UsageError(f"frames {wanted} must be 1 or more, or a list of source frames")
+        keyframes = explanation.keyframes()
+        places = np.linspace(0, len(keyframes) - 1, min(wanted, len(keyframes)))
+        return [keyframes[i] for i in places.round().astype(int)]
+    for index in wanted:
+        if not first <= index < stop:
+            raise UsageError(f"frame {index} lies outside what was explained, {first} to {stop - 1}")
+    if not wanted:
+        raise UsageError("frames is empty: name at least one source frame, or how many")
+    return sorted(set(wanted))
+
+
+def _maps(explanation: Explanation, methods: Any, layers: Any, class_ids: Any) -> list[int]:
+    """The maps whose method, layer and class are wanted; None wants all."""
+    wanted = {"method": methods, "layer": layers, "class_id": class_ids}
+    chosen = list(range(len(explanation.maps)))
+    for name, values in wanted.items():
+        if values is None:
+            continue
+        there = {getattr(series, name): None for series in explanation.maps}
+        for value in as_tuple(values):
+            if value not in there:
+                known = ", ".join(map(str, there))
+                raise UsageError(f"{name} {value!r} was not explained; there is {known}")
+        chosen = [i for i in chosen if getattr(explanation.maps[i], name) in as_tuple(values)]
+    if not chosen:
+        raise UsageError("no map was explained for these methods, layers and classes together")
+    return chosen
+
+
+def _read(clip: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, Frame]:
+    """The pixels of these frames, from one reading that stops after the last of them."""
+    with FrameReader(clip, indices[0], indices[-1] + 1) as reader:
+        pictures = {frame.index: frame.rgb() for frame in reader if frame.index in set(indices)}
+    if missing := set(indices) - set(pictures):
+        raise UsageError(f"{os.fspath(clip)!r} has no frame {min(missing)}: explain it again")
+    return pictures
+
+
+def _seconds(explanation: Explanation, indices: Sequence[int]) -> np.ndarray:
+    return explanation.timeline.pts[list(indices)] * float(explanation.timeline.time_base)
+
+
+def _name(explanation: Explanation, painter: MapPainter) -> str:
+    """What sets a row apart from the others."""
+    series = painter.series
+    parts = [series.label]
+    for name in ("method", "layer"):
+        if len({getattr(other, name) for other in explanation.maps}) > 1:
+            parts.append(getattr(series, name))
+    return "\n".join(parts)
+
+
+def _draw(
+    explanation: Explanation,
+    shown: Sequence[int],
+    rows: Sequence[tuple[str, Sequence[Frame]]],
+    colormap: str,
+    normalize: str,
+) -> Figure:
+    clip = explanation.clip
+    aspect = float(clip.width * clip.sample_aspect_ratio / clip.height)
+    size = (len(shown) * PANEL_INCHES * aspect + 1.2, len(rows) * PANEL_INCHES + 0.5)
+    drawn = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(drawn)
+    grid = drawn.subplots(len(rows), len(shown), squeeze=False)
+    drawn.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)  # type: ignore[union-attr]
+    for line, (name, pictures) in zip(grid, rows, strict=True):
+        for axes, picture in zip(line, pictures, strict=True):
+            axes.imshow(picture, aspect=float(clip.sample_aspect_ratio) ** -1)
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        line[0].set_ylabel(plain(name), fontsize=_FONT_SIZE)
+    for axes, seconds in zip(grid[0], _seconds(explanation, shown).tolist(), strict=True):
+        axes.set_title(f"{seconds:.2f} s", fontsize=_FONT_SIZE)
+    colours = ListedColormap(
+        Palette(colormap, 1).colour(np.linspace(0, 1, 256, dtype=np.float32)[None])[0] / 255
+    )
+    bar = drawn.colorbar(ScalarMappable(cmap=colours), ax=grid, shrink=0.9, pad=0.01, aspect=30)
+    bar.set_label(f"heat, 1 = largest in the {normalize}", fontsize=_FONT_SIZE)
+    bar.ax.tick_params(labelsize=_FONT_SIZE)
+    if not explanation.model.trained:
+        drawn.suptitle(UNTRAINED, color="darkorange", fontsize=_FONT_SIZE)
+    return drawn
+
+
+def _save(drawn: Figure, path: Path) -> None:
+    """Write under another name first, so that ``path`` is whole or as it was."""
+    kinds = drawn.canvas.get_supported_filetypes()
+    kind = path.suffix[1:].lower()
+    if kind not in kinds:
+        raise UsageError(f"{path.name!r} is no picture: end it in .pdf, .png or .svg")
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        drawn.savefig(partial, format=kind, dpi=DOTS_PER_INCH)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

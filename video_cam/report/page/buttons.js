@@ -1,0 +1,32 @@
+"use strict";
+// What the buttons below the picture do.
+
+function listenToButtons(app) {
+  const { timeline } = app;
+  const move = (frames) => app.set({ frame_index: timeline.clamp(app.state.frame_index + frames) });
+  const actions = {
+    first: () => app.goto(timeline.first),
+    back10: () => move(-10),
+    back: () => move(-1),
+    play: () => app.togglePlay(),
+    forward: () => move(1),
+    forward10: () => move(10),
+    last: () => app.goto(timeline.last),
+    from: () => app.markSpan("first"),
+    to: () => app.markSpan("last"),
+    loop: () => app.toggleLoop(),
+    save: () => app.tell(savePicture(app)),
+    copy: () => app.tell(copyPicture(app)),
+    share: () => app.tell(copyLink()),
+  };
+  for (const [id, action] of Object.entries(actions)) {
+    document.getElementById(id).addEventListener("click", (event) => {
+      if (event.detail) event.currentTarget.blur(); // clicked: the space bar plays again
+      action();
+    });
+  }
+  document.getElementById("speed").onchange = ({ target }) =>
+    (app.video.playbackRate = Number(target.value));
+  const sound = document.getElementById("sound");
+  if (sound) sound.onchange = () => (app.video.muted = !sound.checked);
+}
