@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from video_cam.models import Classifier, load_model
     from video_cam.probe_layer import CAMProbe
     from video_cam.render import render
+    from video_cam.report.figure import figure
+    from video_cam.tensorboard import to_tensorboard
 
 __all__ = [  # in the order the data takes
     "ActivationMap",
@@ -33,12 +35,14 @@ __all__ = [  # in the order the data takes
     "capture",
     "compute_cams",
     "explain",
+    "figure",
     "guided_backprop",
     "guided_cam",
     "load_model",
     "normalize",
     "render",
     "smooth_gradient",
+    "to_tensorboard",
     "upsample",
 ]
 
@@ -53,6 +57,8 @@ _HOMES = {
     "models": ("Classifier", "load_model"),
     "probe_layer": ("CAMProbe",),
     "render": ("render",),
+    "report.figure": ("figure",),
+    "tensorboard": ("to_tensorboard",),
 }
 
 

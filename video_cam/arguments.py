@@ -210,6 +210,11 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="save at most N keyframes, evenly spread (default: 240)",
     )
+    group.add_argument(
+        "--figure",
+        action="store_true",
+        help="also write figure.pdf and figure.png, keyframes x maps for a paper",
+    )
     group.add_argument("--show", action="store_true", help="open the page when done")
 
 

@@ -110,6 +110,22 @@ class Explanation:
         """The source frames the network saw, in order, each once."""
         return np.unique(self.frame_indices).tolist()
 
+    def show(self, clip: str | os.PathLike[str] | None = None, **look: Any) -> None:
+        """The inspection page in a notebook's cell, or in the browser outside of notebooks.
+
+        clip: where the clip is now, by default where it was explained. look: the fields of Look.
+        """
+        from video_cam.look import Look
+        from video_cam.report.notebook import show
+
+        show(os.fspath(clip or self.clip.path), self, Look(**look))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from video_cam.report.notebook import summary_html
+
+        return summary_html(self)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a compressed .npz: ``path`` holds all of it, or what it held before."""
         path = Path(path)

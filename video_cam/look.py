@@ -11,13 +11,16 @@ from video_cam.names import check_names
 
 @dataclass(frozen=True)
 class Look:
-    """How it is drawn; the names are the command's. alpha: 0 ... 1, the opacity of full heat."""
+    """How it is drawn; the names are the command's. alpha: 0 ... 1, the opacity of full heat;
+    figure: also write a strip for a paper.
+    """
 
     layout: str = "overlay"
     colormap: str = "inferno"
     alpha: float = 0.7
     normalize: str = "video"
     max_keyframes: int = 240
+    figure: bool = False
 
     def __post_init__(self) -> None:
         check_names("layout", [self.layout], LAYOUTS)

@@ -38,11 +38,19 @@ from video_cam.names import check_names
 from video_cam.output import replace_folder
 from video_cam.painting import MapPainter
 from video_cam.progress import Progress, silent
-from video_cam.report import FOLDER, contact_sheet, draw_timeline, thumbnail_name, write_page
+from video_cam.report import (
+    FOLDER,
+    contact_sheet,
+    draw_timeline,
+    evenly,
+    figure,
+    thumbnail_name,
+    write_page,
+)
 from video_cam.summary import summarise
 from video_cam.transforms import Frame
-from video_cam.video import Frame as SourceFrame
 from video_cam.video import CleanCopy, FrameReader, VideoWriter, probe
+from video_cam.video import Frame as SourceFrame
 
 LONGEST_PANEL = 640  # pixels of a keyframe's panel
 CONTACT_SHEET_PICTURES = 30
@@ -94,11 +102,27 @@ def render_with(
         summary["fingerprint"] = mark
         if also is not None:
             summary["files"].update(also(folder))
-        summary["seconds"]["render"] = time.perf_counter() - began
+        summary["files"]["figures"] = _figures(path, explanation, folder, look)
         write_page(folder, explanation, summary, look, drawn.copy)
+        summary["seconds"]["render"] = time.perf_counter() - began
         text = json.dumps(summary, indent=2, ensure_ascii=False)
         (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
     return summary
+
+
+def _figures(path: str, explanation: Explanation, folder: Path, look: Look) -> list[str]:
+    """The strip for a paper, where it is asked for."""
+    names = ["figure.pdf", "figure.png"] if look.figure else []
+    for name in names:
+        figure(
+            path,
+            explanation,
+            folder / name,
+            colormap=look.colormap,
+            alpha=look.alpha,
+            normalize=look.normalize,
+        )
+    return names
 
 
 def _check_clip(path: str, explanation: Explanation) -> None:
@@ -145,8 +169,8 @@ class _Drawing:
             MapPainter(explanation, i, look.normalize) for i in range(len(explanation.maps))
         ]
         self.names = _video_names(explanation.maps)
-        self.saved = _evenly(explanation.keyframes(), look.max_keyframes)
-        self.on_sheet = set(_evenly(self.saved, CONTACT_SHEET_PICTURES))
+        self.saved = evenly(explanation.keyframes(), look.max_keyframes)
+        self.on_sheet = set(evenly(self.saved, CONTACT_SHEET_PICTURES))
         first, stop = self.span
         self.seconds = self.timeline.pts[first:stop] * float(self.timeline.time_base)
         self.masses = [painter.measure(self.seconds) for painter in self.painters]
@@ -281,13 +305,6 @@ def _video_names(maps: Sequence[MapSeries]) -> list[str]:
         slug = "_".join(re.sub(r"[^0-9A-Za-z.+-]+", "-", part).strip("-") for part in parts)
         names.append(f"annotated_{len(names) + 1}_{slug[:100]}.mp4")
     return names
-
-
-def _evenly(items: Sequence[int], most: int) -> list[int]:
-    """At most ``most`` of the items, evenly spread, the first and the last among them."""
-    if len(items) <= most:
-        return list(items)
-    return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
 def _png(index: int) -> str:

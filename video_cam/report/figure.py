@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,39 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from video_cam.drawing import COLORMAPS, Palette, overlay
+from video_cam.choices import COLORMAPS, NORMALIZE
+from video_cam.drawing import Palette, overlay
 from video_cam.errors import UsageError
 from video_cam.explanation import Explanation
 from video_cam.models import UNTRAINED
 from video_cam.names import as_tuple, check_names
-from video_cam.painting import NORMALIZE, MapPainter
+from video_cam.painting import MapPainter
 from video_cam.report.timeline import plain
 from video_cam.transforms import Frame
 from video_cam.video import FrameReader
 
 NUM_FRAMES = 6
 PANEL_INCHES = 1.2  # height of a picture
-DOTS_PER_INCH = 200
+DOTS_PER_INCH = 150
+PAPER_DOTS_PER_INCH = 300
 _FONT_SIZE = 7
+
+
+class Strip(Figure):
+    """A figure that a notebook shows by itself."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+    def pixels(self) -> np.ndarray:
+        """uint8 (H, W, 3) RGB."""
+        canvas = FigureCanvasAgg(self)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
 def figure(
@@ -42,7 +61,7 @@ def figure(
     colormap: str = "inferno",
     alpha: float = 0.7,
     normalize: str = "video",
-) -> Figure:
+) -> Strip:
     """Draw keyframes x maps as a matplotlib figure, and save it to ``path`` (.pdf, .png, .svg).
 
     frames: how many keyframes, evenly spread, or the source frames themselves. methods, layers,
@@ -56,12 +75,12 @@ def figure(
         MapPainter(explanation, index, normalize)
         for index in _maps(explanation, methods, layers, class_ids)
     ]
-    pictures = _read(clip, shown)
+    pictures = read_frames_at(clip, shown)
     palette = Palette(colormap, alpha)
     rows = [("frame", [pictures[i] for i in shown])] if source else []
     for painter in painters:
-        painter.measure(_seconds(explanation, range(*explanation.span)))
-        instants = zip(shown, _seconds(explanation, shown).tolist(), strict=True)
+        painter.measure(seconds_of(explanation, range(*explanation.span)))
+        instants = zip(shown, seconds_of(explanation, shown).tolist(), strict=True)
         painted = [
             overlay(pictures[i], painter.heat(instant), painter.box, palette)
             for i, instant in instants
@@ -79,15 +98,22 @@ def _frames(explanation: Explanation, wanted: int | Sequence[int]) -> list[int]:
     if isinstance(wanted, int):
         if wanted < 1:
             raise UsageError(f"frames {wanted} must be 1 or more, or a list of source frames")
-        keyframes = explanation.keyframes()
-        places = np.linspace(0, len(keyframes) - 1, min(wanted, len(keyframes)))
-        return [keyframes[i] for i in places.round().astype(int)]
+        return evenly(explanation.keyframes(), wanted)
     for index in wanted:
         if not first <= index < stop:
-            raise UsageError(f"frame {index} lies outside what was explained, {first} to {stop - 1}")
+            raise UsageError(
+                f"frame {index} lies outside what was explained, {first} to {stop - 1}"
+            )
     if not wanted:
         raise UsageError("frames is empty: name at least one source frame, or how many")
     return sorted(set(wanted))
+
+
+def evenly(items: Sequence[int], most: int) -> list[int]:
+    """At most ``most`` of the items, evenly spread, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
 
 
 def _maps(explanation: Explanation, methods: Any, layers: Any, class_ids: Any) -> list[int]:
@@ -108,7 +134,7 @@ def _maps(explanation: Explanation, methods: Any, layers: Any, class_ids: Any) -
     return chosen
 
 
-def _read(clip: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, Frame]:
+def read_frames_at(clip: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, Frame]:
     """The pixels of these frames, from one reading that stops after the last of them."""
     with FrameReader(clip, indices[0], indices[-1] + 1) as reader:
         pictures = {frame.index: frame.rgb() for frame in reader if frame.index in set(indices)}
@@ -117,7 +143,8 @@ def _read(clip: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, Fra
     return pictures
 
 
-def _seconds(explanation: Explanation, indices: Sequence[int]) -> np.ndarray:
+def seconds_of(explanation: Explanation, indices: Sequence[int]) -> np.ndarray:
+    """When these source frames are shown, in seconds."""
     return explanation.timeline.pts[list(indices)] * float(explanation.timeline.time_base)
 
 
@@ -137,21 +164,21 @@ def _draw(
     rows: Sequence[tuple[str, Sequence[Frame]]],
     colormap: str,
     normalize: str,
-) -> Figure:
+) -> Strip:
     clip = explanation.clip
     aspect = float(clip.width * clip.sample_aspect_ratio / clip.height)
     size = (len(shown) * PANEL_INCHES * aspect + 1.2, len(rows) * PANEL_INCHES + 0.5)
-    drawn = Figure(figsize=size, layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    drawn = Strip(figsize=size, layout=layout, dpi=DOTS_PER_INCH)
     FigureCanvasAgg(drawn)
     grid = drawn.subplots(len(rows), len(shown), squeeze=False)
-    drawn.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)  # type: ignore[union-attr]
     for line, (name, pictures) in zip(grid, rows, strict=True):
         for axes, picture in zip(line, pictures, strict=True):
             axes.imshow(picture, aspect=float(clip.sample_aspect_ratio) ** -1)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         line[0].set_ylabel(plain(name), fontsize=_FONT_SIZE)
-    for axes, seconds in zip(grid[0], _seconds(explanation, shown).tolist(), strict=True):
+    for axes, seconds in zip(grid[0], seconds_of(explanation, shown).tolist(), strict=True):
         axes.set_title(f"{seconds:.2f} s", fontsize=_FONT_SIZE)
     colours = ListedColormap(
         Palette(colormap, 1).colour(np.linspace(0, 1, 256, dtype=np.float32)[None])[0] / 255
@@ -172,7 +199,7 @@ def _save(drawn: Figure, path: Path) -> None:
         raise UsageError(f"{path.name!r} is no picture: end it in .pdf, .png or .svg")
     partial = path.with_name(f".{path.name}.part")
     try:
-        drawn.savefig(partial, format=kind, dpi=DOTS_PER_INCH)
+        drawn.savefig(partial, format=kind, dpi=PAPER_DOTS_PER_INCH)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -41,3 +41,9 @@ def write_bytes_script(folder: Path, name: str, data: bytes) -> None:
     path = folder / f"{name}.js"
     path.parent.mkdir(exist_ok=True)
     path.write_text(f'videoCamReceive({script_json(name)},"{base64(data)}");\n', encoding="ascii")
+
+
+def read_bytes_script(path: Path) -> tuple[str, str]:
+    """The name, and the data in base64, of what `write_bytes_script` wrote."""
+    _, name, _, data, _ = path.read_text(encoding="ascii").split('"')
+    return name, data

@@ -13,8 +13,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from video_cam.drawing import COLORMAPS, Palette
 from video_cam.explanation import Explanation
 from video_cam.report.maps import class_scores, describe_map, shorten, write_maps
-from video_cam.report.packing import base64, pack_integers, pack_levels, script_json
-from video_cam.report.packing import write_bytes_script
+from video_cam.report.packing import (
+    base64,
+    pack_integers,
+    pack_levels,
+    read_bytes_script,
+    script_json,
+    write_bytes_script,
+)
 from video_cam.video import CleanCopy
 
 if TYPE_CHECKING:
@@ -71,6 +77,24 @@ def write_page(
         clip=data["clip"],
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
+
+
+def inline_page(folder: Path) -> str:
+    """The page that ``write_page`` wrote as one text, which carries the files it loads."""
+    page, text = folder / FOLDER, (folder / "index.html").read_text(encoding="utf-8")
+    carried = {f"keyframes/{p.name}": base64(p.read_bytes()) for p in page.glob("keyframes/*.jpg")}
+    for script in (*page.glob("maps/*.js"), page / "clip.js"):
+        name, data = read_bytes_script(script)
+        carried[name] = data
+    scripts = [
+        f'<script type="text/plain" id="bytes:{name}">{data}</script>'
+        for name, data in carried.items()
+    ]
+    for name in ("data", *SCRIPTS):
+        code = (page / f"{name}.js").read_text(encoding="utf-8")
+        text = text.replace(f'<script src="{FOLDER}/{name}.js"></script>', "")
+        scripts.append(f"<script>\n{code}</script>")
+    return text.replace("</body>", "\n".join(scripts) + "\n</body>")
 
 
 def read_asset(name: str) -> str:

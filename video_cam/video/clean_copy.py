@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -140,14 +141,7 @@ class CleanCopy:
             end = None if self._is_whole else self._end_seconds
             sound = AudioTrack(self._source, output, stack, self.start_seconds, end)
             shift = video.zero_ticks + round(self.start_seconds / video.time_base)
-            has_begun = False
-            for packet in video.packets():
-                has_begun = has_begun or packet.pts == shift or self._is_whole
-                if not self._is_whole and packet.dts is not None:
-                    if packet.dts - video.zero_ticks > last:
-                        break
-                if not has_begun:
-                    continue
+            for packet in self._span_packets(video, shift, last):
                 _shift(packet, shift)
                 packet.stream = stream
                 for heard in sound.packets_until((packet.dts or 0) * packet.time_base):
@@ -155,6 +149,19 @@ class CleanCopy:
                 output.mux(packet)
             for heard in sound.packets_until(None):
                 output.mux(heard)
+
+    def _span_packets(
+        self, video: VideoSource, begin: int, last: int
+    ) -> Iterator[Packet[VideoStream]]:
+        """The packets that the span needs: from the one stamped ``begin`` on."""
+        has_begun = self._is_whole
+        for packet in video.packets():
+            has_begun = has_begun or packet.pts == begin
+            is_behind = packet.dts is not None and packet.dts - video.zero_ticks > last
+            if is_behind and not self._is_whole:
+                return
+            if has_begun:
+                yield packet
 
     def _accept(self, path: Path) -> bool:
         """Keep the file if it shows every frame of the span at its time, upright and unscaled."""

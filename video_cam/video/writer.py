@@ -187,7 +187,7 @@ class VideoWriter:
         stream = self._output.add_stream("libx264", rate=self._frame_rate.limit_denominator(10**5))
         stream.width, stream.height = (size + size % 2 for size in self._size)
         stream.pix_fmt = "yuv420p"
-        stream.options = X264_OPTIONS | {"g": str(self._keyframe_interval)}
+        stream.options = dict(X264_OPTIONS, g=str(self._keyframe_interval))
         stream.time_base = self._time_base
         context = stream.codec_context
         context.time_base = self._time_base

@@ -37,8 +37,10 @@ class App {
   }
 
   async _open() {
-    await this.player.open(this.data.clip.file);
-    if (this.player.failed) this.say(`this browser cannot play ${this.data.clip.file}`);
+    const { clip } = this.data;
+    const carried = document.getElementById("bytes:clip");
+    await this.player.open(carried ? URL.createObjectURL(await readableClip(clip)) : clip.file);
+    if (this.player.failed) this.say(`this browser cannot play ${clip.file}`);
     this.state = this.rules.settled(this.state, this.link.read());
     await this._refresh();
     document.body.dataset.ready = "";

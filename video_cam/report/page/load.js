@@ -23,6 +23,14 @@ function loadBytes(name) {
   });
 }
 
+/** The address of a picture of the page. */
+function pictureAddress(name) {
+  const carried = document.getElementById(`bytes:${name}`);
+  return carried
+    ? `data:image/jpeg;base64,${carried.textContent.trim()}`
+    : `${DATA.folder}/${name}`;
+}
+
 function fromBase64(text) {
   const characters = atob(text);
   const bytes = new Uint8Array(characters.length);

@@ -27,7 +27,7 @@ class KeyframeStrip {
   _item(frame, jump) {
     const number = String(frame).padStart(6, "0");
     const image = element("img", {
-      src: `${this.data.folder}/keyframes/${number}.jpg`,
+      src: pictureAddress(`keyframes/${number}.jpg`),
       loading: "lazy",
       alt: "",
     });
