@@ -1,4 +1,4 @@
-"""A real browser for the tests of pages: one Chromium for all, a fresh page for each test."""
+"""A real browser for the tests of pages: what they open, read and compare."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def find_chromium() -> str | None:
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The folder on a local port; yields its address."""
+    """The folder on a local port, as `python -m http.server` has it; yields its address."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
@@ -47,12 +47,26 @@ def decode_png(data: bytes) -> np.ndarray:
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
-def canvas_pixels(page: Any, panel: int = 0) -> np.ndarray:
-    """A panel's own pixels, uint8 (H, W, 3); only of a page that is served."""
+def read_canvas(page: Any, panel: int = 0) -> np.ndarray:
+    """A panel's own pixels, uint8 (H, W, 3); of a page that is served."""
     url = page.evaluate(
         "i => document.querySelectorAll('#stage canvas')[i].toDataURL('image/png')", panel
     )
     return decode_png(base64.b64decode(url.split(",")[1]))
+
+
+def photograph_canvas(page: Any, panel: int = 0) -> np.ndarray:
+    """The same from a page on disk, whose canvas may not be read: shown at its size, and shot."""
+    page.evaluate(
+        """i => {
+          const canvas = document.querySelectorAll('#stage canvas')[i];
+          canvas.style.cssText =
+            `position:fixed;z-index:9;left:0;top:0;border-radius:0;aspect-ratio:auto;
+             width:${canvas.width}px;height:${canvas.height}px`;
+        }""",
+        panel,
+    )
+    return decode_png(page.locator("#stage canvas").nth(panel).screenshot())
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:

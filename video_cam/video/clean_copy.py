@@ -175,7 +175,8 @@ class CleanCopy:
             self._info.height,
             self._info.sample_aspect_ratio,
         )
-        if extra or not same or not shown.issuperset(wanted):
+        is_exact = not extra and same and shown.issuperset(wanted)
+        if not is_exact or not _durations_fit(path, wanted[-1]):
             return self._refuse(path)
         self.path = path
         return True
@@ -201,6 +202,26 @@ class CleanCopy:
             sample_aspect_ratio=self._info.sample_aspect_ratio,
             keyframe_interval=max(1, round(rate * KEYFRAME_SECONDS)),
         )
+
+
+def _durations_fit(path: Path, last_seconds: Fraction) -> bool:
+    """Whether each packet, up to that of the last frame, says that it shows until the next one.
+
+    Browsers that jump go by it, and show the wrong frame where it is not so: an mp4 counts from
+    decoding to decoding, which with B-frames and uneven stamps is something else. Where nothing is
+    said they take the mean.
+    """
+    with open_video(path, num_threads=1) as video:
+        last = round(last_seconds / video.time_base) + video.zero_ticks
+        packets = [
+            (packet.pts, packet.duration or 0)
+            for packet in video.packets()
+            if packet.pts is not None and packet.pts <= last
+        ]
+    stamps, durations = np.array(sorted(packets)).T
+    gaps = np.diff(stamps)
+    told = np.where(durations[:-1] > 0, durations[:-1], gaps.mean() if gaps.size else 0)
+    return bool((np.abs(told - gaps) <= np.maximum(gaps / 4, 1)).all())
 
 
 def _is_played(stream: VideoStream, codecs: set[str]) -> bool:

@@ -56,13 +56,25 @@ class Player {
   async _jump() {
     while (this.shown !== this.wanted) {
       const target = this.wanted;
-      if (!this.failed) await this._seek(this._videoSeconds(target));
+      if (!this.failed) await this._seek(target);
       this.shown = target;
       this.onFrame(target);
     }
   }
 
-  async _seek(seconds) {
+  /** Have the video show this frame. A browser that lands beside it is asked again. */
+  async _seek(frame) {
+    const { timeline } = this;
+    const [begin, end] = [timeline.seconds(frame), timeline.seconds(frame + 1)];
+    for (const share of [1 / 2, 1 / 16, 15 / 16]) {
+      const seconds = await this._seekTo(begin + share * (end - begin) - this.clip.start_seconds);
+      if (seconds === undefined) return;
+      if (timeline.frameAt(seconds + this.clip.start_seconds) === frame) return;
+    }
+  }
+
+  /** Resolves with the stamp of the picture that is shown then, if the browser tells. */
+  async _seekTo(seconds) {
     const arrived = new Promise((resolve) => {
       this.video.onseeked = resolve;
       this.video.addEventListener("error", resolve, { once: true });
@@ -70,17 +82,15 @@ class Player {
     const painted = this._painted();
     this.video.currentTime = seconds;
     await arrived;
-    await Promise.race([painted, wait(PICTURE_DEADLINE)]);
+    return Promise.race([painted, wait(PICTURE_DEADLINE)]);
   }
 
-  /** Resolves when the next picture of the video is there. */
+  /** Resolves with the stamp of the next picture of the video. */
   _painted() {
     if (!this.video.requestVideoFrameCallback) return wait(0);
-    return new Promise((resolve) => this.video.requestVideoFrameCallback(resolve));
-  }
-
-  _videoSeconds(frame) {
-    return this.timeline.middle(frame) - this.clip.start_seconds;
+    return new Promise((resolve) =>
+      this.video.requestVideoFrameCallback((_, { mediaTime }) => resolve(mediaTime)),
+    );
   }
 
   async play() {
