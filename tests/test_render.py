@@ -147,7 +147,7 @@ def test_what_a_file_and_a_label_bring_into_the_page_is_escaped(explanation, sam
     )
     video_cam.render(sample_clip, hostile, tmp_path / "out", max_keyframes=1)
     page = (tmp_path / "out" / "index.html").read_text()
-    assert "<script" not in page and "&lt;script&gt;" in page
+    assert evil not in page and "&lt;script&gt;" in page
 
 
 def one_hot(explanation: Explanation, cell: tuple[int, int, int]) -> Explanation:
