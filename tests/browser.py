@@ -31,7 +31,10 @@ def served(folder: Path) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+    class Patient(ThreadingHTTPServer):
+        request_queue_size = 64  # a browser asks for many pictures at once
+
+    with Patient(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -48,7 +49,14 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
+def serve() -> Iterator[Callable[[Path], str]]:
+    """Serve a folder until the pages are closed; returns its address."""
+    with ExitStack() as servers:
+        yield lambda folder: servers.enter_context(served(folder))
+
+
+@pytest.fixture
+def open_page(browser: Any, serve: Any) -> Iterator[Callable[..., Any]]:
     """Open an address; afterwards nothing may have been complained about or fetched elsewhere."""
     complaints: list[str] = []
     contexts = []
@@ -141,16 +149,20 @@ def test_a_changed_look_is_renders_too(page: Any, rendered: Rendered, normalize:
     ],
 )
 def test_every_kind_of_copy_is_frame_exact_when_served(
-    kind: str, options: dict[str, float], bundled: Classifier, tmp_path: Path, open_page: Any
+    kind: str,
+    options: dict[str, float],
+    bundled: Classifier,
+    tmp_path: Path,
+    open_page: Any,
+    serve: Any,
 ) -> None:
     made = render_page(make_clip(kind, tmp_path), bundled, tmp_path / "out", **options)
     frames = list(made.frames)[:: max(1, len(made.frames) // 6)]
     frames = [*frames[::-1], *frames, made.frames[-1]]
-    with served(tmp_path / "out") as address:
-        page = open_page(f"{address}/index.html")
-        for frame, expected in zip(frames, made.overlay(frames), strict=True):
-            goto(page, frame)
-            assert difference(read_canvas(page), expected) < CLOSE, (kind, frame)
+    page = open_page(f"{serve(tmp_path / 'out')}/index.html")
+    for frame, expected in zip(frames, made.overlay(frames), strict=True):
+        goto(page, frame)
+        assert difference(read_canvas(page), expected) < CLOSE, (kind, frame)
 
 
 def test_keys_step_through_the_clip(page: Any) -> None:
@@ -317,28 +329,27 @@ def test_views_compare_classes_methods_and_layouts(page: Any, rendered: Rendered
 
 @pytest.mark.parametrize("from_disk", [True, False])
 def test_the_view_is_saved_as_a_picture(
-    from_disk: bool, open_page: Any, rendered: Rendered, tmp_path: Path
+    from_disk: bool, open_page: Any, serve: Any, rendered: Rendered, tmp_path: Path
 ) -> None:
-    with served(rendered.folder) as address:
-        home = rendered.folder.as_uri() if from_disk else address
-        page = open_page(f"{home}/index.html#frame=21&view=side-by-side")
-        with page.expect_download() as download:
-            page.click("#save")
-        download.value.save_as(tmp_path / "view.png")
-        assert download.value.suggested_filename.endswith("_000021.png")
-        page.wait_for_function("document.querySelector('#message').textContent.includes('saved')")
-        saved = decode_png((tmp_path / "view.png").read_bytes())
-        (plain,), (expected,) = rendered.overlay([21], alpha=0), rendered.overlay([21])
-        height, width = expected.shape[:2]
-        assert saved.shape[1] == 2 * width and saved.shape[0] > height
-        box = page.evaluate("DATA.maps[0].box")
-        seen = slice(box[1], box[3]), slice(box[0], box[2])
-        assert difference(saved[:height, :width][seen], plain[seen]) < CLOSE
-        assert difference(saved[:height, width:], expected) < CLOSE
-        goto(page, 22)  # the page goes on as before
-        (following,) = rendered.overlay([22])
-        change(page, view="overlay")
-        assert difference(photograph_canvas(page), following) < CLOSE
+    home = rendered.folder.as_uri() if from_disk else serve(rendered.folder)
+    page = open_page(f"{home}/index.html#frame=21&view=side-by-side")
+    with page.expect_download() as download:
+        page.click("#save")
+    download.value.save_as(tmp_path / "view.png")
+    assert download.value.suggested_filename.endswith("_000021.png")
+    page.wait_for_function("document.querySelector('#message').textContent.includes('saved')")
+    saved = decode_png((tmp_path / "view.png").read_bytes())
+    (plain,), (expected,) = rendered.overlay([21], alpha=0), rendered.overlay([21])
+    height, width = expected.shape[:2]
+    assert saved.shape[1] == 2 * width and saved.shape[0] > height
+    box = page.evaluate("DATA.maps[0].box")
+    seen = slice(box[1], box[3]), slice(box[0], box[2])
+    assert difference(saved[:height, :width][seen], plain[seen]) < CLOSE
+    assert difference(saved[:height, width:], expected) < CLOSE
+    goto(page, 22)  # the page goes on as before
+    (following,) = rendered.overlay([22])
+    change(page, view="overlay")
+    assert difference(photograph_canvas(page), following) < CLOSE
 
 
 def test_names_and_labels_stay_text(page: Any, rendered: Rendered) -> None:
@@ -374,9 +385,13 @@ def test_nothing_is_cut_off(
 
 def test_every_control_has_a_name_and_can_be_reached(page: Any) -> None:
     nameless = page.evaluate(
-        """() => [...document.querySelectorAll("button, select, input:not([hidden]), [role=slider]")]
-          .filter((e) => !(e.ariaLabel || e.labels?.[0]?.textContent.trim() || e.textContent.trim()))
-          .map((e) => e.outerHTML)"""
+        """() => {
+          const text = (e) => e.ariaLabel || e.labels?.[0]?.textContent || e.textContent;
+          const controls = "button, select, input:not([hidden]), [role=slider]";
+          return [...document.querySelectorAll(controls)]
+            .filter((e) => !text(e).trim())
+            .map((e) => e.outerHTML);
+        }"""
     )
     assert nameless == []
     assert page.evaluate("document.querySelector('#scrub').ariaValueText").startswith("frame 0, 0:")
@@ -413,6 +428,7 @@ def test_an_hour_is_there_in_two_seconds(
     starts = np.arange(0, hour * rate - 16, 200)
     windows = len(starts)
     series = explanation.maps[0]
+    values = np.resize(series.values, (windows, *series.values.shape[1:]))
     long = replace(
         explanation,
         timeline=timeline,
@@ -420,7 +436,7 @@ def test_an_hour_is_there_in_two_seconds(
         frame_indices=starts[:, None] + np.arange(16),
         num_padded=np.zeros(windows, int),
         probabilities=np.resize(explanation.probabilities, (windows, len(explanation.labels))),
-        maps=(replace(series, values=np.resize(series.values, (windows, *series.values.shape[1:]))),),
+        maps=(replace(series, values=values),),
     )
     info, short = probe(sample_clip)
     (tmp_path / FOLDER).mkdir()
