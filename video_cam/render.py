@@ -112,16 +112,18 @@ def render_with(
 
 def _figures(path: str, explanation: Explanation, folder: Path, look: Look) -> list[str]:
     """The strip for a paper, where it is asked for."""
-    names = ["figure.pdf", "figure.png"] if look.figure else []
+    if not look.figure:
+        return []
+    names = ["figure.pdf", "figure.png"]
+    drawn = figure(
+        path,
+        explanation,
+        colormap=look.colormap,
+        alpha=look.alpha,
+        normalize=look.normalize,
+    )
     for name in names:
-        figure(
-            path,
-            explanation,
-            folder / name,
-            colormap=look.colormap,
-            alpha=look.alpha,
-            normalize=look.normalize,
-        )
+        drawn.save(folder / name)
     return names
 
 

@@ -28,7 +28,7 @@ from video_cam.video import FrameReader
 
 NUM_FRAMES = 6
 PANEL_INCHES = 1.2  # height of a picture
-DOTS_PER_INCH = 150
+SCREEN_DOTS_PER_INCH = 110
 PAPER_DOTS_PER_INCH = 300
 _FONT_SIZE = 7
 
@@ -36,10 +36,24 @@ _FONT_SIZE = 7
 class Strip(Figure):
     """A figure that a notebook shows by itself."""
 
-    def _repr_png_(self) -> bytes:
+    def _repr_jpeg_(self) -> bytes:
+        # A fifth of a PNG's size, which a notebook keeps.
         buffer = BytesIO()
-        self.savefig(buffer, format="png")
+        self.savefig(buffer, format="jpeg", dpi=SCREEN_DOTS_PER_INCH)
         return buffer.getvalue()
+
+    def save(self, path: Path) -> None:
+        """Write a .pdf, .png or .svg, whole or not at all. UsageError for another ending."""
+        kinds = self.canvas.get_supported_filetypes()
+        kind = path.suffix[1:].lower()
+        if kind not in kinds:
+            raise UsageError(f"{path.name!r} is no picture: end it in .pdf, .png or .svg")
+        partial = path.with_name(f".{path.name}.part")
+        try:
+            self.savefig(partial, format=kind, dpi=PAPER_DOTS_PER_INCH)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     def pixels(self) -> np.ndarray:
         """uint8 (H, W, 3) RGB."""
@@ -88,7 +102,7 @@ def figure(
         rows.append((_name(explanation, painter), painted))
     drawn = _draw(explanation, shown, rows, colormap, normalize)
     if path is not None:
-        _save(drawn, Path(path))
+        drawn.save(Path(path))
     return drawn
 
 
@@ -169,7 +183,7 @@ def _draw(
     aspect = float(clip.width * clip.sample_aspect_ratio / clip.height)
     size = (len(shown) * PANEL_INCHES * aspect + 1.2, len(rows) * PANEL_INCHES + 0.5)
     layout = ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
-    drawn = Strip(figsize=size, layout=layout, dpi=DOTS_PER_INCH)
+    drawn = Strip(figsize=size, layout=layout, dpi=SCREEN_DOTS_PER_INCH)
     FigureCanvasAgg(drawn)
     grid = drawn.subplots(len(rows), len(shown), squeeze=False)
     for line, (name, pictures) in zip(grid, rows, strict=True):
@@ -189,17 +203,3 @@ def _draw(
     if not explanation.model.trained:
         drawn.suptitle(UNTRAINED, color="darkorange", fontsize=_FONT_SIZE)
     return drawn
-
-
-def _save(drawn: Figure, path: Path) -> None:
-    """Write under another name first, so that ``path`` is whole or as it was."""
-    kinds = drawn.canvas.get_supported_filetypes()
-    kind = path.suffix[1:].lower()
-    if kind not in kinds:
-        raise UsageError(f"{path.name!r} is no picture: end it in .pdf, .png or .svg")
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        drawn.savefig(partial, format=kind, dpi=PAPER_DOTS_PER_INCH)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

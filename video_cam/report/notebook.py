@@ -34,7 +34,7 @@ def summary_html(explanation: Explanation) -> str:
     """What a notebook shows: the best classes, and a strip of keyframes if the clip is there."""
     try:
         strip = figure(explanation.clip.path, explanation, frames=5, source=False)
-        picture = b64encode(strip._repr_png_()).decode("ascii")
+        picture = b64encode(strip._repr_jpeg_()).decode("ascii")
     except (VideoCamError, OSError):
         picture = ""
     return ENVIRONMENT.get_template("notebook.html").render(
