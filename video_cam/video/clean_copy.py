@@ -126,7 +126,7 @@ class CleanCopy:
         return (ticks - video.zero_ticks) * video.time_base
 
     def _write_packets(self) -> None:
-        last = int(self._timeline.pts[self._span[1] - 1])
+        decoding = iter(self._decoding_stamps())
         with ExitStack() as stack:
             video = stack.enter_context(open_video(self._source))
             output = stack.enter_context(
@@ -140,20 +140,36 @@ class CleanCopy:
             stream = output.add_stream_from_template(video.stream)
             end = None if self._is_whole else self._end_seconds
             sound = AudioTrack(self._source, output, stack, self.start_seconds, end)
-            shift = video.zero_ticks + round(self.start_seconds / video.time_base)
-            for packet in self._span_packets(video, shift, last):
-                _shift(packet, shift)
+            begin = self._begin(video)
+            for packet in self._span_packets(video):
+                packet.pts, packet.dts = (packet.pts or 0) - begin, next(decoding) - begin
                 packet.stream = stream
-                for heard in sound.packets_until((packet.dts or 0) * packet.time_base):
+                for heard in sound.packets_until(packet.dts * packet.time_base):
                     output.mux(heard)
                 output.mux(packet)
             for heard in sound.packets_until(None):
                 output.mux(heard)
 
-    def _span_packets(
-        self, video: VideoSource, begin: int, last: int
-    ) -> Iterator[Packet[VideoStream]]:
-        """The packets that the span needs: from the one stamped ``begin`` on."""
+    def _decoding_stamps(self) -> list[int]:
+        """When each packet of the span is to be decoded: some containers do not say.
+
+        The stamps of showing in rising order, early enough that no packet is shown before.
+        """
+        with open_video(self._source, num_threads=1) as video:
+            shown = [packet.pts for packet in self._span_packets(video)]
+        if None in shown or not shown:
+            raise ValueError("packets without stamps cannot be carried over")
+        stamps = np.array(shown, dtype=np.int64)
+        rising = np.sort(stamps)
+        return (rising - (rising - stamps).max()).tolist()
+
+    def _begin(self, video: VideoSource) -> int:
+        """The stamp in the source that becomes 0 in the copy, in ticks."""
+        return video.zero_ticks + round(self.start_seconds / video.time_base)
+
+    def _span_packets(self, video: VideoSource) -> Iterator[Packet[VideoStream]]:
+        """The packets that the span needs: from the one to jump to on, to the last it shows."""
+        begin, last = self._begin(video), int(self._timeline.pts[self._span[1] - 1])
         has_begun = self._is_whole
         for packet in video.packets():
             has_begun = has_begun or packet.pts == begin
@@ -227,10 +243,3 @@ def _durations_fit(path: Path, last_seconds: Fraction) -> bool:
 def _is_played(stream: VideoStream, codecs: set[str]) -> bool:
     context = stream.codec_context
     return context.codec.canonical_name in codecs and context.pix_fmt in PLAYED_FORMATS
-
-
-def _shift(packet: Packet, ticks: int) -> None:
-    if packet.pts is None or packet.dts is None:
-        raise ValueError("packets without stamps cannot be carried over")
-    packet.pts -= ticks
-    packet.dts -= ticks
