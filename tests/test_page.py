@@ -352,6 +352,21 @@ def test_the_view_is_saved_as_a_picture(
     assert difference(photograph_canvas(page), following) < CLOSE
 
 
+def test_a_large_clip_is_chosen_by_hand_to_save_a_picture_from_disk(
+    open_page: Any, rendered: Rendered, tmp_path: Path
+) -> None:
+    page = open_page((rendered.folder / "index.html").as_uri())
+    page.evaluate("DATA.clip.in_script = false")
+    with page.expect_download() as download:
+        with page.expect_file_chooser() as chooser:
+            page.click("#save")
+        chooser.value.set_files(next((rendered.folder / FOLDER).glob("clip.mp4")))
+    download.value.save_as(tmp_path / "view.png")
+    saved = decode_png((tmp_path / "view.png").read_bytes())
+    (expected,) = rendered.overlay([0])
+    assert difference(saved[: len(expected)], expected) < CLOSE
+
+
 def test_names_and_labels_stay_text(page: Any, rendered: Rendered) -> None:
     text = (rendered.folder / "index.html").read_text()
     assert HOSTILE not in text and HOSTILE not in (rendered.folder / FOLDER / "data.js").read_text()

@@ -6,6 +6,7 @@ negative part off, normalise and colour, which is what changes with the view.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def describe_map(series: MapSeries, geometry: Geometry, curves: MapCurves) -> di
         "y": y,
         "peak": curves.peak,
         "chunk_frames": curves.chunk_frames,
-        "mass": pack_levels(shorten(curves.mass, np.maximum)),
+        "mass": pack_levels(shorten(curves.mass, np.max)),
     }
 
 
@@ -98,9 +99,8 @@ def class_scores(explanation: Explanation, class_ids: list[int]) -> np.ndarray:
     return scores.T
 
 
-def shorten(curve: np.ndarray, combine: np.ufunc) -> np.ndarray:
+def shorten(curve: np.ndarray, combine: Callable[[np.ndarray], float]) -> np.ndarray:
     """At most CURVE_POINTS points, each of them ``combine`` of the frames it stands for."""
     if len(curve) <= CURVE_POINTS:
         return curve
-    starts = np.arange(CURVE_POINTS) * len(curve) // CURVE_POINTS
-    return combine.reduceat(curve, starts)
+    return np.array([combine(part) for part in np.array_split(curve, CURVE_POINTS)])

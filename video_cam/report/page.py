@@ -178,7 +178,7 @@ def _classes(explanation: Explanation) -> list[dict[str, Any]]:
             "class_id": class_id,
             "label": explanation.labels[class_id],
             "score": explanation.score(class_id),
-            "curve": pack_levels(shorten(curve, np.maximum)),
+            "curve": pack_levels(shorten(curve, np.mean)),
         }
         for class_id, curve in zip(ids, class_scores(explanation, ids), strict=True)
     ]

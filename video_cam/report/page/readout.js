@@ -30,7 +30,7 @@ class Readout {
     return row;
   }
 
-  /** frame: the source frame that is shown; seen: whether a window covers it. */
+  /** frame: the source frame that is shown; map: what the chosen map says of it. */
   show(frame, state, map, isPlaying) {
     const seconds = this.timeline.seconds(frame);
     const place = `frame ${frame} of ${this.timeline.last} · ${clock(seconds)}`;
@@ -40,7 +40,8 @@ class Readout {
     const at = (frame - this.timeline.first + 0.5) / this.timeline.length;
     for (const [class_id, { bar, now, row }] of this.bars) {
       const curve = this.curves.get(class_id);
-      const value = curve[Math.min(Math.floor(at * curve.length), curve.length - 1)];
+      const near = curve[Math.min(Math.floor(at * curve.length), curve.length - 1)];
+      const value = (class_id === state.class_id && map?.probability) || near;
       bar.value = value;
       now.textContent = percent(value);
       row.toggleAttribute("data-chosen", class_id === state.class_id);

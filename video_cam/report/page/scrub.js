@@ -35,7 +35,9 @@ class ScrubBar {
     const largest = Math.max(...shown.mass) || 1;
     const mass = shown.mass.map((value) => value / largest);
     this._curve(context, mass, width, { fill: colour("--mass") });
+    context.globalAlpha = 0.6;
     for (const other of shown.others) this._curve(context, other, width, { line: colour("--faint") });
+    context.globalAlpha = 1;
     this._curve(context, shown.score, width, { line: colour("--score"), thick: 2 });
     context.fillStyle = colour("--text");
     for (const frame of shown.keyframes) context.fillRect(this._x(frame, width), BAR_HEIGHT - 5, 1, 5);
