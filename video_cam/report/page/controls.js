@@ -36,8 +36,8 @@ const FIELDS = [
   ["class_id", "Class", "whole"],
   ["method", "Method", "half"],
   ["layer", "Layer", "half"],
-  ["view", "View", "half"],
-  ["colormap", "Colours", "half"],
+  ["view", "View", "whole"],
+  ["colormap", "Colours", "whole"],
   ["normalize", "Full heat is the", "whole"],
 ];
 const SLIDERS = [

@@ -12,7 +12,7 @@ class Readout {
     this.keyframes = new Set(data.keyframes);
     this.bars = new Map();
     const body = document.getElementById("scores");
-    for (const row of data.classes) body.append(this._row(row));
+    for (const row of data.classes.toSorted((a, b) => b.score - a.score)) body.append(this._row(row));
   }
 
   _row({ class_id, label, score }) {
