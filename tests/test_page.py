@@ -190,6 +190,11 @@ def test_keys_that_a_control_needs_are_left_to_it(page: Any) -> None:
     page.focus("#scrub")
     page.keyboard.press("ArrowRight")
     page.wait_for_function(f"{STATE}.frame_index === 1")
+    page.click("#opacity")  # used with the mouse, it gives the keys back
+    opacity = page.evaluate(f"{STATE}.opacity")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"{STATE}.frame_index === 2")
+    assert page.evaluate(f"{STATE}.opacity") == opacity
 
 
 def test_held_keys_end_on_the_last_frame_asked_for(page: Any, rendered: Rendered) -> None:

@@ -20,10 +20,7 @@ function listenToButtons(app) {
     share: () => app.tell(copyLink()),
   };
   for (const [id, action] of Object.entries(actions)) {
-    document.getElementById(id).addEventListener("click", (event) => {
-      if (event.detail) event.currentTarget.blur(); // clicked: the space bar plays again
-      action();
-    });
+    document.getElementById(id).addEventListener("click", action);
   }
   document.getElementById("speed").onchange = ({ target }) =>
     (app.video.playbackRate = Number(target.value));

@@ -21,7 +21,18 @@ const OWN_KEYS = {
   'button, summary, a, input[type="checkbox"]': (key) => key === " " || key === "Enter",
 };
 
+/** A control that was used with the mouse gives the keys back to the player. */
+function giveKeysBack() {
+  let byPointer = false;
+  const leave = ({ target }) => byPointer && target.closest("button, select, input")?.blur();
+  document.addEventListener("pointerdown", () => (byPointer = true), true);
+  document.addEventListener("keydown", () => (byPointer = false), true);
+  document.addEventListener("change", leave);
+  document.addEventListener("click", (event) => event.target.closest("button") && leave(event));
+}
+
 function listenToKeys(app) {
+  giveKeysBack();
   const step = (event) => (event.shiftKey ? 10 : 1);
   const move = (frames) => app.set({ frame_index: app.timeline.clamp(app.state.frame_index + frames) });
   const actions = {

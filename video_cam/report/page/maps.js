@@ -18,14 +18,15 @@ class MapStore {
     return this._entry(map, Math.floor(position / size)).frames?.[position % size];
   }
 
-  /** Resolves when these maps can be shown at this frame; what comes next is fetched ahead. */
+  /** Resolves when these maps can be shown at this frame; what lies beside it is fetched ahead. */
   load(maps, frame) {
     return Promise.all(
       maps.map((map) => {
         const size = this.maps[map].chunk_frames;
         const chunk = Math.floor((frame - this.timeline.first) / size);
-        if (this.timeline.first + (chunk + 1) * size < this.timeline.stop) {
-          this._entry(map, chunk + 1).promise.catch(() => {});
+        const last = Math.floor((this.timeline.length - 1) / size);
+        for (const beside of [chunk - 1, chunk + 1]) {
+          if (beside >= 0 && beside <= last) this._entry(map, beside).promise.catch(() => {});
         }
         return this._entry(map, chunk).promise;
       }),

@@ -51,7 +51,7 @@ class Panel {
     const { width, height } = canvas;
     context.fillRect(0, 0, width, height);
     if (this.kind !== "heat") source(context, width, height);
-    if (this.kind === "overlay" && look.dim) this._dim(context, source, frame, width, height);
+    if (this.kind === "overlay" && look.dim) this._dim(context, frame, width, height);
     if (this.kind !== "source" && frame?.seen) {
       const opacity = this.kind === "heat" ? () => 1 : (heat) => heat * look.opacity;
       const colours = palette(look.colours, opacity, look.threshold);
@@ -64,7 +64,7 @@ class Panel {
   }
 
   /** Grey and dark where the network did not see. */
-  _dim(context, source, frame, width, height) {
+  _dim(context, frame, width, height) {
     const seen = frame === undefined || frame.seen;
     const [left, top, across, down] = seen ? this._box(this.map.box) : [0, 0, 0, 0];
     if (across >= width && down >= height) return;
