@@ -103,6 +103,7 @@ def render_with(
         if also is not None:
             summary["files"].update(also(folder))
         summary["files"]["figures"] = _figures(path, explanation, folder, look)
+        summary["files"]["clip"] = f"{FOLDER}/{drawn.copy.path.name}"
         write_page(folder, explanation, summary, look, drawn.copy)
         summary["seconds"]["render"] = time.perf_counter() - began
         text = json.dumps(summary, indent=2, ensure_ascii=False)

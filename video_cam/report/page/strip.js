@@ -7,6 +7,7 @@ class KeyframeStrip {
     this.data = data;
     this.maps = maps;
     this.look = undefined;
+    this.key = "";
     const [left, top, right, bottom] = data.maps[0].box;
     this.aspect = ((right - left) * data.clip.pixel_aspect) / (bottom - top);
     this.items = new Map(); // frame -> its parts
@@ -57,6 +58,10 @@ class KeyframeStrip {
 
   /** Another map or look: what is in sight is painted anew. */
   update(look) {
+    const { map, opacity, colormap, threshold, normalize } = look;
+    const key = [map, opacity, colormap, threshold, normalize].join();
+    if (key === this.key) return;
+    this.key = key;
     this.look = look;
     for (const frame of this.visible) this._paint(frame);
   }
