@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import video_cam
 from tests.browser import (
     decode_png,
     difference,
@@ -426,6 +427,27 @@ def test_every_control_has_a_name_and_can_be_reached(page: Any) -> None:
 def test_colours_are_those_of_render_and_the_first_ones_are_safe(page: Any) -> None:
     assert page.evaluate("Object.keys(DATA.colormaps)") == list(COLORMAPS)
     assert page.evaluate("DATA.colormaps[videoCam.state.colormap].safe")
+
+
+def test_what_no_window_covers_is_not_seen(
+    explanation: Explanation, sample_clip: Path, open_page: Any, tmp_path: Path
+) -> None:
+    series = explanation.maps[0]
+    first = replace(
+        explanation,
+        frame_indices=explanation.frame_indices[:1],
+        num_padded=explanation.num_padded[:1],
+        probabilities=explanation.probabilities[:1],
+        maps=(replace(series, values=series.values[:1]),),
+    )
+    video_cam.render(sample_clip, first, tmp_path / "out", max_keyframes=2)
+    made = Rendered(sample_clip, first, tmp_path / "out")
+    page = open_page((tmp_path / "out" / "index.html").as_uri())
+    for frame, words in [(8, "window 1 of 1"), (30, "the network did not see this moment")]:
+        goto(page, frame)
+        assert words in page.inner_text("#moment")
+        (expected,) = made.overlay([frame])
+        assert difference(photograph_canvas(page), expected) < CLOSE + 1  # greys differ a little
 
 
 def test_a_page_in_a_cell_carries_everything(
