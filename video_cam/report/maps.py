@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from video_cam.explanation import Explanation, MapSeries
-from video_cam.painting import spatial_matrices
+from video_cam.painting import MapPainter, spatial_matrices
 from video_cam.report.packing import pack_levels, write_bytes_script
-from video_cam.transforms import Geometry
 
 CHUNK_BYTES = 200_000  # a chunk loads in a few milliseconds
 CURVE_POINTS = 1500  # more than a scrub bar has pixels
@@ -44,7 +43,7 @@ def write_maps(folder: Path, explanation: Explanation, index: int) -> MapCurves:
     height, width = series.values.shape[2:]
     chunk_frames = max(1, CHUNK_BYTES // (2 * height * width + 12))
     window_peaks = series.values.clip(min=0).max((1, 2, 3))
-    probabilities = explanation.probabilities[:, series.class_id]
+    painter = MapPainter(explanation, index, "window")
     mass, peak = np.zeros(len(seconds)), 0.0
     for chunk, start in enumerate(range(0, len(seconds), chunk_frames)):
         instants = seconds[start : start + chunk_frames]
@@ -55,10 +54,9 @@ def write_maps(folder: Path, explanation: Explanation, index: int) -> MapCurves:
             if values is None:
                 head[i, 0] = -1
                 continue
-            shares = [(window, share) for window, share, _ in blend.weights(instant)]
             head[i, 0] = np.abs(values).max() / LEVELS
-            head[i, 1] = sum(share * window_peaks[window] for window, share in shares)
-            head[i, 2] = sum(share * probabilities[window] for window, share in shares)
+            head[i, 1] = sum(w[1] * window_peaks[w[0]] for w in blend.weights(instant))
+            head[i, 2] = painter.probability(instant)
             if head[i, 0] > 0:
                 cells[i] = np.rint(values / head[i, 0])
             positive = values.clip(min=0)
@@ -68,8 +66,9 @@ def write_maps(folder: Path, explanation: Explanation, index: int) -> MapCurves:
     return MapCurves(peak, mass, chunk_frames)
 
 
-def describe_map(series: MapSeries, geometry: Geometry, curves: MapCurves) -> dict[str, Any]:
+def describe_map(explanation: Explanation, series: MapSeries, curves: MapCurves) -> dict[str, Any]:
     """A map's name and place. x, y: the centres of its cells in source pixels, 0 the first's."""
+    geometry = explanation.geometry
     _, _, box = spatial_matrices(geometry, series.centres)
     x = [geometry.to_source(float(c) + 0.5, 0)[0] - 0.5 for c in series.centres.x]
     y = [geometry.to_source(0, float(c) + 0.5)[1] - 0.5 for c in series.centres.y]
@@ -79,6 +78,7 @@ def describe_map(series: MapSeries, geometry: Geometry, curves: MapCurves) -> di
         "layer": series.layer,
         "method": series.method,
         "box": box,
+        "nearest": explanation.options.get("align") == "nearest",
         "x": x,
         "y": y,
         "peak": curves.peak,

@@ -118,7 +118,7 @@ def _page_data(
         "timeline": _timeline(explanation),
         "model": {"name": explanation.model.name, "trained": explanation.model.trained},
         "maps": [
-            describe_map(series, explanation.geometry, curve)
+            describe_map(explanation, series, curve)
             for series, curve in zip(explanation.maps, curves, strict=True)
         ],
         "classes": _classes(explanation),

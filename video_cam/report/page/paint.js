@@ -1,9 +1,10 @@
 "use strict";
 // From a signed map to colours over the box the network saw.
-// Interpolate linearly between cell centres, cut off what is negative, normalise, colour.
+// Interpolate linearly between cell centres (or take the nearest), cut off what is negative,
+// normalise, colour.
 
 /** For `count` equal samples of the pixels [start, stop): the cell before and its neighbour's share. */
-function interpolation(centres, start, stop, count) {
+function interpolation(centres, start, stop, count, nearest) {
   const before = new Uint16Array(count);
   const share = new Float32Array(count);
   for (let i = 0; i < count; i++) {
@@ -11,8 +12,9 @@ function interpolation(centres, start, stop, count) {
     let cell = 0;
     while (cell < centres.length - 2 && centres[cell + 1] <= pixel) cell++;
     const gap = centres.length > 1 ? centres[cell + 1] - centres[cell] : 1;
+    const linear = Math.min(Math.max((pixel - centres[cell]) / (gap || 1), 0), 1);
     before[i] = cell;
-    share[i] = Math.min(Math.max((pixel - centres[cell]) / gap, 0), 1);
+    share[i] = nearest ? Math.floor(linear + 0.5) : linear;
   }
   return { before, share };
 }
@@ -35,8 +37,8 @@ class MapPainter {
     this.canvas = document.createElement("canvas");
     this.canvas.width = Math.max(1, Math.round((right - left) * scale));
     this.canvas.height = Math.max(1, Math.round((bottom - top) * scale));
-    this.columns = interpolation(map.x, left, right, this.canvas.width);
-    this.rows = interpolation(map.y, top, bottom, this.canvas.height);
+    this.columns = interpolation(map.x, left, right, this.canvas.width, map.nearest);
+    this.rows = interpolation(map.y, top, bottom, this.canvas.height, map.nearest);
     this.context = this.canvas.getContext("2d");
     this.image = this.context.createImageData(this.canvas.width, this.canvas.height);
     this.words = new Uint32Array(this.image.data.buffer);

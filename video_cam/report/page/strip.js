@@ -93,7 +93,7 @@ class KeyframeStrip {
       const { entry } = this.items.get(before);
       const { list } = this;
       const left = entry.offsetLeft - (list.clientWidth - entry.clientWidth) / 2;
-      list.scrollTo({ left, behavior: smooth ? "smooth" : "auto" });
+      list.scrollTo({ left, behavior: smooth ? "auto" : "instant" }); // auto: as the style says
     }
     const { button } = this.items.get(before);
     button.setAttribute("aria-current", before === frame ? "true" : "step");
