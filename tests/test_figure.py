@@ -106,6 +106,7 @@ def test_the_example_notebook_runs(monkeypatch) -> None:
     )
     client.execute()
     assert [kinds(cell) for cell in notebook.cells] == kept  # what is in the file is what comes
+    assert not [o for c in notebook.cells for o in c.get("outputs", []) if "text" in o]  # warnings
     assert "<iframe srcdoc=" in json.dumps(notebook.cells[-1].outputs)
 
 

@@ -75,8 +75,10 @@ def show(clip: str, explanation: Explanation, look: Look) -> None:
         return
     from IPython.display import HTML, display
 
-    frame = f'<iframe srcdoc="{html.escape(page)}" width="100%" height="{HEIGHT}"></iframe>'
-    display(HTML(frame))
+    page = html.escape(page)
+    frame = f'<iframe srcdoc="{page}" width="100%" height="{HEIGHT}"></iframe>'
+    # IPython warns of a bare iframe, as if it had an address.
+    display(HTML(f"<div>{frame}</div>"))
 
 
 def _notebook() -> object | None:
