@@ -463,7 +463,7 @@ def test_a_page_in_a_cell_carries_everything(
 
 
 def test_an_hour_is_there_in_two_seconds(
-    explanation: Explanation, sample_clip: Path, open_page: Any, tmp_path: Path
+    explanation: Explanation, sample_clip: Path, results: Path, open_page: Any, tmp_path: Path
 ) -> None:
     """The page of an hour at 20 frames per second; its video is a short one."""
     hour, rate = 3600, 20
@@ -472,7 +472,7 @@ def test_an_hour_is_there_in_two_seconds(
     windows = len(starts)
     series = explanation.maps[0]
     values = np.resize(series.values, (windows, *series.values.shape[1:]))
-    long = replace(
+    hours = replace(
         explanation,
         timeline=timeline,
         span=(0, timeline.num_frames),
@@ -487,21 +487,26 @@ def test_an_hour_is_there_in_two_seconds(
     with copy:
         pass
     keyframes = [{"frame_index": int(i)} for i in starts[:240]]
-    write_page(tmp_path, long, summarise(long, keyframes, []), Look(), copy)
+    write_page(tmp_path, hours, summarise(hours, keyframes, []), Look(), copy)
     for picture in keyframes:
         place = tmp_path / FOLDER / "keyframes" / f"{picture['frame_index']:06d}.jpg"
         place.parent.mkdir(exist_ok=True)
         place.symlink_to(next(iter((tmp_path / FOLDER).glob("*.mp4"))))  # nothing is looked at
     chunks = list((tmp_path / FOLDER / "maps").iterdir())
     assert len(chunks) > 10
-    seconds = []
-    while not seconds or (min(seconds) >= 2 and len(seconds) < 4):  # others may be at work
+
+    def opened(folder: Path) -> tuple[Any, float]:
         began = time.perf_counter()
-        page = open_page((tmp_path / "index.html").as_uri())
-        seconds.append(time.perf_counter() - began)
-    assert min(seconds) < 2
+        page = open_page((folder / "index.html").as_uri())
+        return page, time.perf_counter() - began
+
+    usual = [opened(results)[1] for _ in range(2)]
+    page, *long = opened(tmp_path)
+    long.append(opened(tmp_path)[1])
+    # Where a page of two seconds takes longer than one, others are at work on this machine.
+    assert min(long) < max(2, 2.5 * min(usual)), (long, usual)
     loaded = page.evaluate("app.maps.chunks.size")
     assert loaded <= 4  # those that are in sight, and the next
     goto(page, 70_000)
     assert page.evaluate(f"{STATE}.pts_seconds") == 3500
-    assert "0" in page.inner_text("#moment")
+    assert f"window 351 of {windows}" in page.inner_text("#moment")
