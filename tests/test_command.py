@@ -18,7 +18,7 @@ import torch
 import run_video_cam
 from tests.media import cut_file, moving_square, stamps_seconds, write_clip, write_sound
 from video_cam import load_model
-from video_cam.clips import output_folders
+from video_cam.clips import clip_id, folder_names
 from video_cam.fingerprint import digest_of_weights, fingerprint
 from video_cam.look import Look
 from video_cam.options import Options
@@ -59,6 +59,11 @@ def run(capsys: pytest.CaptureFixture[str], out: Path):
     return run_here
 
 
+def results_in(out: Path) -> list[str]:
+    """The names of the folders of results."""
+    return sorted(p.parent.name for p in out.glob("*/summary.json"))
+
+
 def assert_one_error_line(status: int, err: str, expected: int, words: str) -> None:
     assert status == expected
     assert words in err
@@ -84,7 +89,7 @@ def test_several_clips_one_of_them_bad(run, out: Path, sample_clip: Path, tmp_pa
     assert status == 1
     assert err.splitlines()[0].startswith("error: ") and "text.mp4" in err
     assert "1 of 2 clips failed" in err and "Traceback" not in err
-    assert [p.name for p in out.iterdir()] == [sample_clip.stem]
+    assert results_in(out) == [sample_clip.stem]
 
 
 def empty(path: Path) -> None:
@@ -110,7 +115,7 @@ def test_a_clip_that_cannot_be_used(make, words: str, run, out: Path, tmp_path: 
     make(tmp_path / "bad.mp4")
     status, _, err = run("--clip", tmp_path / "bad.mp4", *BUNDLED)
     assert_one_error_line(status, err, 1, words)
-    assert not out.exists() or not list(out.iterdir())
+    assert results_in(out) == []
 
 
 @pytest.mark.parametrize(
@@ -136,7 +141,7 @@ def test_a_clip_that_cannot_be_used(make, words: str, run, out: Path, tmp_path: 
 def test_a_wrong_argument(arguments, words, run, out: Path, sample_clip: Path) -> None:
     status, _, err = run("--clip", sample_clip, *BUNDLED, *arguments)
     assert_one_error_line(status, err, 2, words)
-    assert not out.exists() or not list(out.iterdir())
+    assert results_in(out) == []
 
 
 def test_an_unknown_model(run, sample_clip: Path) -> None:
@@ -197,13 +202,13 @@ def test_an_interrupt_leaves_nothing_half_written(out: Path, tmp_path: Path) -> 
         text=True,
     )
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (out.exists() and any(out.iterdir())):
+    while time.monotonic() < deadline and not list(out.glob(".*.partial")):
         time.sleep(0.05)  # until the second pass has begun to write
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err and "interrupted" in err
-    assert list(out.iterdir()) == []
+    assert results_in(out) == [] and not list(out.glob("**/*.part*"))
 
 
 def test_finished_results_are_kept_changed_ones_replaced(run, out, sample_clip) -> None:
@@ -257,14 +262,13 @@ def test_a_folder_of_clips_and_clips_of_one_name(run, out, sample_clip, tmp_path
         "--clip", tmp_path / "a", tmp_path / "b" / "*.mp4", *BUNDLED, "--max-keyframes", "1"
     )
     assert (status, err) == (0, "")
-    assert sorted(p.name for p in out.iterdir()) == ["v", "v-2"]
+    assert results_in(out) == sorted(f"v-{clip_id(tmp_path / f / 'v.mp4')}" for f in "ab")
 
 
 @pytest.mark.parametrize("name", ["...mp4", "a.b.mp4", "-dash.mp4", "sp ace%20'q.mp4", "é.mp4"])
 def test_results_stay_inside_the_output_folder_whatever_the_name(name: str, tmp_path) -> None:
-    [folder] = output_folders([tmp_path / name], tmp_path / "out")
-    assert folder.parent == tmp_path / "out"
-    assert folder.resolve().parent == (tmp_path / "out").resolve()
+    [folder] = folder_names([tmp_path / name])
+    assert (tmp_path / "out" / folder).resolve().parent == (tmp_path / "out").resolve()
 
 
 def test_one_clip_too_short_for_the_start_does_not_stop_the_others(
@@ -274,7 +278,7 @@ def test_one_clip_too_short_for_the_start_does_not_stop_the_others(
     quick = ("--start", "1", "--frame-rate", "16", "--max-keyframes", "1", *BUNDLED)
     status, _, err = run("--clip", short, sample_clip, *quick)
     assert status == 1 and "no frame between 1.0 s and the end" in err
-    assert [p.name for p in out.iterdir()] == [sample_clip.stem]
+    assert results_in(out) == [sample_clip.stem]
 
 
 def test_a_folder_of_numbered_frames_is_one_clip(run, out, tmp_path) -> None:

@@ -6,6 +6,7 @@ Nothing heavy is imported, so that --help and a typing error answer at once.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -27,6 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_look(parser.add_argument_group("map and look"))
     _add_output(parser.add_argument_group("output"))
     _add_machine(parser.add_argument_group("machine"))
+    _add_run(parser.add_argument_group("many clips, and what is told"))
     return parser
 
 
@@ -38,7 +40,8 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         default=[],
         metavar="PATH",
-        help="videos, GIFs, still images, folders of numbered frames, folders of clips, globs",
+        help="videos, GIFs, still images, folders of numbered frames, folders of clips, globs, "
+        "list.txt (a path on each line), list.csv (columns clip and, perhaps, class)",
     )
 
 
@@ -196,7 +199,8 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         "--save-dir",
         default="outputs",
         metavar="DIR",
-        help="results go to DIR/<clip's name>/ (default: outputs)",
+        help="results go to DIR/<clip's name>/ (default: outputs); an address like s3://bucket/dir "
+        "where fsspec knows it",
     )
     group.add_argument(
         "--overwrite",
@@ -227,6 +231,31 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--batch-size", type=int, default=4, metavar="N", help="windows in one pass (default: 4)"
     )
+
+
+def _add_run(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--time-limit",
+        type=_positive,
+        metavar="SECONDS",
+        help="give up a clip that takes longer (default: one without headway for 15 minutes)",
+    )
+    group.add_argument(
+        "--shard",
+        type=_shard,
+        metavar="I/N",
+        help="do the I-th of N parts of the clips; the others are for other machines",
+    )
+    group.add_argument("--quiet", action="store_true", help="tell warnings and errors only")
+    group.add_argument(
+        "--json", action="store_true", help="tell everything as JSON lines, for machines"
+    )
+    group.add_argument(
+        "--log-level",
+        default="warning",
+        choices=("debug", "info", "warning", "error"),
+        help="what goes to the log on stderr, FFmpeg's own words among it (default: warning)",
+    )
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -237,6 +266,23 @@ def _fraction(text: str) -> Fraction:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no frame rate: give 15 or 30000/1001"
         ) from error
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return value
+
+
+def _shard(text: str) -> tuple[int, int]:
+    index, _, count = text.partition("/")
+    if index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
+        return int(index), int(count)
+    raise argparse.ArgumentTypeError(f"{text!r} must be I/N with 1 <= I <= N, as in 2/8")
 
 
 def _either(names: Sequence[str]) -> str:

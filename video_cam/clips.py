@@ -1,11 +1,15 @@
-"""From what the user wrote after --clip to clips and their result folders."""
+"""From what the user wrote after --clip to clips, and to the names of their result folders."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from glob import glob
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from glob import glob, has_magic
 from pathlib import Path
 
+from video_cam.clip_list import is_list, read_list
 from video_cam.errors import UsageError
 from video_cam.video import IMAGE_SUFFIXES, is_frame_folder
 
@@ -13,42 +17,94 @@ VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
     *(".wmv", ".flv", ".3gp", ".ogv", ".gif"),
 )
+# What a run writes beside the folders of its clips.
+RESERVED = ("index.html", "results.jsonl")
+LONGEST_NAME = 200  # bytes; file systems take 255, and a digest may follow
+
+Clips = dict[Path, tuple[str, ...]]  # a clip and the classes that a list names for it
 
 
-def find_clips(patterns: Sequence[str]) -> list[Path]:
-    """Files, frame folders, the clips in other folders, and what globs match; each once.
+def find_clips(patterns: Sequence[str]) -> Clips:
+    """Files, frame folders, the clips in other folders, in lists, and what globs match; each once.
 
     Raises UsageError for a path that does not exist, an empty folder, a glob without a match.
     """
-    clips = [clip for pattern in patterns for clip in _expand(pattern)]
-    return list(dict.fromkeys(clips))
+    clips: Clips = {}
+    for pattern in patterns:
+        for clip, class_id in _expand(pattern):
+            named = clips.setdefault(clip, ())
+            if class_id is not None and class_id not in named:
+                clips[clip] = (*named, class_id)
+    return clips
 
 
-def output_folders(clips: Sequence[Path], output_dir: str | Path) -> list[Path]:
-    """<output_dir>/<stem> for each clip; clips that share a stem get a number behind it."""
-    folders: list[Path] = []
-    for clip in clips:
-        stem = clip.resolve().name if clip.is_dir() else clip.stem
-        if not stem.strip("."):  # "..", which is a folder's name for its parent, and the like
-            stem = clip.name.replace(".", "_") or "clip"
-        folder, number = Path(output_dir) / stem, 2
-        while folder in folders:
-            folder, number = Path(output_dir) / f"{stem}-{number}", number + 1
-        folders.append(folder)
-    return folders
+def clip_id(clip: str | Path) -> str:
+    """The same for the same place on disk, another for every other: 12 hexadecimal digits."""
+    return hashlib.sha256(os.fsencode(Path(clip).resolve())).hexdigest()[:12]
 
 
-def _expand(pattern: str) -> list[Path]:
+def folder_names(
+    clips: Sequence[Path], owner_of: Callable[[str], str | None] = lambda name: None
+) -> list[str]:
+    """A folder's name for each clip: its stem, or the stem and the clip's id.
+
+    The id is added where the stem is shared, reserved or no good name for a folder, and where
+    ``owner_of`` (a name -> the id of the clip whose results are there) says that it is taken. A
+    clip keeps the folder that it has, so the order of clips and runs changes nothing that is there.
+    """
+    plain = [_clean(_stem(clip)) for clip in clips]
+    shared = Counter(name.casefold() for name in plain)
+    names = []
+    for clip, name in zip(clips, plain, strict=True):
+        own, long_name = clip_id(clip), f"{name}-{clip_id(clip)}"
+        owner = owner_of(name)
+        is_free = owner is None and shared[name.casefold()] == 1
+        is_good = name == _stem(clip) and name.casefold() not in RESERVED
+        # A second look at the disk only where it matters.
+        keeps_plain = owner == own or (is_good and is_free and owner_of(long_name) != own)
+        names.append(name if keeps_plain and is_good else long_name)
+    return names
+
+
+def _stem(clip: Path) -> str:
+    stem = clip.resolve().name if clip.is_dir() else clip.stem
+    if not stem.strip("."):  # "..", which is a folder's name for its parent, and the like
+        return clip.name.replace(".", "_") or "clip"
+    return stem
+
+
+def _clean(stem: str) -> str:
+    """A name that every file system, page and terminal takes: printable, visible, not too long."""
+    name = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in stem)
+    name = "_" + name[1:] if name.startswith(".") else name
+    return name.encode()[:LONGEST_NAME].decode(errors="ignore").rstrip(". ") or "clip"
+
+
+def _expand(pattern: str) -> Iterator[tuple[Path, str | None]]:
+    path = Path(pattern)
+    if is_list(path):
+        for entry, class_id in read_list(path):
+            # A list is not refused for a clip that has gone: that clip fails, and the rest go on.
+            is_gone = not (Path(entry).exists() or has_magic(entry))
+            clips = [Path(entry)] if is_gone else _clips_at(entry)
+            yield from ((clip, class_id) for clip in clips)
+        return
+    yield from ((clip, None) for clip in _clips_at(pattern))
+
+
+def _clips_at(pattern: str) -> Iterator[Path]:
     path = Path(pattern)
     if path.is_dir():
         one_clip = is_frame_folder(path) and not _with_suffix(path, VIDEO_SUFFIXES)
-        return [path] if one_clip else _clips_in(path)
-    if path.exists():
-        return [path]
-    matches = [Path(match) for match in sorted(glob(pattern, recursive=True))]  # noqa: PTH207 - patterns may be absolute
-    if not matches:
-        raise UsageError(f"no such clip: {pattern!r}")
-    return [clip for match in matches for clip in _expand(str(match))]
+        yield from [path] if one_clip else _clips_in(path)
+    elif path.exists():
+        yield path
+    else:
+        matches = sorted(glob(pattern, recursive=True))  # noqa: PTH207 - patterns may be absolute
+        if not matches:
+            raise UsageError(f"no such clip: {pattern!r}")
+        for match in matches:
+            yield from _clips_at(match)
 
 
 def _clips_in(folder: Path) -> list[Path]:

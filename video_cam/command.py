@@ -1,122 +1,110 @@
-"""What the command does with its arguments: options, clips, messages, exit status. No tensors.
+"""What the command does with its arguments: clips in, messages and an exit status out. No tensors.
 
-PyTorch is imported once the arguments have been found right.
+PyTorch is imported once the arguments have been found right, and for several clips only by the
+process that works on them.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-import time
-import traceback
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from video_cam.arguments import build_parser
+from video_cam.console import Console, set_up_logging
 from video_cam.errors import UsageError, VideoCamError
-from video_cam.look import Look
-from video_cam.options import Options, make_options
+from video_cam.settings import load, look_of, options_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from video_cam.batch.jobs import Job, Row
+    from video_cam.batch.store import Store
 
-    from video_cam.models import Classifier
-
-EXIT_DONE, EXIT_CLIP_FAILED, EXIT_USAGE = 0, 1, 2
+EXIT_DONE, EXIT_CLIP_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0 done, 1 a clip failed, 2 wrong arguments."""
     parsed = build_parser().parse_args(arguments)
+    console = Console(quiet=parsed.quiet, as_json=parsed.json)
+    set_up_logging(parsed.log_level)
     try:
-        return run(parsed)
+        return run(parsed, console)
     except KeyboardInterrupt:
-        return _complain("interrupted: clips that were not finished left nothing behind", 130)
+        console.complain("interrupted: clips that were not finished left nothing behind")
+        return EXIT_INTERRUPTED
     except VideoCamError as error:
         if parsed.debug:
             raise
-        status = EXIT_USAGE if isinstance(error, UsageError) else EXIT_CLIP_FAILED
-        return _complain(str(error), status)
+        console.complain(str(error))
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_CLIP_FAILED
 
 
-def run(parsed: argparse.Namespace) -> int:
+def run(parsed: argparse.Namespace, console: Console) -> int:
     """Do what the arguments say."""
     if parsed.list_models:
         return _list_models()
     if not parsed.clip:
         raise UsageError("no clip was given: add --clip PATH")
-    options, look = _options(parsed), _look(parsed)
-    clips = _clips(parsed)
-    from video_cam.models import load_model
-
-    model = load_model(
-        parsed.model, parsed.weights, labels=parsed.labels, device=_device(parsed), say=_say
-    )
-    _say(f"model {model.name} ({model.weights}) on {model.device}")
-    if parsed.list_layers:
-        return _list_layers(clips[0], model, options)
-    return _process(clips, model, options, look, parsed)
-
-
-def _process(
-    clips: Sequence[Path],
-    model: Classifier,
-    options: Options,
-    look: Look,
-    parsed: argparse.Namespace,
-) -> int:
-    """Every clip, one after the other; a clip that fails is reported and the rest go on."""
-    from video_cam.clips import output_folders
-    from video_cam.fingerprint import digest_of_weights, fingerprint, finished_summary
-    from video_cam.pipeline import check, process
-    from video_cam.progress import bar
-
-    folders = output_folders(clips, parsed.output_dir)
-    check(model, options, folders)
-    weights = digest_of_weights(model.module)
-    failed = []
-    for clip, folder in zip(clips, folders, strict=True):
-        began = time.perf_counter()
-        mark = fingerprint(clip, model, weights, options, look)
-        if not parsed.overwrite and finished_summary(folder, mark):
-            _say(f"{clip}: finished before, nothing has changed; see {folder / 'index.html'}")
-            _show(folder, parsed)
-            continue
-        try:
-            summary = process(clip, folder, model, options, look, bar, mark)
-        except VideoCamError as error:
-            if len(clips) == 1:
-                raise
-            if parsed.debug:
-                traceback.print_exc()
-            failed.append(str(clip))
-            _complain(str(error), EXIT_CLIP_FAILED)
-            continue
-        _report(summary, folder, time.perf_counter() - began)
-        _show(folder, parsed)
-    if failed:
-        _complain(f"{len(failed)} of {len(clips)} clips failed: {', '.join(failed)}", 1)
-    return EXIT_CLIP_FAILED if failed else EXIT_DONE
-
-
-def _report(summary: dict[str, Any], folder: Path, seconds: float) -> None:
-    for note in summary["notes"]:
-        _say(f"note: {note}")
-    scores = ", ".join(f"{t['label']} {t['score']:.0%}" for t in summary["targets"])
-    _say(f"{summary['clip']['path']}: {scores}; {seconds:.1f} s; see {folder / 'index.html'}")
-
-
-def _show(folder: Path, parsed: argparse.Namespace) -> None:
-    if parsed.show:
-        import webbrowser
-
-        webbrowser.open((folder / "index.html").resolve().as_uri())
-
-
-def _clips(parsed: argparse.Namespace) -> list[Path]:
+    options_of(parsed), look_of(parsed)  # wrong ones are told of before anything is looked for
+    from video_cam.batch.jobs import plan_jobs
+    from video_cam.batch.store import open_store
     from video_cam.clips import find_clips
 
-    return find_clips(parsed.clip)
+    clips = find_clips(parsed.clip)
+    if parsed.list_layers:
+        return _list_layers(str(next(iter(clips))), parsed, console)
+    store = open_store(parsed.output_dir)
+    jobs = plan_jobs(clips, store, parsed.shard)
+    for job in jobs:
+        store.check(job.name)
+    return _run_jobs(jobs, store, parsed, console)
+
+
+def _run_jobs(
+    jobs: Sequence[Job], store: Store, parsed: argparse.Namespace, console: Console
+) -> int:
+    from video_cam.batch.tally import Tally
+
+    with Tally(jobs, store, console) as tally:
+        for row in _rows(jobs, parsed, console):
+            tally.add(row)
+            if parsed.show and row.folder is not None:
+                _open_page(store.shown(f"{row.folder}/index.html"))
+    return EXIT_CLIP_FAILED if tally.num_failed else EXIT_DONE
+
+
+def _rows(jobs: Sequence[Job], parsed: argparse.Namespace, console: Console) -> Iterator[Row]:
+    if len(jobs) == 1 and parsed.time_limit is None:
+        return _here(jobs[0], parsed, console)
+    from video_cam.batch.local import run_local
+
+    return run_local(jobs, parsed, console)
+
+
+def _here(job: Job, parsed: argparse.Namespace, console: Console) -> Iterator[Row]:
+    """A single clip, in this process; a wrong argument is raised."""
+    from video_cam.batch.jobs import failed_row
+    from video_cam.batch.runner import ClipRunner
+    from video_cam.batch.store import Busy
+
+    runner = ClipRunner(parsed, console)
+    try:
+        try:
+            yield runner.do(job, console.progress)
+        except Busy:
+            console.say(f"{job.clip}: another run is at work on it; waiting for its end")
+            yield runner.do(job, console.progress, wait_seconds=-1)
+    except VideoCamError as error:
+        if parsed.debug or isinstance(error, UsageError):
+            raise
+        yield failed_row(job, str(error))
+
+
+def _open_page(path: str) -> None:
+    import webbrowser
+
+    webbrowser.open(path if "://" in path else Path(path).resolve().as_uri())
 
 
 def _list_models() -> int:
@@ -127,43 +115,9 @@ def _list_models() -> int:
     return EXIT_DONE
 
 
-def _list_layers(clip: Path, model: Classifier, options: Options) -> int:
+def _list_layers(clip: str, parsed: argparse.Namespace, console: Console) -> int:
     from video_cam.layers import layer_table
 
-    for line in layer_table(str(clip), model, options):
+    for line in layer_table(clip, load(parsed, console), options_of(parsed)):
         print(line)
     return EXIT_DONE
-
-
-def _options(parsed: argparse.Namespace) -> Options:
-    names = set(Options.__dataclass_fields__) - {"methods", "class_ids"}
-    values = {name: getattr(parsed, name) for name in names}
-    return make_options(values | {"methods": parsed.method, "class_ids": parsed.class_id})
-
-
-def _look(parsed: argparse.Namespace) -> Look:
-    return Look(**{name: getattr(parsed, name) for name in Look.__dataclass_fields__})
-
-
-def _device(parsed: argparse.Namespace) -> str:
-    """--device, else CUDA where it was asked for and is there, else the CPU."""
-    import torch
-
-    wanted = parsed.device or ("cuda" if parsed.use_cuda else "cpu")
-    if wanted.split(":")[0] == "cuda" and not torch.cuda.is_available():
-        print("warning: there is no CUDA device; running on the CPU", file=sys.stderr)
-        return "cpu"
-    try:
-        torch.empty(0, device=wanted)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device {wanted!r} cannot be used: try cpu, cuda or cuda:1") from error
-    return wanted
-
-
-def _say(message: str) -> None:
-    print(message, flush=True)
-
-
-def _complain(message: str, status: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return status

@@ -14,7 +14,6 @@ from torch import nn
 from video_cam.look import Look
 from video_cam.models import Classifier
 from video_cam.options import Options
-from video_cam.output import MARK
 from video_cam.version import __version__
 
 
@@ -42,17 +41,10 @@ def fingerprint(
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def finished_summary(folder: Path, expected: str) -> dict[str, Any] | None:
-    """The summary of an earlier result with this fingerprint, if its files are still there."""
-    try:
-        summary = json.loads((folder / MARK).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(summary, dict) or summary.get("fingerprint") != expected:
-        return None
+def result_files(summary: dict[str, Any]) -> list[str]:
+    """The files of a result without which it has to be made again."""
     files = summary["files"]
-    names = [*files["videos"], files["page"], files["explanation"], files["keyframes"]]
-    return summary if all((folder / name).exists() for name in names) else None
+    return [*files["videos"], files["page"], files["explanation"], files["keyframes"]]
 
 
 def _files(clip: Path) -> list[tuple[str, int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 from video_cam.errors import UsageError
 
 MARK = "summary.json"
+_PARTIAL, _OLD = ".partial", ".old"
 
 
 @contextmanager
@@ -47,8 +49,20 @@ def check_target(target: Path) -> None:
         raise _cannot_write(target, PermissionError("no permission"))
 
 
+def clear_remains(target: Path) -> None:
+    """Remove what a killed process left beside ``target``, and put back what it had moved away.
+
+    To be called under a lock that keeps others from writing ``target``.
+    """
+    for remains in target.parent.glob(f".{_key(target)}.*"):
+        if remains.suffix == _OLD and not target.exists() and (remains / MARK).is_file():
+            remains.rename(target)
+        else:
+            shutil.rmtree(remains, ignore_errors=True)
+
+
 def _make_partial(target: Path) -> Path:
-    partial = _hidden_beside(target)
+    partial = _hidden_beside(target, _PARTIAL)
     try:
         partial.mkdir()
     except OSError as error:
@@ -61,7 +75,7 @@ def _swap(partial: Path, target: Path) -> None:
     if not target.exists():
         partial.rename(target)
         return
-    old = _hidden_beside(target)
+    old = _hidden_beside(target, _OLD)
     target.rename(old)
     try:
         partial.rename(target)
@@ -71,9 +85,14 @@ def _swap(partial: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _hidden_beside(target: Path) -> Path:
+def _hidden_beside(target: Path, suffix: str) -> Path:
     """A name nobody has, in the same folder, so that renaming it is one step of the file system."""
-    return target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}")
+    return target.with_name(f".{_key(target)}.{secrets.token_hex(6)}{suffix}")
+
+
+def _key(target: Path) -> str:
+    """Which hidden names belong to ``target``; short, whatever its own length."""
+    return hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
 
 
 def _cannot_write(target: Path, error: OSError) -> UsageError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,16 @@ from video_cam.labels import class_id
 from video_cam.look import Look
 from video_cam.models import Classifier
 from video_cam.options import Options
-from video_cam.output import check_target
 from video_cam.progress import Progress, silent
 from video_cam.render import render_with
 
 
-def check(model: Classifier, options: Options, folders: Sequence[Path]) -> None:
+def check(model: Classifier, options: Options) -> None:
     """Raise UsageError for what would fail on every clip, before work on the first one."""
     for layer in options.layers or ():
         find_module(model.module, layer)
     for wanted in options.class_ids:
         class_id(wanted, model.labels)
-    for folder in folders:
-        check_target(folder)
 
 
 def process(
@@ -36,15 +33,15 @@ def process(
     options: Options,
     look: Look,
     progress: Progress = silent,
-    mark: str | None = None,
+    marks: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Explain one clip and write its results to ``folder``; returns its summary.
 
-    ``mark`` is the fingerprint to keep in the summary.
+    ``marks`` are kept in the summary: they tell a later run what it finds.
     """
     explanation = explain_with(str(clip), model, options, progress)
     also = None
     kinds = [kind for kind in PICTURES if getattr(options, kind)]
     if kinds:
         also = partial(write_gradients, str(clip), model, explanation, kinds, progress=progress)
-    return render_with(str(clip), explanation, folder, look, progress, also, mark)
+    return render_with(str(clip), explanation, folder, look, progress, also, marks)

@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -84,11 +84,12 @@ def render_with(
     look: Look,
     progress: Progress = silent,
     also: Callable[[Path], dict[str, list[str]]] | None = None,
-    mark: str | None = None,
+    marks: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """``render`` with a ready-made look.
 
-    ``also`` writes more into the folder, and names it by kind; ``mark`` is kept as the fingerprint.
+    ``also`` writes more into the folder, and names it by kind; ``marks`` go into
+    the summary.
     """
     began = time.perf_counter()
     _check_clip(path, explanation)
@@ -99,15 +100,16 @@ def render_with(
         draw_timeline(folder / "timeline.png", explanation, drawn.seconds, drawn.mass)
         explanation.save(folder / "explanation.npz")
         summary = summarise(explanation, drawn.keyframes, drawn.videos, drawn.notes)
-        summary["fingerprint"] = mark
+        summary.update(marks or {})
         if also is not None:
             summary["files"].update(also(folder))
         summary["files"]["figures"] = _figures(path, explanation, folder, look)
         summary["files"]["clip"] = f"{FOLDER}/{drawn.copy.path.name}"
         write_page(folder, explanation, summary, look, drawn.copy)
         summary["seconds"]["render"] = time.perf_counter() - began
-        text = json.dumps(summary, indent=2, ensure_ascii=False)
-        (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+        # Bytes of a file name that are no UTF-8 stay as JSON's own escapes.
+        text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+        (folder / "summary.json").write_bytes(text.encode("utf-8", "backslashreplace"))
     return summary
 
 

@@ -14,6 +14,7 @@ folder of numbered ones follow one another at 25 per second.
 from video_cam.video.clean_copy import CleanCopy
 from video_cam.video.reader import Frame, FrameReader, read_frames
 from video_cam.video.scan import ClipInfo, probe
+from video_cam.video.source import checked_path, named
 from video_cam.video.still import IMAGE_SUFFIXES, is_frame_folder
 from video_cam.video.timeline import STILL_SECONDS, Timeline
 from video_cam.video.writer import VideoWriter
@@ -27,7 +28,9 @@ __all__ = [
     "FrameReader",
     "Timeline",
     "VideoWriter",
+    "checked_path",
     "is_frame_folder",
+    "named",
     "probe",
     "read_frames",
 ]

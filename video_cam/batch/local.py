@@ -1,0 +1,54 @@
+"""Clips one after another on this machine, by a worker that is replaced when it hangs or dies."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+from video_cam.batch.jobs import Job, Row, failed_row
+from video_cam.batch.worker import Worker, WorkerDied, WorkerHangs
+from video_cam.console import Console
+from video_cam.errors import VideoCamError
+
+WAIT_SECONDS = 5.0
+ATTEMPTS = 2  # for a clip whose worker dies: the first death may have had another reason
+
+
+def run_local(jobs: Sequence[Job], parsed: argparse.Namespace, console: Console) -> Iterator[Row]:
+    """The rows of all jobs as they are done.
+
+    Clips that another run is at work on come last, when it is through with them. Raises UsageError
+    where the network cannot be loaded.
+    """
+    with closing(Worker(parsed, console)) as worker:
+        try:
+            worker.start()
+        except WorkerDied as error:
+            raise VideoCamError(f"the network could not be loaded: {error}") from error
+        # A job and how long it may wait for another run; nothing the first time.
+        waiting: deque[tuple[Job, float]] = deque((job, 0.0) for job in jobs)
+        while waiting:
+            job, wait_seconds = waiting.popleft()
+            row = _attempt(worker, job, wait_seconds, parsed.time_limit)
+            if row is not None:
+                yield row
+                continue
+            if not wait_seconds:
+                console.say(f"{job.clip}: another run is at work on it; going on with the rest")
+            waiting.append((job, WAIT_SECONDS))
+
+
+def _attempt(worker: Worker, job: Job, wait_seconds: float, limit: float | None) -> Row | None:
+    reason = ""
+    for _ in range(ATTEMPTS):
+        began = time.monotonic()
+        try:
+            return worker.run(job, wait_seconds=wait_seconds, limit_seconds=limit)
+        except WorkerHangs as error:
+            return failed_row(job, str(error), time.monotonic() - began)
+        except WorkerDied as error:
+            reason = str(error)
+    return failed_row(job, f"{reason}, {ATTEMPTS} times")

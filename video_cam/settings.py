@@ -1,0 +1,53 @@
+"""From parsed arguments to options, look, device and network."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from video_cam.console import Voice
+from video_cam.errors import UsageError
+from video_cam.look import Look
+from video_cam.options import Options, make_options
+
+if TYPE_CHECKING:
+    from video_cam.models import Classifier
+
+
+def options_of(parsed: argparse.Namespace) -> Options:
+    """What to explain."""
+    names = set(Options.__dataclass_fields__) - {"methods", "class_ids"}
+    values = {name: getattr(parsed, name) for name in names}
+    return make_options(values | {"methods": parsed.method, "class_ids": parsed.class_id})
+
+
+def look_of(parsed: argparse.Namespace) -> Look:
+    """How to draw it."""
+    return Look(**{name: getattr(parsed, name) for name in Look.__dataclass_fields__})
+
+
+def load(parsed: argparse.Namespace, voice: Voice) -> Classifier:
+    """The network on its device; ``voice`` gets a line for each thing worth knowing."""
+    from video_cam.models import load_model
+
+    device = device_of(parsed, voice)
+    model = load_model(
+        parsed.model, parsed.weights, labels=parsed.labels, device=device, say=voice.say
+    )
+    voice.say(f"model {model.name} ({model.weights}) on {model.device}")
+    return model
+
+
+def device_of(parsed: argparse.Namespace, voice: Voice) -> str:
+    """--device, else CUDA where it was asked for and is there, else the CPU."""
+    import torch
+
+    wanted = parsed.device or ("cuda" if parsed.use_cuda else "cpu")
+    if wanted.split(":")[0] == "cuda" and not torch.cuda.is_available():
+        voice.warn("there is no CUDA device; running on the CPU")
+        return "cpu"
+    try:
+        torch.empty(0, device=wanted)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"device {wanted!r} cannot be used: try cpu, cuda or cuda:1") from error
+    return wanted
