@@ -43,6 +43,20 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
         help="videos, GIFs, still images, folders of numbered frames, folders of clips, globs, "
         "list.txt (a path on each line), list.csv (columns clip and, perhaps, class)",
     )
+    group.add_argument(
+        "--max-pixels",
+        type=int,
+        default=choices.MAX_PIXELS,
+        metavar="N",
+        help="refuse pictures of more pixels, which a few bytes can promise (default: %(default)s)",
+    )
+    group.add_argument(
+        "--max-frames",
+        type=int,
+        default=choices.MAX_FRAMES,
+        metavar="N",
+        help="refuse clips of more frames (default: %(default)s)",
+    )
 
 
 def _add_model(group: argparse._ArgumentGroup) -> None:

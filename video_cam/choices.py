@@ -1,4 +1,4 @@
-"""The names that options choose from, apart from what they stand for.
+"""The names that options choose from, apart from what they stand for, and two limits.
 
 The tables of functions import PyTorch; their names alone do not, so that --help and a wrong name
 answer at once. A test holds these lists equal to the tables' keys.
@@ -18,3 +18,7 @@ SAMPLING = ("windows", "uniform")
 LAYOUTS = ("overlay", "side-by-side", "strip")
 NORMALIZE = ("video", "window", "frame")
 COLORMAPS = ("inferno", "magma", "plasma", "viridis", "cividis", "turbo", "jet", "hot")
+
+# What a file may ask for before it is taken for a trap.
+MAX_PIXELS = 2**27  # 16K by 8K
+MAX_FRAMES = 500_000  # more than two hours at 60 per second

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from video_cam.arguments import build_parser
 from video_cam.console import Console, set_up_logging
 from video_cam.errors import UsageError, VideoCamError
-from video_cam.settings import load, look_of, options_of
+from video_cam.settings import limits_of, load, look_of, options_of
 
 if TYPE_CHECKING:
     from video_cam.batch.jobs import Job, Row
@@ -47,6 +47,13 @@ def run(parsed: argparse.Namespace, console: Console) -> int:
     if not parsed.clip:
         raise UsageError("no clip was given: add --clip PATH")
     options_of(parsed), look_of(parsed)  # wrong ones are told of before anything is looked for
+    from video_cam.video.limits import limited
+
+    with limited(limits_of(parsed)):
+        return _run_clips(parsed, console)
+
+
+def _run_clips(parsed: argparse.Namespace, console: Console) -> int:
     from video_cam.batch.jobs import plan_jobs
     from video_cam.batch.store import open_store
     from video_cam.clips import find_clips

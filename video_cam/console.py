@@ -83,11 +83,14 @@ def _write(stream: Any, line: str) -> None:
 
 
 def set_up_logging(level: str) -> None:
-    """The package's log, and FFmpeg's, on stderr from this level on."""
+    """The package's log on stderr from this level on; for debugging, FFmpeg's own words, too."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    for name in ("video_cam", "libav"):
-        logger = logging.getLogger(name)
-        logger.handlers[:] = [handler]
-        logger.setLevel(level.upper())
-        logger.propagate = False
+    logger = logging.getLogger("video_cam")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level.upper())
+    if level == "debug":
+        from av import logging as ffmpeg
+
+        # Not through Python's logging: FFmpeg's threads would wait for the interpreter's lock.
+        ffmpeg.restore_default_callback()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from os import PathLike, fspath
 from typing import Any
 
@@ -16,6 +18,7 @@ from video_cam.capture import find_module
 from video_cam.errors import ClipError, UsageError
 from video_cam.explanation import Explanation, MapSeries, ModelInfo
 from video_cam.labels import class_id
+from video_cam.memory import Halving
 from video_cam.models import UNTRAINED, Classifier
 from video_cam.options import Options, make_options
 from video_cam.progress import Progress, silent
@@ -91,6 +94,7 @@ class _Sweeps:
         self.span = span_of(timeline, options.start, options.end)
         self.windows = plan_windows(timeline, self.span, model, options)
         self.num_damaged = 0
+        self.halving = Halving(options.batch_size)
         self.probabilities = np.zeros((len(self.windows), len(model.labels)), np.float32)
         self.maps: dict[tuple[int, int], list[Tensor]] = {}  # (window, class id) -> layer x method
         self.input_size = (len(self.windows[0].frame_indices), *model.preprocess.crop)
@@ -123,7 +127,7 @@ class _Sweeps:
             inputs = read_windows(frames, list(windows.values()), self.model.preprocess)
             numbered = zip(windows, inputs, strict=False)
             for batch in batches(numbered, self.options.batch_size):
-                self._explain_batch(batch, choose)
+                self.halving.run(batch, partial(self._explain_batch, choose=choose))
                 step(len(batch))
             for _ in frames:  # to the end, so that its frames can be counted
                 pass
@@ -136,7 +140,7 @@ class _Sweeps:
 
     def _explain_batch(
         self,
-        batch: list[tuple[int, np.ndarray]],
+        batch: Sequence[tuple[int, np.ndarray]],
         choose: Callable[[Tensor], Sequence[int | list[int]]],
     ) -> None:
         indices = [index for index, _ in batch]
@@ -149,7 +153,8 @@ class _Sweeps:
             self.probabilities[indices] = logits.softmax(1).cpu().numpy()
             return choose(logits)
 
-        _, found = evaluate(self.model.module, x, self.request, note_and_choose, self.chains)
+        request = replace(self.request, batch_size=self.halving.size)
+        _, found = evaluate(self.model.module, x, request, note_and_choose, self.chains)
         for maps in found:
             self._keep(indices, maps)
 
@@ -224,6 +229,8 @@ class _Sweeps:
             yield f"decoded {self.timeline.num_frames} of {declared} frames: the file is incomplete"
         if self.num_damaged:
             yield f"{self.num_damaged} damaged packets were skipped"
+        if self.halving.note:
+            yield self.halving.note
         padded = self.windows[0].num_padded
         if padded:
             repeated = "frames are" if self.options.sampling == "uniform" else "its last frame is"

@@ -20,6 +20,7 @@ import numpy as np
 
 from video_cam.errors import UsageError
 from video_cam.video import Timeline
+from video_cam.video.limits import check_samples
 
 # Matroska rounds time stamps to milliseconds: a frame due at a sample's instant may be stamped
 # half a millisecond after it, and the grid's own start may be half a millisecond early.
@@ -86,6 +87,7 @@ def sample_windows(
     forward = _grid(timeline, span, frame_rate)
     last = span.stop - 1
     length = _grid_length(timeline, span, frame_rate)
+    check_samples(length)
     if length < num_frames:
         frames = [forward(k) for k in range(length)]
         # The frames after the grid's last sample and up to the last frame belong to the padding.

@@ -12,6 +12,7 @@ from video_cam.options import Options, make_options
 
 if TYPE_CHECKING:
     from video_cam.models import Classifier
+    from video_cam.video.limits import Limits
 
 
 def options_of(parsed: argparse.Namespace) -> Options:
@@ -24,6 +25,13 @@ def options_of(parsed: argparse.Namespace) -> Options:
 def look_of(parsed: argparse.Namespace) -> Look:
     """How to draw it."""
     return Look(**{name: getattr(parsed, name) for name in Look.__dataclass_fields__})
+
+
+def limits_of(parsed: argparse.Namespace) -> Limits:
+    """What a file may ask for."""
+    from video_cam.video.limits import Limits
+
+    return Limits(parsed.max_pixels, parsed.max_frames)
 
 
 def load(parsed: argparse.Namespace, voice: Voice) -> Classifier:

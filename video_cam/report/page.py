@@ -76,7 +76,8 @@ def write_page(
         style=read_asset("page.css"),
         clip=data["clip"],
     )
-    (folder / "index.html").write_text(text, encoding="utf-8")
+    # A file name may hold any bytes.
+    (folder / "index.html").write_bytes(text.encode("utf-8", "replace"))
 
 
 def inline_page(folder: Path) -> str:

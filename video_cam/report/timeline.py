@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from video_cam.explanation import Explanation
 
 _SCORES_SHOWN = 5
+_LONGEST_NAME = 60
 
 
 def draw_timeline(
@@ -37,7 +38,7 @@ def draw_timeline(
             markersize=4,
             linewidth=1.5,
             elinewidth=0.5,
-            label=plain(explanation.labels[class_id]),
+            label=_short(explanation.labels[class_id]),
         )
     scores.set(ylabel="class probability", ylim=(-0.03, 1.03))
     scores.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
@@ -47,7 +48,7 @@ def draw_timeline(
     masses.set(
         xlabel="seconds",
         ylabel="map mass",
-        title=plain(f"{series.method} of {series.layer}: {series.label}"),
+        title=_short(f"{series.method} of {series.layer}: {series.label}"),
     )
     masses.set_ylim(bottom=0)
     if notes := explanation.notes:
@@ -64,4 +65,9 @@ def _classes(explanation: Explanation) -> list[int]:
 
 def plain(text: str) -> str:
     """Matplotlib reads dollar signs as mathematics; a class name means none."""
-    return text.replace("$", r"\$")
+    return "".join(c if c.isprintable() else " " for c in text).replace("$", r"\$")
+
+
+def _short(text: str) -> str:
+    """A name that leaves room for the curves."""
+    return plain(text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…")

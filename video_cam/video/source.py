@@ -17,13 +17,21 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from video_cam.errors import ClipError
+from video_cam.video.limits import (
+    check_count,
+    check_size,
+    current,
+    is_playlist,
+    readable_formats,
+)
 
 PathLike = str | os.PathLike[str]
 
-# Playlists (m3u8, mpd, concat) may name other files, but never an address on the network.
-LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}
+# A file may name neither other files nor an address on the network.
+THIS_FILE_ONLY = {"protocol_whitelist": "file", "format_whitelist": readable_formats()}
 TEXT_DRAWN_AS_VIDEO = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg opens a .txt as moving text
 FALLBACK_RATE = Fraction(25)
+LARGEST_OPTION = 2**31 - 1  # FFmpeg's options are C's int
 
 
 def named(path: PathLike) -> str:
@@ -64,10 +72,15 @@ def open_video(path: PathLike, *, num_threads: int = 0) -> Iterator[VideoSource]
         container = av.open(
             ffmpeg_url(path),
             "r",
-            container_options=dict(LOCAL_FILES_ONLY),
+            options=_pixel_limit(),
+            container_options=dict(THIS_FILE_ONLY),
             metadata_errors="replace",
         )
     except (av.FFmpegError, OSError) as error:
+        if is_playlist(Path(path)):
+            raise ClipError(
+                f"{named(path)}: a playlist, which is not followed; give the clips it names"
+            ) from error
         is_foreign = isinstance(error, av.error.InvalidDataError)
         problem = "not a video that FFmpeg can read" if is_foreign else "cannot be opened"
         raise ClipError(f"{named(path)}: {problem} ({error.strerror})") from error
@@ -75,9 +88,19 @@ def open_video(path: PathLike, *, num_threads: int = 0) -> Iterator[VideoSource]
         if container.format.name in TEXT_DRAWN_AS_VIDEO:
             raise ClipError(f"{named(path)}: not a video but a text file")
         stream = _best_stream(container, path)
+        context = stream.codec_context
+        if context is None:
+            raise ClipError(f"{named(path)}: FFmpeg has no decoder for its video; convert it")
+        check_size(named(path), context.width, context.height)
+        context.options = _pixel_limit()  # pictures may grow on the way
         stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = num_threads
+        context.thread_count = num_threads
         yield VideoSource(path, container, stream)
+
+
+def _pixel_limit() -> dict[str, str]:
+    # Decoders count the padding of their rows, too, so theirs is the wider limit.
+    return {"max_pixels": str(min(2 * current().max_pixels + 4096, LARGEST_OPTION))}
 
 
 def _best_stream(container: InputContainer, path: PathLike) -> VideoStream:
@@ -142,6 +165,7 @@ class VideoSource:
             for packet in self.container.demux(self.stream):
                 if packet.size:
                     self._num_packets += 1
+                    check_count(named(self._path), self._num_packets)
                     self.num_hidden += packet.is_discard
                     yield packet
         except av.FFmpegError:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from video_cam.errors import ClipError
+from video_cam.video.limits import check_count, check_image
 from video_cam.video.picture import over_black
 from video_cam.video.source import named
 
@@ -41,6 +42,7 @@ def numbered_images(folder: Path) -> list[Path]:
             f"{named(folder)}: the name of {named(unnumbered.name)} ends in no number; "
             "name the frames frame_0001.png, frame_0002.png, ..."
         )
+    check_count(named(folder), len(images))
     return sorted(images, key=lambda image: (_number(image), image.name))
 
 
@@ -58,6 +60,7 @@ def read_image(path: Path) -> np.ndarray:
 
     Raises ClipError if it cannot be read.
     """
+    check_image(path, named(path))
     try:
         data = path.read_bytes()
         encoded = np.frombuffer(data, np.uint8)  # bytes, because OpenCV garbles some file names
