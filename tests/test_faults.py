@@ -1,7 +1,8 @@
-"""Bad days, for real: killed processes, full disks, folders removed, decoders that hang or crash."""
+"""Bad days, for real: killed processes, full disks, folders removed, decoders that hang."""
 
 from __future__ import annotations
 
+import argparse
 import errno
 import json
 import os
@@ -19,8 +20,12 @@ import pytest
 
 from tests.media import write_clip
 from tests.test_command import BUNDLED, ROOT, command, results_in
+from video_cam.batch import local
+from video_cam.batch.jobs import Job, Row
 from video_cam.batch.results import RESULTS, append_rows, latest, parse_rows
 from video_cam.batch.store import Busy, FolderStore
+from video_cam.batch.worker import WorkerDied
+from video_cam.console import Console
 from video_cam.output import MARK, clear_remains, replace_folder
 
 KILLS = 50
@@ -41,7 +46,7 @@ def assert_whole(folder: Path) -> str:
 
 
 def write_results(root: Path, began: str) -> None:
-    """A run in small: the real lock, the real folders and list, and files in the place of videos."""
+    """A run in small: the real locks, folders and list, with text in the place of videos."""
     store = FolderStore(root)
     (root / began).touch()
     for content in map(str, range(10_000)):
@@ -92,7 +97,7 @@ def test_the_command_killed_at_any_moment(tmp_path: Path) -> None:
         write_clip(clips / f"{number}.mp4", 20)
     words = ("--clip", clips, *BUNDLED, "--output-dir", out, "--max-keyframes", "1")
     dice = random.Random(1)
-    for _ in range(4):
+    for _ in range(3):
         run = subprocess.Popen(
             [sys.executable, str(ROOT / "run_video_cam.py"), *map(str, words)],
             stdout=subprocess.PIPE,
@@ -223,6 +228,86 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path, sample_clip: Path) -> Non
     assert (again.returncode, again.stderr) == (0, "")
     assert results_in(out) == ["0 small", "1 large", "2 small"]
     assert "0 small.mp4: finished before" in again.stdout
+
+
+def faulty(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command with the decoder of tests/faulty."""
+    paths = {"PYTHONPATH": f"{ROOT / 'tests' / 'faulty'}{os.pathsep}{ROOT}"}
+    return command(*words, env=os.environ | paths | environment)
+
+
+def test_a_decoder_that_hangs_and_a_worker_that_dies(tmp_path: Path) -> None:
+    clips, out = tmp_path / "clips", tmp_path / "out"
+    clips.mkdir()
+    for name in ("0 fine", "1 dies once", "2 hangs", "3 fine"):
+        write_clip(clips / f"{name}.mp4", 4)
+    done = faulty(
+        "--clip", clips, *BUNDLED, "--output-dir", out, "--max-keyframes", "1", "--time-limit", 8
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"error: {clips / '2 hangs.mp4'}: given up after 8 s: raise --time-limit for more",
+        f"error: 1 of 4 clips failed: {clips / '2 hangs.mp4'}",
+    ]
+    assert results_in(out) == ["0 fine", "1 dies once", "3 fine"]
+    states = {Path(row["clip"]).stem: row["status"] for row in rows_of(out)}
+    assert states == {
+        "0 fine": "done",
+        "1 dies once": "done",
+        "2 hangs": "failed",
+        "3 fine": "done",
+    }
+
+
+def test_an_output_folder_that_is_removed_meanwhile(tmp_path: Path) -> None:
+    clips, out = tmp_path / "clips", tmp_path / "out"
+    clips.mkdir()
+    for name in ("0 fine", "1 removes", "2 fine"):
+        write_clip(clips / f"{name}.mp4", 4)
+    words = ("--clip", clips, *BUNDLED, "--output-dir", out, "--max-keyframes", "1")
+    done = faulty(*words, REMOVED=str(out))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "0 fine.mp4: its results were removed during the run; run again" in done.stderr
+    states = {Path(row["clip"]).stem: row["status"] for row in latest(rows_of(out))}
+    assert {n for n, state in states.items() if state == "done"} == set(results_in(out))
+    assert states["0 fine"] == "failed" and states["2 fine"] == "done"
+    again = command(*words)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert results_in(out) == ["0 fine", "1 removes", "2 fine"]
+
+
+class DyingWorker:
+    """In the place of a worker: dies on every clip whose name says so."""
+
+    started = 0
+
+    def __init__(self, parsed, console) -> None:
+        pass
+
+    def start(self) -> None:
+        DyingWorker.started += 1
+
+    def run(self, job: Job, *, wait_seconds: float, limit_seconds: float | None) -> Row | None:
+        if "busy" in job.name and not wait_seconds:
+            return None
+        if "crashes" in job.name:
+            raise WorkerDied("the process that worked on it was ended by SIGSEGV")
+        return Row(str(job.clip), job.name, "done")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_clip_that_kills_every_worker_is_given_up(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(local, "Worker", DyingWorker)
+    jobs = [Job(tmp_path / name, name) for name in ("busy", "crashes", "fine")]
+    parsed = argparse.Namespace(time_limit=None)
+    rows = list(local.run_local(jobs, parsed, Console(quiet=True)))
+    # The clip that another run was at work on comes last.
+    assert [(row.status, Path(row.clip).name) for row in rows] == [
+        ("failed", "crashes"), ("done", "fine"), ("done", "busy"),
+    ]  # fmt: skip
+    assert rows[0].error is not None and rows[0].error.endswith("ended by SIGSEGV, 2 times")
 
 
 def test_a_list_that_cannot_be_written_is_no_crash(tmp_path: Path, monkeypatch) -> None:
