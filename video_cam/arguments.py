@@ -260,6 +260,24 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
         metavar="I/N",
         help="do the I-th of N parts of the clips; the others are for other machines",
     )
+    group.add_argument(
+        "--engine",
+        default="local",
+        choices=("local", "ray"),
+        help="one network on this machine, or one on each actor of a Ray cluster (default: local)",
+    )
+    group.add_argument(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="the cluster: auto, HOST:6379 or ray://HOST:10001 (default: this machine alone)",
+    )
+    group.add_argument(
+        "--actor-cpus",
+        type=int,
+        default=4,
+        metavar="N",
+        help="cores an actor takes where it has no GPU (default: 4)",
+    )
     group.add_argument("--quiet", action="store_true", help="tell warnings and errors only")
     group.add_argument(
         "--json", action="store_true", help="tell everything as JSON lines, for machines"

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from video_cam.arguments import build_parser
 from video_cam.console import Console, set_up_logging
 from video_cam.errors import UsageError, VideoCamError
+from video_cam.progress import silent
 from video_cam.settings import limits_of, load, look_of, options_of
 
 if TYPE_CHECKING:
@@ -73,15 +75,23 @@ def _run_jobs(
 ) -> int:
     from video_cam.batch.tally import Tally
 
-    with Tally(jobs, store, console) as tally:
+    with ExitStack() as stack:
+        tally = stack.enter_context(Tally(jobs, store, console))
+        several = console.progress("clips", len(jobs)) if len(jobs) > 1 else silent("", 1)
+        step = stack.enter_context(several)
         for row in _rows(jobs, parsed, console):
             tally.add(row)
+            step(1)
             if parsed.show and row.folder is not None:
                 _open_page(store.shown(f"{row.folder}/index.html"))
     return EXIT_CLIP_FAILED if tally.num_failed else EXIT_DONE
 
 
 def _rows(jobs: Sequence[Job], parsed: argparse.Namespace, console: Console) -> Iterator[Row]:
+    if parsed.engine == "ray":
+        from video_cam.batch.ray_engine import run_ray
+
+        return run_ray(jobs, parsed, console)
     if len(jobs) == 1 and parsed.time_limit is None:
         return _here(jobs[0], parsed, console)
     from video_cam.batch.local import run_local

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from tqdm import tqdm
+
 from video_cam.progress import Step, bar, silent
 
 SECONDS_BETWEEN_EVENTS = 0.5
@@ -79,7 +81,8 @@ def _write(stream: Any, line: str) -> None:
     """One line, whatever bytes a file's name is made of and whatever the terminal can show."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     printable = line.encode(encoding, "backslashreplace").decode(encoding)
-    print(printable, file=stream, flush=True)
+    tqdm.write(printable, file=stream)  # which moves bars out of the way
+    stream.flush()
 
 
 def set_up_logging(level: str) -> None:

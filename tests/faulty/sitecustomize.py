@@ -23,7 +23,8 @@ def _faulty(file, *arguments, **options):
         os.kill(os.getpid(), signal.SIGSEGV)
     if "dies once" in name and not tried.exists():
         tried.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+        # The process whose worker this is, or the worker itself.
+        os.kill(os.getppid() if "actor" in name else os.getpid(), signal.SIGKILL)
     if "removes" in name and os.environ.get("REMOVED"):
         shutil.rmtree(os.environ["REMOVED"], ignore_errors=True)
     return _open(file, *arguments, **options)

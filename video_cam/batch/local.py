@@ -23,16 +23,12 @@ def run_local(jobs: Sequence[Job], parsed: argparse.Namespace, console: Console)
     Clips that another run is at work on come last, when it is through with them. Raises UsageError
     where the network cannot be loaded.
     """
-    with closing(Worker(parsed, console)) as worker:
-        try:
-            worker.start()
-        except WorkerDied as error:
-            raise VideoCamError(f"the network could not be loaded: {error}") from error
+    with closing(LocalRun(parsed, console)) as run:
         # A job and how long it may wait for another run; nothing the first time.
         waiting: deque[tuple[Job, float]] = deque((job, 0.0) for job in jobs)
         while waiting:
             job, wait_seconds = waiting.popleft()
-            row = _attempt(worker, job, wait_seconds, parsed.time_limit)
+            row = run.attempt(job, wait_seconds)
             if row is not None:
                 yield row
                 continue
@@ -41,14 +37,37 @@ def run_local(jobs: Sequence[Job], parsed: argparse.Namespace, console: Console)
             waiting.append((job, WAIT_SECONDS))
 
 
-def _attempt(worker: Worker, job: Job, wait_seconds: float, limit: float | None) -> Row | None:
-    reason = ""
-    for _ in range(ATTEMPTS):
-        began = time.monotonic()
+class LocalRun:
+    """A worker, and what is done when it fails."""
+
+    def __init__(self, parsed: argparse.Namespace, console: Console) -> None:
+        self._limit: float | None = parsed.time_limit
+        self._worker = Worker(parsed, console)
         try:
-            return worker.run(job, wait_seconds=wait_seconds, limit_seconds=limit)
-        except WorkerHangs as error:
-            return failed_row(job, str(error), time.monotonic() - began)
+            self._worker.start()
         except WorkerDied as error:
-            reason = str(error)
-    return failed_row(job, f"{reason}, {ATTEMPTS} times")
+            raise VideoCamError(f"the network could not be loaded: {error}") from error
+
+    def finish(self, job: Job) -> Row:
+        """The job's row, however long another run is at work on the clip."""
+        row = None
+        while row is None:
+            row = self.attempt(job, WAIT_SECONDS)
+        return row
+
+    def attempt(self, job: Job, wait_seconds: float) -> Row | None:
+        """The job's row; None if another run is at work on the clip all that time."""
+        reason = ""
+        for _ in range(ATTEMPTS):
+            began = time.monotonic()
+            try:
+                return self._worker.run(job, wait_seconds=wait_seconds, limit_seconds=self._limit)
+            except WorkerHangs as error:
+                return failed_row(job, str(error), time.monotonic() - began)
+            except WorkerDied as error:
+                reason = str(error)
+        return failed_row(job, f"{reason}, {ATTEMPTS} times")
+
+    def close(self) -> None:
+        """End the worker."""
+        self._worker.close()
