@@ -1,0 +1,162 @@
+"""What a report of a fault should say: python -m video_cam.doctor
+
+Versions, devices, codecs, free disk, cached weights, and whether the bundled network sees what it
+should. Nothing is sent anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from video_cam.errors import VideoCamError
+from video_cam.version import __version__
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PACKAGES = (
+    *("torch", "torchvision", "numpy", "opencv-python", "av", "safetensors", "matplotlib"),
+    *("pillow", "jinja2", "tqdm", "filelock", "timm", "transformers", "ray", "fsspec"),
+)
+DECODERS = ("h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mpeg2video", "prores", "gif", "mjpeg")
+ENCODERS = ("libx264", "aac")
+SEED, ACTION = 105, "dash right"  # a held-out clip of the bundled network
+
+
+def main() -> int:
+    """Print the report; 0 if the self-test passed, else 1."""
+    passed = True
+    for title, lines in SECTIONS.items():
+        print(f"{title}:")
+        try:
+            for line in lines():
+                print(f"  {line}", flush=True)
+        except Exception as error:  # what is broken is what the report is for
+            passed = False
+            print(f"  FAILED: {type(error).__name__}: {error}", flush=True)
+    return 0 if passed else 1
+
+
+def _versions() -> Iterator[str]:
+    yield f"video_cam {__version__}"
+    yield f"Python {platform.python_version()} at {sys.executable}"
+    yield platform.platform()
+    for package in PACKAGES:
+        try:
+            yield f"{package} {version(package)}"
+        except PackageNotFoundError:
+            yield f"{package}: not installed"
+
+
+def _devices() -> Iterator[str]:
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield f"CPU: {cores} cores, {torch.get_num_threads()} threads of PyTorch"
+    if hasattr(os, "sysconf"):
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        yield f"memory: {memory / 2**30:.1f} GiB"
+    if not torch.cuda.is_available():
+        yield f"CUDA: none (PyTorch was built for {torch.version.cuda or 'the CPU only'})"
+    for index in range(torch.cuda.device_count()):
+        device = torch.cuda.get_device_properties(index)
+        yield (
+            f"cuda:{index}: {device.name}, {device.total_memory / 2**30:.1f} GiB, CUDA "
+            f"{torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
+        )
+
+
+def _codecs() -> Iterator[str]:
+    import av
+
+    libraries = ", ".join(
+        f"{name} {'.'.join(map(str, number))}" for name, number in av.library_versions.items()
+    )
+    yield f"FFmpeg's {libraries}"
+    yield f"reads: {_there(DECODERS, 'r')}"
+    yield f"writes: {_there(ENCODERS, 'w')}"
+
+
+def _there(names: tuple[str, ...], mode: Literal["r", "w"]) -> str:
+    from av.codec.codec import Codec, UnknownCodecError
+
+    def told(name: str) -> str:
+        try:
+            Codec(name, mode)
+        except UnknownCodecError:
+            return f"{name} MISSING"
+        return name
+
+    return ", ".join(map(told, names))
+
+
+def _disk() -> Iterator[str]:
+    for what, folder in (("here", Path.cwd()), ("temporary files", Path(tempfile.gettempdir()))):
+        yield f"{what}, {folder}: {shutil.disk_usage(folder).free / 2**30:.1f} GiB free"
+
+
+def _weights() -> Iterator[str]:
+    import torch
+
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    files = sorted(f for f in folder.glob("*") if f.is_file()) if folder.is_dir() else []
+    yield f"{folder}: {'no weights' if not files else ''}".rstrip(": ")
+    for file in files:
+        yield f"{file.name}, {file.stat().st_size / 2**20:.0f} MiB"
+
+
+def _self_test() -> Iterator[str]:
+    """A drawn clip is written, explained by the bundled network, and drawn upon."""
+    import video_cam
+    from models3d.drawn_clips import draw_clip
+    from models3d.motion3d import CLASSES, FRAME_RATE
+    from video_cam.models import BUNDLED
+
+    began = time.perf_counter()
+    drawn = draw_clip(SEED, class_id=CLASSES.index(ACTION))
+    with tempfile.TemporaryDirectory(prefix="video_cam-") as folder:
+        clip = Path(folder) / "drawn.mp4"
+        _write(clip, drawn.frames, Fraction(FRAME_RATE))
+        explanation = video_cam.explain(clip, video_cam.load_model(BUNDLED))
+        summary = video_cam.render(clip, explanation, Path(folder) / "results")
+    found = summary["predictions"][0]
+    if found["label"] != ACTION:
+        raise VideoCamError(f"drew {ACTION!r}, and {BUNDLED} saw {found['label']!r}")
+    yield (
+        f"passed: drew {ACTION!r}, {BUNDLED} saw it ({found['score']:.0%}), "
+        f"{time.perf_counter() - began:.1f} s"
+    )
+
+
+def _write(path: Path, frames: np.ndarray, frame_rate: Fraction) -> None:
+    from video_cam.video import VideoWriter
+
+    height, width = frames.shape[1:3]
+    with VideoWriter(
+        path, width, height, time_base=1 / frame_rate, frame_rate=frame_rate
+    ) as writer:
+        for index, frame in enumerate(frames):
+            writer.write(frame, index, 1)
+
+
+SECTIONS: dict[str, Callable[[], Iterator[str]]] = {
+    "versions": _versions,
+    "devices": _devices,
+    "codecs": _codecs,
+    "disk": _disk,
+    "cached weights": _weights,
+    "self-test": _self_test,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
