@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 import run_video_cam
 import video_cam
-from tests.media import write_clip
+from tests.media import moving_square, write_clip
 from tests.test_command import BUNDLED, ROOT, assert_one_error_line, results_in
 from tests.test_faults import rows_of
 from video_cam import Explanation
@@ -63,6 +64,17 @@ def test_actors_give_what_one_process_gives(cluster, tmp_path, sample_clip, bund
     # The second time nothing is left to do but the clip that failed.
     assert run("--clip", clips, *WORDS, "--output-dir", out) == 1
     assert len(rows_of(out)) == 5
+
+
+def test_the_windows_of_a_clip_on_several_actors(cluster, tmp_path, bundled) -> None:
+    clip = write_clip(tmp_path / "long.mp4", moving_square(160), time_base=Fraction(1, 16))
+    words = ("--spread", "--batch-size", 2, "--class-id", "grow", "--output-dir", tmp_path / "out")
+    assert run("--clip", clip, *WORDS, *words) == 0
+    ours = video_cam.explain(clip, bundled, class_ids=["grow"], batch_size=2)
+    theirs = Explanation.load(tmp_path / "out" / "long" / "explanation.npz")
+    assert len(ours.frame_indices) == 19
+    assert theirs.probabilities.tobytes() == ours.probabilities.tobytes()
+    assert theirs.maps[0].values.tobytes() == ours.maps[0].values.tobytes()
 
 
 def test_a_cluster_that_is_too_small(cluster, tmp_path, sample_clip, capsys) -> None:

@@ -278,6 +278,11 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="cores an actor takes where it has no GPU (default: 4)",
     )
+    group.add_argument(
+        "--spread",
+        action="store_true",
+        help="with --engine ray: one clip at a time, its windows on all actors; for long clips",
+    )
     group.add_argument("--quiet", action="store_true", help="tell warnings and errors only")
     group.add_argument(
         "--json", action="store_true", help="tell everything as JSON lines, for machines"

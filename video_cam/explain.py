@@ -21,6 +21,7 @@ from video_cam.labels import class_id
 from video_cam.memory import Halving
 from video_cam.models import UNTRAINED, Classifier
 from video_cam.options import Options, make_options
+from video_cam.parts import Deal, Findings, Part
 from video_cam.progress import Progress, silent
 from video_cam.receptive_field import trace_chains
 from video_cam.sampling import Window, span_of
@@ -48,23 +49,34 @@ def explain(
 
 
 def explain_with(
-    path: str, model: Classifier, options: Options, progress: Progress = silent
+    path: str,
+    model: Classifier,
+    options: Options,
+    progress: Progress = silent,
+    deal: Deal | None = None,
 ) -> Explanation:
-    """``explain`` with ready-made options."""
+    """``explain`` with ready-made options; ``deal`` has windows done elsewhere."""
     began = time.perf_counter()
     clip, timeline = probe(path)
     try:
-        sweeps = _Sweeps(path, clip, timeline, model, options, progress)
+        sweeps = _Sweeps(path, clip, timeline, model, options, progress, deal)
         sweeps.run()
-    except _OtherFramesDecoded:
+    except OtherFramesDecoded:
         # Damaged and unusual files hold other frames than their packets promise.
-        sweeps = _Sweeps(path, clip, _decoded_timeline(path), model, options, progress)
+        sweeps = _Sweeps(path, clip, _decoded_timeline(path), model, options, progress, deal)
         sweeps.run()
     seconds = {"explain": time.perf_counter() - began}
     return sweeps.explanation(seconds)
 
 
-class _OtherFramesDecoded(Exception):
+def explain_part(part: Part, model: Classifier, options: Options) -> Findings:
+    """What a run finds in some of a clip's windows, to be put together where ``deal`` was given."""
+    clip, _ = probe(part.path)
+    sweeps = _Sweeps(part.path, clip, part.timeline, model, options, silent)
+    return sweeps.part(part)
+
+
+class OtherFramesDecoded(Exception):
     """The decoder's frames are not those the plan was made for."""
 
 
@@ -86,7 +98,9 @@ class _Sweeps:
         model: Classifier,
         options: Options,
         progress: Progress,
+        deal: Deal | None = None,
     ) -> None:
+        self.deal = deal
         self.path, self.clip, self.timeline = path, clip, timeline
         self.model, self.options, self.progress = model, options, progress
         self.layers = options.layers or (model.layer,)
@@ -106,7 +120,7 @@ class _Sweeps:
 
     def run(self) -> None:
         """Read the clip; read it again for windows whose maps of the chosen classes are missing."""
-        self._sweep(dict(enumerate(self.windows)), self._candidates)
+        self._sweep(dict(enumerate(self.windows)), None)
         self.targets = self._targets()
         missing = {
             index: window
@@ -114,9 +128,37 @@ class _Sweeps:
             if any((index, target) not in self.maps for target in self.targets)
         }
         if missing:
-            self._sweep(missing, lambda outputs: self.targets)
+            self._sweep(missing, self.targets)
 
-    def _sweep(
+    def part(self, part: Part) -> Findings:
+        """Only these windows."""
+        self._sweep({index: self.windows[index] for index in part.windows}, part.classes)
+        return Findings(
+            part.windows,
+            self.probabilities[list(part.windows)],
+            self.maps,
+            self.num_damaged,
+            self.halving.note,
+        )
+
+    def _take(self, findings: Findings) -> None:
+        self.probabilities[list(findings.windows)] = findings.probabilities
+        self.maps.update(findings.maps)
+        self.num_damaged = max(self.num_damaged, findings.num_damaged)
+        self.halving.note = self.halving.note or findings.note
+
+    def _sweep(self, windows: dict[int, Window], classes: list[int] | None) -> None:
+        """Look at these windows, here or elsewhere; None for the classes that may be the best."""
+        if self.deal is None:
+            self._sweep_here(windows, self._candidates if classes is None else lambda _: classes)
+            return
+        with self.progress("explain", len(windows)) as step:
+            whole = Part(self.path, self.timeline, tuple(windows), classes)
+            for findings in self.deal(whole, self.options.batch_size):
+                self._take(findings)
+                step(len(findings.windows))
+
+    def _sweep_here(
         self, windows: dict[int, Window], choose: Callable[[Tensor], Sequence[int | list[int]]]
     ) -> None:
         with (
@@ -136,7 +178,7 @@ class _Sweeps:
     def _check_frames(self, reader: FrameReader) -> None:
         self.num_damaged = reader.num_damaged
         if not np.array_equal(reader.timeline.pts, self.timeline.pts[: self.span.stop]):
-            raise _OtherFramesDecoded
+            raise OtherFramesDecoded
 
     def _explain_batch(
         self,

@@ -14,6 +14,7 @@ from video_cam.labels import class_id
 from video_cam.look import Look
 from video_cam.models import Classifier
 from video_cam.options import Options
+from video_cam.parts import Deal
 from video_cam.progress import Progress, silent
 from video_cam.render import render_with
 
@@ -34,12 +35,14 @@ def process(
     look: Look,
     progress: Progress = silent,
     marks: Mapping[str, str] | None = None,
+    deal: Deal | None = None,
 ) -> dict[str, Any]:
     """Explain one clip and write its results to ``folder``; returns its summary.
 
-    ``marks`` are kept in the summary: they tell a later run what it finds.
+    ``marks`` are kept in the summary: they tell a later run what it finds. ``deal``: as
+    ``explain_with`` takes it.
     """
-    explanation = explain_with(str(clip), model, options, progress)
+    explanation = explain_with(str(clip), model, options, progress, deal)
     also = None
     kinds = [kind for kind in PICTURES if getattr(options, kind)]
     if kinds:

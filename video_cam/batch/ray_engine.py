@@ -16,6 +16,7 @@ from typing import Any
 
 from video_cam.batch.jobs import Job, Row, failed_row
 from video_cam.batch.local import LocalRun
+from video_cam.batch.spread import run_spread
 from video_cam.console import Console
 from video_cam.errors import UsageError
 
@@ -42,7 +43,12 @@ def _rows(
     context.enable_progress_bars = False  # the command has its own
     context.max_errored_blocks = -1  # ten thousand clips do not stop for one
     needs = _resources(parsed)
-    actors = max(1, min(len(jobs), _room(ray, needs)))
+    room = _room(ray, needs)
+    if parsed.spread:
+        console.say(f"each clip on {room} actors of {_told(needs)}")
+        yield from run_spread(ray, jobs, parsed, console, room, needs)
+        return
+    actors = min(len(jobs), room)
     console.say(f"{len(jobs)} clips on {actors} actors of {_told(needs)}")
     left = dict(enumerate(jobs))
     clips = ray.data.from_items(

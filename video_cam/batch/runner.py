@@ -17,6 +17,7 @@ from video_cam.clips import clip_id
 from video_cam.console import Voice
 from video_cam.errors import ClipError, VideoCamError
 from video_cam.fingerprint import digest_of_weights, fingerprint, result_files
+from video_cam.parts import Deal
 from video_cam.pipeline import check, process
 from video_cam.progress import Progress, silent
 from video_cam.settings import load, look_of, options_of
@@ -29,7 +30,8 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 class ClipRunner:
     """The network, loaded once, and what is to be done with every clip."""
 
-    def __init__(self, parsed: argparse.Namespace, voice: Voice) -> None:
+    def __init__(self, parsed: argparse.Namespace, voice: Voice, deal: Deal | None = None) -> None:
+        self.deal = deal
         self.options, self.look = options_of(parsed), look_of(parsed)
         self.store: Store = open_store(parsed.output_dir)
         self.overwrite = parsed.overwrite
