@@ -9,7 +9,8 @@ import pytest
 
 from tests.browser import find_chromium
 from tests.pages import HOSTILE
-from video_cam.report import FOLDER, write_gallery
+from video_cam.report.assets import FOLDER
+from video_cam.report.gallery import write_gallery
 
 CHECK = {"sentence": "Blurring the hot tenth costs 62 % of the score.", "drop": 0.62}
 

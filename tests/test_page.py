@@ -28,8 +28,9 @@ from video_cam import Classifier, Explanation
 from video_cam.drawing import COLORMAPS
 from video_cam.look import Look
 from video_cam.report import maps as page_maps
+from video_cam.report.assets import FOLDER
 from video_cam.report.notebook import page_html
-from video_cam.report.page import FOLDER, write_page
+from video_cam.report.page import write_page
 from video_cam.summary import summarise
 from video_cam.video import CleanCopy, Timeline, probe
 

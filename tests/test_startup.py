@@ -93,3 +93,11 @@ def test_every_public_name_is_there_and_others_are_not() -> None:
         "from video_cam import *\nprint(compute_cams.__module__, hasattr(video_cam, 'nothing'))"
     )
     assert python(code) == "video_cam.cam False\n"
+
+
+def test_what_leads_many_clips_needs_no_torch() -> None:
+    code = (
+        "import sys, video_cam.batch.tally, video_cam.batch.local, video_cam.report.gallery\n"
+        "print(*({'torch', 'torchvision', 'matplotlib'} & set(sys.modules)))"
+    )
+    assert python(code) == "\n"

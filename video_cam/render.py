@@ -38,15 +38,11 @@ from video_cam.names import check_names
 from video_cam.output import replace_folder
 from video_cam.painting import MapPainter
 from video_cam.progress import Progress, silent
-from video_cam.report import (
-    FOLDER,
-    contact_sheet,
-    draw_timeline,
-    evenly,
-    figure,
-    thumbnail_name,
-    write_page,
-)
+from video_cam.report.assets import FOLDER
+from video_cam.report.figure import evenly, figure
+from video_cam.report.page import thumbnail_name, write_page
+from video_cam.report.sheet import contact_sheet
+from video_cam.report.timeline import draw_timeline
 from video_cam.summary import summarise
 from video_cam.transforms import Frame
 from video_cam.video import CleanCopy, FrameReader, VideoWriter, probe

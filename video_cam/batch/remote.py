@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from video_cam.batch.results import RESULTS, json_line, latest, parse_rows
-from video_cam.batch.store import owner_of, write_gallery
+from video_cam.batch.store import owner_of
 from video_cam.errors import UsageError
 from video_cam.output import MARK
 
@@ -81,6 +81,8 @@ class RemoteStore:
         return latest(parse_rows(self._list()))
 
     def write_index(self) -> None:
+        from video_cam.report.gallery import write_gallery
+
         with tempfile.TemporaryDirectory(prefix="video_cam-") as folder:
             write_gallery(Path(folder), self.rows())
             for page in Path(folder).iterdir():

@@ -109,6 +109,8 @@ class FolderStore:
 
     def write_index(self) -> None:
         with self._lock(RESULTS, -1):
+            from video_cam.report.gallery import write_gallery
+
             write_gallery(self.root, self.rows())
 
     def owner(self, name: str) -> str | None:
@@ -135,14 +137,6 @@ class FolderStore:
             yield
         finally:
             lock.release()
-
-
-def write_gallery(root: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """index.html of a folder of results."""
-    from importlib import import_module
-
-    if (Path(__file__).parent.parent / "report" / "gallery.py").exists():
-        import_module("video_cam.report.gallery").write_gallery(root, list(rows))
 
 
 def owner_of(summary: dict[str, Any] | None) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from video_cam.report.page import ENVIRONMENT, FOLDER, read_asset
+from video_cam.report.assets import ENVIRONMENT, FOLDER, read_asset
 
 PICTURE = f"{FOLDER}/thumbnail.jpg"
 COLUMNS = (
@@ -41,7 +41,7 @@ def write_gallery(output_dir: Path, rows: Sequence[dict[str, Any]]) -> None:
     )
     partial = output_dir / f".index.html.{os.getpid()}.part"
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(text.encode("utf-8", "replace"))  # a file name may hold any bytes
         partial.replace(output_dir / "index.html")
     finally:
         partial.unlink(missing_ok=True)

@@ -13,15 +13,9 @@ from video_cam.errors import UsageError, VideoCamError
 from video_cam.explanation import Explanation
 from video_cam.look import Look
 from video_cam.painting import spatial_matrices
+from video_cam.report.assets import ENVIRONMENT, FOLDER
 from video_cam.report.figure import evenly, figure
-from video_cam.report.page import (
-    ENVIRONMENT,
-    FOLDER,
-    LARGEST_SCRIPT_CLIP,
-    inline_page,
-    thumbnail_name,
-    write_page,
-)
+from video_cam.report.page import LARGEST_SCRIPT_CLIP, inline_page, thumbnail_name, write_page
 from video_cam.summary import summarise
 from video_cam.video import CleanCopy, FrameReader
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from video_cam.drawing import COLORMAPS, Palette
 from video_cam.explanation import Explanation
+from video_cam.report.assets import ENVIRONMENT, FOLDER, read_asset
 from video_cam.report.maps import class_scores, describe_map, shorten, write_maps
 from video_cam.report.packing import (
     base64,
@@ -26,7 +24,6 @@ from video_cam.video import CleanCopy
 if TYPE_CHECKING:
     from video_cam.render import Look
 
-FOLDER = "page"
 # In the order the browser runs them: each may use what stands before it.
 SCRIPTS = (
     *("load", "timeline", "maps", "paint", "stage", "player", "scrub", "strip"),
@@ -38,15 +35,6 @@ SCORES_SHOWN = 5
 LARGEST_SCRIPT_CLIP = 32 * 2**20
 # Told apart by people of every colour vision, and in grey.
 SAFE_COLORMAPS = ("inferno", "magma", "plasma", "viridis", "cividis")
-
-ENVIRONMENT = Environment(
-    loader=PackageLoader("video_cam", "report"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-ENVIRONMENT.filters["url"] = quote
 
 
 def thumbnail_name(frame_index: int) -> str:
@@ -96,11 +84,6 @@ def inline_page(folder: Path) -> str:
         text = text.replace(f'<script src="{FOLDER}/{name}.js"></script>', "")
         scripts.append(f"<script>\n{code}</script>")
     return text.replace("</body>", "\n".join(scripts) + "\n</body>")
-
-
-def read_asset(name: str) -> str:
-    """A script or style of the page as it is."""
-    return (files("video_cam.report") / FOLDER / name).read_text(encoding="utf-8")
 
 
 def _page_data(
