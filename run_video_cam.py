@@ -5,9 +5,12 @@
 video_cam/arguments.py has its options, video_cam/command.py what it does with them.
 """
 
+import signal
 import sys
 
 from video_cam.command import main
 
 if __name__ == "__main__":
+    # A cluster's word that time is up: what is half-done goes, and the list is right.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

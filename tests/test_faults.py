@@ -301,13 +301,17 @@ class DyingWorker:
 def test_a_clip_that_kills_every_worker_is_given_up(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setattr(local, "Worker", DyingWorker)
     jobs = [Job(tmp_path / name, name) for name in ("busy", "crashes", "fine")]
-    parsed = argparse.Namespace(time_limit=None)
+    parsed = argparse.Namespace(time_limit=None, output_dir=str(tmp_path / "out"))
+    with replace_folder(tmp_path / "out" / "crashes") as left:
+        (left / MARK).touch()
+    left.mkdir()
     rows = list(local.run_local(jobs, parsed, Console(quiet=True)))
     # The clip that another run was at work on comes last.
     assert [(row.status, Path(row.clip).name) for row in rows] == [
         ("failed", "crashes"), ("done", "fine"), ("done", "busy"),
     ]  # fmt: skip
     assert rows[0].error is not None and rows[0].error.endswith("ended by SIGSEGV, 2 times")
+    assert not left.exists()
 
 
 def test_a_list_that_cannot_be_written_is_no_crash(tmp_path: Path, monkeypatch) -> None:

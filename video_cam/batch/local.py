@@ -6,9 +6,10 @@ import argparse
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 from video_cam.batch.jobs import Job, Row, failed_row
+from video_cam.batch.store import Busy, open_store
 from video_cam.batch.worker import Worker, WorkerDied, WorkerHangs
 from video_cam.console import Console
 from video_cam.errors import VideoCamError
@@ -42,6 +43,7 @@ class LocalRun:
 
     def __init__(self, parsed: argparse.Namespace, console: Console) -> None:
         self._limit: float | None = parsed.time_limit
+        self._store = open_store(parsed.output_dir)
         self._worker = Worker(parsed, console)
         try:
             self._worker.start()
@@ -63,10 +65,17 @@ class LocalRun:
             try:
                 return self._worker.run(job, wait_seconds=wait_seconds, limit_seconds=self._limit)
             except WorkerHangs as error:
+                self._clear(job)
                 return failed_row(job, str(error), time.monotonic() - began)
             except WorkerDied as error:
+                self._clear(job)
                 reason = str(error)
         return failed_row(job, f"{reason}, {ATTEMPTS} times")
+
+    def _clear(self, job: Job) -> None:
+        """Remove what a worker that was killed has left; whoever claims a clip does."""
+        with suppress(Busy, OSError, VideoCamError), self._store.claim(job.name, 0):
+            pass
 
     def close(self) -> None:
         """End the worker."""
