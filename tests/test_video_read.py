@@ -402,7 +402,7 @@ def not_a_clip(tmp_path: Path, kind: str) -> Path:
         ("sound", "only audio"),
         ("folder", "no images in it"),
         ("broken picture", "not an image"),
-        ("network", "not a video"),
+        ("network", "a playlist, which is not followed"),
     ],
 )
 def test_what_is_no_clip_is_told_in_one_line(tmp_path, kind, message):

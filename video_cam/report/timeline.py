@@ -65,7 +65,7 @@ def _classes(explanation: Explanation) -> list[int]:
 
 def plain(text: str) -> str:
     """Matplotlib reads dollar signs as mathematics; a class name means none."""
-    return "".join(c if c.isprintable() else " " for c in text).replace("$", r"\$")
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text).replace("$", r"\$")
 
 
 def _short(text: str) -> str:
