@@ -31,7 +31,7 @@ from video_cam.video import Timeline
 FIRST_SEED = 20_000  # of the held-out seeds, all below 1,000,000
 LENGTH = 48
 STRIDES = (16, 8, 4, 2, 1)
-ALIGNMENTS = ("half-pixel", "receptive-field")
+ALIGNMENTS = ("half-pixel", "receptive-field", "probe")
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,7 @@ def _add_time(group: argparse._ArgumentGroup) -> None:
 def _add_look(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--align",
-        default="receptive-field",
+        default="probe",
         metavar="NAME",
         help=f"where a layer's cells sit: {_or(choices.PLACEMENTS)}",
     )

@@ -12,7 +12,7 @@ METHODS = (
     *("shapleycam", "fem", "cam", "smoothgradcam++"),
 )
 POOLING = ("clip", "frame")
-PLACEMENTS = ("receptive-field", "half-pixel", "corners")
+PLACEMENTS = ("receptive-field", "probe", "half-pixel", "corners", "nearest")
 PRECISIONS = ("fp32", "bf16")
 SAMPLING = ("windows", "uniform")
 LAYOUTS = ("overlay", "side-by-side", "strip")

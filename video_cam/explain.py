@@ -13,13 +13,13 @@ from torch import Tensor
 
 from video_cam.cam import TargetMaps, evaluate, place
 from video_cam.capture import find_module
+from video_cam.chains import find_chains
 from video_cam.errors import ClipError, UsageError
 from video_cam.explanation import Explanation, MapSeries, ModelInfo
 from video_cam.labels import class_id
 from video_cam.models import UNTRAINED, Classifier
 from video_cam.options import Options, make_options
 from video_cam.progress import Progress, silent
-from video_cam.receptive_field import trace_chains
 from video_cam.sampling import Window, span_of
 from video_cam.video import ClipInfo, FrameReader, Timeline, probe
 from video_cam.windows import batches, plan_windows, read_windows
@@ -98,7 +98,8 @@ class _Sweeps:
         self.slots = [(layer, method) for layer in self.layers for method in options.methods]
         for layer in self.layers:
             find_module(model.module, layer)
-        self.chains = trace_chains(model.module, torch.empty(1, 3, *self.input_size), self.layers)
+        shape = torch.empty(1, 3, *self.input_size)
+        self.chains = find_chains(model.module, shape, self.layers, model.unpack, options.align)
 
     def run(self) -> None:
         """Read the clip; read it again for windows whose maps of the chosen classes are missing."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from video_cam.alignment import CellCentres
+from video_cam.alignment import NEAREST, CellCentres
 from video_cam.blending import Maps, TimeBlend
 from video_cam.errors import UsageError
 from video_cam.transforms import Geometry
@@ -104,7 +104,8 @@ class Explanation:
 
     def blend(self, index: int = 0) -> TimeBlend:
         """How windows and cells of map ``index`` share an instant."""
-        return TimeBlend(self.sample_seconds, self.maps[index].centres.t)
+        centres = self.maps[index].centres
+        return TimeBlend(self.sample_seconds, centres.t, centres.nearest)
 
     def keyframes(self) -> list[int]:
         """The source frames the network saw, in order, each once."""
@@ -180,11 +181,14 @@ def _from_arrays(arrays: dict[str, Any]) -> Explanation:
     meta = json.loads(str(arrays["meta"]))
     if meta.pop("format") != FORMAT:
         raise ValueError("another format")
+    nearest = meta["options"].get("align") in NEAREST
     maps = tuple(
         MapSeries(
             **named,
             values=arrays[f"map_{i}"],
-            centres=CellCentres(*(arrays[f"map_{i}_{axis}"] for axis in "tyx")),
+            centres=CellCentres(
+                **{axis: arrays[f"map_{i}_{axis}"] for axis in "tyx"}, nearest=nearest
+            ),
         )
         for i, named in enumerate(meta["maps"])
     )

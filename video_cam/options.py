@@ -43,7 +43,7 @@ class Options:
     start: float | None = None
     end: float | None = None
     pooling: str = "clip"
-    align: str = "receptive-field"
+    align: str = "probe"
     aug_smooth: bool = False
     aug_shift: int = 0
     eigen_smooth: bool = False

@@ -79,7 +79,11 @@ def spatial_matrices(
     columns = np.array([geometry.to_input(x + 0.5, 0)[0] - 0.5 for x in xs])
     rows = np.array([geometry.to_input(0, y + 0.5)[1] - 0.5 for y in ys])
     box = (xs.start, ys.start, xs.stop, ys.stop)
-    return interpolation_matrix(centres.y, rows), interpolation_matrix(centres.x, columns), box
+    return (
+        interpolation_matrix(centres.y, rows, centres.nearest),
+        interpolation_matrix(centres.x, columns, centres.nearest),
+        box,
+    )
 
 
 def _pixels_between(low: float, high: float, size: int) -> range:
