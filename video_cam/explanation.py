@@ -48,6 +48,8 @@ class MapSeries:
     """The maps of one class, layer and method in every window.
 
     values: float32 (W, T', H', W'), signed, in the units of the class score times activation.
+    class_ids: one a window where each is explained by its own class; class_id is then the one
+    that most windows have.
     """
 
     class_id: int
@@ -56,6 +58,7 @@ class MapSeries:
     method: str
     values: Maps
     centres: CellCentres
+    class_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,11 @@ class Explanation:
     def score(self, class_id: int) -> float:
         """The mean probability of a class over the windows."""
         return float(self.probabilities[:, class_id].mean())
+
+    def window_scores(self, series: MapSeries) -> np.ndarray:
+        """float32 (W,): the probability of the class that a series explains, in each window."""
+        classes = series.class_ids or (series.class_id,) * self.num_windows
+        return self.probabilities[np.arange(self.num_windows), list(classes)]
 
     def blend(self, index: int = 0) -> TimeBlend:
         """How windows and cells of map ``index`` share an instant."""
@@ -164,7 +172,13 @@ def _to_arrays(explanation: Explanation) -> dict[str, Any]:
         "model": asdict(explanation.model),
         "geometry": asdict(explanation.geometry),
         "maps": [
-            {"class_id": m.class_id, "label": m.label, "layer": m.layer, "method": m.method}
+            {
+                "class_id": m.class_id,
+                "label": m.label,
+                "layer": m.layer,
+                "method": m.method,
+                "class_ids": m.class_ids,
+            }
             for m in explanation.maps
         ],
     }
@@ -184,7 +198,7 @@ def _from_arrays(arrays: dict[str, Any]) -> Explanation:
     nearest = meta["options"].get("align") in NEAREST
     maps = tuple(
         MapSeries(
-            **named,
+            **named | {"class_ids": tuple(named["class_ids"])},
             values=arrays[f"map_{i}"],
             centres=CellCentres(
                 **{axis: arrays[f"map_{i}_{axis}"] for axis in "tyx"}, nearest=nearest

@@ -19,7 +19,8 @@ class MapPainter:
         self._rows, self._columns, self.box = spatial_matrices(
             explanation.geometry, self.series.centres
         )
-        self._probabilities = explanation.probabilities[:, self.series.class_id]
+        self._probabilities = explanation.window_scores(self.series)
+        self._labels = explanation.labels
         self._normalize = normalize
         self._window_peaks = self.series.values.clip(min=0).max((1, 2, 3))
         self._video_peak = 0.0
@@ -54,6 +55,14 @@ class MapPainter:
         if not weights:
             return None
         return float(sum(share * self._probabilities[window] for window, share, _ in weights))
+
+    def label(self, seconds: float) -> str:
+        """What is explained at an instant: where windows differ, the nearest one's class."""
+        weights = self._blend.weights(seconds)
+        if not self.series.class_ids or not weights:
+            return self.series.label
+        window, _, _ = max(weights, key=lambda weight: weight[1])
+        return self._labels[self.series.class_ids[window]]
 
     def _peak(self, cells: Maps, seconds: float) -> float:
         if self._normalize == "frame":

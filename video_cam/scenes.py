@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,9 +42,8 @@ class CutHint:
         changes = np.array(self._changes)
         found = []
         for i in np.flatnonzero(changes >= CUT_LEVELS):
-            around = np.delete(changes[max(i - NEIGHBOURS, 0) : i + NEIGHBOURS + 1],
-                               min(i, NEIGHBOURS))  # fmt: skip
-            if not len(around) or changes[i] >= CUT_FACTOR * max(float(np.median(around)), 1e-6):
+            around = [*changes[max(i - NEIGHBOURS, 0) : i], *changes[i + 1 : i + 1 + NEIGHBOURS]]
+            if not around or changes[i] >= CUT_FACTOR * float(np.median(around)):
                 found.append(self._indices[i])
         return found
 
@@ -62,9 +63,7 @@ def split_scenes(frames: Iterable[SourceFrame], span: Span, frame_rate: Fraction
         from scenedetect import FrameTimecode
         from scenedetect.detectors import ContentDetector
     except ImportError as error:
-        raise UsageError(
-            "splitting scenes takes PySceneDetect: pip install scenedetect"
-        ) from error
+        raise UsageError("splitting scenes takes PySceneDetect: pip install scenedetect") from error
     detector = ContentDetector(min_scene_len=2)
     cuts: list[int] = []
     for frame in frames:
@@ -73,12 +72,12 @@ def split_scenes(frames: Iterable[SourceFrame], span: Span, frame_rate: Fraction
         timecode = FrameTimecode(frame.index, float(frame_rate))
         cuts += map(_frame_number, detector.process_frame(timecode, picture))
     limits = [span.first, *sorted({cut for cut in cuts if span.first < cut < span.stop}), span.stop]
-    return [Span(first, stop) for first, stop in zip(limits, limits[1:], strict=False)]
+    return [Span(first, stop) for first, stop in pairwise(limits)]
 
 
-def _frame_number(cut: object) -> int:
-    number = getattr(cut, "frame_num", None)
-    return int(number if number is not None else cut)  # type: ignore[call-overload]
+def _frame_number(cut: Any) -> int:
+    """Releases before 0.7 answer with numbers where none was given, later ones with timecodes."""
+    return int(cut if isinstance(cut, int) else cut.frame_num)
 
 
 def _small(rgb: Frame) -> Frame:

@@ -11,12 +11,8 @@ from torch import Tensor
 
 from video_cam.alignment import CellCentres, interpolation_matrix
 from video_cam.blending import Maps
-from video_cam.errors import UsageError
 from video_cam.explanation import MapSeries
 
-# Signed maps of these are linear in the score, so the map of a difference of two scores is the
-# difference of their maps.
-LINEAR = ("gradcam", "xgradcam", "hirescam", "cam")
 Slot = tuple[str, str]  # layer, method
 
 
@@ -36,16 +32,6 @@ class Subject:
     def needed(self, window: int) -> set[int]:
         """The classes whose maps a window has to have."""
         return {self.class_ids[window], *self.rivals[window : window + 1]}
-
-
-def check_contrast(methods: Sequence[str], eigen_smooth: bool) -> None:
-    """Raise UsageError for maps that are not linear in the score."""
-    foreign = [method for method in methods if method not in LINEAR]
-    if foreign or eigen_smooth:
-        raise UsageError(
-            f"contrast takes maps that are linear in the score ({', '.join(LINEAR)}), not "
-            f"{foreign[0] if foreign else 'those of eigen_smooth'}; finercam contrasts by itself"
-        )
 
 
 def class_subject(
