@@ -303,7 +303,7 @@ def test_list_layers_and_models(run, sample_clip) -> None:
     status, said, _ = run("--clip", sample_clip, *BUNDLED, "--list-layers")
     assert status == 0
     [line] = [line for line in said.splitlines() if line.startswith("layer4 ")]
-    assert "(1, 128, 4, 4, 4)" in line and "<- default" in line and " 4 " in line
+    assert "(1, 128, 4, 4, 4)" in line and "<- default" in line and " 4, 4.0, " in line
     status, said, _ = run("--list-models")
     assert status == 0
     assert {line.split()[0] for line in said.splitlines()} >= {

@@ -62,20 +62,36 @@ def measure(
     for sample in range(samples):
         x = _drawn_input(FIRST_SEED + sample, size).to(parameter)
         noise = DISTURBANCE * torch.randn(x.shape, generator=generator).to(parameter)
-        inputs = [x, x + noise, *(x + ramp * noise for ramp in ramps)]
-        still, plain, *weighted = (_outputs(model, one, layers, unpack) for one in inputs)
-        for layer in set(still) & set(plain):
-            if layer not in sums:
-                sums[layer] = [_Sums() for _ in ramps]
-            answer = plain[layer] - still[layer]
-            for axis, moved in enumerate(weighted):
-                sums[layer][axis].add(answer, moved[layer] - still[layer], axis)
+        still, plain = _Kept(), _Kept()
+        _run(model, x, layers, unpack, still.take)
+        _run(model, x + noise, layers, unpack, plain.take)
+        for axis, ramp in enumerate(ramps):
+            # Taken in as they come: every layer of a large network at once is gigabytes.
+            _run(model, x + ramp * noise, layers, unpack, _adding(sums, still, plain, axis))
     found = {layer: [s.reach(size[a]) for a, s in enumerate(axes)] for layer, axes in sums.items()}
     return {
         layer: (t, y, x)
         for layer, (t, y, x) in found.items()
         if t is not None and y is not None and x is not None
     }
+
+
+class _Kept(dict[str, Tensor]):
+    """What layers put out in one pass, by name."""
+
+    def take(self, layer: str, grid: Tensor) -> None:
+        self[layer] = grid
+
+
+def _adding(
+    sums: dict[str, list[_Sums]], still: _Kept, plain: _Kept, axis: int
+) -> Callable[[str, Tensor], None]:
+    def add(layer: str, moved: Tensor) -> None:
+        if layer in still and layer in plain:
+            axes = sums.setdefault(layer, [_Sums() for _ in range(3)])
+            axes[axis].add(plain[layer] - still[layer], moved - still[layer], axis)
+
+    return add
 
 
 class _Sums:
@@ -88,7 +104,10 @@ class _Sums:
         """Add answers (N, K, T', H', W') to the disturbance as it is and times the ramp."""
         others = [0, 1, *(dim for dim in (2, 3, 4) if dim != axis + 2)]
         products = (answer * answer, answer * weighted, weighted * weighted)
-        self._moments = self._moments + torch.stack([p.sum(others) for p in products]).cpu().numpy()
+        self._moments = (
+            self._moments
+            + torch.stack([p.sum(others, dtype=torch.float64) for p in products]).cpu().numpy()
+        )
 
     def reach(self, length: int) -> Reach | None:
         """Back from ramps to samples; None where some cell does not answer."""
@@ -117,19 +136,23 @@ def _drawn_input(seed: int, size: Sequence[int]) -> Tensor:
     return (x - x.mean()) / x.std()
 
 
-def _outputs(
-    model: nn.Module, x: Tensor, layers: Sequence[str], unpack: Callable[[Tensor], Tensor]
-) -> dict[str, Tensor]:
-    """What layers put out as grids (1, K, T', H', W') in float64."""
-    outputs: dict[str, Tensor] = {}
+def _run(
+    model: nn.Module,
+    x: Tensor,
+    layers: Sequence[str],
+    unpack: Callable[[Tensor], Tensor],
+    take: Callable[[str, Tensor], None],
+) -> None:
+    """Run the network; ``take`` gets each layer's output as a float32 grid (1, K, T', H', W')."""
 
-    def note(name: str, output: Any) -> None:
+    def note(layer: str, output: Any) -> None:
         if isinstance(output, (tuple, list)):
             output = next((item for item in output if isinstance(item, Tensor)), None)
         if isinstance(output, Tensor) and output.ndim in (3, 4, 5):
             grid = unpack(output)
             if grid.ndim == 5:
-                outputs[name] = grid.double()
+                # A copy: what follows may change the output in place.
+                take(layer, grid.detach().float().clone())
 
     handles = [
         find_module(model, name).register_forward_hook(
@@ -143,4 +166,3 @@ def _outputs(
     finally:
         for handle in handles:
             handle.remove()
-    return outputs
