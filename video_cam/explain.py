@@ -19,7 +19,8 @@ from video_cam.chains import find_chains
 from video_cam.errors import ClipError, UsageError
 from video_cam.explanation import Explanation, ModelInfo
 from video_cam.labels import class_id
-from video_cam.models import UNTRAINED, Classifier
+from video_cam.models import Classifier
+from video_cam.notes import notes
 from video_cam.options import Options, make_options
 from video_cam.progress import Progress, silent
 from video_cam.sampling import Span, Window, span_of
@@ -254,43 +255,23 @@ class _Sweeps:
             ),
             span=(self.span.first, self.span.stop),
             options=self.options.as_json(),
-            notes=tuple(self._notes()),
+            notes=tuple(
+                notes(
+                    self.clip,
+                    self.timeline,
+                    model,
+                    self.options,
+                    windows,
+                    self.scenes,
+                    self.cuts,
+                    self.num_damaged,
+                )
+            ),
             seconds=seconds,
         )
 
     def _place(self, values: Tensor, layer: str) -> CellCentres:
         return place(values, self.input_size, self.chains[layer], self.options.align)
-
-    def _notes(self) -> Iterator[str]:
-        if not self.model.trained:
-            yield UNTRAINED
-        declared = self.clip.declared_frames
-        if declared and self.timeline.num_frames < declared:
-            yield f"decoded {self.timeline.num_frames} of {declared} frames: the file is incomplete"
-        if self.num_damaged:
-            yield f"{self.num_damaged} damaged packets were skipped"
-        yield from self._notes_on_scenes()
-        padded = self.windows[0].num_padded
-        if padded:
-            repeated = "frames are" if self.options.sampling == "uniform" else "its last frame is"
-            yield (
-                f"the clip gives {self.input_size[0] - padded} of the {self.input_size[0]} frames "
-                f"the network takes: {repeated} repeated"
-            )
-
-    def _notes_on_scenes(self) -> Iterator[str]:
-        if self.options.split_scenes:
-            short = sum(scene.stop - scene.first < self.input_size[0] for scene in self.scenes)
-            yield f"{len(self.scenes)} scenes; no window runs across a cut" + (
-                f"; {short} of them are shorter than a window" if short else ""
-            )
-        if self.cuts:
-            shown = [f"{float(self.timeline.pts_seconds(cut)):.2f} s" for cut in self.cuts[:5]]
-            more = f" and {len(self.cuts) - 5} more" if len(self.cuts) > 5 else ""
-            yield (
-                f"windows run across what looks like a hard cut at {', '.join(shown)}{more}: their "
-                "maps mix two scenes; --split-scenes keeps them apart"
-            )
 
 
 def _ranked(logits: Tensor, count: int) -> list[int | list[int]]:
