@@ -128,7 +128,7 @@ def test_a_clip_that_cannot_be_used(make, words: str, run, out: Path, tmp_path: 
         (["--weights", "nowhere.pth"], "unknown weights 'nowhere.pth'"),
         (["--labels", "nowhere.txt"], "No such file"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
-        (["--align", "centre"], "receptive-field, half-pixel, corners"),
+        (["--align", "centre"], "receptive-field, probe, half-pixel, corners, nearest"),
         (["--top-k", "0"], "top_k 0 must be above 0"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
