@@ -19,13 +19,26 @@ import torch
 import video_cam
 from models3d import draw_batch
 from models3d.motion3d import NUM_FRAMES, SIZE
-from video_cam.alignment import CellCentres, arithmetic, corners, half_pixel, interpolate
+from video_cam.alignment import (
+    CellCentres,
+    arithmetic,
+    corners,
+    half_pixel,
+    interpolate,
+    measured,
+)
+from video_cam.chains import find_chains
+from video_cam.grids import to_grid
 from video_cam.models import BUNDLED
-from video_cam.receptive_field import trace_chains
 
 FIRST_SEED = 5_000  # of the held-out seeds, all below 1,000,000
 NEAR = 7  # pixels of SIZE
-PLACES = {"strides": arithmetic, "half-pixel": half_pixel, "corners": corners}
+PLACES = {
+    "strides": arithmetic,
+    "probe": measured,
+    "half-pixel": half_pixel,
+    "corners": corners,
+}
 INPUT_SIZE = (NUM_FRAMES, SIZE, SIZE)
 
 
@@ -71,8 +84,11 @@ def main() -> None:
     parsed = parser.parse_args()
     maps, masks = signed_maps(parsed.clips, parsed.layer, parsed.method)
     network = video_cam.load_model(BUNDLED).module
-    chains = trace_chains(network, torch.empty(1, 3, *INPUT_SIZE), [parsed.layer])[parsed.layer]
-    print(f"{len(maps)} clips, {parsed.method} of {parsed.layer}")
+    shape = torch.empty(1, 3, *INPUT_SIZE)
+    chains = find_chains(network, shape, [parsed.layer], to_grid, "probe")[parsed.layer]
+    print(f"{len(maps)} clips, {parsed.method} of {parsed.layer}; cells measured at")
+    for axis, chain in zip("tyx", chains, strict=True):
+        print(f"  {axis}:", " ".join(f"{place:.1f}" for place in (chain.measured if chain else ())))
     print("| time | space | hottest of an event frame | of the clip | lag |\n|---|---|---|---|---|")
     for in_time, place_t in PLACES.items():
         for in_space, place_s in PLACES.items():

@@ -133,7 +133,7 @@ def test_a_clip_that_cannot_be_used(make, words: str, run, out: Path, tmp_path: 
         (["--weights", "nowhere.pth"], "unknown weights 'nowhere.pth'"),
         (["--labels", "nowhere.txt"], "No such file"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
-        (["--align", "centre"], "receptive-field, half-pixel, corners"),
+        (["--align", "centre"], "receptive-field, probe, half-pixel, corners, nearest"),
         (["--top-k", "0"], "top_k 0 must be above 0"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
@@ -307,7 +307,7 @@ def test_list_layers_and_models(run, sample_clip) -> None:
     status, said, _ = run("--clip", sample_clip, *BUNDLED, "--list-layers")
     assert status == 0
     [line] = [line for line in said.splitlines() if line.startswith("layer4 ")]
-    assert "(1, 128, 4, 4, 4)" in line and "<- default" in line and " 4 " in line
+    assert "(1, 128, 4, 4, 4)" in line and "<- default" in line and " 4, 4.0, " in line
     status, said, _ = run("--list-models")
     assert status == 0
     assert {line.split()[0] for line in said.splitlines()} >= {

@@ -37,6 +37,7 @@ def test_maps_are_those_of_compute_cams(explanation, bundled, sample_clip) -> No
         layers=["layer4", "layer3"],
         methods=["gradcam", "layercam"],
         targets=[explanation.maps[0].class_id],
+        align="probe",
     )
     assert len(explanation.maps) == len(expected) == 4
     for found, wanted in zip(explanation.maps, expected, strict=True):

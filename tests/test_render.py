@@ -242,3 +242,18 @@ def test_captions_write_more_than_ascii() -> None:
     caption(accented, ["Čeština Ελλάς Кино"])
     caption(replacement, ["?eština ????? ????"])
     assert (accented != replacement).any()
+
+
+@pytest.mark.parametrize("size", [(256, 256), (333, 401)])
+def test_what_is_enlarged_looks_like_what_is_drawn_pixel_by_pixel(size, explanation) -> None:
+    height, width = size
+    geometry = replace(explanation.geometry, source_height=height, source_width=width)
+    painter = MapPainter(replace(explanation, geometry=geometry), 0, "video")
+    painter.measure(np.array([1.0]))
+    fine, coarse = painter.heat(1.0), painter.coarse_heat(1.0)
+    assert fine.shape == size and coarse.size < fine.size / 10
+    frame = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    palette = Palette("inferno", 0.7)
+    exact, drawn = (overlay(frame, heat, painter.box, palette) for heat in (fine, coarse))
+    difference = np.abs(exact.astype(int) - drawn)
+    assert difference.mean() < 1 and np.quantile(difference, 0.999) <= 6

@@ -2,7 +2,8 @@
 
 Positions count from the centre of the first frame or pixel: 0 is the centre of frame 0, 0.5 lies
 between frames 0 and 1. A map is brought to another grid by linear interpolation between the
-centres of its cells, each axis by itself, and is constant beyond the outermost centres.
+centres of its cells, each axis by itself, and is constant beyond the outermost centres; where
+cells are placed as "nearest", each position takes the value of the nearest centre.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ Placement = Callable[[int, int, "AxisChain | None"], Positions]
 
 @dataclass(frozen=True)
 class CellCentres:
-    """The centres of a layer's cells: t in input frames (T',), y and x in input pixels."""
+    """The centres of a layer's cells: t in input frames (T',), y and x in input pixels.
+
+    nearest: whether a map is constant around each centre, not linear between them.
+    """
 
     t: Positions
     y: Positions
     x: Positions
+    nearest: bool = False
 
     @property
     def grid(self) -> tuple[int, int, int]:
@@ -54,12 +59,27 @@ def arithmetic(cells: int, size: int, chain: AxisChain | None = None) -> Positio
     return chain.centres(cells)
 
 
+def measured(cells: int, size: int, chain: AxisChain | None = None) -> Positions:
+    """Where the network's gradient is centred; by arithmetic where it was not measured."""
+    if chain is None or len(chain.measured) != cells:
+        return arithmetic(cells, size, chain)
+    return np.array(chain.measured)
+
+
 # In time, then in space. Why they differ by default: README, "Where a cell sits".
 PLACEMENTS: dict[str, tuple[Placement, Placement]] = {
     "receptive-field": (arithmetic, half_pixel),
+    "probe": (measured, measured),
     "half-pixel": (half_pixel, half_pixel),
     "corners": (corners, corners),
+    "nearest": (half_pixel, half_pixel),
 }
+NEAREST = ("nearest",)
+
+
+def needs_measuring(align: str) -> bool:
+    """Whether a placement asks the network itself, by ``sensitivity.measure``."""
+    return measured in PLACEMENTS[align]
 
 
 def cell_centres(
@@ -75,13 +95,19 @@ def cell_centres(
         place(cells, size, chain)
         for place, cells, size, chain in zip(placements, grid, input_size, chains, strict=True)
     )
-    return CellCentres(t, y, x)
+    return CellCentres(t, y, x, align in NEAREST)
 
 
-def interpolation_matrix(centres: Positions, positions: Positions) -> np.ndarray:
-    """Linear interpolation as a matrix (len(positions), len(centres)); rows sum to 1."""
+def interpolation_matrix(
+    centres: Positions, positions: Positions, nearest: bool = False
+) -> np.ndarray:
+    """Interpolation as a matrix (len(positions), len(centres)); rows sum to 1."""
     cells = len(centres)
     identity = np.eye(cells)
+    if nearest:
+        # Halfway between two centres the later one counts, as in torch's "nearest".
+        limits = (centres[1:] + centres[:-1]) / 2
+        return identity[np.searchsorted(limits, positions, side="right")].astype(np.float32)
     columns = [np.interp(positions, centres, identity[cell]) for cell in range(cells)]
     return np.stack(columns, axis=1).astype(np.float32)
 
@@ -94,7 +120,8 @@ def gather_onto(values: Tensor, centres: CellCentres, input_size: Sequence[int])
     for axis, (cells, length) in enumerate(
         zip((centres.t, centres.y, centres.x), input_size, strict=True), start=1
     ):
-        matrix = torch.from_numpy(interpolation_matrix(cells, grid_positions(length, length)))
+        positions = grid_positions(length, length)
+        matrix = torch.from_numpy(interpolation_matrix(cells, positions, centres.nearest))
         weights = (matrix / matrix.sum(0).clamp(min=1e-12)).to(values)
         values = torch.tensordot(values, weights, dims=([axis], [0])).movedim(-1, axis)
     return values
@@ -112,6 +139,7 @@ def interpolate(
     for axis, (cells, extent, length) in enumerate(
         zip((centres.t, centres.y, centres.x), input_size, size, strict=True), start=1
     ):
-        matrix = torch.from_numpy(interpolation_matrix(cells, grid_positions(length, extent)))
+        positions = grid_positions(length, extent)
+        matrix = torch.from_numpy(interpolation_matrix(cells, positions, centres.nearest))
         values = torch.tensordot(values, matrix.to(values), dims=([axis], [1])).movedim(-1, axis)
     return values

@@ -169,14 +169,35 @@ def _add_time(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--start", type=float, metavar="SECONDS", help="where to begin")
     group.add_argument("--end", type=float, metavar="SECONDS", help="where to stop")
+    group.add_argument(
+        "--split-scenes",
+        action="store_true",
+        help="no window runs across a cut (takes PySceneDetect: pip install scenedetect)",
+    )
+    group.add_argument(
+        "--class-scope",
+        default="video",
+        metavar=_either(choices.CLASS_SCOPES),
+        help="explain the clip's best classes in every window, or each window's own best",
+    )
+    group.add_argument(
+        "--contrast",
+        action="store_true",
+        help="what speaks for a class rather than for the best other one",
+    )
 
 
 def _add_look(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--align",
-        default="receptive-field",
+        default="probe",
         metavar="NAME",
         help=f"where a layer's cells sit: {_or(choices.PLACEMENTS)}",
+    )
+    group.add_argument(
+        "--fuse",
+        metavar=_either(choices.FUSE),
+        help="one map of all layers that --layer names, each as a share of its largest value",
     )
     group.add_argument(
         "--pooling",

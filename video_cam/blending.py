@@ -21,12 +21,14 @@ class TimeBlend:
     """Weights of windows and cells at an instant.
 
     sample_seconds: float64 (W, N), the time stamps of each window's frames, windows in order of
-    time. cell_centres: (T',) in samples.
+    time. cell_centres: (T',) in samples. nearest: no interpolation between cells.
     """
 
-    def __init__(self, sample_seconds: np.ndarray, cell_centres: Positions) -> None:
+    def __init__(
+        self, sample_seconds: np.ndarray, cell_centres: Positions, nearest: bool = False
+    ) -> None:
         self._num_samples = sample_seconds.shape[1]
-        self._cell_centres = cell_centres
+        self._cell_centres, self._nearest = cell_centres, nearest
         step = _typical_step(sample_seconds)
         self._knots = [_Knots.of(row, step) for row in sample_seconds]
         # A window's taper reaches one sample beyond its ends, so that windows side by side meet.
@@ -66,7 +68,7 @@ class TimeBlend:
         return float(np.sin(np.pi * phase) ** 2) if 0 < phase < 1 else 0.0
 
     def _cells(self, position: float) -> Maps:
-        return interpolation_matrix(self._cell_centres, np.array([position]))[0]
+        return interpolation_matrix(self._cell_centres, np.array([position]), self._nearest)[0]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from video_cam.alignment import PLACEMENTS, CellCentres, cell_centres, gather_onto, interpolate
 from video_cam.augmentation import altered, restored, versions
 from video_cam.capture import Captured, capture
+from video_cam.chains import find_chains
 from video_cam.choices import PRECISIONS
 from video_cam.errors import UsageError
 from video_cam.evidence import BY_RUNNING, FROM_GRAPH, Case
@@ -20,7 +21,7 @@ from video_cam.grids import Unpack, detached, input_size, to_grid, unpacked
 from video_cam.methods import METHODS, POOLING, needs_of, signed_map
 from video_cam.names import as_tuple, check_names
 from video_cam.progress import Progress, silent
-from video_cam.receptive_field import Chains, trace_chains
+from video_cam.receptive_field import Chains
 from video_cam.replay import Recording, recording
 from video_cam.targets import Target, target_scores
 
@@ -106,7 +107,7 @@ def compute_cams(
     if not isinstance(targets, list | tuple):
         raise UsageError(f"targets {targets!r} must be a list with one entry for each target")
     size = input_size(x)
-    chains = trace_chains(model, x, request.layers)
+    chains = find_chains(model, x, request.layers, request.unpack, request.align)
     _, found = evaluate(model, x, request, lambda outputs: targets, chains)
     return [
         ActivationMap(
@@ -165,7 +166,7 @@ def evaluate(
 ) -> tuple[Any, list[TargetMaps]]:
     """The network's outputs and one TargetMaps per target; ``choose`` names the targets.
 
-    ``chains``: what trace_chains found for the layers.
+    ``chains``: what find_chains found for the layers.
     """
     own, *others = versions(request.aug_smooth, request.aug_shift)
     outputs, found = _evaluate_once(model, altered(x, own), request, choose, chains)

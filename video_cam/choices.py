@@ -12,9 +12,14 @@ METHODS = (
     *("shapleycam", "fem", "cam", "smoothgradcam++"),
 )
 POOLING = ("clip", "frame")
-PLACEMENTS = ("receptive-field", "half-pixel", "corners")
+PLACEMENTS = ("receptive-field", "probe", "half-pixel", "corners", "nearest")
 PRECISIONS = ("fp32", "bf16")
 SAMPLING = ("windows", "uniform")
+CLASS_SCOPES = ("video", "window")
+FUSE = ("product", "mean", "max")
+# Signed maps of these are linear in the score, so the map of a difference of two scores is the
+# difference of their maps.
+LINEAR_METHODS = ("gradcam", "xgradcam", "hirescam", "cam")
 LAYOUTS = ("overlay", "side-by-side", "strip")
 NORMALIZE = ("video", "window", "frame")
 COLORMAPS = ("inferno", "magma", "plasma", "viridis", "cividis", "turbo", "jet", "hot")

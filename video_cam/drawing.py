@@ -55,26 +55,34 @@ class Palette:
         return cv2.applyColorMap(_levels(heat), self._colours)
 
     def blend(self, frame: Frame, heat: Heat) -> Frame:
-        """The heat map over a frame of the same size."""
+        """The heat map over a frame; a smaller map is coloured first, then enlarged."""
         levels = _levels(heat)
-        kept = cv2.multiply(frame, cv2.applyColorMap(levels, self._remaining), scale=1 / 255)
-        return cv2.add(kept, cv2.applyColorMap(levels, self._premultiplied))
+        remaining = _enlarged(cv2.applyColorMap(levels, self._remaining), frame.shape)
+        kept = cv2.multiply(frame, remaining, scale=1 / 255)
+        return cv2.add(kept, _enlarged(cv2.applyColorMap(levels, self._premultiplied), frame.shape))
 
 
 def overlay(frame: Frame, heat: Heat | None, box: Box, palette: Palette) -> Frame:
     """The frame with heat over the box the network saw; the rest, or all of it, as not seen.
 
-    heat: (box height, box width), or None where the network saw nothing at this instant.
+    heat: (box height, box width) or smaller, or None where the network saw nothing at this
+    instant.
     """
     if heat is None:
         return unseen(frame)
+    if box == (0, 0, frame.shape[1], frame.shape[0]):
+        return palette.blend(frame, heat)
     return _in_box(unseen(frame), box, lambda: palette.blend(crop(frame, box), heat))
 
 
 def heat_map(frame: Frame, heat: Heat | None, box: Box, palette: Palette) -> Frame:
     """The colours alone, on black where the network did not see."""
     black = np.zeros_like(frame)
-    return black if heat is None else _in_box(black, box, lambda: palette.colour(heat))
+    if heat is None:
+        return black
+    left, top, right, bottom = box
+    size = (bottom - top, right - left)
+    return _in_box(black, box, lambda: _enlarged(palette.colour(heat), size))
 
 
 def unseen(frame: Frame) -> Frame:
@@ -172,6 +180,13 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 def _levels(heat: Heat) -> Frame:
     return cv2.convertScaleAbs(heat, alpha=255)
+
+
+def _enlarged(picture: Frame, size: Sequence[int]) -> Frame:
+    """The picture at (height, width, ...)."""
+    if picture.shape[:2] == tuple(size[:2]):
+        return picture
+    return cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
 
 
 def _in_box(outside: Frame, box: Box, inside: Callable[[], Frame]) -> Frame:

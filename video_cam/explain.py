@@ -13,20 +13,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from video_cam.alignment import CellCentres
+from video_cam.background import ahead
 from video_cam.cam import TargetMaps, evaluate, place
 from video_cam.capture import find_module
+from video_cam.chains import find_chains
 from video_cam.errors import ClipError, UsageError
-from video_cam.explanation import Explanation, MapSeries, ModelInfo
+from video_cam.explanation import Explanation, ModelInfo
 from video_cam.labels import class_id
 from video_cam.memory import Halving
-from video_cam.models import UNTRAINED, Classifier
+from video_cam.models import Classifier
+from video_cam.notes import notes
 from video_cam.options import Options, make_options
 from video_cam.parts import Deal, Findings, Part
 from video_cam.progress import Progress, silent
-from video_cam.receptive_field import trace_chains
-from video_cam.sampling import Window, span_of
+from video_cam.sampling import Span, Window, span_of
+from video_cam.scenes import CutHint, crossed, split_scenes
+from video_cam.series import Subject, build_series, class_subject, window_subject
 from video_cam.video import ClipInfo, FrameReader, Timeline, probe
 from video_cam.windows import batches, plan_windows, read_windows
+
+# Batches of windows that are read while the network runs.
+BATCHES_AHEAD = 2
+WAITING_FRAMES = 8
 
 # Each window is asked about its own best classes as well as those that lead the clip so far, in
 # the hope that the clip's best are among them: then one reading of the clip is enough.
@@ -63,7 +72,8 @@ def explain_with(
         sweeps.run()
     except OtherFramesDecoded:
         # Damaged and unusual files hold other frames than their packets promise.
-        sweeps = _Sweeps(path, clip, _decoded_timeline(path), model, options, progress, deal)
+        decoded = _decoded_timeline(path)
+        sweeps = _Sweeps(path, clip, decoded, model, options, progress, deal, seek=False)
         sweeps.run()
     seconds = {"explain": time.perf_counter() - began}
     return sweeps.explanation(seconds)
@@ -99,14 +109,22 @@ class _Sweeps:
         options: Options,
         progress: Progress,
         deal: Deal | None = None,
+        seek: bool = True,
     ) -> None:
         self.deal = deal
         self.path, self.clip, self.timeline = path, clip, timeline
         self.model, self.options, self.progress = model, options, progress
         self.layers = options.layers or (model.layer,)
         self.asked = [class_id(c, model.labels) for c in options.class_ids]
+        self.known = timeline if seek else None
         self.span = span_of(timeline, options.start, options.end)
-        self.windows = plan_windows(timeline, self.span, model, options)
+        self.scenes = self._scenes()
+        self.windows = [
+            window
+            for scene in self.scenes
+            for window in plan_windows(timeline, scene, model, options)
+        ]
+        self.cuts: set[int] = set()
         self.num_damaged = 0
         self.halving = Halving(options.batch_size)
         self.probabilities = np.zeros((len(self.windows), len(model.labels)), np.float32)
@@ -116,19 +134,22 @@ class _Sweeps:
         self.slots = [(layer, method) for layer in self.layers for method in options.methods]
         for layer in self.layers:
             find_module(model.module, layer)
-        self.chains = trace_chains(model.module, torch.empty(1, 3, *self.input_size), self.layers)
+        shape = torch.empty(1, 3, *self.input_size)
+        self.chains = find_chains(model.module, shape, self.layers, model.unpack, options.align)
 
     def run(self) -> None:
         """Read the clip; read it again for windows whose maps of the chosen classes are missing."""
         self._sweep(dict(enumerate(self.windows)), None)
-        self.targets = self._targets()
+        self.subjects = self._subjects()
         missing = {
             index: window
             for index, window in enumerate(self.windows)
-            if any((index, target) not in self.maps for target in self.targets)
+            if any((index, c) not in self.maps for s in self.subjects for c in s.needed(index))
         }
         if missing:
-            self._sweep(missing, self.targets)
+            # Each window's own classes are among its candidates: what is missing is the clip's.
+            needed = {c for index in missing for s in self.subjects for c in s.needed(index)}
+            self._sweep(missing, sorted(needed))
 
     def part(self, part: Part) -> Findings:
         """Only these windows."""
@@ -139,6 +160,7 @@ class _Sweeps:
             self.maps,
             self.num_damaged,
             self.halving.note,
+            frozenset(self.cuts),
         )
 
     def _take(self, findings: Findings) -> None:
@@ -146,6 +168,7 @@ class _Sweeps:
         self.maps.update(findings.maps)
         self.num_damaged = max(self.num_damaged, findings.num_damaged)
         self.halving.note = self.halving.note or findings.note
+        self.cuts |= findings.cuts
 
     def _sweep(self, windows: dict[int, Window], classes: list[int] | None) -> None:
         """Look at these windows, here or elsewhere; None for the classes that may be the best."""
@@ -161,23 +184,42 @@ class _Sweeps:
     def _sweep_here(
         self, windows: dict[int, Window], choose: Callable[[Tensor], Sequence[int | list[int]]]
     ) -> None:
+        hint = CutHint()
         with (
-            FrameReader(self.path, stop_index=self.span.stop) as reader,
+            FrameReader(self.path, self.span.first, self.span.stop, self.known) as reader,
             self.progress("explain", len(windows)) as step,
+            ahead(self._read(reader, windows, hint), BATCHES_AHEAD) as read,
         ):
-            frames = iter(reader)
-            inputs = read_windows(frames, list(windows.values()), self.model.preprocess)
-            numbered = zip(windows, inputs, strict=False)
-            for batch in batches(numbered, self.options.batch_size):
+            for batch in read:
                 self.halving.run(batch, partial(self._explain_batch, choose=choose))
                 step(len(batch))
-            for _ in frames:  # to the end, so that its frames can be counted
-                pass
             self._check_frames(reader)
+        if self.options.sampling == "windows":
+            self.cuts |= {*crossed(hint.cuts(), list(windows.values()))}
+
+    def _read(
+        self, reader: FrameReader, windows: dict[int, Window], hint: CutHint
+    ) -> Iterator[list[tuple[int, np.ndarray]]]:
+        """Batches of numbered windows; then the clip's other frames, so that they are counted."""
+        frames = iter(reader)
+        inputs = read_windows(frames, list(windows.values()), self.model.preprocess, hint.note)
+        yield from batches(zip(windows, inputs, strict=False), self.options.batch_size)
+        for _ in frames:
+            pass
+
+    def _scenes(self) -> list[Span]:
+        if not self.options.split_scenes:
+            return [self.span]
+        with (
+            FrameReader(self.path, self.span.first, self.span.stop, self.known) as reader,
+            ahead(reader, WAITING_FRAMES) as frames,
+        ):
+            return split_scenes(frames, self.span, self.clip.frame_rate)
 
     def _check_frames(self, reader: FrameReader) -> None:
         self.num_damaged = reader.num_damaged
-        if not np.array_equal(reader.timeline.pts, self.timeline.pts[: self.span.stop]):
+        expected = self.timeline.pts[reader.first_decoded : self.span.stop]
+        if not np.array_equal(reader.timeline.pts, expected):
             raise OtherFramesDecoded
 
     def _explain_batch(
@@ -210,17 +252,28 @@ class _Sweeps:
         """The classes asked for, else each window's best and the best of the clip so far."""
         if self.asked:
             return list(self.asked)
-        wanted = min(self.options.top_k, logits.shape[1])
+        options, classes = self.options, logits.shape[1]
+        wanted = min(options.top_k + options.contrast, classes)
+        if options.class_scope == "window":
+            worst = [logits.argmin(1).tolist()] if options.worst else []
+            return [*_ranked(logits, wanted), *worst]
         if len(self.windows) == 1:
             return _ranked(logits, wanted)
-        own = _ranked(logits, min(wanted + SPARE_CANDIDATES, logits.shape[1]))
+        own = _ranked(logits, min(wanted + SPARE_CANDIDATES, classes))
         return [*own, *self._best(wanted)]
 
-    def _targets(self) -> list[int]:
-        targets = self.asked or self._best(self.options.top_k)
-        if self.options.worst:
-            targets = [*targets, int(self.probabilities.mean(0).argmin())]
-        return list(dict.fromkeys(targets))
+    def _subjects(self) -> list[Subject]:
+        options, scores = self.options, self.probabilities
+        if options.class_scope == "window":
+            ranks = [*range(min(options.top_k, scores.shape[1])), *[-1] * options.worst]
+            return [window_subject(scores, rank, options.contrast) for rank in ranks]
+        targets = self.asked or self._best(options.top_k)
+        if options.worst:
+            targets = [*targets, int(scores.mean(0).argmin())]
+        return [
+            class_subject(target, scores, self.model.labels, options.contrast)
+            for target in dict.fromkeys(targets)
+        ]
 
     def _best(self, count: int) -> list[int]:
         return np.argsort(-self.probabilities.mean(0), kind="stable")[:count].tolist()
@@ -245,41 +298,29 @@ class _Sweeps:
             frame_indices=frame_indices,
             num_padded=np.array([window.num_padded for window in windows], np.int64),
             probabilities=self.probabilities,
-            maps=self._series(),
+            maps=tuple(
+                build_series(self.subjects, self.maps, self.slots, self._place, self.options.fuse)
+            ),
             span=(self.span.first, self.span.stop),
             options=self.options.as_json(),
-            notes=tuple(self._notes()),
+            notes=tuple(
+                notes(
+                    self.clip,
+                    self.timeline,
+                    model,
+                    self.options,
+                    windows,
+                    self.scenes,
+                    sorted(self.cuts),
+                    self.num_damaged,
+                    self.halving.note,
+                )
+            ),
             seconds=seconds,
         )
 
-    def _series(self) -> tuple[MapSeries, ...]:
-        series = []
-        for target in self.targets:
-            for slot, (layer, method) in enumerate(self.slots):
-                rows = [self.maps[index, target][slot] for index in range(len(self.windows))]
-                values = torch.stack(rows)
-                centres = place(values, self.input_size, self.chains[layer], self.options.align)
-                label = self.model.labels[target]
-                series.append(MapSeries(target, label, layer, method, values.numpy(), centres))
-        return tuple(series)
-
-    def _notes(self) -> Iterator[str]:
-        if not self.model.trained:
-            yield UNTRAINED
-        declared = self.clip.declared_frames
-        if declared and self.timeline.num_frames < declared:
-            yield f"decoded {self.timeline.num_frames} of {declared} frames: the file is incomplete"
-        if self.num_damaged:
-            yield f"{self.num_damaged} damaged packets were skipped"
-        if self.halving.note:
-            yield self.halving.note
-        padded = self.windows[0].num_padded
-        if padded:
-            repeated = "frames are" if self.options.sampling == "uniform" else "its last frame is"
-            yield (
-                f"the clip gives {self.input_size[0] - padded} of the {self.input_size[0]} frames "
-                f"the network takes: {repeated} repeated"
-            )
+    def _place(self, values: Tensor, layer: str) -> CellCentres:
+        return place(values, self.input_size, self.chains[layer], self.options.align)
 
 
 def _ranked(logits: Tensor, count: int) -> list[int | list[int]]:

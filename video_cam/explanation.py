@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from video_cam.alignment import CellCentres
+from video_cam.alignment import NEAREST, CellCentres
 from video_cam.blending import Maps, TimeBlend
 from video_cam.errors import UsageError
 from video_cam.transforms import Geometry
@@ -48,6 +48,8 @@ class MapSeries:
     """The maps of one class, layer and method in every window.
 
     values: float32 (W, T', H', W'), signed, in the units of the class score times activation.
+    class_ids: one a window where each is explained by its own class; class_id is then the one
+    that most windows have.
     """
 
     class_id: int
@@ -56,6 +58,7 @@ class MapSeries:
     method: str
     values: Maps
     centres: CellCentres
+    class_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,15 @@ class Explanation:
         """The mean probability of a class over the windows."""
         return float(self.probabilities[:, class_id].mean())
 
+    def window_scores(self, series: MapSeries) -> np.ndarray:
+        """float32 (W,): the probability of the class that a series explains, in each window."""
+        classes = series.class_ids or (series.class_id,) * self.num_windows
+        return self.probabilities[np.arange(self.num_windows), list(classes)]
+
     def blend(self, index: int = 0) -> TimeBlend:
         """How windows and cells of map ``index`` share an instant."""
-        return TimeBlend(self.sample_seconds, self.maps[index].centres.t)
+        centres = self.maps[index].centres
+        return TimeBlend(self.sample_seconds, centres.t, centres.nearest)
 
     def keyframes(self) -> list[int]:
         """The source frames the network saw, in order, each once."""
@@ -163,7 +172,13 @@ def _to_arrays(explanation: Explanation) -> dict[str, Any]:
         "model": asdict(explanation.model),
         "geometry": asdict(explanation.geometry),
         "maps": [
-            {"class_id": m.class_id, "label": m.label, "layer": m.layer, "method": m.method}
+            {
+                "class_id": m.class_id,
+                "label": m.label,
+                "layer": m.layer,
+                "method": m.method,
+                "class_ids": m.class_ids,
+            }
             for m in explanation.maps
         ],
     }
@@ -180,11 +195,14 @@ def _from_arrays(arrays: dict[str, Any]) -> Explanation:
     meta = json.loads(str(arrays["meta"]))
     if meta.pop("format") != FORMAT:
         raise ValueError("another format")
+    nearest = meta["options"].get("align") in NEAREST
     maps = tuple(
         MapSeries(
-            **named,
+            **named | {"class_ids": tuple(named["class_ids"])},
             values=arrays[f"map_{i}"],
-            centres=CellCentres(*(arrays[f"map_{i}_{axis}"] for axis in "tyx")),
+            centres=CellCentres(
+                **{axis: arrays[f"map_{i}_{axis}"] for axis in "tyx"}, nearest=nearest
+            ),
         )
         for i, named in enumerate(meta["maps"])
     )

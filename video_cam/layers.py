@@ -1,8 +1,9 @@
-"""--list-layers: which layers of a network can be mapped, and how much time each resolves."""
+"""--list-layers: which layers of a network can be mapped, and what time and place each resolves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,19 +13,104 @@ from video_cam.capture import frozen_evaluation
 from video_cam.models import Classifier
 from video_cam.options import Options
 from video_cam.sampling import span_of
+from video_cam.sensitivity import Reach, measure
 from video_cam.video import probe
 from video_cam.windows import plan_windows
 
+# The fewest cells that say something of where, along either side, and of when.
+CELLS_FOR_WHERE, CELLS_FOR_WHEN = 4, 4
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What one layer resolves along one axis, in input samples.
+
+    cells: how many. spacing: the input's length for each. width: what a cell sees of it.
+    """
+
+    cells: int
+    spacing: float
+    width: float
+
+    @property
+    def blur(self) -> float:
+        """Two things closer than this look alike: the cells are too few, or see too much."""
+        return max(self.spacing, self.width / 2)
+
 
 def layer_table(path: str, model: Classifier, options: Options) -> Iterator[str]:
-    """Lines of name, output shape and T' for every layer that puts out a grid, input first."""
+    """Lines for every layer that puts out a grid, input first, and which to take."""
     _, timeline = probe(path)
     windows = plan_windows(timeline, span_of(timeline, options.start, options.end), model, options)
     size = (len(windows[0].frame_indices), *model.preprocess.crop)
-    yield f"{'layer':32s} {'output (N, K, T, H, W)':28s} cells in time for {size[0]} frames"
-    for name, shape in grid_shapes(model, size).items():
+    shapes = grid_shapes(model, size)
+    found = measure(model.module, list(shapes), size, model.unpack, samples=1)
+    yield (
+        f"{'layer':32s} {'output (N, K, T, H, W)':28s} "
+        f"{'frames: cells, apart, each sees':>32s} {'pixels: apart, each sees':>25s}"
+    )
+    table = {name: _resolutions(shape, found.get(name), size) for name, shape in shapes.items()}
+    for name, shape in shapes.items():
+        t, y, _ = table[name]
         mark = "  <- default" if name == model.layer else ""
-        yield f"{name:32s} {tuple(shape)!s:28s} {shape[2]}{mark}"
+        in_time = f"{t.cells:d}, {t.spacing:.1f}, {t.width:.1f}"
+        in_space = f"{y.spacing:.1f}, {y.width:.1f}"
+        yield f"{name:32s} {tuple(shape)!s:28s} {in_time:>32s} {in_space:>25s}{mark}"
+    yield from advice(table, model.layer, size)
+
+
+def advice(
+    table: Mapping[str, Sequence[Resolution]], default: str, size: Sequence[int]
+) -> Iterator[str]:
+    """In words: what the default layer cannot tell, and which layers to take.
+
+    A late layer knows most of the class, so the latest one that still has cells enough is named.
+    """
+    if default in table:
+        yield ""
+        yield f"{default}: {sentence(table[default][0], size[0])}."
+    where = [name for name, (_, y, x) in table.items() if min(y.cells, x.cells) >= CELLS_FOR_WHERE]
+    when = [
+        name
+        for name, (t, y, x) in table.items()
+        if t.cells >= min(CELLS_FOR_WHEN, size[0]) and min(y.cells, x.cells) > 1
+    ]
+    if where:
+        yield f"for where, take {where[-1]}: cells {table[where[-1]][1].spacing:.0f} pixels apart"
+    if when:
+        t = table[when[-1]][0]
+        yield (
+            f"for when, take {when[-1]}: {sentence(t, size[0])}; windows that overlap more "
+            "(--window-stride) sharpen it"
+        )
+    else:
+        yield "for when, no layer has cells enough: let windows overlap more (--window-stride)"
+
+
+def sentence(t: Resolution, frames: int) -> str:
+    """What a layer can tell of time, in words."""
+    if frames == 1:
+        return "it sees one frame"
+    if t.cells == 1:
+        return "one cell holds all frames: it cannot tell any two of them apart"
+    apart = int(min(t.blur, frames - 1))
+    if apart < 2:
+        return "it tells each frame from the one after the next"
+    first = (frames - 1 - apart) // 2
+    return f"it cannot tell frame {first} from frame {first + apart}"
+
+
+def _resolutions(
+    shape: Sequence[int], reaches: Sequence[Reach] | None, size: Sequence[int]
+) -> list[Resolution]:
+    """t, y, x; where a layer does not answer, cells of equal width that see themselves."""
+    found = []
+    for axis, length in enumerate(size):
+        cells = shape[axis + 2]
+        reach = None if reaches is None else reaches[axis]
+        width = length / cells if reach is None else max(reach.width, 1.0)
+        found.append(Resolution(cells, length / cells, min(width, float(length))))
+    return found
 
 
 def grid_shapes(model: Classifier, size: tuple[int, int, int]) -> dict[str, torch.Size]:

@@ -8,7 +8,16 @@ from fractions import Fraction
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from video_cam.choices import METHODS, PLACEMENTS, POOLING, PRECISIONS, SAMPLING
+from video_cam.choices import (
+    CLASS_SCOPES,
+    FUSE,
+    LINEAR_METHODS,
+    METHODS,
+    PLACEMENTS,
+    POOLING,
+    PRECISIONS,
+    SAMPLING,
+)
 from video_cam.errors import UsageError
 from video_cam.names import as_tuple, check_names
 from video_cam.progress import Progress, silent
@@ -28,7 +37,10 @@ class Options:
 
     class_ids: ids or names; empty for the top_k classes of the whole clip. num_frames,
     frame_rate: None for the network's own. window_stride: samples from one window's start to the
-    next, None for half a window. start, end: seconds. batch_size: windows in one forward pass.
+    next, None for half a window. start, end: seconds. split_scenes: no window runs across a cut.
+    class_scope: explain the clip's best classes in every window, or each window's own. contrast:
+    maps of a class's score less that of the best other class. fuse: one map of all layers, of FUSE.
+    batch_size: windows in one forward pass.
     """
 
     methods: tuple[str, ...] = ("gradcam",)
@@ -42,8 +54,12 @@ class Options:
     window_stride: int | None = None
     start: float | None = None
     end: float | None = None
+    split_scenes: bool = False
+    class_scope: str = "video"
+    contrast: bool = False
+    fuse: str | None = None
     pooling: str = "clip"
-    align: str = "receptive-field"
+    align: str = "probe"
     aug_smooth: bool = False
     aug_shift: int = 0
     eigen_smooth: bool = False
@@ -59,6 +75,10 @@ class Options:
         check_names("pooling", [self.pooling], POOLING)
         check_names("align", [self.align], PLACEMENTS)
         check_names("precision", [self.precision], PRECISIONS)
+        check_names("class_scope", [self.class_scope], CLASS_SCOPES)
+        if self.fuse is not None:
+            check_names("fuse", [self.fuse], FUSE)
+        self._check_combinations()
         if not self.methods or self.layers == ():
             raise UsageError("no method or no layer is named: give at least one, or leave it out")
         for name in ("start", "end"):
@@ -71,6 +91,19 @@ class Options:
                 raise UsageError(f"{name} {value} must be above 0")
         if self.aug_shift < 0:
             raise UsageError(f"aug_shift {self.aug_shift} must be 0 or more frames")
+
+    def _check_combinations(self) -> None:
+        if self.class_scope == "window" and self.class_ids:
+            raise UsageError(
+                "class_scope window explains each window's own best class: leave class_ids out"
+            )
+        foreign = [method for method in self.methods if method not in LINEAR_METHODS]
+        if self.contrast and (foreign or self.eigen_smooth):
+            raise UsageError(
+                f"contrast takes maps that are linear in the score ({', '.join(LINEAR_METHODS)}), "
+                f"not {foreign[0] if foreign else 'those of eigen_smooth'}; finercam contrasts "
+                "by itself"
+            )
 
     def as_json(self) -> dict[str, Any]:
         """Everything that changes the result, in JSON's types."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from video_cam.alignment import CellCentres, interpolation_matrix
+from video_cam.alignment import CellCentres, grid_positions, interpolation_matrix
 from video_cam.blending import Maps
 from video_cam.explanation import Explanation, MapSeries
 from video_cam.transforms import Geometry
+
+# A map changes over tens of pixels: on a large picture every fourth pixel is worked out, and what
+# is between them is a picture enlarged.
+GRAIN, FINE = 4, 200
+_NOTHING = np.empty(0, np.float32)  # to be added to a product
 
 
 class MapPainter:
@@ -16,10 +22,12 @@ class MapPainter:
     def __init__(self, explanation: Explanation, index: int, normalize: str) -> None:
         self.series: MapSeries = explanation.maps[index]
         self._blend = explanation.blend(index)
-        self._rows, self._columns, self.box = spatial_matrices(
-            explanation.geometry, self.series.centres
-        )
-        self._probabilities = explanation.probabilities[:, self.series.class_id]
+        rows, columns, self.box = spatial_matrices(explanation.geometry, self.series.centres)
+        self._full = (rows, np.ascontiguousarray(columns.T))
+        grain = 1 if self.series.centres.nearest or min(len(rows), len(columns)) < FINE else GRAIN
+        self._coarse = (_coarser(rows, grain), np.ascontiguousarray(_coarser(columns, grain).T))
+        self._probabilities = explanation.window_scores(self.series)
+        self._labels = explanation.labels
         self._normalize = normalize
         self._window_peaks = self.series.values.clip(min=0).max((1, 2, 3))
         self._video_peak = 0.0
@@ -41,12 +49,22 @@ class MapPainter:
 
     def heat(self, seconds: float) -> Maps | None:
         """(box height, box width) in [0, 1] at an instant; None where no window covers it."""
+        return self._heat(seconds, *self._full)
+
+    def coarse_heat(self, seconds: float) -> Maps | None:
+        """``heat`` on fewer pixels, of which a picture can be enlarged without anyone seeing it."""
+        return self._heat(seconds, *self._coarse)
+
+    def _heat(self, seconds: float, rows: Maps, columns: Maps) -> Maps | None:
         cells = self._blend.at(self.series.values, seconds)
         if cells is None:
             return None
         peak = self._peak(cells, seconds)
-        heat = (self._rows @ cells @ self._columns.T).clip(min=0)
-        return heat / np.float32(peak) if peak > 0 else heat
+        if peak > 0:
+            cells = cells / np.float32(peak)
+        # OpenCV's product: BLAS would start threads that get into the network's way.
+        product = cv2.gemm(cv2.gemm(rows, cells, 1, _NOTHING, 0), columns, 1, _NOTHING, 0)
+        return np.asarray(product).clip(min=0)
 
     def probability(self, seconds: float) -> float | None:
         """The class's probability in the windows that cover an instant."""
@@ -54,6 +72,14 @@ class MapPainter:
         if not weights:
             return None
         return float(sum(share * self._probabilities[window] for window, share, _ in weights))
+
+    def label(self, seconds: float) -> str:
+        """What is explained at an instant: where windows differ, the nearest one's class."""
+        weights = self._blend.weights(seconds)
+        if not self.series.class_ids or not weights:
+            return self.series.label
+        window, _, _ = max(weights, key=lambda weight: weight[1])
+        return self._labels[self.series.class_ids[window]]
 
     def _peak(self, cells: Maps, seconds: float) -> float:
         if self._normalize == "frame":
@@ -79,7 +105,18 @@ def spatial_matrices(
     columns = np.array([geometry.to_input(x + 0.5, 0)[0] - 0.5 for x in xs])
     rows = np.array([geometry.to_input(0, y + 0.5)[1] - 0.5 for y in ys])
     box = (xs.start, ys.start, xs.stop, ys.stop)
-    return interpolation_matrix(centres.y, rows), interpolation_matrix(centres.x, columns), box
+    return (
+        interpolation_matrix(centres.y, rows, centres.nearest),
+        interpolation_matrix(centres.x, columns, centres.nearest),
+        box,
+    )
+
+
+def _coarser(matrix: Maps, grain: int) -> Maps:
+    """Rows for samples of ``grain`` pixels each, at the places that enlarging takes them for."""
+    length = len(matrix)
+    positions = grid_positions(-(-length // grain), length)
+    return (interpolation_matrix(np.arange(length), positions) @ matrix) if grain > 1 else matrix
 
 
 def _pixels_between(low: float, high: float, size: int) -> range:

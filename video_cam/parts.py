@@ -26,7 +26,7 @@ class Findings:
     """What was found in the windows of a part: kilobytes.
 
     probabilities: float32 (windows, classes). maps: (window, class id) -> a map for each layer and
-    method. note: on memory that did not suffice.
+    method. note: on memory that did not suffice. cuts: frames behind what looks like a hard cut.
     """
 
     windows: tuple[int, ...]
@@ -34,6 +34,7 @@ class Findings:
     maps: dict[tuple[int, int], list[Tensor]]
     num_damaged: int
     note: str | None
+    cuts: frozenset[int]
 
 
 # A part of a clip and the windows in one batch -> the findings of its parts, in any order.

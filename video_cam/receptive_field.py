@@ -1,7 +1,7 @@
-"""Follow convolutions and poolings from a layer back to the input, without computing anything.
+"""Follow the steps from a layer back to the input, without computing anything.
 
 The network runs on the meta device, where tensors have shapes and no data; autograd still writes
-down every operation with its kernel, stride and padding. The longest way back from a layer to the
+down every convolution, pooling, padding and slice. The longest way back from a layer to the
 input is the chain that places its cells.
 """
 
@@ -21,19 +21,28 @@ from video_cam.capture import find_module, frozen_evaluation
 
 @dataclass(frozen=True)
 class Step:
-    """One convolution or pooling along one axis, in input samples of that step."""
+    """One convolution, pooling, padding or slice along one axis, in input samples of that step.
+
+    padding: in front; behind is the same unless ``behind`` says otherwise. A slice is a padding
+    below zero.
+    """
 
     kernel: int
     stride: int
     padding: int
     dilation: int = 1
+    behind: int | None = None
 
 
 @dataclass(frozen=True)
 class AxisChain:
-    """The steps along one axis, from the layer back to the input."""
+    """The steps along one axis, from the layer back to the input.
+
+    measured: the centres of the cells as ``sensitivity`` found them, if it was asked.
+    """
 
     steps: tuple[Step, ...]
+    measured: tuple[float, ...] = ()
 
     def centres(self, cells: int) -> np.ndarray:
         """Centre of each cell's receptive field: p -> stride p + dilation (kernel-1)/2 - padding.
@@ -50,7 +59,8 @@ class AxisChain:
         """How many cells an input of ``size`` gives, rounding down as convolutions do."""
         for step in reversed(self.steps):
             reach = step.dilation * (step.kernel - 1) + 1
-            size = (size + 2 * step.padding - reach) // step.stride + 1
+            behind = step.padding if step.behind is None else step.behind
+            size = (size + step.padding + behind - reach) // step.stride + 1
         return size
 
 
@@ -146,7 +156,7 @@ def _inputs_first(last: Any) -> list[Any]:
 
 
 def _is_step(node: Any) -> bool:
-    return "Convolution" in node.name() or "Pool" in node.name()
+    return any(word in node.name() for word in ("Convolution", "Pool", "Pad", "SliceBackward"))
 
 
 def _chains(path: list[Any]) -> Chains:
@@ -177,8 +187,43 @@ def _axis_steps(node: Any) -> list[Step] | None:
         ones = [1] * len(kernel)
         stride = node._saved_stride or kernel
         fields = (stride, node._saved_padding, getattr(node, "_saved_dilation", ones))
+    elif "Pad" in name:
+        return _padding_steps(node)
+    elif name.startswith("SliceBackward"):
+        return _slice_steps(node)
     else:
         return None
     if len(kernel) < 2:
         return None
     return [Step(*values) for values in zip(kernel, *fields, strict=True)]
+
+
+def _padding_steps(node: Any) -> list[Step] | None:
+    """Zeros, mirrored or repeated samples around a (N, C, ...) tensor; None for other paddings."""
+    pad = getattr(node, "_saved_pad", None) or getattr(node, "_saved_padding", None)
+    if pad is None:
+        return None
+    pairs = [_signed(pad[i : i + 2]) for i in range(0, len(pad), 2)]  # the last axis comes first
+    if any(pair != [0, 0] for pair in pairs[3:]):
+        return None
+    return [Step(1, 1, before, behind=after) for before, after in reversed(pairs[:3])]
+
+
+def _slice_steps(node: Any) -> list[Step] | None:
+    """x[..., start:end:step, ...] along one axis of a (N, C, T, H, W) tensor."""
+    sizes = list(node._saved_self_sym_sizes)
+    axis = node._saved_dim % len(sizes)
+    start, end = _signed([node._saved_start or 0, node._saved_end])
+    length = sizes[axis]
+    start, end = (place + length if place < 0 else place for place in (start, min(end, length)))
+    if axis < 2 or len(sizes) != 5:
+        whole = start == 0 and end == length and node._saved_step == 1
+        return [Step(1, 1, 0)] * 3 if whole or axis < 2 else None
+    steps = [Step(1, 1, 0)] * 3
+    steps[axis - 2] = Step(1, node._saved_step, -start, behind=end - length)
+    return steps
+
+
+def _signed(values: Sequence[int]) -> list[int]:
+    """Autograd's record shows negative numbers as unsigned ones of 64 bits."""
+    return [int(value) - 2**64 if value >= 2**63 else int(value) for value in values]

@@ -6,9 +6,7 @@ import json
 import os
 import re
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from video_cam.background import Behind, ahead
 from video_cam.drawing import (
     WARNING,
     Palette,
@@ -52,7 +51,10 @@ LONGEST_PANEL = 640  # pixels of a keyframe's panel
 CONTACT_SHEET_PICTURES = 30
 THUMBNAIL = 320
 KEYFRAME_THUMBNAIL = 160
-WAITING_PICTURES = 8
+WAITING_PICTURES = 4
+WAITING_FRAMES = 4  # between decoding, drawing and encoding
+
+Panels = tuple[Frame, Frame, Frame]
 
 
 def render(
@@ -93,7 +95,7 @@ def render_with(
         drawn = _Drawing(path, explanation, folder, look, progress).run()
         contact_sheet(folder / "contact_sheet.jpg", drawn.thumbnails)
         save_picture(folder / FOLDER / "thumbnail.jpg", drawn.best_picture)
-        draw_timeline(folder / "timeline.png", explanation, drawn.seconds, drawn.mass)
+        draw_timeline(folder / "timeline.png", explanation, drawn.seconds, drawn.masses)
         explanation.save(folder / "explanation.npz")
         summary = summarise(explanation, drawn.keyframes, drawn.videos, drawn.notes)
         summary.update(marks or {})
@@ -142,7 +144,7 @@ def _check_clip(path: str, explanation: Explanation) -> None:
 class Drawn:
     """What one reading of the clip left for pages and summary.
 
-    seconds, mass: float64 (F,), of every drawn frame; the mass is the first map's. copy: the clip
+    seconds: float64 (F,), of every drawn frame. masses: float64 (F,) for each map. copy: the clip
     for the page.
     """
 
@@ -152,7 +154,7 @@ class Drawn:
     notes: tuple[str, ...]
     thumbnails: list[Frame]
     seconds: np.ndarray
-    mass: np.ndarray
+    masses: list[np.ndarray]
     best_picture: Frame
 
 
@@ -179,34 +181,33 @@ class _Drawing:
     def run(self) -> Drawn:
         first, stop = self.span
         saved, thumbnails = set(self.saved), []
-        jobs: deque[Future[None]] = deque()
         for name in (_png(0), thumbnail_name(0)):
             (self.folder / name).parent.mkdir(parents=True)
         clip, page = self.explanation.clip, (self.folder / thumbnail_name(0)).parent.parent
         with ExitStack() as open_:
-            reader = open_.enter_context(FrameReader(self.path, first, stop))
+            reader = open_.enter_context(FrameReader(self.path, first, stop, self.timeline))
             copy = open_.enter_context(CleanCopy(self.path, page, clip, self.timeline, self.span))
             writers = [open_.enter_context(self._writer(name)) for name in self.names]
-            pool = open_.enter_context(ThreadPoolExecutor(2))
+            # Decoding, drawing, encoding and compressing go on side by side. Pictures that wait
+            # are memory: only a few may.
+            encoding = open_.enter_context(Behind(WAITING_FRAMES * (len(writers) + 1)))
+            saving = open_.enter_context(Behind(2 * WAITING_PICTURES, num_threads=2))
+            frames = open_.enter_context(ahead(_converted(reader), WAITING_FRAMES))
             step = open_.enter_context(self.progress("render", stop - first))
-            for frame in reader:
-                rows = self._paint(frame)
+            for frame, rgb in frames:
+                is_keyframe = frame.index in saved
+                rows = self._paint(frame, rgb, is_keyframe or self.look.layout == "strip")
                 for writer, panels in zip(writers, rows, strict=True):
-                    self._write(writer, frame, panels)
-                copy.write(frame, rows[0][0])
-                if frame.index in saved:
-                    picture = stack([stitch([fit(p, LONGEST_PANEL) for p in row]) for row in rows])
-                    jobs.append(pool.submit(_save_png, self.folder / _png(frame.index), picture))
-                    small = fit(crop(rows[0][0], self.painters[0].box), KEYFRAME_THUMBNAIL)
-                    save_picture(self.folder / thumbnail_name(frame.index), small)
+                    encoding.call(self._write, writer, frame, panels)
+                encoding.call(copy.write, frame, rgb)
+                if is_keyframe:
+                    saving.call(_save_png, self.folder / _png(frame.index), rows)
+                    saving.call(self._save_thumbnail, frame.index, rgb)
                 if frame.index in self.on_sheet:
                     thumbnails.append(fit(rows[0][2], THUMBNAIL))
-                # Pictures that wait to be compressed are memory: only a few may.
-                while len(jobs) > WAITING_PICTURES:
-                    jobs.popleft().result()
                 step(1)
-            for job in jobs:
-                job.result()
+            encoding.finish()
+            saving.finish()
         problems = dict.fromkeys(w.audio_problem for w in writers if w.audio_problem)
         return Drawn(
             copy,
@@ -215,32 +216,37 @@ class _Drawing:
             tuple(problems),
             thumbnails,
             self.seconds,
-            self.masses[0],
+            self.masses,
             self._best(thumbnails),
         )
+
+    def _save_thumbnail(self, index: int, rgb: Frame) -> None:
+        small = fit(crop(rgb, self.painters[0].box), KEYFRAME_THUMBNAIL)
+        save_picture(self.folder / thumbnail_name(index), small)
 
     def _best(self, thumbnails: list[Frame]) -> Frame:
         """Of the contact sheet's pictures the one with the largest map mass."""
         masses = self.masses[0][[index - self.span[0] for index in sorted(self.on_sheet)]]
         return thumbnails[int(masses[: len(thumbnails)].argmax())]
 
-    def _paint(self, frame: SourceFrame) -> list[tuple[Frame, Frame, Frame]]:
-        """For every map: the frame, the heat map, the captioned overlay."""
-        rgb, seconds = frame.rgb(), float(frame.pts_seconds)
+    def _paint(self, frame: SourceFrame, rgb: Frame, with_heat: bool) -> list[Panels]:
+        """For every map: the frame, the heat map (else the frame again), the captioned overlay."""
+        seconds = float(frame.pts_seconds)
         rows = []
         for painter in self.painters:
-            heat = painter.heat(seconds)
+            heat = painter.coarse_heat(seconds)
             painted = overlay(rgb, heat, painter.box, self.palette)
             caption(painted, self._caption(painter, seconds))
             if not self.explanation.model.trained:
                 caption(painted, [UNTRAINED], top=True, colour=WARNING)
-            rows.append((rgb, heat_map(rgb, heat, painter.box, self.palette), painted))
+            alone = heat_map(rgb, heat, painter.box, self.palette) if with_heat else rgb
+            rows.append((rgb, alone, painted))
         return rows
 
     def _caption(self, painter: MapPainter, seconds: float) -> list[str]:
         series, probability = painter.series, painter.probability(seconds)
         share = "not seen" if probability is None else f"{probability:.0%}"
-        parts = [series.label, f"{share}   {seconds:.2f} s"]
+        parts = [painter.label(seconds), f"{share}   {seconds:.2f} s"]
         # One map needs no name; several do.
         return parts if len(self.painters) == 1 else [*parts, f"{series.method} {series.layer}"]
 
@@ -269,9 +275,7 @@ class _Drawing:
             self.timeline.duration_ticks(last) * self.timeline.time_base
         )
 
-    def _write(
-        self, writer: VideoWriter, frame: SourceFrame, panels: tuple[Frame, Frame, Frame]
-    ) -> None:
+    def _write(self, writer: VideoWriter, frame: SourceFrame, panels: Panels) -> None:
         rgb, heat, painted = panels
         layouts = {
             "overlay": [painted],
@@ -312,6 +316,12 @@ def _png(index: int) -> str:
     return f"keyframes/{index:06d}.png"
 
 
-def _save_png(path: Path, picture: Frame) -> None:
+def _converted(frames: Iterable[SourceFrame]) -> Iterator[tuple[SourceFrame, Frame]]:
+    for frame in frames:
+        yield frame, frame.rgb()
+
+
+def _save_png(path: Path, rows: Sequence[Panels]) -> None:
+    picture = stack([stitch([fit(panel, LONGEST_PANEL) for panel in row]) for row in rows])
     # A low compression level: three times as fast, a tenth larger.
     save_picture(path, picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])

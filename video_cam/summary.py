@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 import cv2
+import numpy as np
 
 from video_cam.explanation import Explanation
 from video_cam.version import __version__
@@ -79,16 +80,24 @@ def _clip(explanation: Explanation) -> dict[str, Any]:
 
 
 def _targets(explanation: Explanation) -> list[dict[str, Any]]:
-    labels = {series.class_id: series.label for series in explanation.maps}
+    found = {(series.class_id, series.label): series for series in explanation.maps}
     return [
-        {"class_id": class_id, "label": label, "score": explanation.score(class_id)}
-        for class_id, label in labels.items()
+        {
+            "class_id": series.class_id,
+            "label": series.label,
+            "score": float(explanation.window_scores(series).mean()),
+        }
+        for series in found.values()
     ]
 
 
 def _windows(explanation: Explanation) -> list[dict[str, Any]]:
     timeline = explanation.timeline
-    best = explanation.probabilities.argmax(1)
+    # In the order of the summary's targets.
+    found = {(series.class_id, series.label): series for series in explanation.maps}
+    targets = [explanation.window_scores(series) for series in found.values()]
+    ranked = np.argsort(-explanation.probabilities, axis=1, kind="stable")
+    best, second = ranked[:, 0], ranked[:, min(1, ranked.shape[1] - 1)]
     return [
         {
             "start_seconds": float(timeline.pts_seconds(frames[0])),
@@ -99,6 +108,12 @@ def _windows(explanation: Explanation) -> list[dict[str, Any]]:
             "class_id": int(best[w]),
             "label": explanation.labels[best[w]],
             "score": float(explanation.probabilities[w, best[w]]),
+            "runner_up": {
+                "class_id": int(second[w]),
+                "label": explanation.labels[second[w]],
+                "score": float(explanation.probabilities[w, second[w]]),
+            },
+            "targets": [float(scores[w]) for scores in targets],
         }
         for w, frames in enumerate(explanation.frame_indices.tolist())
     ]

@@ -85,7 +85,10 @@ class Preprocess:
 
     def tensor(self, frames: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
         """uint8 (N, T, H, W, 3) of ``frame`` results -> normalised float32 (N, 3, T, H, W)."""
-        x = torch.from_numpy(frames).to(device).permute(0, 4, 1, 2, 3).float()
+        x = torch.from_numpy(frames)
+        if torch.device(device).type == "cuda":
+            x = x.pin_memory()  # so that the copy need not be waited for
+        x = x.to(device, non_blocking=True).permute(0, 4, 1, 2, 3).float()
         mean = torch.tensor(self.mean, device=device).reshape(3, 1, 1, 1)
         std = torch.tensor(self.std, device=device).reshape(3, 1, 1, 1)
         return (x / 255 - mean) / std

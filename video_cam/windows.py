@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -33,12 +33,15 @@ def plan_windows(
 
 
 def read_windows(
-    frames: Iterator[Frame], windows: Sequence[Window], preprocess: Preprocess
+    frames: Iterator[Frame],
+    windows: Sequence[Window],
+    preprocess: Preprocess,
+    note: Callable[[int, np.ndarray], None] = lambda index, frame: None,
 ) -> Iterator[np.ndarray]:
     """Each window's frames, uint8 (N, height, width, 3), from one reading of the clip.
 
     A frame is preprocessed once, however many windows share it, and forgotten after the last.
-    Stops early where the clip does.
+    ``note`` hears of each with its index. Stops early where the clip does.
     """
     wanted = {index for window in windows for index in window.frame_indices}
     held: dict[int, np.ndarray] = {}
@@ -50,6 +53,7 @@ def read_windows(
                 return
             if frame.index in wanted:
                 held[frame.index] = preprocess.frame(frame.rgb())
+                note(frame.index, held[frame.index])
         yield np.stack([held[index] for index in window.frame_indices])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,12 @@ def draw_timeline(
     path: Path,
     explanation: Explanation,
     seconds: np.ndarray,
-    mass: np.ndarray,
+    all_masses: Sequence[np.ndarray],
 ) -> None:
-    """Draw each window's class probabilities, and the first map's mass at every drawn frame.
+    """Draw each window's class probabilities, and each class's map mass at every drawn frame.
 
-    seconds, mass: (F,); the mass is the mean positive map value, in map units.
+    seconds: (F,). all_masses: (F,) for each map; the mass is the mean positive map value, in map
+    units. Of each class the first map is drawn, so that layers and methods do not mix units.
     """
     figure = Figure(figsize=(10, 5), layout="constrained")
     FigureCanvasAgg(figure)
@@ -42,14 +44,23 @@ def draw_timeline(
         )
     scores.set(ylabel="class probability", ylim=(-0.03, 1.03))
     scores.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
-    series = explanation.maps[0]
-    masses.fill_between(seconds, mass, alpha=0.25, color="tab:red", linewidth=0)
-    masses.plot(seconds, mass, color="tab:red", linewidth=1.2)
+    first = explanation.maps[0]
+    own = [(one, mass) for one, mass in zip(explanation.maps, all_masses, strict=True)
+           if (one.layer, one.method) == (first.layer, first.method)]  # fmt: skip
+    for number, (series, mass) in enumerate(own):
+        # Red for a single map; several have the colours of their classes' scores above.
+        colour = "tab:red" if len(own) == 1 else f"C{number % 10}"
+        masses.fill_between(seconds, mass, alpha=0.25, color=colour, linewidth=0)
+        masses.plot(seconds, mass, color=colour, linewidth=1.2, label=plain(series.label))
     masses.set(
         xlabel="seconds",
         ylabel="map mass",
-        title=_short(f"{series.method} of {series.layer}: {series.label}"),
+        title=_short(
+            f"{first.method} of {first.layer}" + (f": {first.label}" if len(own) == 1 else "")
+        ),
     )
+    if len(own) > 1:
+        masses.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
     masses.set_ylim(bottom=0)
     if notes := explanation.notes:
         figure.suptitle(plain("; ".join(notes)), color="darkorange", fontsize=10)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
@@ -25,6 +27,8 @@ from video_cam.video.source import (
 )
 from video_cam.video.still import is_image, numbered_images, read_image
 from video_cam.video.timeline import STILL_SECONDS, Timeline, increasing
+
+Numbered = tuple[int, int, VideoFrame]  # index, ticks, picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,18 +59,28 @@ class FrameReader:
 
     start_index, stop_index   the half-open range of frames to hand out; those before are
                               decoded but never converted, those behind not even decoded
+    timeline                  the clip's, from `probe`: with it the key frame before the start is
+                              sought, and what lies before that is not even decoded
 
     Iterating raises ClipError if there is no clip or none of its frames decodes. Damaged parts
     are skipped and counted; a file that was cut off gives what is there.
     """
 
-    def __init__(self, path: PathLike, start_index: int = 0, stop_index: int | None = None) -> None:
+    def __init__(
+        self,
+        path: PathLike,
+        start_index: int = 0,
+        stop_index: int | None = None,
+        timeline: Timeline | None = None,
+    ) -> None:
         if start_index < 0 or (stop_index is not None and stop_index < start_index):
             raise UsageError(
                 f"frames [{start_index}, {stop_index}) are no range; give 0 <= start <= stop"
             )
         self.path = path
         self.num_damaged = 0
+        self.first_decoded = 0  # the index of the first frame that `timeline` counts
+        self._known = timeline
         self._range = (start_index, stop_index)
         self._stamps = array("q")
         self._time_base = STILL_SECONDS
@@ -93,6 +107,7 @@ class FrameReader:
     def __iter__(self) -> Iterator[Frame]:
         self.close()
         self.num_damaged = 0
+        self.first_decoded = 0
         self._stamps = array("q")
         self._running = self._frames()
         return self._running
@@ -104,9 +119,9 @@ class FrameReader:
 
     @property
     def timeline(self) -> Timeline:
-        """The stamps of the frames decoded so far, from the clip's first one on.
+        """The stamps of the frames decoded so far, from frame `first_decoded` on.
 
-        Of the whole clip once an iteration without `stop_index` is through; then compare it
+        Of the whole clip once an iteration without start or stop is through; then compare it
         with the one that `probe` found. Raises UsageError before the first frame.
         """
         if not self._stamps:
@@ -134,20 +149,48 @@ class FrameReader:
 
     def _video_frames(self) -> Iterator[Frame]:
         start, stop = self._range
-        size: tuple[int, int] | None = None
-        with open_video(self.path) as source:
-            self._time_base = source.time_base
-            for pts, picture in self._stamped(source):
-                index = self.num_decoded
+        self._size: tuple[int, int] | None = None
+        with ExitStack() as open_:
+            for index, pts, picture in self._sought(open_) or self._from_the_start(open_):
                 if index == stop:
                     return
-                size = size or upright_size(picture)
+                size = self._size = self._size or upright_size(picture)
                 self._stamps.append(pts)
                 self._last_duration = picture.duration
                 if index >= start:
-                    yield Frame(index, pts, source.time_base, partial(_pixels, picture, *size))
+                    yield Frame(index, pts, self._time_base, partial(_pixels, picture, *size))
         if not self._stamps:
             raise nothing_decodes(self.path)
+
+    def _from_the_start(self, open_: ExitStack) -> Iterator[Numbered]:
+        source = open_.enter_context(open_video(self.path))
+        self._time_base, self.first_decoded = source.time_base, 0
+        for index, (pts, picture) in enumerate(self._stamped(source)):
+            yield index, pts, picture
+
+    def _sought(self, open_: ExitStack) -> Iterator[Numbered] | None:
+        """The frames from the first one wanted on; None unless that very one was found."""
+        start, _ = self._range
+        if self._known is None or not 0 < start < self._known.num_frames:
+            return None
+        source = open_.enter_context(open_video(self.path))
+        wanted = int(self._known.pts[start])
+        if source.time_base != self._known.time_base or not source.seek(source.zero_ticks + wanted):
+            return None
+        self._time_base = source.time_base
+        declared = source.declared_size
+        stamped = self._stamped(source)
+        for pts, picture in stamped:
+            if pts == wanted and picture.pts is not None:
+                self.first_decoded = start
+                # The clip's first frame, which nobody decodes, was as large as the header says.
+                turned = upright_size(picture) != (picture.width, picture.height)
+                self._size = declared[::-1] if turned else declared
+                found = enumerate(chain([(pts, picture)], stamped), start)
+                return ((index, pts, picture) for index, (pts, picture) in found)
+            if pts > wanted:
+                break
+        return None
 
     def _stamped(self, source: VideoSource) -> Iterator[tuple[int, VideoFrame]]:
         """Frames with their repaired ticks from the container's start."""

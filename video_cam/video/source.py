@@ -32,6 +32,8 @@ THIS_FILE_ONLY = {"protocol_whitelist": "file", "format_whitelist": readable_for
 TEXT_DRAWN_AS_VIDEO = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg opens a .txt as moving text
 FALLBACK_RATE = Fraction(25)
 LARGEST_OPTION = 2**31 - 1  # FFmpeg's options are C's int
+# Containers that stamp each packet with when it is shown, and know where key frames are.
+SEEKABLE = {"mov", "mp4", "matroska", "webm"}
 
 
 def named(path: PathLike) -> str:
@@ -133,6 +135,8 @@ class VideoSource:
         self._path = path
         self._num_packets = 0
         self._num_failed = 0
+        self._sought: int | None = None
+        self.declared_size = (stream.codec_context.width, stream.codec_context.height)
 
     @property
     def time_base(self) -> Fraction:
@@ -158,6 +162,20 @@ class VideoSource:
         starts = [seconds for seconds in pictures if seconds is not None]
         starts += [max(seconds, Fraction(0)) for seconds in sounds if seconds is not None]
         return round(min(starts, default=Fraction(0)) / self.time_base)
+
+    def seek(self, ticks: int) -> bool:
+        """Go on at the last key frame at or before ``ticks``; False where that cannot be trusted.
+
+        To be called before anything is read.
+        """
+        if not SEEKABLE & set(self.container.format.name.split(",")):
+            return False
+        try:
+            self.container.seek(ticks, stream=self.stream, backward=True)
+        except av.FFmpegError:
+            return False
+        self._sought = ticks
+        return True
 
     def packets(self) -> Iterator[Packet[VideoStream]]:
         """Packets in file order, but for those without data: they would end the decoding."""
@@ -197,6 +215,8 @@ class VideoSource:
             # With several threads, PyAV gives up the good frames that wait behind a damaged one
             # at the end of the stream. One thread has none waiting.
             with open_video(self._path, num_threads=1) as again:
+                if self._sought is not None:
+                    again.seek(self._sought)
                 yield from islice(again._frames(), num_frames, None)
 
     def _frames(self) -> Iterator[VideoFrame]:

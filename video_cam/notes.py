@@ -1,0 +1,58 @@
+"""What a reader of a result has to know, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from video_cam.models import UNTRAINED, Classifier
+from video_cam.options import Options
+from video_cam.sampling import Span, Window
+from video_cam.video import ClipInfo, Timeline
+
+CUTS_NAMED = 5
+
+
+def notes(
+    clip: ClipInfo,
+    timeline: Timeline,
+    model: Classifier,
+    options: Options,
+    windows: Sequence[Window],
+    scenes: Sequence[Span],
+    cuts: Sequence[int],
+    num_damaged: int,
+    memory: str | None,
+) -> Iterator[str]:
+    """Notes on the network, the file and the windows.
+
+    cuts: frames behind what looks like a hard cut that windows run across. memory: what did not
+    suffice.
+    """
+    if not model.trained:
+        yield UNTRAINED
+    declared = clip.declared_frames
+    if declared and timeline.num_frames < declared:
+        yield f"decoded {timeline.num_frames} of {declared} frames: the file is incomplete"
+    if num_damaged:
+        yield f"{num_damaged} damaged packets were skipped"
+    if memory:
+        yield memory
+    num_frames, padded = len(windows[0].frame_indices), windows[0].num_padded
+    if options.split_scenes:
+        short = sum(scene.stop - scene.first < num_frames for scene in scenes)
+        yield f"{len(scenes)} scenes; no window runs across a cut" + (
+            f"; {short} of them are shorter than a window" if short else ""
+        )
+    elif padded:
+        repeated = "frames are" if options.sampling == "uniform" else "its last frame is"
+        yield (
+            f"the clip gives {num_frames - padded} of the {num_frames} frames the network takes: "
+            f"{repeated} repeated"
+        )
+    if cuts:
+        shown = [f"{float(timeline.pts_seconds(cut)):.2f} s" for cut in cuts[:CUTS_NAMED]]
+        more = f" and {len(cuts) - CUTS_NAMED} more" if len(cuts) > CUTS_NAMED else ""
+        yield (
+            f"windows run across what looks like a hard cut at {', '.join(shown)}{more}: their "
+            "maps mix two scenes; --split-scenes keeps them apart"
+        )
