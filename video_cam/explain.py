@@ -13,18 +13,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from video_cam.alignment import CellCentres
 from video_cam.cam import TargetMaps, evaluate, place
-from video_cam.capture import find_module
 from video_cam.errors import ClipError, UsageError
-from video_cam.explanation import Explanation, MapSeries, ModelInfo
+from video_cam.explanation import (
+    Explanation,
+    MapSeries,
+    ModelInfo,
+    function_id,
+    function_number,
+)
+from video_cam.functions import function_name
 from video_cam.labels import class_id
 from video_cam.memory import Halving
 from video_cam.models import UNTRAINED, Classifier
 from video_cam.options import Options, make_options
+from video_cam.outputs import class_scores, frame_scores, shares
 from video_cam.parts import Deal, Findings, Part
 from video_cam.progress import Progress, silent
 from video_cam.receptive_field import trace_chains
 from video_cam.sampling import Window, span_of
+from video_cam.targets import Target
 from video_cam.video import ClipInfo, FrameReader, Timeline, probe
 from video_cam.windows import batches, plan_windows, read_windows
 
@@ -103,19 +112,20 @@ class _Sweeps:
         self.deal = deal
         self.path, self.clip, self.timeline = path, clip, timeline
         self.model, self.options, self.progress = model, options, progress
-        self.layers = options.layers or (model.layer,)
         self.asked = [class_id(c, model.labels) for c in options.class_ids]
         self.span = span_of(timeline, options.start, options.end)
         self.windows = plan_windows(timeline, self.span, model, options)
         self.num_damaged = 0
         self.halving = Halving(options.batch_size)
         self.probabilities = np.zeros((len(self.windows), len(model.labels)), np.float32)
+        self.function_scores = np.zeros((len(self.windows), len(options.targets)), np.float32)
         self.maps: dict[tuple[int, int], list[Tensor]] = {}  # (window, class id) -> layer x method
+        self.frame_scores: dict[tuple[int, int], np.ndarray] = {}
         self.input_size = (len(self.windows[0].frame_indices), *model.preprocess.crop)
-        self.request = options.request(self.layers, model.unpack, progress)
+        chosen = model.layers(self.input_size, options.layers, options.conv_backcount)
+        self.layers, self.folds = chosen.names, chosen.folds
+        self.request = options.request(self.layers, self.folds, progress)
         self.slots = [(layer, method) for layer in self.layers for method in options.methods]
-        for layer in self.layers:
-            find_module(model.module, layer)
         self.chains = trace_chains(model.module, torch.empty(1, 3, *self.input_size), self.layers)
 
     def run(self) -> None:
@@ -128,7 +138,8 @@ class _Sweeps:
             if any((index, target) not in self.maps for target in self.targets)
         }
         if missing:
-            self._sweep(missing, self.targets)
+            # Functions were asked in the first reading.
+            self._sweep(missing, [target for target in self.targets if target >= 0])
 
     def part(self, part: Part) -> Findings:
         """Only these windows."""
@@ -136,14 +147,19 @@ class _Sweeps:
         return Findings(
             part.windows,
             self.probabilities[list(part.windows)],
+            self.function_scores[list(part.windows)],
             self.maps,
+            self.frame_scores,
             self.num_damaged,
             self.halving.note,
         )
 
     def _take(self, findings: Findings) -> None:
         self.probabilities[list(findings.windows)] = findings.probabilities
+        # A second reading asks no functions, and leaves zeros.
+        self.function_scores[list(findings.windows)] += findings.function_scores
         self.maps.update(findings.maps)
+        self.frame_scores.update(findings.frame_scores)
         self.num_damaged = max(self.num_damaged, findings.num_damaged)
         self.halving.note = self.halving.note or findings.note
 
@@ -159,7 +175,7 @@ class _Sweeps:
                 step(len(findings.windows))
 
     def _sweep_here(
-        self, windows: dict[int, Window], choose: Callable[[Tensor], Sequence[int | list[int]]]
+        self, windows: dict[int, Window], choose: Callable[[Tensor], Sequence[Target]]
     ) -> None:
         with (
             FrameReader(self.path, stop_index=self.span.stop) as reader,
@@ -183,33 +199,44 @@ class _Sweeps:
     def _explain_batch(
         self,
         batch: Sequence[tuple[int, np.ndarray]],
-        choose: Callable[[Tensor], Sequence[int | list[int]]],
+        choose: Callable[[Tensor], Sequence[Target]],
     ) -> None:
         indices = [index for index, _ in batch]
         x = self.model.preprocess.tensor(
             np.stack([frames for _, frames in batch]), self.model.device
-        )
+        ).to(self.model.dtype)
 
-        def note_and_choose(outputs: Any) -> Sequence[int | list[int]]:
+        def note_and_choose(outputs: Any) -> Sequence[Target]:
             logits = _logits(outputs, len(self.model.labels))
-            self.probabilities[indices] = logits.softmax(1).cpu().numpy()
+            self.probabilities[indices] = shares(logits, self.model.score).cpu().numpy()
             return choose(logits)
 
         request = replace(self.request, batch_size=self.halving.size)
-        _, found = evaluate(self.model.module, x, request, note_and_choose, self.chains)
+        outputs, found = evaluate(self.model.module, x, request, note_and_choose, self.chains)
+        of_frames = frame_scores(outputs)
+        if of_frames is not None:
+            of_frames = shares(of_frames.float(), self.model.score).cpu()
         for maps in found:
-            self._keep(indices, maps)
+            self._keep(indices, maps, of_frames)
 
-    def _keep(self, indices: list[int], maps: TargetMaps) -> None:
-        assert maps.class_ids is not None  # every target here is a class
+    def _keep(self, indices: list[int], maps: TargetMaps, of_frames: Tensor | None) -> None:
+        if maps.class_ids is None:
+            number = self.options.targets.index(maps.target)
+            ids = [function_id(number)] * len(indices)
+            self.function_scores[indices, number] = maps.scores.cpu().numpy()
+        else:
+            ids = maps.class_ids.tolist()
         values = [maps.values[slot].cpu() for slot in self.slots]
-        for row, (index, target) in enumerate(zip(indices, maps.class_ids.tolist(), strict=True)):
+        for row, (index, target) in enumerate(zip(indices, ids, strict=True)):
             self.maps[index, target] = [value[row] for value in values]
+            if of_frames is not None and target >= 0:
+                self.frame_scores[index, target] = of_frames[row, :, target].numpy()
 
-    def _candidates(self, logits: Tensor) -> list[int | list[int]]:
+    def _candidates(self, logits: Tensor) -> list[Target]:
         """The classes asked for, else each window's best and the best of the clip so far."""
-        if self.asked:
-            return list(self.asked)
+        functions = list(self.options.targets)
+        if self.asked or functions:
+            return [*self.asked, *functions]
         wanted = min(self.options.top_k, logits.shape[1])
         if len(self.windows) == 1:
             return _ranked(logits, wanted)
@@ -217,10 +244,11 @@ class _Sweeps:
         return [*own, *self._best(wanted)]
 
     def _targets(self) -> list[int]:
-        targets = self.asked or self._best(self.options.top_k)
+        functions = [function_id(number) for number in range(len(self.options.targets))]
+        targets = self.asked or ([] if functions else self._best(self.options.top_k))
         if self.options.worst:
             targets = [*targets, int(self.probabilities.mean(0).argmin())]
-        return list(dict.fromkeys(targets))
+        return list(dict.fromkeys([*targets, *functions]))
 
     def _best(self, count: int) -> list[int]:
         return np.argsort(-self.probabilities.mean(0), kind="stable")[:count].tolist()
@@ -238,6 +266,7 @@ class _Sweeps:
                 self.input_size[0],
                 self.options.frame_rate or model.frame_rate,
                 model.trained,
+                model.score,
             ),
             labels=model.labels,
             geometry=model.preprocess.geometry(self.clip.height, self.clip.width),
@@ -245,6 +274,8 @@ class _Sweeps:
             frame_indices=frame_indices,
             num_padded=np.array([window.num_padded for window in windows], np.int64),
             probabilities=self.probabilities,
+            function_scores=self.function_scores,
+            functions=tuple(map(function_name, self.options.targets)),
             maps=self._series(),
             span=(self.span.first, self.span.stop),
             options=self.options.as_json(),
@@ -259,9 +290,35 @@ class _Sweeps:
                 rows = [self.maps[index, target][slot] for index in range(len(self.windows))]
                 values = torch.stack(rows)
                 centres = place(values, self.input_size, self.chains[layer], self.options.align)
-                label = self.model.labels[target]
-                series.append(MapSeries(target, label, layer, method, values.numpy(), centres))
+                series.append(
+                    MapSeries(
+                        target,
+                        self._label(target),
+                        layer,
+                        method,
+                        values.numpy(),
+                        self._among_all_frames(centres),
+                        self._frame_scores(target),
+                    )
+                )
         return tuple(series)
+
+    def _label(self, target: int) -> str:
+        if target >= 0:
+            return self.model.labels[target]
+        return function_name(self.options.targets[function_number(target)])
+
+    def _frame_scores(self, target: int) -> np.ndarray | None:
+        rows = [self.frame_scores.get((index, target)) for index in range(len(self.windows))]
+        found = [row for row in rows if row is not None]
+        return np.stack(found) if len(found) == len(rows) else None
+
+    def _among_all_frames(self, centres: CellCentres) -> CellCentres:
+        """A slow pathway's cells sit where its frames do among those of the fast one."""
+        frames = self.model.packing.frames_of(len(centres.t), self.input_size[0])
+        if frames is None:
+            return centres
+        return replace(centres, t=frames.numpy().astype(np.float64))
 
     def _notes(self) -> Iterator[str]:
         if not self.model.trained:
@@ -282,16 +339,17 @@ class _Sweeps:
             )
 
 
-def _ranked(logits: Tensor, count: int) -> list[int | list[int]]:
+def _ranked(logits: Tensor, count: int) -> list[Target]:
     """The best class of each sample, then the second best of each, and so on."""
     return list(logits.topk(count, 1).indices.T.tolist())
 
 
 def _logits(outputs: Any, classes: int) -> Tensor:
-    if not isinstance(outputs, Tensor) or outputs.ndim != 2 or outputs.shape[1] != classes:
-        shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise UsageError(f"the network put out {shape}, expected (N, {classes}) class scores")
-    logits = outputs.detach().float()
+    logits = class_scores(outputs).detach().float()
+    if logits.shape[1] != classes:
+        raise UsageError(
+            f"the network put out {tuple(logits.shape)}, expected (N, {classes}) class scores"
+        )
     if not logits.isfinite().all():
         raise ClipError("the network put out values that are not finite: check its weights")
     return logits

@@ -19,7 +19,7 @@ class MapPainter:
         self._rows, self._columns, self.box = spatial_matrices(
             explanation.geometry, self.series.centres
         )
-        self._probabilities = explanation.probabilities[:, self.series.class_id]
+        self._probabilities = explanation.window_scores(self.series.class_id)
         self._normalize = normalize
         self._window_peaks = self.series.values.clip(min=0).max((1, 2, 3))
         self._video_peak = 0.0

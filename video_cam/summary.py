@@ -81,7 +81,12 @@ def _clip(explanation: Explanation) -> dict[str, Any]:
 def _targets(explanation: Explanation) -> list[dict[str, Any]]:
     labels = {series.class_id: series.label for series in explanation.maps}
     return [
-        {"class_id": class_id, "label": label, "score": explanation.score(class_id)}
+        {
+            "class_id": class_id,
+            "label": label,
+            "score": explanation.score(class_id),
+            "shown": explanation.shown(class_id, explanation.score(class_id)),
+        }
         for class_id, label in labels.items()
     ]
 
