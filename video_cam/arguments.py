@@ -7,10 +7,22 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 
 from video_cam import choices
+
+_OPTION = re.compile(r"--[a-z_-]+")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line; options may be written with underscores, as some image tools do."""
+    dashed = [
+        argument.replace("_", "-") if _OPTION.fullmatch(argument) else argument
+        for argument in arguments
+    ]
+    return build_parser().parse_args(dashed)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -57,15 +69,20 @@ def _add_input(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="refuse clips of more frames (default: %(default)s)",
     )
+    group.add_argument(
+        "--n-images", type=int, metavar="N", help="only the first N clips or images found"
+    )
 
 
 def _add_model(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--model",
         "--network",
-        metavar="NAME",
-        help="a name from --list-models; default: r3d_18 with Kinetics-400 weights where they can "
-        "be had, else the bundled network",
+        "--model-path",
+        metavar="NAME|SPEC|FILE",
+        help="a name from --list-models, timm:NAME, a folder or hub name of transformers, "
+        "file.py:factory, package.module:factory, or a saved network; default: r3d_18 with "
+        "Kinetics-400 weights where they can be had, else the bundled network",
     )
     group.add_argument(
         "--weights",
@@ -77,7 +94,39 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         "--labels",
         "--labels-path",
         metavar="FILE",
-        help="class names: one per line, or a JSON list",
+        help="class names: one per line, JSON, a Python dict, or ImageNet's class index",
+    )
+    group.add_argument(
+        "--trust-checkpoint",
+        action="store_true",
+        help="load a whole saved network, which runs the code in it",
+    )
+    group.add_argument(
+        "--size",
+        nargs="+",
+        type=int,
+        metavar="PIXELS",
+        help="side, or height and width, of the network's input",
+    )
+    for name, what in (("mean", "subtracted from"), ("std", "that divide")):
+        group.add_argument(
+            f"--{name}",
+            nargs=3,
+            type=float,
+            metavar=("R", "G", "B"),
+            help=f"numbers {what} frames in 0 ... 1",
+        )
+    group.add_argument(
+        "--layout-in",
+        metavar="NCTHW|NTCHW|frames|list",
+        help="what the network takes: a clip, time first, each frame as an image, or a slow and a "
+        "fast pathway (list:4,1 says of which frames)",
+    )
+    group.add_argument(
+        "--score",
+        metavar=_either(choices.SCORES),
+        help="how scores are shown (default: softmax, sigmoid where there is one alone; raw for "
+        "regression)",
     )
     group.add_argument("--list-models", action="store_true", help="print the networks and leave")
     group.add_argument(
@@ -101,7 +150,16 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
         dest="layers",
         nargs="+",
         metavar="NAME",
-        help="modules whose output is mapped (default: the network's own, see --list-layers)",
+        help="modules whose output is mapped: names, patterns such as 'layer?', -1 for the last "
+        "with a grid, where or when (default: where, see --list-layers)",
+    )
+    group.add_argument(
+        "--conv-backcount",
+        nargs="+",
+        type=int,
+        default=[],
+        metavar="N",
+        help="convolutions to map, counted from the back: 1 is the last",
     )
     group.add_argument(
         "--class-id",
@@ -109,6 +167,14 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
         default=[],
         metavar="ID|NAME",
         help="classes to explain (default: the best of the whole clip)",
+    )
+    group.add_argument(
+        "--target",
+        dest="targets",
+        nargs="+",
+        default=[],
+        metavar="FILE:FUNCTION",
+        help="functions of the network's output to explain: file.py:function returns (N,) scores",
     )
     group.add_argument("--top-k", type=int, default=1, metavar="K", help="explain the K best")
     group.add_argument("--worst", action="store_true", help="and the least probable class")

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from video_cam.alignment import CellCentres, interpolation_matrix
 from video_cam.errors import UsageError
+from video_cam.nested import map_tensors, tensors_in
 
 
 @dataclass(frozen=True)
@@ -68,21 +69,19 @@ def restored(values: Tensor, version: Version, centres: CellCentres) -> Tensor:
 
 
 def _lengths(x: Any) -> Iterator[int]:
-    if isinstance(x, Tensor):
-        if x.ndim == 5:
-            yield x.shape[2]
-    else:
-        for item in x:
-            yield from _lengths(item)
+    return (tensor.shape[2] for tensor in tensors_in(x) if tensor.ndim == 5)
 
 
 def _altered(x: Any, version: Version, longest: int) -> Any:
-    if not isinstance(x, Tensor):
-        return type(x)(_altered(item, version, longest) for item in x)
-    if version.flip:
-        x = x.flip(-1)
-    if version.shift:
-        shift = round(version.shift * x.shape[2] / longest)
-        frames = torch.arange(x.shape[2], device=x.device) - shift
-        x = x.index_select(2, frames.clamp(0, x.shape[2] - 1))
-    return x * version.factor if version.factor != 1 else x
+    def altered(x: Tensor) -> Tensor:
+        if not x.is_floating_point():  # a mask or numbers beside the frames
+            return x
+        if version.flip:
+            x = x.flip(-1)
+        if version.shift:
+            shift = round(version.shift * x.shape[2] / longest)
+            frames = torch.arange(x.shape[2], device=x.device) - shift
+            x = x.index_select(2, frames.clamp(0, x.shape[2] - 1))
+        return x * version.factor if version.factor != 1 else x
+
+    return map_tensors(altered, x)

@@ -17,13 +17,17 @@ from video_cam.chains import find_chains
 from video_cam.choices import PRECISIONS
 from video_cam.errors import UsageError
 from video_cam.evidence import BY_RUNNING, FROM_GRAPH, Case
-from video_cam.grids import Unpack, detached, input_size, to_grid, unpacked
+from video_cam.folding import folds
+from video_cam.grids import Unpack, Unpacks, detached, input_size, run, to_grid, unpacked
+from video_cam.layer_choice import match_layers
 from video_cam.methods import METHODS, POOLING, needs_of, signed_map
 from video_cam.names import as_tuple, check_names
+from video_cam.nested import map_tensors
 from video_cam.progress import Progress, silent
 from video_cam.receptive_field import Chains
 from video_cam.replay import Recording, recording
 from video_cam.targets import Target, target_scores
+from video_cam.tracing import trace
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Request:
 
     layers: tuple[str, ...]
     methods: tuple[str, ...] = ("gradcam",)
-    unpack: Unpack = to_grid
+    unpack: Unpacks = to_grid
     pooling: str = "clip"
     align: str = "receptive-field"
     aug_smooth: bool = False
@@ -80,14 +84,17 @@ def compute_cams(
 ) -> list[ActivationMap]:
     """Maps for every target, layer and method (nested in that order) from one forward pass.
 
-    ``x`` is what the network's forward takes: a tensor, or a tuple or list of them. A target is
-    None (each sample's best class), a class id, one id per sample, or a function from the
-    network's outputs to (N,) scores; there is one backward pass per target. Options:
+    ``x`` is what the network's forward takes: a tensor, or a tuple, list or dict of them (a dict of
+    the forward's parameters is given by name). A target is None (each sample's best class), a
+    class id, one id per sample, or a function from the network's outputs to (N,) scores; there is
+    one backward pass per target. Outputs may be scores of clips, (N, classes), or of frames,
+    (N, T, classes), alone or in a tuple, a dict or a dataclass with logits. Options:
 
-    unpack: brings a layer's output to (N, K, T', H', W'); by default five axes are taken as they
-    are and four as one frame. pooling, align: keys of POOLING and PLACEMENTS. aug_smooth: the mean
-    over six versions of the input, flipped left to right or not, times 0.9, 1 and 1.1. aug_shift:
-    the mean over the clip as it is and moved so many frames earlier and later, 0 for none.
+    unpack: brings a layer's output to (N, K, T', H', W'), or a dict of one for each layer; by
+    default the layout is found from the shapes of one run on one sample. pooling, align: keys of
+    POOLING and PLACEMENTS. aug_smooth: the mean over six versions of the input, flipped left to
+    right or not, times 0.9, 1 and 1.1. aug_shift: the mean over the clip as it is and moved so
+    many frames earlier and later, 0 for none.
     eigen_smooth: the first principal component of the weighted activations, not their sum.
     batch_size: altered inputs or activations in one pass, for ablationcam and scorecam.
     max_channels: how many channels scorecam runs, None for all. progress: see progress.py.
@@ -103,7 +110,10 @@ def compute_cams(
         )
     if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
         model = model.module
-    request = Request(as_tuple(layers), as_tuple(methods), **options)
+    layers = as_tuple(layers)
+    if "unpack" not in options:
+        layers, options["unpack"] = find_layers(model, x, layers)
+    request = Request(layers, as_tuple(methods), **options)
     if not isinstance(targets, list | tuple):
         raise UsageError(f"targets {targets!r} must be a list with one entry for each target")
     size = input_size(x)
@@ -123,6 +133,21 @@ def compute_cams(
         for layer in request.layers
         for method in request.methods
     ]
+
+
+def find_layers(
+    model: nn.Module, x: Any, layers: Sequence[str | int]
+) -> tuple[tuple[str, ...], dict[str, Unpack]]:
+    """Module names for names, patterns and positions, and how each one's output is unpacked."""
+    sample = map_tensors(lambda tensor: tensor[:1], x)
+    try:
+        seen = trace(model, sample).seen
+    except UsageError:  # what is wrong with the input, the run that follows says better
+        return tuple(map(str, layers)), dict.fromkeys(map(str, layers), to_grid)
+    found = folds(seen.values(), input_size(sample))
+    known = [name for name, _ in model.named_modules()]
+    names = match_layers(layers, found, known)
+    return names, {name: found.get(name, to_grid) for name in names}
 
 
 def upsample(cam: ActivationMap, size: Sequence[int]) -> Tensor:
@@ -212,7 +237,7 @@ def _evaluate_once(
         _target_maps(case, evidence | _by_running(case, request), request, chains)
         for case, evidence in zip(cases, graph, strict=True)
     ]
-    return detached(outputs) if isinstance(outputs, Tensor) else outputs, found
+    return detached(outputs), found
 
 
 def _forward(
@@ -223,7 +248,7 @@ def _forward(
     recorded = captured.layers if "ablation" in needs_of(request.methods) else ()
     x = detached(x)
     with _precision(model, request.precision), recording(model, x, recorded) as kept:
-        outputs = model(x)
+        outputs = run(model, x)
     missing = [name for name in captured.layers if name not in captured.activations]
     if missing:
         raise UsageError(f"layer {missing[0]!r} did not run in the forward pass: choose another")

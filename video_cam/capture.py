@@ -78,13 +78,49 @@ def frozen_evaluation(model: nn.Module) -> Iterator[None]:
         model.eval()
         for parameter, _ in trainable:
             parameter.requires_grad_(False)
-        yield
+        with recurrent_layers_differentiable(model):
+            yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
         for module, flag in training:
             module.training = flag
         for parameter, flag in trainable:
             parameter.requires_grad_(flag)
+
+
+@contextmanager
+def recurrent_layers_differentiable(model: nn.Module) -> Iterator[None]:
+    """RNN, LSTM and GRU layers run without cuDNN inside the block, and nothing else does.
+
+    cuDNN's recurrent layers refuse a backward pass in evaluation mode; PyTorch's own do not.
+    """
+    with ExitStack() as stack:
+        for module in model.modules():
+            if isinstance(module, nn.RNNBase) and _on_cuda(module):
+                entered = ExitStack()
+                before = module.register_forward_pre_hook(_without_cudnn(entered))
+                after = module.register_forward_hook(_as_before(entered), always_call=True)
+                stack.callback(before.remove)
+                stack.callback(after.remove)
+        yield
+
+
+def _on_cuda(module: nn.Module) -> bool:
+    return any(parameter.is_cuda for parameter in module.parameters())
+
+
+def _without_cudnn(entered: ExitStack) -> Callable[..., None]:
+    def enter(_module: nn.Module, _arguments: Any) -> None:
+        entered.enter_context(torch.backends.cudnn.flags(enabled=False))
+
+    return enter
+
+
+def _as_before(entered: ExitStack) -> Callable[..., None]:
+    def leave(_module: nn.Module, _arguments: Any, _output: Any) -> None:
+        entered.close()
+
+    return leave
 
 
 def find_module(model: nn.Module, name: str) -> nn.Module:

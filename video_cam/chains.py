@@ -10,13 +10,13 @@ from weakref import WeakKeyDictionary
 from torch import Tensor, nn
 
 from video_cam.alignment import needs_measuring
-from video_cam.grids import Unpack, input_size
+from video_cam.grids import Unpacks, input_size
 from video_cam.receptive_field import AxisChain, Chains, trace_chains
 from video_cam.sensitivity import Reaches, measure
 
 
 def find_chains(
-    model: nn.Module, x: Any, layers: Sequence[str], unpack: Unpack, align: str
+    model: nn.Module, x: Any, layers: Sequence[str], unpack: Unpacks, align: str
 ) -> dict[str, Chains]:
     """The chains of each layer, with measured centres where ``align`` wants them.
 
@@ -48,7 +48,7 @@ _KNOWN: WeakKeyDictionary[nn.Module, dict[Any, dict[str, Reaches]]] = WeakKeyDic
 
 
 def _measured(
-    model: nn.Module, layers: Sequence[str], size: tuple[int, int, int], unpack: Unpack
+    model: nn.Module, layers: Sequence[str], size: tuple[int, int, int], unpack: Unpacks
 ) -> dict[str, Reaches]:
     known = _KNOWN.setdefault(model, {})
     state = tuple((id(p), 0 if p.is_inference() else p._version) for p in model.parameters())

@@ -23,6 +23,7 @@ LINEAR_METHODS = ("gradcam", "xgradcam", "hirescam", "cam")
 LAYOUTS = ("overlay", "side-by-side", "strip")
 NORMALIZE = ("video", "window", "frame")
 COLORMAPS = ("inferno", "magma", "plasma", "viridis", "cividis", "turbo", "jet", "hot")
+SCORES = ("softmax", "sigmoid", "raw")
 
 # What a file may ask for before it is taken for a trap.
 MAX_PIXELS = 2**27  # 16K by 8K

@@ -7,12 +7,13 @@ process that works on them.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from video_cam.arguments import build_parser
+from video_cam.arguments import parse
 from video_cam.console import Console, set_up_logging
 from video_cam.errors import UsageError, VideoCamError
 from video_cam.progress import silent
@@ -27,7 +28,7 @@ EXIT_DONE, EXIT_CLIP_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0 done, 1 a clip failed, 2 wrong arguments."""
-    parsed = build_parser().parse_args(arguments)
+    parsed = parse(sys.argv[1:] if arguments is None else arguments)
     console = Console(quiet=parsed.quiet, as_json=parsed.json)
     set_up_logging(parsed.log_level)
     try:
@@ -61,6 +62,10 @@ def _run_clips(parsed: argparse.Namespace, console: Console) -> int:
     from video_cam.clips import find_clips
 
     clips = find_clips(parsed.clip)
+    if parsed.n_images is not None:
+        if parsed.n_images < 1:
+            raise UsageError(f"--n-images {parsed.n_images} must be 1 or more")
+        clips = dict(list(clips.items())[: parsed.n_images])
     if parsed.list_layers:
         return _list_layers(str(next(iter(clips))), parsed, console)
     store = open_store(parsed.output_dir)
@@ -128,7 +133,8 @@ def _list_models() -> int:
     from video_cam.models import MODELS
 
     for name, row in MODELS.items():
-        print(f"{name:14s} weights: {', '.join(row.pretrained)}")
+        of_frames = "  frame by frame" if row.packing.layout == "frames" else ""
+        print(f"{name:19s} weights: {', '.join(row.pretrained)}{of_frames}")
     return EXIT_DONE
 
 

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from video_cam.capture import Captured, capture, frozen_evaluation
 from video_cam.errors import UsageError
 from video_cam.full_gradient import full_gradient
-from video_cam.grids import Unpack, detached, unpacked
+from video_cam.grids import Unpacks, detached, run, unpacked
+from video_cam.nested import map_tensors
+from video_cam.outputs import class_scores
 from video_cam.progress import Progress
 from video_cam.replay import Recording
 from video_cam.rescore import ablation_weights, score_weights
@@ -41,7 +43,7 @@ class Case:
     target: Target
     scores: Tensor
     class_ids: Tensor | None
-    unpack: Unpack
+    unpack: Unpacks
     batch_size: int
     max_channels: int | None
     progress: Progress
@@ -55,7 +57,7 @@ class Case:
         """(B,) scores of B altered versions of one sample."""
         if self.class_ids is None:
             return target_scores(outputs, self.target)[0]
-        return outputs[:, self.class_ids[sample]]
+        return class_scores(outputs)[:, self.class_ids[sample]]
 
 
 ByLayer = dict[str, Tensor]
@@ -94,7 +96,7 @@ def smooth_gradients(case: Case) -> ByLayer:
     sums: dict[str, Tensor] = {}
     for _ in range(NOISY_INPUTS):
         with capture(case.model, case.captured.layers) as captured:
-            outputs = case.model(_noisy(case.x, generator))
+            outputs = run(case.model, _noisy(case.x, generator))
             scores, _ = target_scores(outputs, case.fixed_target)
             for layer, raw in captured.gradients(scores.sum()).items():
                 G = unpacked(case.unpack, raw, layer)
@@ -182,13 +184,16 @@ def _channels(case: Case, layer: str) -> Tensor:
 
 
 def _noisy(x: Any, generator: torch.Generator) -> Any:
-    if isinstance(x, Tensor):
+    def noisy(x: Tensor) -> Tensor:
+        if not x.is_floating_point():
+            return detached(x)
         # Sample by sample, so that a map does not depend on the others in its batch.
         flat = x.flatten(1)
         spread = NOISE * (flat.amax(1) - flat.amin(1)).reshape(-1, *[1] * (x.ndim - 1))
         noise = torch.randn(x.shape[1:], generator=generator, dtype=x.dtype)
         return detached(x) + spread * noise.to(x.device)
-    return type(x)(_noisy(item, generator) for item in x)
+
+    return map_tensors(noisy, x)
 
 
 def _head_weights(case: Case, layer: str) -> Tensor:
@@ -197,9 +202,9 @@ def _head_weights(case: Case, layer: str) -> Tensor:
     last = linear[-1] if linear else None
     if last is not None and case.class_ids is not None:
         weight = last.weight.detach().flatten(1)  # (classes, K), a 1x1x1 convolution's too
-        if weight.shape == (case.outputs.shape[-1], A.shape[1]):
+        outputs = class_scores(case.outputs).detach()
+        if weight.shape == (outputs.shape[1], A.shape[1]):
             bias = 0 if last.bias is None else last.bias.detach()
-            outputs = case.outputs.detach()
             linear_part = A.mean((2, 3, 4)).to(weight.dtype) @ weight.T
             # bfloat16 keeps three digits of a number.
             tolerance = 1e-3 if outputs.dtype != torch.bfloat16 else 3e-2

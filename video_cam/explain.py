@@ -16,20 +16,29 @@ from torch import Tensor
 from video_cam.alignment import CellCentres
 from video_cam.background import ahead
 from video_cam.cam import TargetMaps, evaluate, place
-from video_cam.capture import find_module
 from video_cam.chains import find_chains
 from video_cam.errors import ClipError, UsageError
-from video_cam.explanation import Explanation, ModelInfo
+from video_cam.explanation import Explanation, ModelInfo, function_id
+from video_cam.functions import function_name
 from video_cam.labels import class_id
 from video_cam.memory import Halving
 from video_cam.models import Classifier
 from video_cam.notes import notes
 from video_cam.options import Options, make_options
+from video_cam.outputs import class_scores, frame_scores, shares
 from video_cam.parts import Deal, Findings, Part
 from video_cam.progress import Progress, silent
 from video_cam.sampling import Span, Window, span_of
 from video_cam.scenes import CutHint, crossed, split_scenes
-from video_cam.series import Subject, build_series, class_subject, window_subject
+from video_cam.series import (
+    Found,
+    Subject,
+    build_series,
+    class_subject,
+    function_subject,
+    window_subject,
+)
+from video_cam.targets import Target
 from video_cam.video import ClipInfo, FrameReader, Timeline, probe
 from video_cam.windows import batches, plan_windows, read_windows
 
@@ -114,7 +123,6 @@ class _Sweeps:
         self.deal = deal
         self.path, self.clip, self.timeline = path, clip, timeline
         self.model, self.options, self.progress = model, options, progress
-        self.layers = options.layers or (model.layer,)
         self.asked = [class_id(c, model.labels) for c in options.class_ids]
         self.known = timeline if seek else None
         self.span = span_of(timeline, options.start, options.end)
@@ -128,14 +136,16 @@ class _Sweeps:
         self.num_damaged = 0
         self.halving = Halving(options.batch_size)
         self.probabilities = np.zeros((len(self.windows), len(model.labels)), np.float32)
+        self.function_scores = np.zeros((len(self.windows), len(options.targets)), np.float32)
         self.maps: dict[tuple[int, int], list[Tensor]] = {}  # (window, class id) -> layer x method
+        self.frame_scores: dict[tuple[int, int], np.ndarray] = {}
         self.input_size = (len(self.windows[0].frame_indices), *model.preprocess.crop)
-        self.request = options.request(self.layers, model.unpack, progress)
+        chosen = model.layers(self.input_size, options.layers, options.conv_backcount)
+        self.layers, self.folds = chosen.names, chosen.folds
+        self.request = options.request(self.layers, self.folds, progress)
         self.slots = [(layer, method) for layer in self.layers for method in options.methods]
-        for layer in self.layers:
-            find_module(model.module, layer)
         shape = torch.empty(1, 3, *self.input_size)
-        self.chains = find_chains(model.module, shape, self.layers, model.unpack, options.align)
+        self.chains = find_chains(model.module, shape, self.layers, self.folds, options.align)
 
     def run(self) -> None:
         """Read the clip; read it again for windows whose maps of the chosen classes are missing."""
@@ -148,8 +158,9 @@ class _Sweeps:
         }
         if missing:
             # Each window's own classes are among its candidates: what is missing is the clip's.
+            # Functions were asked in the first reading.
             needed = {c for index in missing for s in self.subjects for c in s.needed(index)}
-            self._sweep(missing, sorted(needed))
+            self._sweep(missing, sorted(c for c in needed if c >= 0))
 
     def part(self, part: Part) -> Findings:
         """Only these windows."""
@@ -157,7 +168,9 @@ class _Sweeps:
         return Findings(
             part.windows,
             self.probabilities[list(part.windows)],
+            self.function_scores[list(part.windows)],
             self.maps,
+            self.frame_scores,
             self.num_damaged,
             self.halving.note,
             frozenset(self.cuts),
@@ -165,7 +178,10 @@ class _Sweeps:
 
     def _take(self, findings: Findings) -> None:
         self.probabilities[list(findings.windows)] = findings.probabilities
+        # A second reading asks no functions, and leaves zeros.
+        self.function_scores[list(findings.windows)] += findings.function_scores
         self.maps.update(findings.maps)
+        self.frame_scores.update(findings.frame_scores)
         self.num_damaged = max(self.num_damaged, findings.num_damaged)
         self.halving.note = self.halving.note or findings.note
         self.cuts |= findings.cuts
@@ -182,7 +198,7 @@ class _Sweeps:
                 step(len(findings.windows))
 
     def _sweep_here(
-        self, windows: dict[int, Window], choose: Callable[[Tensor], Sequence[int | list[int]]]
+        self, windows: dict[int, Window], choose: Callable[[Tensor], Sequence[Target]]
     ) -> None:
         hint = CutHint()
         with (
@@ -225,34 +241,44 @@ class _Sweeps:
     def _explain_batch(
         self,
         batch: Sequence[tuple[int, np.ndarray]],
-        choose: Callable[[Tensor], Sequence[int | list[int]]],
+        choose: Callable[[Tensor], Sequence[Target]],
     ) -> None:
         indices = [index for index, _ in batch]
         x = self.model.preprocess.tensor(
             np.stack([frames for _, frames in batch]), self.model.device
-        )
+        ).to(self.model.dtype)
 
-        def note_and_choose(outputs: Any) -> Sequence[int | list[int]]:
+        def note_and_choose(outputs: Any) -> Sequence[Target]:
             logits = _logits(outputs, len(self.model.labels))
-            self.probabilities[indices] = logits.softmax(1).cpu().numpy()
+            self.probabilities[indices] = shares(logits, self.model.score).cpu().numpy()
             return choose(logits)
 
         request = replace(self.request, batch_size=self.halving.size)
-        _, found = evaluate(self.model.module, x, request, note_and_choose, self.chains)
+        outputs, found = evaluate(self.model.module, x, request, note_and_choose, self.chains)
+        of_frames = frame_scores(outputs)
+        if of_frames is not None:
+            of_frames = shares(of_frames.float(), self.model.score).cpu()
         for maps in found:
-            self._keep(indices, maps)
+            self._keep(indices, maps, of_frames)
 
-    def _keep(self, indices: list[int], maps: TargetMaps) -> None:
-        assert maps.class_ids is not None  # every target here is a class
+    def _keep(self, indices: list[int], maps: TargetMaps, of_frames: Tensor | None) -> None:
+        if maps.class_ids is None:
+            number = self.options.targets.index(maps.target)
+            ids = [function_id(number)] * len(indices)
+            self.function_scores[indices, number] = maps.scores.cpu().numpy()
+        else:
+            ids = maps.class_ids.tolist()
         values = [maps.values[slot].cpu() for slot in self.slots]
-        for row, (index, target) in enumerate(zip(indices, maps.class_ids.tolist(), strict=True)):
+        for row, (index, target) in enumerate(zip(indices, ids, strict=True)):
             self.maps[index, target] = [value[row] for value in values]
+            if of_frames is not None and target >= 0:
+                self.frame_scores[index, target] = of_frames[row, :, target].numpy()
 
-    def _candidates(self, logits: Tensor) -> list[int | list[int]]:
+    def _candidates(self, logits: Tensor) -> list[Target]:
         """The classes asked for, else each window's best and the best of the clip so far."""
-        if self.asked:
-            return list(self.asked)
-        options, classes = self.options, logits.shape[1]
+        options, classes, functions = self.options, logits.shape[1], list(self.options.targets)
+        if self.asked or functions:
+            return [*self.asked, *functions]
         wanted = min(options.top_k + options.contrast, classes)
         if options.class_scope == "window":
             worst = [logits.argmin(1).tolist()] if options.worst else []
@@ -264,16 +290,22 @@ class _Sweeps:
 
     def _subjects(self) -> list[Subject]:
         options, scores = self.options, self.probabilities
+        functions = [
+            function_subject(function_id(number), function_name(function), len(scores))
+            for number, function in enumerate(options.targets)
+        ]
         if options.class_scope == "window":
             ranks = [*range(min(options.top_k, scores.shape[1])), *[-1] * options.worst]
-            return [window_subject(scores, rank, options.contrast) for rank in ranks]
-        targets = self.asked or self._best(options.top_k)
+            own = [window_subject(scores, rank, options.contrast) for rank in ranks]
+            return [*own, *functions]
+        targets = self.asked or ([] if functions else self._best(options.top_k))
         if options.worst:
             targets = [*targets, int(scores.mean(0).argmin())]
-        return [
+        classes = [
             class_subject(target, scores, self.model.labels, options.contrast)
             for target in dict.fromkeys(targets)
         ]
+        return [*classes, *functions]
 
     def _best(self, count: int) -> list[int]:
         return np.argsort(-self.probabilities.mean(0), kind="stable")[:count].tolist()
@@ -291,6 +323,7 @@ class _Sweeps:
                 self.input_size[0],
                 self.options.frame_rate or model.frame_rate,
                 model.trained,
+                model.score,
             ),
             labels=model.labels,
             geometry=model.preprocess.geometry(self.clip.height, self.clip.width),
@@ -298,8 +331,16 @@ class _Sweeps:
             frame_indices=frame_indices,
             num_padded=np.array([window.num_padded for window in windows], np.int64),
             probabilities=self.probabilities,
+            function_scores=self.function_scores,
+            functions=tuple(map(function_name, self.options.targets)),
             maps=tuple(
-                build_series(self.subjects, self.maps, self.slots, self._place, self.options.fuse)
+                build_series(
+                    self.subjects,
+                    Found(self.maps, self.frame_scores),
+                    self.slots,
+                    self._place,
+                    self.options.fuse,
+                )
             ),
             span=(self.span.first, self.span.stop),
             options=self.options.as_json(),
@@ -320,19 +361,25 @@ class _Sweeps:
         )
 
     def _place(self, values: Tensor, layer: str) -> CellCentres:
-        return place(values, self.input_size, self.chains[layer], self.options.align)
+        centres = place(values, self.input_size, self.chains[layer], self.options.align)
+        # A slow pathway's cells sit where its frames do among those of the fast one.
+        frames = self.model.packing.frames_of(len(centres.t), self.input_size[0])
+        if frames is None:
+            return centres
+        return replace(centres, t=frames.numpy().astype(np.float64))
 
 
-def _ranked(logits: Tensor, count: int) -> list[int | list[int]]:
+def _ranked(logits: Tensor, count: int) -> list[Target]:
     """The best class of each sample, then the second best of each, and so on."""
     return list(logits.topk(count, 1).indices.T.tolist())
 
 
 def _logits(outputs: Any, classes: int) -> Tensor:
-    if not isinstance(outputs, Tensor) or outputs.ndim != 2 or outputs.shape[1] != classes:
-        shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise UsageError(f"the network put out {shape}, expected (N, {classes}) class scores")
-    logits = outputs.detach().float()
+    logits = class_scores(outputs).detach().float()
+    if logits.shape[1] != classes:
+        raise UsageError(
+            f"the network put out {tuple(logits.shape)}, expected (N, {classes}) class scores"
+        )
     if not logits.isfinite().all():
         raise ClipError("the network put out values that are not finite: check its weights")
     return logits

@@ -32,6 +32,7 @@ class ModelInfo:
     num_frames: int
     frame_rate: Fraction
     trained: bool
+    score: str = "softmax"  # what scores are: softmax, sigmoid or raw
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,10 @@ class MapSeries:
     """The maps of one class, layer and method in every window.
 
     values: float32 (W, T', H', W'), signed, in the units of the class score times activation.
-    class_ids: one a window where each is explained by its own class; class_id is then the one
-    that most windows have.
+    class_id: negative for a function of the network's output (see function_id), whose name is the
+    label. class_ids: one a window where each is explained by its own class; class_id is then the
+    one that most windows have. frame_scores: float32 (W, N) of a network that scores every frame,
+    else None.
     """
 
     class_id: int
@@ -59,6 +62,17 @@ class MapSeries:
     values: Maps
     centres: CellCentres
     class_ids: tuple[int, ...] = ()
+    frame_scores: np.ndarray | None = None
+
+
+def function_id(number: int) -> int:
+    """The class id that stands for the number-th function: -1, -2, ..."""
+    return -1 - number
+
+
+def function_number(class_id: int) -> int:
+    """The inverse of ``function_id``."""
+    return -1 - class_id
 
 
 @dataclass(frozen=True)
@@ -67,8 +81,10 @@ class Explanation:
 
     timeline: the time stamps of every frame of the clip. frame_indices: int64 (W, N), the source
     frames of each window. num_padded: int64 (W,), how many of them repeat the last frame.
-    probabilities: float32 (W, classes). span: source frames [first, stop). notes: what a reader
-    has to know, one line each. seconds: what each stage took.
+    probabilities: float32 (W, classes), or scores of another kind, as model.score says.
+    function_scores: float32 (W, functions), what the targets that are functions put out. span:
+    source frames [first, stop). notes: what a reader has to know, one line each. seconds: what
+    each stage took.
     """
 
     clip: ClipInfo
@@ -84,6 +100,8 @@ class Explanation:
     options: dict[str, Any]
     notes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    function_scores: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    functions: tuple[str, ...] = ()
 
     @property
     def num_windows(self) -> int:
@@ -102,13 +120,43 @@ class Explanation:
         return [Prediction(int(i), self.labels[i], float(mean[i])) for i in best]
 
     def score(self, class_id: int) -> float:
-        """The mean probability of a class over the windows."""
-        return float(self.probabilities[:, class_id].mean())
+        """The mean probability of a class, or the mean score of a function, over the windows."""
+        return float(self.class_scores(class_id).mean())
+
+    def class_scores(self, class_id: int) -> np.ndarray:
+        """(W,) probabilities of a class, or scores of a function."""
+        if class_id < 0:
+            return self.function_scores[:, function_number(class_id)]
+        return self.probabilities[:, class_id]
+
+    def label(self, class_id: int) -> str:
+        """The name of a class or of a function."""
+        return self.functions[function_number(class_id)] if class_id < 0 else self.labels[class_id]
+
+    def shown(self, class_id: int, score: float) -> str:
+        """A score as text: a probability in per cent, any other as a number."""
+        if class_id < 0 or self.model.score == "raw":
+            return f"{score:.3g}"
+        return f"{score:.0%}"
+
+    def scores_of_frames(self, index: int = 0) -> dict[int, float]:
+        """Source frame -> the score that frame alone gave map ``index``'s class.
+
+        Empty for a network that scores clips. A frame in several windows has the mean of them.
+        """
+        scores = self.maps[index].frame_scores
+        if scores is None:
+            return {}
+        frames, where = np.unique(self.frame_indices, return_inverse=True)
+        where = where.reshape(-1)
+        means = np.bincount(where, scores.reshape(-1)) / np.bincount(where)
+        return dict(zip(frames.tolist(), means.tolist(), strict=True))
 
     def window_scores(self, series: MapSeries) -> np.ndarray:
-        """float32 (W,): the probability of the class that a series explains, in each window."""
-        classes = series.class_ids or (series.class_id,) * self.num_windows
-        return self.probabilities[np.arange(self.num_windows), list(classes)]
+        """float32 (W,): the score of what a series explains, in each window."""
+        if not series.class_ids:
+            return self.class_scores(series.class_id)
+        return self.probabilities[np.arange(self.num_windows), list(series.class_ids)]
 
     def blend(self, index: int = 0) -> TimeBlend:
         """How windows and cells of map ``index`` share an instant."""
@@ -158,8 +206,8 @@ class Explanation:
             raise UsageError(f"{os.fspath(path)!r} is not an explanation of video_cam") from error
 
 
-_PLAIN = ("labels", "span", "options", "notes", "seconds")
-_ARRAYS = ("frame_indices", "num_padded", "probabilities")
+_PLAIN = ("labels", "span", "options", "notes", "seconds", "functions")
+_ARRAYS = ("frame_indices", "num_padded", "probabilities", "function_scores")
 
 
 def _to_arrays(explanation: Explanation) -> dict[str, Any]:
@@ -186,6 +234,8 @@ def _to_arrays(explanation: Explanation) -> dict[str, Any]:
     arrays["pts"] = explanation.timeline.pts
     for i, series in enumerate(explanation.maps):
         arrays[f"map_{i}"] = series.values
+        if series.frame_scores is not None:
+            arrays[f"map_{i}_frames"] = series.frame_scores
         for axis in "tyx":
             arrays[f"map_{i}_{axis}"] = getattr(series.centres, axis)
     return {"meta": np.array(json.dumps(meta, default=str)), **arrays}
@@ -203,6 +253,7 @@ def _from_arrays(arrays: dict[str, Any]) -> Explanation:
             centres=CellCentres(
                 **{axis: arrays[f"map_{i}_{axis}"] for axis in "tyx"}, nearest=nearest
             ),
+            frame_scores=arrays.get(f"map_{i}_frames"),
         )
         for i, named in enumerate(meta["maps"])
     )
@@ -220,6 +271,7 @@ def _from_arrays(arrays: dict[str, Any]) -> Explanation:
         options=meta["options"],
         notes=tuple(meta["notes"]),
         seconds=meta["seconds"],
+        functions=tuple(meta["functions"]),
         **{name: arrays[name] for name in _ARRAYS},
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from video_cam.functions import digest_of_code
 from video_cam.look import Look
 from video_cam.models import Classifier
 from video_cam.options import Options
@@ -33,8 +34,10 @@ def fingerprint(
     parts: dict[str, Any] = {
         "version": __version__,
         "clip": _files(clip),
-        "model": [model.name, weights_digest, *model.labels],
+        "model": [model.name, weights_digest, model.code, *model.labels],
+        "input": [model.num_frames, model.frame_rate, model.preprocess, model.packing, model.score],
         "options": options.as_json(),
+        "targets": [digest_of_code(target) for target in options.targets],
         "look": asdict(look),
     }
     text = json.dumps(parts, default=str, sort_keys=True)

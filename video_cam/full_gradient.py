@@ -27,9 +27,8 @@ def full_gradient(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
     layers) have no place and are left out, as in the paper. Raises UsageError for several inputs.
     """
     size = input_size(x)
-    parts = [part for part in shares(model, x, target) if part.ndim > 2]
-    maps = [_psi(part if part.ndim == 5 else part.unsqueeze(2), size) for part in parts]
-    return torch.stack(maps).sum(0)
+    parts = [part for part in shares(model, x, target) if part.ndim > 3]
+    return torch.stack([_psi(_with_time(part, len(x)), size) for part in parts]).sum(0)
 
 
 def shares(model: nn.Module, x: Tensor, target: Target = None) -> list[Tensor]:
@@ -49,6 +48,8 @@ def shares(model: nn.Module, x: Tensor, target: Target = None) -> list[Tensor]:
     found = [leaf.detach() * gradients[0]]
     for (module, _), gradient in zip(outputs, gradients[1:], strict=True):
         if gradient is not None:
+            if isinstance(module, nn.Linear):  # on tokens or frames: (N, ..., K)
+                gradient = gradient.flatten(1, -2).sum(1) if gradient.ndim > 2 else gradient
             found.append(_along_channels(implicit_bias(module), gradient) * gradient)
     return found
 
@@ -63,6 +64,13 @@ def implicit_bias(module: Any) -> Tensor:
     if module.affine:
         gain, beta = gain * module.weight, module.bias
     return (beta - gain * module.running_mean).detach()
+
+
+def _with_time(part: Tensor, samples: int) -> Tensor:
+    """(N, K, H, W) as one frame, (N x T, K, H, W) of frames that were samples as T of them."""
+    if part.ndim == 5:
+        return part
+    return part.unflatten(0, (samples, -1)).transpose(1, 2)
 
 
 @contextmanager

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from video_cam.errors import UsageError
+from video_cam.nested import map_tensors, tensors_in
 
 Unpack = Callable[[Tensor], Tensor]
+Unpacks = Unpack | Mapping[str, Unpack]  # one for all layers, or each layer's own
 
 
 def to_grid(output: Tensor) -> Tensor:
@@ -24,9 +27,18 @@ def to_grid(output: Tensor) -> Tensor:
     )
 
 
-def unpacked(unpack: Unpack, tensor: Tensor, layer: str) -> Tensor:
-    """``unpack(tensor)``, or a UsageError where that is not (N, K, T', H', W')."""
-    grid = unpack(tensor)
+def for_layer(unpack: Unpacks, layer: str) -> Unpack:
+    """The layer's own entry of a table, or the one function for all layers."""
+    if not isinstance(unpack, Mapping):
+        return unpack
+    if layer not in unpack:
+        raise UsageError(f"unpack= has no entry for layer {layer!r}: add one")
+    return unpack[layer]
+
+
+def unpacked(unpack: Unpacks, tensor: Tensor, layer: str) -> Tensor:
+    """The layer's ``unpack`` of a tensor, or a UsageError where that is not (N, K, T', H', W')."""
+    grid = for_layer(unpack, layer)(tensor)
     if grid.ndim != 5:
         raise UsageError(
             f"unpack made {tuple(grid.shape)} of layer {layer!r}, expected (N, K, T, H, W)"
@@ -36,18 +48,35 @@ def unpacked(unpack: Unpack, tensor: Tensor, layer: str) -> Tensor:
 
 def input_size(x: Any) -> tuple[int, int, int]:
     """(T, H, W) of the network's input; of several inputs, that of the one with most frames."""
-    tensors = [x] if isinstance(x, Tensor) else [item for item in x if isinstance(item, Tensor)]
-    sizes = [(*[1] * (5 - tensor.ndim), *tensor.shape[2:]) for tensor in tensors]
+    sizes = [
+        (t.shape[1], *t.shape[3:]) if _time_first(t) else (*[1] * (5 - t.ndim), *t.shape[2:])
+        for t in tensors_in(x)
+    ]
     if not sizes or any(len(size) != 3 for size in sizes):
         raise UsageError("the input must be (N, C, T, H, W) or (N, C, H, W) tensors")
     return max(sizes)
 
 
+def _time_first(x: Tensor) -> bool:
+    """(N, T, 3, H, W): three colours where the frames of (N, 3, T, H, W) would be."""
+    return x.ndim == 5 and x.shape[2] == 3 and x.shape[1] > 4
+
+
 def detached(x: Any) -> Any:
     """The caller's tensors without their graph, packed afresh: some networks change the list."""
-    if isinstance(x, Tensor):
-        # A tensor made in inference mode cannot be saved for backward; its clone can.
-        return x.clone() if x.is_inference() else x.detach()
-    if isinstance(x, (tuple, list)):
-        return type(x)(detached(item) for item in x)
-    return x
+    # A tensor made in inference mode cannot be saved for backward; its clone can.
+    return map_tensors(lambda t: t.clone() if t.is_inference() else t.detach(), x)
+
+
+def run(model: nn.Module, x: Any) -> Any:
+    """``model(x)``; a dict whose keys are names of the forward's parameters is given by name."""
+    if isinstance(x, Mapping) and _are_parameters(model, x):
+        return model(**x)
+    return model(x)
+
+
+def _are_parameters(model: nn.Module, x: Mapping[Any, Any]) -> bool:
+    parameters = inspect.signature(model.forward).parameters.values()
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    names = {p.name for p in parameters}
+    return all(isinstance(key, str) and (takes_any or key in names) for key in x)

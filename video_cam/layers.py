@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from video_cam.capture import frozen_evaluation
 from video_cam.models import Classifier
 from video_cam.options import Options
 from video_cam.sampling import span_of
@@ -43,19 +40,24 @@ def layer_table(path: str, model: Classifier, options: Options) -> Iterator[str]
     _, timeline = probe(path)
     windows = plan_windows(timeline, span_of(timeline, options.start, options.end), model, options)
     size = (len(windows[0].frame_indices), *model.preprocess.crop)
+    grids = model.trace(size)[1]
     shapes = grid_shapes(model, size)
-    found = measure(model.module, list(shapes), size, model.unpack, samples=1)
+    found = measure(model.module, list(shapes), size, grids, samples=1)
     yield (
         f"{'layer':32s} {'output (N, K, T, H, W)':28s} "
         f"{'frames: cells, apart, each sees':>32s} {'pixels: apart, each sees':>25s}"
     )
+    marks = {model.when: "  <- when", model.layer: "  <- default"}
     table = {name: _resolutions(shape, found.get(name), size) for name, shape in shapes.items()}
     for name, shape in shapes.items():
         t, y, _ = table[name]
-        mark = "  <- default" if name == model.layer else ""
+        tokens = f"  {grids[name]}" if grids[name].axes == "tokens" else ""
         in_time = f"{t.cells:d}, {t.spacing:.1f}, {t.width:.1f}"
         in_space = f"{y.spacing:.1f}, {y.width:.1f}"
-        yield f"{name:32s} {tuple(shape)!s:28s} {in_time:>32s} {in_space:>25s}{mark}"
+        yield (
+            f"{name:32s} {tuple(shape)!s:28s} {in_time:>32s} {in_space:>25s}"
+            f"{tokens}{marks.get(name, '')}"
+        )
     yield from advice(table, model.layer, size)
 
 
@@ -115,25 +117,8 @@ def _resolutions(
 
 def grid_shapes(model: Classifier, size: tuple[int, int, int]) -> dict[str, torch.Size]:
     """Module name -> shape (1, K, T', H', W') of its output for a (T, H, W) input, as they run."""
-    shapes: dict[str, torch.Size] = {}
-
-    def note(name: str, output: Any) -> None:
-        if isinstance(output, Tensor) and output.ndim in (4, 5):
-            shapes[name] = model.unpack(output).shape
-
-    names = {module: name for name, module in model.module.named_modules() if name}
-    handles = [module.register_forward_hook(_noting(note, name)) for module, name in names.items()]
-    try:
-        with frozen_evaluation(model.module), torch.inference_mode():
-            model.module(torch.zeros(1, 3, *size, device=model.device))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return shapes
-
-
-def _noting(note: Any, name: str) -> Any:
-    def hook(_module: nn.Module, _arguments: tuple[Any, ...], output: Any) -> None:
-        note(name, output)
-
-    return hook
+    seen, grids = model.trace(size)
+    return {
+        name: fold(torch.empty(seen[name].shape, device="meta")).shape
+        for name, fold in grids.items()
+    }

@@ -1,9 +1,10 @@
-"""Tensors inside tuples, lists and dictionaries, and the rows that belong to one sample."""
+"""Tensors inside tuples, lists, dictionaries and dataclasses, and the rows of one sample."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, MutableMapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -23,6 +24,12 @@ def map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
         for key, item in value.items():
             packed[key] = map_tensors(function, item)
         return packed
+    if is_dataclass(value) and not isinstance(value, type):
+        twin = copy.copy(value)
+        for field in fields(value):  # of a frozen one too
+            item = map_tensors(function, getattr(value, field.name))
+            object.__setattr__(twin, field.name, item)
+        return twin
     return value
 
 
@@ -36,6 +43,9 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, MutableMapping):
         for item in value.values():
             yield from tensors_in(item)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield from tensors_in(getattr(value, field.name))
 
 
 def is_plain(value: Any) -> bool:

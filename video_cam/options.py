@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -19,12 +20,15 @@ from video_cam.choices import (
     SAMPLING,
 )
 from video_cam.errors import UsageError
+from video_cam.functions import find_function, function_name
 from video_cam.names import as_tuple, check_names
 from video_cam.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from video_cam.cam import Request
-    from video_cam.grids import Unpack
+    from video_cam.grids import Unpacks
 
 # They change how fast a result is made, not what it is.
 _SPEED = ("batch_size",)
@@ -35,7 +39,10 @@ _POSITIVE = ("top_k", "num_frames", "frame_rate", "window_stride", "max_channels
 class Options:
     """What to explain and how; the names are the command's.
 
-    class_ids: ids or names; empty for the top_k classes of the whole clip. num_frames,
+    layers: module names, patterns, positions from the back, "where" or "when"; None for the
+    network's own. conv_backcount: convolutions from the back, 1 is the last. class_ids: ids or
+    names; empty for the top_k classes of the whole clip. targets: functions of the network's
+    output, or file.py:function; where one is given, classes are those asked for. num_frames,
     frame_rate: None for the network's own. window_stride: samples from one window's start to the
     next, None for half a window. start, end: seconds. split_scenes: no window runs across a cut.
     class_scope: explain the clip's best classes in every window, or each window's own. contrast:
@@ -44,8 +51,10 @@ class Options:
     """
 
     methods: tuple[str, ...] = ("gradcam",)
-    layers: tuple[str, ...] | None = None
+    layers: tuple[str | int, ...] | None = None
+    conv_backcount: tuple[int, ...] = ()
     class_ids: tuple[int | str, ...] = ()
+    targets: tuple[Callable[[Any], Tensor], ...] = ()
     top_k: int = 1
     worst: bool = False
     sampling: str = "windows"
@@ -81,6 +90,9 @@ class Options:
         self._check_combinations()
         if not self.methods or self.layers == ():
             raise UsageError("no method or no layer is named: give at least one, or leave it out")
+        for target in self.targets:
+            if not callable(target):
+                raise UsageError(f"target {target!r} must be a function of the network's output")
         for name in ("start", "end"):
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
@@ -107,11 +119,11 @@ class Options:
 
     def as_json(self) -> dict[str, Any]:
         """Everything that changes the result, in JSON's types."""
-        values = {k: v for k, v in asdict(self).items() if k not in _SPEED}
-        return {k: _plain(v) for k, v in values.items()}
+        names = [field.name for field in fields(self) if field.name not in _SPEED]
+        return {name: _plain(getattr(self, name)) for name in names}
 
     def request(
-        self, layers: tuple[str, ...], unpack: Unpack, progress: Progress = silent
+        self, layers: tuple[str, ...], unpack: Unpacks, progress: Progress = silent
     ) -> Request:
         """What is asked of each window."""
         from video_cam.cam import Request
@@ -129,10 +141,12 @@ def _python_number(value: Any) -> Any:
 def _plain(value: Any) -> Any:
     if isinstance(value, Fraction):
         return str(value)
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return function_name(value) if callable(value) else value
 
 
-_NAMES = ("methods", "layers", "class_ids")
+_NAMES = ("methods", "layers", "class_ids", "conv_backcount", "targets")
 
 
 def make_options(values: dict[str, Any]) -> Options:
@@ -145,6 +159,10 @@ def make_options(values: dict[str, Any]) -> Options:
     for name in set(_NAMES) & set(frozen):
         if frozen[name] is not None:
             frozen[name] = tuple(map(_python_number, as_tuple(frozen[name])))
+    frozen["targets"] = tuple(
+        find_function(target) if isinstance(target, str) else target
+        for target in frozen.get("targets", ())
+    )
     if isinstance(frozen.get("frame_rate"), int | float):
         # Nobody's frame rate is finer than a thousandth of a frame in a hundred seconds.
         frozen["frame_rate"] = Fraction(frozen["frame_rate"]).limit_denominator(100_000)

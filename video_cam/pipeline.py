@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from video_cam.capture import find_module
 from video_cam.explain import explain_with
 from video_cam.gradient_pictures import PICTURES, write_gradients
 from video_cam.labels import class_id
@@ -21,8 +20,8 @@ from video_cam.render import render_with
 
 def check(model: Classifier, options: Options) -> None:
     """Raise UsageError for what would fail on every clip, before work on the first one."""
-    for layer in options.layers or ():
-        find_module(model.module, layer)
+    size = (options.num_frames or model.num_frames, *model.preprocess.crop)
+    model.layers(size, options.layers, options.conv_backcount)
     for wanted in options.class_ids:
         class_id(wanted, model.labels)
 

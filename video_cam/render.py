@@ -38,6 +38,7 @@ from video_cam.output import replace_folder
 from video_cam.painting import MapPainter
 from video_cam.progress import Progress, silent
 from video_cam.report.assets import FOLDER
+from video_cam.report.comparison import write_comparison
 from video_cam.report.figure import evenly, figure
 from video_cam.report.page import thumbnail_name, write_page
 from video_cam.report.sheet import contact_sheet
@@ -48,6 +49,8 @@ from video_cam.video import CleanCopy, FrameReader, VideoWriter, probe
 from video_cam.video import Frame as SourceFrame
 
 LONGEST_PANEL = 640  # pixels of a keyframe's panel
+COMPARISON = "comparison.png"
+COMPARED_PICTURE = 480
 CONTACT_SHEET_PICTURES = 30
 THUMBNAIL = 320
 KEYFRAME_THUMBNAIL = 160
@@ -99,6 +102,8 @@ def render_with(
         explanation.save(folder / "explanation.npz")
         summary = summarise(explanation, drawn.keyframes, drawn.videos, drawn.notes)
         summary.update(marks or {})
+        if (folder / COMPARISON).exists():
+            summary["files"]["comparison"] = COMPARISON
         if also is not None:
             summary["files"].update(also(folder))
         summary["files"]["figures"] = _figures(path, explanation, folder, look)
@@ -177,6 +182,7 @@ class _Drawing:
         first, stop = self.span
         self.seconds = self.timeline.pts[first:stop] * float(self.timeline.time_base)
         self.masses = [painter.measure(self.seconds) for painter in self.painters]
+        self.compared = self._strongest()
 
     def run(self) -> Drawn:
         first, stop = self.span
@@ -203,6 +209,8 @@ class _Drawing:
                 if is_keyframe:
                     saving.call(_save_png, self.folder / _png(frame.index), rows)
                     saving.call(self._save_thumbnail, frame.index, rgb)
+                if frame.index == self.compared:
+                    self._compare(rows)
                 if frame.index in self.on_sheet:
                     thumbnails.append(fit(rows[0][2], THUMBNAIL))
                 step(1)
@@ -223,6 +231,22 @@ class _Drawing:
     def _save_thumbnail(self, index: int, rgb: Frame) -> None:
         small = fit(crop(rgb, self.painters[0].box), KEYFRAME_THUMBNAIL)
         save_picture(self.folder / thumbnail_name(index), small)
+
+    def _strongest(self) -> int | None:
+        """The saved keyframe with most of the first map's mass; none where one map is all."""
+        if len(self.painters) < 2:
+            return None
+        masses = self.masses[0][[index - self.span[0] for index in self.saved]]
+        return self.saved[int(masses.argmax())]
+
+    def _compare(self, rows: list[tuple[Frame, Frame, Frame]]) -> None:
+        source, overlays = rows[0][0], [painted for _, _, painted in rows]
+        write_comparison(
+            self.folder / COMPARISON,
+            self.explanation.maps,
+            fit(source, COMPARED_PICTURE),
+            [fit(painted, COMPARED_PICTURE) for painted in overlays],
+        )
 
     def _best(self, thumbnails: list[Frame]) -> Frame:
         """Of the contact sheet's pictures the one with the largest map mass."""
@@ -245,7 +269,9 @@ class _Drawing:
 
     def _caption(self, painter: MapPainter, seconds: float) -> list[str]:
         series, probability = painter.series, painter.probability(seconds)
-        share = "not seen" if probability is None else f"{probability:.0%}"
+        share = "not seen"
+        if probability is not None:
+            share = self.explanation.shown(series.class_id, probability)
         parts = [painter.label(seconds), f"{share}   {seconds:.2f} s"]
         # One map needs no name; several do.
         return parts if len(self.painters) == 1 else [*parts, f"{series.method} {series.layer}"]
@@ -288,15 +314,20 @@ class _Drawing:
         writer.write(stitch(layouts[self.look.layout]), frame.pts - start, duration)
 
     def _keyframes(self) -> list[dict[str, Any]]:
-        """importance: the map's mass in the frame, as a share of its largest in the clip."""
+        """importance: the map's mass in the frame, as a share of its largest in the clip.
+
+        score: what the frame alone gave the class, None of a network that scores clips.
+        """
         mass, first = self.masses[0], self.span[0]
         peak = mass.max() or 1.0
+        scores = self.explanation.scores_of_frames()
         return [
             {
                 "file": _png(index),
                 "frame_index": index,
                 "pts_seconds": float(self.timeline.pts_seconds(index)),
                 "importance": float(mass[index - first] / peak),
+                "score": scores.get(index),
             }
             for index in self.saved
         ]

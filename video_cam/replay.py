@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from video_cam.capture import find_module
 from video_cam.errors import UsageError
+from video_cam.grids import run
 from video_cam.nested import map_tensors, sample_rows, tensors_in
 from video_cam.recording import Call, Record, Recorder, calls_replaced, own_call
 
@@ -107,7 +108,7 @@ class Replay:
         batch = self._batch_of(altered, sample)
         answers = _Answers(self, altered, batch, sample)
         with torch.inference_mode(), calls_replaced(answers.calls()):
-            outputs = self.model(answers.rows(self._x))
+            outputs = run(self.model, answers.rows(self._x))
         self._check(outputs, batch)
         return outputs
 

@@ -17,7 +17,7 @@ from torch.nn.functional import interpolate
 
 from video_cam.capture import frozen_evaluation
 from video_cam.errors import UsageError
-from video_cam.grids import Unpack, to_grid, unpacked
+from video_cam.grids import Unpacks, run, to_grid, unpacked
 from video_cam.nested import map_tensors, sample_rows
 from video_cam.progress import Progress, Step, silent
 from video_cam.replay import Replay
@@ -29,7 +29,7 @@ def ablation_weights(
     recorded: Replay,
     score: Score,
     *,
-    unpack: Unpack = to_grid,
+    unpack: Unpacks = to_grid,
     batch_size: int = 16,
     progress: Progress = silent,
 ) -> Tensor:
@@ -111,7 +111,7 @@ def _ablation_row(
     return weights
 
 
-def _cells(activation: Tensor, unpack: Unpack, layer: str) -> Tensor:
+def _cells(activation: Tensor, unpack: Unpacks, layer: str) -> Tensor:
     """Which elements of one sample's flat activation make up each channel: int64 (K, P)."""
     # What unpack does to the elements' numbers it does to the elements. float64 holds them all.
     numbers = torch.arange(activation.numel(), dtype=torch.float64).reshape(activation.shape)
@@ -150,7 +150,7 @@ def _score_row(
     scores = []
     for part in distinct.split(batch_size):
         masks = part.reshape(-1, 1, *channels.shape[1:])
-        outputs = model(map_tensors(partial(masked_inputs, channels=masks), x))
+        outputs = run(model, map_tensors(partial(masked_inputs, channels=masks), x))
         scores.append(_scores(score, outputs, sample, len(part)))
         step(len(part))
     raw = torch.cat(scores)

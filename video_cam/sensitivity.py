@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from models3d import draw_clip
 from video_cam.capture import find_module, frozen_evaluation
+from video_cam.grids import Unpacks, for_layer
 
 DISTURBANCE = 1e-2  # of an input of unit variance: small beside the kinks of ReLUs
 FIRST_SEED = 3_000_000
@@ -44,7 +45,7 @@ def measure(
     model: nn.Module,
     layers: Sequence[str],
     size: Sequence[int],
-    unpack: Callable[[Tensor], Tensor],
+    unpack: Unpacks,
     samples: int | None = None,
 ) -> dict[str, Reaches]:
     """The reach of every layer's cells for an input (1, 3, *size) = (1, 3, T, H, W).
@@ -140,7 +141,7 @@ def _run(
     model: nn.Module,
     x: Tensor,
     layers: Sequence[str],
-    unpack: Callable[[Tensor], Tensor],
+    unpack: Unpacks,
     take: Callable[[str, Tensor], None],
 ) -> None:
     """Run the network; ``take`` gets each layer's output as a float32 grid (1, K, T', H', W')."""
@@ -149,7 +150,7 @@ def _run(
         if isinstance(output, (tuple, list)):
             output = next((item for item in output if isinstance(item, Tensor)), None)
         if isinstance(output, Tensor) and output.ndim in (3, 4, 5):
-            grid = unpack(output)
+            grid = for_layer(unpack, layer)(output)
             if grid.ndim == 5:
                 # A copy: what follows may change the output in place.
                 take(layer, grid.detach().float().clone())

@@ -60,20 +60,36 @@ def window_subject(probabilities: np.ndarray, rank: int, contrast: bool) -> Subj
     return Subject(tuple(ranked[:, rank].tolist()), label, rivals, "window")
 
 
+def function_subject(function_id: int, name: str, num_windows: int) -> Subject:
+    """A function of the network's output."""
+    return Subject((function_id,) * num_windows, name)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in the windows.
+
+    maps: (window, class id) -> one (T', H', W') map a slot. frame_scores: (window, class id) ->
+    (N,), of networks that score every frame.
+    """
+
+    maps: dict[tuple[int, int], list[Tensor]]
+    frame_scores: dict[tuple[int, int], np.ndarray]
+
+
 def build_series(
     subjects: Sequence[Subject],
-    maps: dict[tuple[int, int], list[Tensor]],
+    found: Found,
     slots: Sequence[Slot],
     place: Callable[[Tensor, str], CellCentres],
     fuse: str | None,
 ) -> Iterator[MapSeries]:
     """The series of every subject, layer and method, or of every subject and method if fused.
 
-    maps: (window, class id) -> one (T', H', W') map a slot. place: a series' values and its layer
-    -> where the cells sit.
+    place: a series' values and its layer -> where the cells sit.
     """
     for subject in subjects:
-        own = [_series(subject, maps, i, slot, place) for i, slot in enumerate(slots)]
+        own = [_series(subject, found, i, slot, place) for i, slot in enumerate(slots)]
         if fuse is None:
             yield from own
             continue
@@ -83,11 +99,12 @@ def build_series(
 
 def _series(
     subject: Subject,
-    maps: dict[tuple[int, int], list[Tensor]],
+    found: Found,
     index: int,
     slot: Slot,
     place: Callable[[Tensor, str], CellCentres],
 ) -> MapSeries:
+    maps = found.maps
     values = torch.stack([maps[w, c][index] for w, c in enumerate(subject.class_ids)])
     if subject.rivals:
         values = values - torch.stack([maps[w, c][index] for w, c in enumerate(subject.rivals)])
@@ -101,7 +118,15 @@ def _series(
         values.numpy(),
         place(values, layer),
         ids if subject.scope == "window" else (),
+        _frame_scores(subject, found),
     )
+
+
+def _frame_scores(subject: Subject, found: Found) -> np.ndarray | None:
+    """float32 (W, N); None of a network that scores clips, and of functions."""
+    rows = [found.frame_scores.get(key) for key in enumerate(subject.class_ids)]
+    known = [row for row in rows if row is not None]
+    return np.stack(known) if len(known) == len(rows) else None
 
 
 def _product(shares: list[Maps]) -> Maps:
@@ -131,7 +156,14 @@ def fused(series: Sequence[MapSeries], how: str) -> MapSeries:
     first = series[0]
     layer = f"{how} of " + " and ".join(one.layer for one in series)
     return MapSeries(
-        first.class_id, first.label, layer, first.method, values, centres, first.class_ids
+        first.class_id,
+        first.label,
+        layer,
+        first.method,
+        values,
+        centres,
+        first.class_ids,
+        first.frame_scores,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from video_cam.console import Voice
 from video_cam.errors import UsageError
@@ -40,10 +40,41 @@ def load(parsed: argparse.Namespace, voice: Voice) -> Classifier:
 
     device = device_of(parsed, voice)
     model = load_model(
-        parsed.model, parsed.weights, labels=parsed.labels, device=device, say=voice.say
+        parsed.model,
+        parsed.weights,
+        labels=parsed.labels,
+        device=device,
+        say=voice.say,
+        trust_checkpoint=parsed.trust_checkpoint,
+        **input_of(parsed),
     )
-    voice.say(f"model {model.name} ({model.weights}) on {model.device}")
+    default = _default_layer(model, options_of(parsed))
+    voice.say(f"model {model.name} ({model.weights}) on {model.device}{default}")
     return model
+
+
+def input_of(parsed: argparse.Namespace) -> dict[str, Any]:
+    """What is said about the network's input, as load_model takes it."""
+    size = parsed.size
+    if size is not None and len(size) > 2:
+        raise UsageError(f"--size {size} must be one side, or height and width")
+    return {
+        "num_frames": parsed.num_frames,
+        "frame_rate": parsed.frame_rate,
+        "size": None if size is None else (size[0], size[-1]),
+        "mean": None if parsed.mean is None else tuple(parsed.mean),
+        "std": None if parsed.std is None else tuple(parsed.std),
+        "layout": parsed.layout_in,
+        "score": parsed.score,
+    }
+
+
+def _default_layer(model: Classifier, options: Options) -> str:
+    """The layer that was chosen for the user, and how its output was read."""
+    if options.layers or options.conv_backcount or not model.layer:
+        return ""
+    size = (options.num_frames or model.num_frames, *model.preprocess.crop)
+    return f", layer {model.layer} ({model.layers(size).folds[model.layer]})"
 
 
 def device_of(parsed: argparse.Namespace, voice: Voice) -> str:

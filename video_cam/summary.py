@@ -85,7 +85,8 @@ def _targets(explanation: Explanation) -> list[dict[str, Any]]:
         {
             "class_id": series.class_id,
             "label": series.label,
-            "score": float(explanation.window_scores(series).mean()),
+            "score": (score := float(explanation.window_scores(series).mean())),
+            "shown": explanation.shown(series.class_id, score),
         }
         for series in found.values()
     ]

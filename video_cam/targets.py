@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from video_cam.errors import UsageError
+from video_cam.outputs import class_scores
 
 Target = int | Sequence[int] | Callable[[Any], Tensor] | None
 
@@ -17,14 +18,15 @@ SIMILAR_CLASSES = 3
 
 
 def target_scores(outputs: Any, target: Target) -> tuple[Tensor, Tensor | None]:
-    """The (N,) scores a target names in the network's (N, classes) outputs, and its class ids.
+    """The (N,) scores a target names in the network's outputs, and its class ids.
 
     A target is None (each sample's best class), a class id, one id per sample, or a function from
-    the outputs to the scores, which has no class ids.
+    the outputs to the scores, which has no class ids. Class scores are found as ``class_scores``
+    finds them.
     """
     if callable(target):
-        return target(outputs), None
-    _check_class_axis(outputs)
+        return _function_scores(target, outputs), None
+    outputs = class_scores(outputs)
     batch, classes = outputs.shape
     if target is None:
         class_ids = outputs.detach().argmax(1)
@@ -49,9 +51,11 @@ def finer_scores(outputs: Any, class_ids: Tensor | None) -> Tensor:
     The mean of y_c - y_d over the SIMILAR_CLASSES classes d whose scores are nearest to y_c,
     weighted by their probabilities (Zhang et al. 2025, eq. 6).
     """
-    _check_class_axis(outputs)
+    outputs = class_scores(outputs)
     if class_ids is None:
         raise UsageError("finercam compares classes: give the target as a class id")
+    if outputs.shape[1] < 2:
+        raise UsageError("finercam compares classes, and this network has one score only")
     own = outputs.gather(1, class_ids[:, None])  # (N, 1)
     order = (outputs - own).detach().abs().argsort(dim=1, stable=True)
     others = order[:, 1 : 1 + SIMILAR_CLASSES]
@@ -60,10 +64,15 @@ def finer_scores(outputs: Any, class_ids: Tensor | None) -> Tensor:
     return (weights * differences).sum(1) / (weights.sum(1) + 1e-9)
 
 
-def _check_class_axis(outputs: Any) -> None:
-    if not isinstance(outputs, Tensor) or outputs.ndim != 2:
-        shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+def _function_scores(target: Callable[[Any], Tensor], outputs: Any) -> Tensor:
+    scores = target(outputs)
+    if isinstance(scores, Tensor) and scores.ndim == 0:
+        return scores.unsqueeze(0)  # of one sample
+    if not isinstance(scores, Tensor) or scores.ndim != 1:
+        made = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        name = getattr(target, "__name__", "target")
         raise UsageError(
-            f"the network put out {shape}, expected (N, classes): give the target as a function "
-            "from its output to (N,) scores"
+            f"target {name} made {made} of the network's output, expected (N,) scores, one for "
+            "each sample"
         )
+    return scores

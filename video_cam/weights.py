@@ -26,8 +26,9 @@ class WeightsUnavailable(UsageError):
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """A state dict from .safetensors, or from a PyTorch file loaded with weights_only=True.
 
-    One nested under "state_dict", "model_state_dict" or "model" is found, and a "module." prefix
-    on every name is removed. Raises UsageError for a file that holds something else.
+    One nested under "state_dict", "model_state_dict", "model_state" or "model" is found, and a
+    "module." prefix on every name is removed. Raises UsageError for a file that holds something
+    else.
     """
     try:
         if path.suffix == ".safetensors":
@@ -54,7 +55,7 @@ def download(model: str, entry: Any) -> dict[str, Tensor]:
     """
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
     if not cached.exists():
-        reason = _why_no_download(entry.url)
+        reason = why_no_download(entry.url)
         if reason:
             raise WeightsUnavailable(
                 f"weights {entry.name} of {model} are not at {cached} and cannot be downloaded "
@@ -90,7 +91,7 @@ def fit_state_dict(module: nn.Module, state: Mapping[str, Tensor], name: str) ->
     module.load_state_dict(dict(state))
 
 
-def _why_no_download(url: str) -> str | None:
+def why_no_download(url: str) -> str | None:
     """None where a download of ``url`` starts in time, else the reason in a few words."""
     answers: queue.Queue[str | None] = queue.Queue()
 
@@ -111,7 +112,7 @@ def _why_no_download(url: str) -> str | None:
 
 
 def _plain_state_dict(content: Any, path: Path) -> dict[str, Tensor]:
-    for key in ("state_dict", "model_state_dict", "model"):
+    for key in ("state_dict", "model_state_dict", "model_state", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping) or not content or not _all_tensors(content):

@@ -21,6 +21,8 @@ def plan_windows(
 ) -> list[Window]:
     """The windows that ``options`` ask for, by default with the network's own numbers."""
     num_frames = options.num_frames or model.num_frames
+    if model.framewise and options.num_frames is None:  # a still image is one frame
+        num_frames = min(num_frames, span.stop - span.first)
     if options.sampling == "uniform":
         return sample_uniform(timeline, span, num_frames=num_frames)
     return sample_windows(
@@ -28,7 +30,9 @@ def plan_windows(
         span,
         num_frames=num_frames,
         frame_rate=options.frame_rate or model.frame_rate,
-        window_stride=options.window_stride or max(num_frames // 2, 1),
+        # Frames that are scored one by one are the same in every window.
+        window_stride=options.window_stride
+        or (num_frames if model.framewise else max(num_frames // 2, 1)),
     )
 
 

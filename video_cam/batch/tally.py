@@ -76,7 +76,7 @@ class Tally:
             return
         for note in row.notes:
             console.say(f"note: {note}")
-        targets = ", ".join(f"{t['label']} {t['score']:.0%}" for t in row.targets)
+        targets = ", ".join(f"{t['label']} {t['shown']}" for t in row.targets)
         console.say(f"{row.clip}: {targets}; {row.seconds:.1f} s; see {page}")
 
     def _write(self) -> None:

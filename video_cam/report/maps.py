@@ -91,7 +91,7 @@ def class_scores(explanation: Explanation, class_ids: list[int]) -> np.ndarray:
     """(classes, F): each class's probability in the windows around every frame of the span."""
     blend, (first, stop) = explanation.blend(0), explanation.span
     seconds = explanation.timeline.pts[first:stop] * float(explanation.timeline.time_base)
-    probabilities = explanation.probabilities[:, class_ids]
+    probabilities = np.stack([explanation.class_scores(c) for c in class_ids], 1)
     scores = np.zeros((len(seconds), len(class_ids)))
     for i, instant in enumerate(seconds.tolist()):
         for window, share, _ in blend.weights(instant):

@@ -34,15 +34,17 @@ def draw_timeline(
         # A window's score stands at its middle, with a bar as long as the window.
         scores.errorbar(
             (windows[:, 0] + windows[:, -1]) / 2,
-            explanation.probabilities[:, class_id],
+            explanation.class_scores(class_id),
             xerr=(windows[:, -1] - windows[:, 0]) / 2,
             marker="o",
             markersize=4,
             linewidth=1.5,
             elinewidth=0.5,
-            label=_short(explanation.labels[class_id]),
+            label=_short(explanation.label(class_id)),
         )
-    scores.set(ylabel="class probability", ylim=(-0.03, 1.03))
+    scores.set(ylabel=_axis_label(explanation))
+    if explanation.model.score != "raw" and not explanation.functions:
+        scores.set_ylim(-0.03, 1.03)
     scores.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
     first = explanation.maps[0]
     own = [(one, mass) for one, mass in zip(explanation.maps, all_masses, strict=True)
@@ -72,6 +74,12 @@ def _classes(explanation: Explanation) -> list[int]:
     targets = [series.class_id for series in explanation.maps]
     best = [prediction.class_id for prediction in explanation.predictions(_SCORES_SHOWN)]
     return list(dict.fromkeys([*targets, *best]))[: max(_SCORES_SHOWN, len(set(targets)))]
+
+
+def _axis_label(explanation: Explanation) -> str:
+    if explanation.functions or explanation.model.score == "raw":
+        return "score"
+    return "class probability"
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,131 @@
+"""A network of the user's own: from a factory in a file or a package, or from a saved file."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from video_cam.errors import UsageError
+from video_cam.functions import find_function
+from video_cam.networks.row import IMAGENET_MEAN, IMAGENET_STD, Row
+from video_cam.transforms import Preprocess
+
+SIDE = 224
+# What a network of one's own is given where nothing else is said.
+OWN = Row(
+    build=lambda classes: nn.Identity(),
+    pretrained={},
+    labels=(),
+    num_frames=16,
+    frame_rate=Fraction(15),
+    preprocess=Preprocess((SIDE, SIDE), (SIDE, SIDE), IMAGENET_MEAN, IMAGENET_STD),
+)
+SAVED_SUFFIXES = (".pt", ".pth", ".pt2", ".ckpt", ".bin")
+
+
+def is_saved(text: str) -> bool:
+    """Whether ``text`` is the path of a saved network."""
+    return text.endswith(SAVED_SUFFIXES)
+
+
+def build(spec: str) -> nn.Module:
+    """The network that ``package.module:factory`` or ``file.py:factory`` makes without arguments.
+
+    Raises UsageError where the module or the name does not exist, where it raises, and where it
+    returns no nn.Module.
+    """
+    factory = find_function(spec)
+    if isinstance(factory, nn.Module):
+        return factory
+    try:
+        module = factory()
+    except Exception as error:
+        raise UsageError(
+            f"{spec} raised {type(error).__name__}: {_first_line(error)}; it is called without "
+            "arguments and has to return an nn.Module (--debug shows where)"
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"{spec} returned a {type(module).__name__}, expected an nn.Module")
+    return module
+
+
+def load_saved(path: Path, trust: bool = False) -> nn.Module:
+    """A network from a torch.export program (.pt2), or a whole saved module where ``trust`` is set.
+
+    A saved module runs code when it is loaded, so it has to be trusted. Raises UsageError for a
+    file that holds something else, with what to do instead.
+    """
+    if not path.is_file():
+        raise UsageError(f"no such file: {str(path)!r}")
+    if _is_script(path):
+        raise UsageError(
+            f"{str(path)!r} is TorchScript, whose layers run inside an interpreter that shows "
+            "nothing of them: give the network as file.py:factory, with its weights from "
+            "torch.save(torch.jit.load(...).state_dict(), 'weights.pth')"
+        )
+    if path.suffix == ".pt2":
+        return _load_exported(path)
+    return _load_module(path, trust)
+
+
+def _load_exported(path: Path) -> nn.Module:
+    try:
+        return torch.export.unflatten(torch.export.load(path))
+    except Exception as error:
+        raise UsageError(
+            f"{str(path)!r} cannot be read as a torch.export program ({type(error).__name__}): "
+            "save it with torch.export.save"
+        ) from error
+
+
+def _load_module(path: Path, trust: bool) -> nn.Module:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if not trust:
+            raise UsageError(
+                f"{str(path)!r} holds a whole network, and loading it runs the code in it: add "
+                "--trust-checkpoint if you trust where it comes from"
+            ) from error
+        content = _load_trusted(path)
+    except Exception as error:
+        raise UsageError(
+            f"{str(path)!r} cannot be read ({type(error).__name__}): expected a saved nn.Module "
+            "or a torch.export program (.pt2)"
+        ) from error
+    if isinstance(content, dict) and isinstance(content.get("model"), nn.Module):
+        content = content["model"]
+    if not isinstance(content, nn.Module):
+        raise UsageError(
+            f"{str(path)!r} holds weights without a network: give it to --weights, and --model "
+            "NAME or file.py:factory for the network they belong to"
+        )
+    return content
+
+
+def _load_trusted(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=False)
+    except Exception as error:
+        raise UsageError(
+            f"{str(path)!r} cannot be loaded ({type(error).__name__}: {_first_line(error)}): the "
+            "code of its classes has to be importable; better give file.py:factory and --weights"
+        ) from error
+
+
+def _is_script(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.split("/")[1:2] == ["constants.pkl"] for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

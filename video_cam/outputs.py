@@ -1,0 +1,79 @@
+"""What networks put out: class scores, whatever they come wrapped in, and shares of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from video_cam.errors import UsageError
+
+_NAMES = ("logits", "scores", "output", "out", "predictions", "pred", "y")
+
+
+def class_scores(outputs: Any) -> Tensor:
+    """(N, classes) scores of a clip; where a network scores every frame, their mean.
+
+    Takes (N, classes), (N, classes, 1, 1, 1), (N, T, classes) or (N,), one score; alone, in a
+    tuple or list (the first tensor counts), in a dict, or as an attribute called logits (scores,
+    output, out, ...). Raises UsageError for anything else.
+    """
+    scores = raw_scores(outputs)
+    return scores.mean(1) if scores.ndim == 3 else scores
+
+
+def frame_scores(outputs: Any) -> Tensor | None:
+    """(N, T, classes) of a network that scores every frame, else None."""
+    scores = raw_scores(outputs)
+    return scores if scores.ndim == 3 else None
+
+
+def raw_scores(outputs: Any) -> Tensor:
+    """(N, classes) or (N, T, classes), taken out of what it comes in."""
+    tensor = _tensor_of(outputs)
+    if tensor is None:
+        raise _no_class_axis(type(outputs).__name__)
+    if tensor.ndim > 3 and tensor.shape[2:].numel() == 1:
+        tensor = tensor.flatten(1)
+    if tensor.ndim == 1:
+        tensor = tensor.unsqueeze(1)
+    if tensor.ndim not in (2, 3) or tensor.shape[-1] == 0 or not tensor.is_floating_point():
+        raise _no_class_axis(f"{tuple(tensor.shape)} {tensor.dtype}".replace("torch.", ""))
+    return tensor
+
+
+def shares(scores: Tensor, kind: str) -> Tensor:
+    """Scores (..., classes) as shown: probabilities over the classes, each by itself, or raw."""
+    if kind == "softmax":
+        return scores.softmax(-1)
+    return scores.sigmoid() if kind == "sigmoid" else scores
+
+
+def default_kind(classes: int) -> str:
+    """One score alone is a yes or no; several exclude one another."""
+    return "softmax" if classes > 1 else "sigmoid"
+
+
+def _tensor_of(outputs: Any) -> Tensor | None:
+    if isinstance(outputs, Tensor):
+        return outputs
+    if isinstance(outputs, tuple | list):
+        found = (_tensor_of(item) for item in outputs)
+        return next((tensor for tensor in found if tensor is not None), None)
+    for name in _NAMES:
+        value = outputs.get(name) if isinstance(outputs, Mapping) else getattr(outputs, name, None)
+        if isinstance(value, Tensor):
+            return value
+    if isinstance(outputs, Mapping):
+        tensors = [value for value in outputs.values() if isinstance(value, torch.Tensor)]
+        return tensors[0] if len(tensors) == 1 else None
+    return None
+
+
+def _no_class_axis(what: str) -> UsageError:
+    return UsageError(
+        f"the network put out {what}, expected (N, classes) or (N, T, classes) scores: give the "
+        "target as a function from its output to (N,) scores, or wrap the network in one that does"
+    )
