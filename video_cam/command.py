@@ -102,6 +102,9 @@ def _process(
 def _report(summary: dict[str, Any], folder: Path, seconds: float) -> None:
     for note in summary["notes"]:
         _say(f"note: {note}")
+    for found in (summary["check"], summary["sanity"]):
+        if found:
+            _say(f"check: {found['sentence']}")
     scores = ", ".join(f"{t['label']} {t['score']:.0%}" for t in summary["targets"])
     _say(f"{summary['clip']['path']}: {scores}; {seconds:.1f} s; see {folder / 'index.html'}")
 

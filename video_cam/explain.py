@@ -13,6 +13,7 @@ from torch import Tensor
 
 from video_cam.cam import TargetMaps, evaluate, place
 from video_cam.capture import find_module
+from video_cam.contributions import complete_bias, head_bias
 from video_cam.errors import ClipError, UsageError
 from video_cam.explanation import Explanation, MapSeries, ModelInfo
 from video_cam.labels import class_id
@@ -91,7 +92,8 @@ class _Sweeps:
         self.span = span_of(timeline, options.start, options.end)
         self.windows = plan_windows(timeline, self.span, model, options)
         self.num_damaged = 0
-        self.probabilities = np.zeros((len(self.windows), len(model.labels)), np.float32)
+        self.logits = np.zeros((len(self.windows), len(model.labels)), np.float32)
+        self.probabilities = np.zeros_like(self.logits)
         self.maps: dict[tuple[int, int], list[Tensor]] = {}  # (window, class id) -> layer x method
         self.input_size = (len(self.windows[0].frame_indices), *model.preprocess.crop)
         self.request = options.request(self.layers, model.unpack, progress)
@@ -146,6 +148,7 @@ class _Sweeps:
 
         def note_and_choose(outputs: Any) -> Sequence[int | list[int]]:
             logits = _logits(outputs, len(self.model.labels))
+            self.logits[indices] = logits.cpu().numpy()
             self.probabilities[indices] = logits.softmax(1).cpu().numpy()
             return choose(logits)
 
@@ -208,12 +211,16 @@ class _Sweeps:
     def _series(self) -> tuple[MapSeries, ...]:
         series = []
         for target in self.targets:
+            logits = self.logits[:, target]
+            head = head_bias(self.model.module, target, len(self.model.labels))
             for slot, (layer, method) in enumerate(self.slots):
                 rows = [self.maps[index, target][slot] for index in range(len(self.windows))]
                 values = torch.stack(rows)
                 centres = place(values, self.input_size, self.chains[layer], self.options.align)
                 label = self.model.labels[target]
-                series.append(MapSeries(target, label, layer, method, values.numpy(), centres))
+                maps = values.numpy()
+                bias = complete_bias(maps, logits, head)
+                series.append(MapSeries(target, label, layer, method, maps, centres, logits, bias))
         return tuple(series)
 
     def _notes(self) -> Iterator[str]:

@@ -48,6 +48,8 @@ class MapSeries:
     """The maps of one class, layer and method in every window.
 
     values: float32 (W, T', H', W'), signed, in the units of the class score times activation.
+    logits: float32 (W,), the class's. bias: where the cells of every window and this number add up
+    to its logit; None where they do not.
     """
 
     class_id: int
@@ -56,6 +58,8 @@ class MapSeries:
     method: str
     values: Maps
     centres: CellCentres
+    logits: np.ndarray
+    bias: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class Explanation:
     timeline: the time stamps of every frame of the clip. frame_indices: int64 (W, N), the source
     frames of each window. num_padded: int64 (W,), how many of them repeat the last frame.
     probabilities: float32 (W, classes). span: source frames [first, stop). notes: what a reader
-    has to know, one line each. seconds: what each stage took.
+    has to know, one line each. seconds: what each stage took. check, sanity: what check.py
+    and sanity.py found, where they ran.
     """
 
     clip: ClipInfo
@@ -81,6 +86,8 @@ class Explanation:
     options: dict[str, Any]
     notes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    check: dict[str, Any] | None = None
+    sanity: dict[str, Any] | None = None
 
     @property
     def num_windows(self) -> int:
@@ -149,7 +156,8 @@ class Explanation:
             raise UsageError(f"{os.fspath(path)!r} is not an explanation of video_cam") from error
 
 
-_PLAIN = ("labels", "span", "options", "notes", "seconds")
+_PLAIN = ("labels", "span", "options", "notes", "seconds", "check", "sanity")
+_MAP_PLAIN = ("class_id", "label", "layer", "method", "bias")
 _ARRAYS = ("frame_indices", "num_padded", "probabilities")
 
 
@@ -162,15 +170,13 @@ def _to_arrays(explanation: Explanation) -> dict[str, Any]:
         "clip": asdict(explanation.clip),
         "model": asdict(explanation.model),
         "geometry": asdict(explanation.geometry),
-        "maps": [
-            {"class_id": m.class_id, "label": m.label, "layer": m.layer, "method": m.method}
-            for m in explanation.maps
-        ],
+        "maps": [{name: getattr(m, name) for name in _MAP_PLAIN} for m in explanation.maps],
     }
     arrays: dict[str, Any] = {name: getattr(explanation, name) for name in _ARRAYS}
     arrays["pts"] = explanation.timeline.pts
     for i, series in enumerate(explanation.maps):
         arrays[f"map_{i}"] = series.values
+        arrays[f"map_{i}_logits"] = series.logits
         for axis in "tyx":
             arrays[f"map_{i}_{axis}"] = getattr(series.centres, axis)
     return {"meta": np.array(json.dumps(meta, default=str)), **arrays}
@@ -184,6 +190,7 @@ def _from_arrays(arrays: dict[str, Any]) -> Explanation:
         MapSeries(
             **named,
             values=arrays[f"map_{i}"],
+            logits=arrays[f"map_{i}_logits"],
             centres=CellCentres(*(arrays[f"map_{i}_{axis}"] for axis in "tyx")),
         )
         for i, named in enumerate(meta["maps"])
@@ -202,6 +209,8 @@ def _from_arrays(arrays: dict[str, Any]) -> Explanation:
         options=meta["options"],
         notes=tuple(meta["notes"]),
         seconds=meta["seconds"],
+        check=meta["check"],
+        sanity=meta["sanity"],
         **{name: arrays[name] for name in _ARRAYS},
     )
 

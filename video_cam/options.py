@@ -28,7 +28,8 @@ class Options:
 
     class_ids: ids or names; empty for the top_k classes of the whole clip. num_frames,
     frame_rate: None for the network's own. window_stride: samples from one window's start to the
-    next, None for half a window. start, end: seconds. batch_size: windows in one forward pass.
+    next, None for half a window. start, end: seconds. check: None for where it costs no more than
+    the maps. batch_size: windows in one forward pass.
     """
 
     methods: tuple[str, ...] = ("gradcam",)
@@ -49,6 +50,8 @@ class Options:
     eigen_smooth: bool = False
     guided: bool = False
     smoothgrad: bool = False
+    check: bool | None = None
+    sanity: bool = False
     max_channels: int | None = None
     precision: str = "fp32"
     batch_size: int = 4
