@@ -1,10 +1,12 @@
 """Networks the project brings itself, and the drawn clips they are trained and checked on."""
 
-from models3d.drawn_clips import CLASSES, DrawnClip, draw_batch, draw_clip
+from models3d.drawn_clips import CLASSES, EVENTS, NOTHING, DrawnClip, draw_batch, draw_clip
 from models3d.motion3d import WEIGHTS_FILE, Motion3D, load_trained
 
 __all__ = [
     "CLASSES",
+    "EVENTS",
+    "NOTHING",
     "WEIGHTS_FILE",
     "DrawnClip",
     "Motion3D",

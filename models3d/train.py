@@ -20,13 +20,16 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from models3d.drawn_clips import CLASSES, Frames, draw_batch, draw_clip
+from models3d.actions import EVENT_FRAMES
+from models3d.drawn_clips import CLASSES, EVENTS, NOTHING, DrawnClip, Frames, draw_batch, draw_clip
 from models3d.motion3d import MEAN, NUM_FRAMES, SIZE, STD, WEIGHTS_FILE, Motion3D, motion3d
 
 FIRST_TRAINING_SEED = 1_000_000  # below it, every seed is held out
 SEEDS_PER_RUN = 1_000_000_000  # clips one training seed may draw before it meets the next one's
-CHECKPOINT_EVERY = 200
-SLOW_CLASSES = ("grow", "shrink")  # the last to be told apart: both are a faint motion all round
+CHECKPOINT_EVERY = 100
+SHOWN_FRAMES = 5  # of an event that the clip cuts off, at least
+# Those that are the last to be told apart, in the first cycle and in the others.
+SLOW_CLASSES = (("grow", "shrink"), ("spin", "blink"))
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,37 @@ class Recipe:
     """All that decides the trained weights."""
 
     seed: int = 0
-    steps: int = 1000
+    cycles: tuple[int, ...] = (1500, 800, 2000)  # steps of each rise and fall of the learning rate
     batch_size: int = 16
-    learning_rate: float = 2e-3
+    learning_rate: float = 2e-3  # at its height in the first cycle
+    later_rate: float = 1e-3  # in the others
     weight_decay: float = 1e-2
-    plain_until: float = 0.25  # share of the steps before anything is faded in
-    full_from: float = 0.65  # share of the steps after which clips are drawn at full difficulty
+    plain_until: float = 0.15  # share of the first cycle before anything is faded in
+    full_from: float = 0.5  # share of a cycle after which clips are drawn at full difficulty
+    later_difficulty: tuple[float, ...] = (0.4, 1.0)  # at the start of each other cycle
+    precision: str = "fp32"  # or bf16: the forward pass under autocast
+    threads: int = 1  # on the CPU; another number adds up in another order
+
+    @property
+    def steps(self) -> int:
+        """Of all cycles."""
+        return sum(self.cycles)
+
+    def place(self, step: int) -> tuple[int, int]:
+        """(cycle, step within it)."""
+        cycle = 0
+        while step >= self.cycles[cycle]:
+            step -= self.cycles[cycle]
+            cycle += 1
+        return cycle, step
 
     def difficulty(self, step: int) -> float:
-        """0 up to ``plain_until``, 1 after ``full_from``, straight in between."""
-        share = step / self.steps
+        """From 0 to 1 between ``plain_until`` and ``full_from``; later cycles begin in between."""
+        cycle, done = self.place(step)
+        share = done / self.cycles[cycle]
+        if cycle > 0:
+            start = self.later_difficulty[cycle - 1]
+            return min(start + (1 - start) * share / self.full_from, 1.0)
         faded = (share - self.plain_until) / (self.full_from - self.plain_until)
         return min(max(faded, 0.0), 1.0)
 
@@ -52,15 +76,38 @@ class Recipe:
         first = FIRST_TRAINING_SEED + self.seed * SEEDS_PER_RUN + step * self.batch_size
         return range(first, first + self.batch_size)
 
-    def class_ids(self, step: int) -> list[int | None]:
-        """Wanted class of each clip; None leaves it to the clip's seed.
+    def clips(self, step: int) -> list[DrawnClip]:
+        """The clips of one step, each by its place in the batch.
 
-        Until clips are at full difficulty every other pair is of the slow classes, which would
-        otherwise still be confused when the scene gets crowded.
+        Two in sixteen are drawn without the event, two with all but the event held still, and
+        two with an event that hangs over the clip's first or last frame. Until clips are at full
+        difficulty half of them are of the slow classes, which would otherwise still be confused
+        when the scene gets crowded.
         """
-        slow: list[int | None] = [CLASSES.index(name) for name in SLOW_CLASSES]
-        pattern = [*slow, None, None] if self.difficulty(step) < 1 else [None]
-        return [pattern[i % len(pattern)] for i in range(self.batch_size)]
+        difficulty = self.difficulty(step)
+        names = SLOW_CLASSES[min(self.place(step)[0], 1)]
+        slow = [CLASSES.index(name) if difficulty < 1 else None for name in names]
+        class_ids = [None, *slow, None, None, *slow, None]
+        versions = {0: "without event", 4: "event alone"}
+        return [
+            draw_clip(
+                seed,
+                class_id=class_ids[i % 8],
+                difficulty=difficulty,
+                version=versions.get(i % 8, "whole"),
+                event=overhanging_event(seed) if i % 8 == 7 else None,
+            )
+            for i, seed in enumerate(self.clip_seeds(step))
+        ]
+
+
+def overhanging_event(seed: int) -> tuple[int, int]:
+    """[start, end) of an event of which the clip shows ``SHOWN_FRAMES`` or more, but not all."""
+    rng = np.random.default_rng([seed, 4])
+    length = int(rng.integers(EVENT_FRAMES[0], EVENT_FRAMES[1] + 1))
+    hidden = int(rng.integers(1, length - SHOWN_FRAMES + 1))
+    start = -hidden if rng.random() < 0.5 else NUM_FRAMES - length + hidden
+    return start, start + length
 
 
 class DrawnBatches(Dataset[tuple[Tensor, Tensor]]):
@@ -70,9 +117,7 @@ class DrawnBatches(Dataset[tuple[Tensor, Tensor]]):
         self.recipe = recipe
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
-        difficulty = self.recipe.difficulty(step)
-        wanted = zip(self.recipe.clip_seeds(step), self.recipe.class_ids(step), strict=True)
-        clips = [draw_clip(seed, class_id=id_, difficulty=difficulty) for seed, id_ in wanted]
+        clips = self.recipe.clips(step)
         frames = torch.from_numpy(np.stack([clip.frames for clip in clips]))
         return frames, torch.tensor([clip.class_id for clip in clips])
 
@@ -110,24 +155,27 @@ def train(
     beside it; ``resume`` goes on from there.
     """
     torch.manual_seed(recipe.seed)
+    torch.set_num_threads(recipe.threads)
     # Channels last is half again as fast on a CPU.
     net = motion3d().to(device).to(memory_format=torch.channels_last_3d)
     optimizer = torch.optim.AdamW(
         net.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.05
-    )
     state_file = output.with_suffix(".resume.pt")
-    parts: dict[str, Any] = {"net": net, "optimizer": optimizer, "schedule": schedule}
+    parts: dict[str, Any] = {"net": net, "optimizer": optimizer}
     first = _restore(state_file, parts, recipe) if resume else 0
+    schedule = _schedule(optimizer, recipe, first)
 
     losses: list[float] = []
     progress = tqdm(_batches(recipe, first), initial=first, total=recipe.steps)
     for step, (frames, class_ids) in enumerate(progress, start=first):
+        if step > first and recipe.place(step)[1] == 0:
+            schedule = _schedule(optimizer, recipe, step)
         generator = torch.Generator().manual_seed(recipe.clip_seeds(step).start)
         x = augment(preprocess(frames), recipe.difficulty(step), generator)
-        losses.append(_learn(net, optimizer, x.to(device), class_ids.to(device)))
+        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+            loss = F.cross_entropy(net(x.to(device)), class_ids.to(device))
+        losses.append(_learn(net, optimizer, loss))
         schedule.step()
         progress.set_postfix(
             refresh=False,
@@ -141,9 +189,22 @@ def train(
     return net.eval(), losses
 
 
-def _learn(net: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, class_ids: Tensor) -> float:
+def _schedule(
+    optimizer: torch.optim.Optimizer, recipe: Recipe, step: int
+) -> torch.optim.lr_scheduler.OneCycleLR:
+    """The cycle that ``step`` is in, as far as it has come."""
+    cycle, done = recipe.place(step)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        recipe.learning_rate if cycle == 0 else recipe.later_rate,
+        total_steps=recipe.cycles[cycle],
+        pct_start=0.05,
+        last_epoch=done - 1,
+    )
+
+
+def _learn(net: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
     """One optimiser step; returns the loss before it."""
-    loss = F.cross_entropy(net(x), class_ids)
     optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -194,29 +255,52 @@ def predict(net: nn.Module, frames: Frames, batch_size: int = 32) -> np.ndarray:
 
 
 def evaluate(net: nn.Module, num_clips: int) -> dict[str, float]:
-    """Accuracy over all and per class on the first ``num_clips`` held-out seeds."""
+    """Accuracy over all and per class on the first ``num_clips`` held-out seeds.
+
+    "all" is over the events; "nothing" is over the same clips drawn without theirs.
+    """
     if num_clips > FIRST_TRAINING_SEED:
         raise ValueError(f"{num_clips} clips: only {FIRST_TRAINING_SEED} seeds are held out")
     frames, class_ids, _ = draw_batch(range(num_clips), num_frames=NUM_FRAMES, size=SIZE)
     right = predict(net, frames) == class_ids
-    per_class = {name: float(right[class_ids == i].mean()) for i, name in enumerate(CLASSES)}
-    return {"all": float(right.mean()), **per_class}
+    per_class = {name: float(right[class_ids == i].mean()) for i, name in enumerate(EVENTS)}
+    empty, _, _ = draw_batch(range(num_clips), version="without event")
+    nothing = float((predict(net, empty) == NOTHING).mean())
+    return {"all": float(right.mean()), **per_class, CLASSES[NOTHING]: nothing}
+
+
+def fast_precision(device: torch.device) -> str:
+    """bf16 where the device computes with it, else fp32."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    cpu = Path("/proc/cpuinfo")
+    flags = cpu.read_text(encoding="utf-8").split() if cpu.exists() else []
+    return "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "fp32"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Train, evaluate on held-out clips, and write the weights with what was measured."""
     parser = argparse.ArgumentParser(prog="python -m models3d.train", description=__doc__)
     parser.add_argument("--seed", type=int, default=Recipe.seed)
-    parser.add_argument("--steps", type=int, default=Recipe.steps)
+    parser.add_argument("--cycles", type=int, nargs="+", default=Recipe.cycles, metavar="STEPS")
     parser.add_argument("--batch-size", type=int, default=Recipe.batch_size)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), help="default: what is fast")
+    parser.add_argument("--threads", type=int, default=Recipe.threads)
     parser.add_argument("--output", type=Path, default=WEIGHTS_FILE)
-    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--device", type=torch.device, help="default: CUDA where there is one")
     parser.add_argument("--held-out", type=int, default=800, help="clips to evaluate on")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     options = parser.parse_args(arguments)
 
-    recipe = Recipe(options.seed, options.steps, options.batch_size)
-    net, _ = train(recipe, options.output, options.device, options.resume)
+    device = options.device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    recipe = Recipe(
+        options.seed,
+        tuple(options.cycles),
+        options.batch_size,
+        precision=options.precision or fast_precision(device),
+        threads=options.threads,
+    )
+    net, _ = train(recipe, options.output, device, options.resume)
     accuracy = evaluate(net, options.held_out)
     measured = {f"accuracy {name}": f"{value:.4f}" for name, value in accuracy.items()}
     settings = {name: str(value) for name, value in asdict(recipe).items()}

@@ -142,7 +142,7 @@ def test_what_a_file_and_a_label_bring_into_the_page_is_escaped(explanation, sam
     hostile = replace(
         explanation,
         clip=replace(explanation.clip, path=f"/x/{evil}.mp4"),
-        labels=(evil,) * 8,
+        labels=(evil,) * len(explanation.labels),
         notes=(evil,),
     )
     video_cam.render(sample_clip, hostile, tmp_path / "out", max_keyframes=1)

@@ -206,6 +206,17 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
         help="also write smoothgrad/: network input | mean input gradient of noisy copies",
     )
     group.add_argument(
+        "--check",
+        action=argparse.BooleanOptionalAction,
+        help="blur what the map marks, score again and compare with random marks: 16 forward "
+        "passes (default: where that takes no longer than the maps did)",
+    )
+    group.add_argument(
+        "--sanity",
+        action="store_true",
+        help="randomise the network part by part and tell how the map changes",
+    )
+    group.add_argument(
         "--max-channels",
         type=int,
         metavar="N",

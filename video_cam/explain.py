@@ -17,6 +17,7 @@ from video_cam.alignment import CellCentres
 from video_cam.background import ahead
 from video_cam.cam import TargetMaps, evaluate, place
 from video_cam.chains import find_chains
+from video_cam.contributions import head_bias
 from video_cam.errors import ClipError, UsageError
 from video_cam.explanation import Explanation, ModelInfo, function_id
 from video_cam.functions import function_name
@@ -135,7 +136,8 @@ class _Sweeps:
         self.cuts: set[int] = set()
         self.num_damaged = 0
         self.halving = Halving(options.batch_size)
-        self.probabilities = np.zeros((len(self.windows), len(model.labels)), np.float32)
+        self.logits = np.zeros((len(self.windows), len(model.labels)), np.float32)
+        self.probabilities = np.zeros_like(self.logits)
         self.function_scores = np.zeros((len(self.windows), len(options.targets)), np.float32)
         self.maps: dict[tuple[int, int], list[Tensor]] = {}  # (window, class id) -> layer x method
         self.frame_scores: dict[tuple[int, int], np.ndarray] = {}
@@ -168,6 +170,7 @@ class _Sweeps:
         return Findings(
             part.windows,
             self.probabilities[list(part.windows)],
+            self.logits[list(part.windows)],
             self.function_scores[list(part.windows)],
             self.maps,
             self.frame_scores,
@@ -178,6 +181,7 @@ class _Sweeps:
 
     def _take(self, findings: Findings) -> None:
         self.probabilities[list(findings.windows)] = findings.probabilities
+        self.logits[list(findings.windows)] = findings.logits
         # A second reading asks no functions, and leaves zeros.
         self.function_scores[list(findings.windows)] += findings.function_scores
         self.maps.update(findings.maps)
@@ -250,6 +254,7 @@ class _Sweeps:
 
         def note_and_choose(outputs: Any) -> Sequence[Target]:
             logits = _logits(outputs, len(self.model.labels))
+            self.logits[indices] = logits.cpu().numpy()
             self.probabilities[indices] = shares(logits, self.model.score).cpu().numpy()
             return choose(logits)
 
@@ -336,7 +341,7 @@ class _Sweeps:
             maps=tuple(
                 build_series(
                     self.subjects,
-                    Found(self.maps, self.frame_scores),
+                    Found(self.maps, self.frame_scores, self.logits, self._head_bias),
                     self.slots,
                     self._place,
                     self.options.fuse,
@@ -359,6 +364,9 @@ class _Sweeps:
             ),
             seconds=seconds,
         )
+
+    def _head_bias(self, class_id: int) -> float | None:
+        return head_bias(self.model.module, class_id, len(self.model.labels))
 
     def _place(self, values: Tensor, layer: str) -> CellCentres:
         centres = place(values, self.input_size, self.chains[layer], self.options.align)

@@ -52,7 +52,8 @@ class MapSeries:
     class_id: negative for a function of the network's output (see function_id), whose name is the
     label. class_ids: one a window where each is explained by its own class; class_id is then the
     one that most windows have. frame_scores: float32 (W, N) of a network that scores every frame,
-    else None.
+    else None. logits: float32 (W,), of one class throughout. bias: where the cells of every window
+    and this number add up to the class's logit; None where they do not.
     """
 
     class_id: int
@@ -63,6 +64,8 @@ class MapSeries:
     centres: CellCentres
     class_ids: tuple[int, ...] = ()
     frame_scores: np.ndarray | None = None
+    logits: np.ndarray | None = None
+    bias: float | None = None
 
 
 def function_id(number: int) -> int:
@@ -84,7 +87,7 @@ class Explanation:
     probabilities: float32 (W, classes), or scores of another kind, as model.score says.
     function_scores: float32 (W, functions), what the targets that are functions put out. span:
     source frames [first, stop). notes: what a reader has to know, one line each. seconds: what
-    each stage took.
+    each stage took. check, sanity: what check.py and sanity.py found, where they ran.
     """
 
     clip: ClipInfo
@@ -102,6 +105,8 @@ class Explanation:
     seconds: dict[str, float] = field(default_factory=dict)
     function_scores: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     functions: tuple[str, ...] = ()
+    check: dict[str, Any] | None = None
+    sanity: dict[str, Any] | None = None
 
     @property
     def num_windows(self) -> int:
@@ -206,7 +211,8 @@ class Explanation:
             raise UsageError(f"{os.fspath(path)!r} is not an explanation of video_cam") from error
 
 
-_PLAIN = ("labels", "span", "options", "notes", "seconds", "functions")
+_PLAIN = ("labels", "span", "options", "notes", "seconds", "functions", "check", "sanity")
+_MAP_PLAIN = ("class_id", "label", "layer", "method", "class_ids", "bias")
 _ARRAYS = ("frame_indices", "num_padded", "probabilities", "function_scores")
 
 
@@ -219,16 +225,7 @@ def _to_arrays(explanation: Explanation) -> dict[str, Any]:
         "clip": asdict(explanation.clip),
         "model": asdict(explanation.model),
         "geometry": asdict(explanation.geometry),
-        "maps": [
-            {
-                "class_id": m.class_id,
-                "label": m.label,
-                "layer": m.layer,
-                "method": m.method,
-                "class_ids": m.class_ids,
-            }
-            for m in explanation.maps
-        ],
+        "maps": [{name: getattr(m, name) for name in _MAP_PLAIN} for m in explanation.maps],
     }
     arrays: dict[str, Any] = {name: getattr(explanation, name) for name in _ARRAYS}
     arrays["pts"] = explanation.timeline.pts
@@ -236,6 +233,8 @@ def _to_arrays(explanation: Explanation) -> dict[str, Any]:
         arrays[f"map_{i}"] = series.values
         if series.frame_scores is not None:
             arrays[f"map_{i}_frames"] = series.frame_scores
+        if series.logits is not None:
+            arrays[f"map_{i}_logits"] = series.logits
         for axis in "tyx":
             arrays[f"map_{i}_{axis}"] = getattr(series.centres, axis)
     return {"meta": np.array(json.dumps(meta, default=str)), **arrays}
@@ -254,6 +253,7 @@ def _from_arrays(arrays: dict[str, Any]) -> Explanation:
                 **{axis: arrays[f"map_{i}_{axis}"] for axis in "tyx"}, nearest=nearest
             ),
             frame_scores=arrays.get(f"map_{i}_frames"),
+            logits=arrays.get(f"map_{i}_logits"),
         )
         for i, named in enumerate(meta["maps"])
     )
@@ -272,6 +272,8 @@ def _from_arrays(arrays: dict[str, Any]) -> Explanation:
         notes=tuple(meta["notes"]),
         seconds=meta["seconds"],
         functions=tuple(meta["functions"]),
+        check=meta["check"],
+        sanity=meta["sanity"],
         **{name: arrays[name] for name in _ARRAYS},
     )
 

@@ -47,7 +47,7 @@ class Options:
     next, None for half a window. start, end: seconds. split_scenes: no window runs across a cut.
     class_scope: explain the clip's best classes in every window, or each window's own. contrast:
     maps of a class's score less that of the best other class. fuse: one map of all layers, of FUSE.
-    batch_size: windows in one forward pass.
+    check: None for where it costs no more than the maps. batch_size: windows in one forward pass.
     """
 
     methods: tuple[str, ...] = ("gradcam",)
@@ -74,6 +74,8 @@ class Options:
     eigen_smooth: bool = False
     guided: bool = False
     smoothgrad: bool = False
+    check: bool | None = None
+    sanity: bool = False
     max_channels: int | None = None
     precision: str = "fp32"
     batch_size: int = 4

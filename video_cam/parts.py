@@ -25,13 +25,14 @@ class Part:
 class Findings:
     """What was found in the windows of a part: kilobytes.
 
-    probabilities: float32 (windows, classes). function_scores: (windows, functions). maps: (window,
-    class id) -> a map for each layer and method. frame_scores: (window, class id) -> (N,). note:
-    on memory that did not suffice. cuts: frames behind what looks like a hard cut.
+    probabilities, logits: float32 (windows, classes). function_scores: (windows, functions). maps:
+    (window, class id) -> a map for each layer and method. frame_scores: (window, class id) -> (N,).
+    note: on memory that did not suffice. cuts: frames behind what looks like a hard cut.
     """
 
     windows: tuple[int, ...]
     probabilities: np.ndarray
+    logits: np.ndarray
     function_scores: np.ndarray
     maps: dict[tuple[int, int], list[Tensor]]
     frame_scores: dict[tuple[int, int], np.ndarray]

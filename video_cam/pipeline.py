@@ -1,13 +1,17 @@
-"""The story: a clip is explained, then drawn."""
+"""The story: a clip is explained, the maps are checked, then it is drawn."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from video_cam.check import check_explanation
 from video_cam.explain import explain_with
+from video_cam.explanation import Explanation
 from video_cam.gradient_pictures import PICTURES, write_gradients
 from video_cam.labels import class_id
 from video_cam.look import Look
@@ -16,6 +20,7 @@ from video_cam.options import Options
 from video_cam.parts import Deal
 from video_cam.progress import Progress, silent
 from video_cam.render import render_with
+from video_cam.sanity import check_sanity
 
 
 def check(model: Classifier, options: Options) -> None:
@@ -24,6 +29,27 @@ def check(model: Classifier, options: Options) -> None:
     model.layers(size, options.layers, options.conv_backcount)
     for wanted in options.class_ids:
         class_id(wanted, model.labels)
+
+
+def checked(
+    clip: str,
+    model: Classifier,
+    explanation: Explanation,
+    options: Options,
+    progress: Progress = silent,
+) -> Explanation:
+    """The explanation with the checks that ``options`` ask for."""
+    began = time.perf_counter()
+    found: dict[str, Any] = {}
+    if options.check is not False:
+        always = options.check is True
+        found["check"] = check_explanation(
+            clip, model, explanation, always, options.precision, progress
+        )
+    if options.sanity:
+        found["sanity"] = check_sanity(clip, model, explanation, options, progress)
+    seconds = explanation.seconds | {"check": time.perf_counter() - began}
+    return replace(explanation, seconds=seconds, **found)
 
 
 def process(
@@ -42,6 +68,7 @@ def process(
     ``explain_with`` takes it.
     """
     explanation = explain_with(str(clip), model, options, progress, deal)
+    explanation = checked(str(clip), model, explanation, options, progress)
     also = None
     kinds = [kind for kind in PICTURES if getattr(options, kind)]
     if kinds:

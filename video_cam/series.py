@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from video_cam.alignment import CellCentres, interpolation_matrix
 from video_cam.blending import Maps
+from video_cam.contributions import complete_bias
 from video_cam.explanation import MapSeries
 
 Slot = tuple[str, str]  # layer, method
@@ -70,11 +71,14 @@ class Found:
     """What was found in the windows.
 
     maps: (window, class id) -> one (T', H', W') map a slot. frame_scores: (window, class id) ->
-    (N,), of networks that score every frame.
+    (N,), of networks that score every frame. logits: float32 (windows, classes). head_bias: of a
+    class, None where the network has no linear head.
     """
 
     maps: dict[tuple[int, int], list[Tensor]]
     frame_scores: dict[tuple[int, int], np.ndarray]
+    logits: np.ndarray
+    head_bias: Callable[[int], float | None]
 
 
 def build_series(
@@ -110,8 +114,9 @@ def _series(
         values = values - torch.stack([maps[w, c][index] for w, c in enumerate(subject.rivals)])
     ids = subject.class_ids
     layer, method = slot
-    return MapSeries(
-        max(set(ids), key=ids.count),
+    class_id = max(set(ids), key=ids.count)
+    series = MapSeries(
+        class_id,
         subject.label,
         layer,
         method,
@@ -120,6 +125,11 @@ def _series(
         ids if subject.scope == "window" else (),
         _frame_scores(subject, found),
     )
+    if class_id < 0 or subject.rivals or subject.scope == "window":
+        return series  # no class's logit
+    logits = found.logits[:, class_id]
+    bias = complete_bias(series.values, logits, found.head_bias(class_id))
+    return replace(series, logits=logits, bias=bias)
 
 
 def _frame_scores(subject: Subject, found: Found) -> np.ndarray | None:

@@ -34,7 +34,14 @@ def summarise(
         "predictions": [asdict(p) for p in explanation.predictions(TOP_PREDICTIONS)],
         "targets": _targets(explanation),
         "maps": [
-            {"class_id": m.class_id, "layer": m.layer, "method": m.method, "grid": m.centres.grid}
+            {
+                "class_id": m.class_id,
+                "layer": m.layer,
+                "method": m.method,
+                "grid": m.centres.grid,
+                "in_logits": m.bias is not None,
+                "bias": m.bias,
+            }
             for m in explanation.maps
         ],
         "windows": _windows(explanation),
@@ -42,6 +49,8 @@ def summarise(
         "seen_box": explanation.geometry.seen_box,
         "options": explanation.options,
         "notes": [*explanation.notes, *notes],
+        "check": explanation.check,
+        "sanity": explanation.sanity,
         "files": {
             "videos": list(videos),
             "keyframes": "keyframes",

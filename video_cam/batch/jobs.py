@@ -75,8 +75,12 @@ def finished_row(job: Job, summary: dict[str, Any], status: str, seconds: float)
         duration_seconds=summary["clip"]["duration_seconds"],
         seconds=round(seconds, 3),
         targets=tuple(summary["targets"]),
-        notes=tuple(summary.get("notes", ())),
+        notes=(*summary.get("notes", ()), *_sentences(summary.get("sanity"))),
     )
+
+
+def _sentences(found: dict[str, Any] | None) -> tuple[str, ...]:
+    return (found["sentence"],) if found else ()
 
 
 def failed_row(job: Job, error: str, seconds: float = 0.0) -> Row:

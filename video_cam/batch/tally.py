@@ -76,6 +76,8 @@ class Tally:
             return
         for note in row.notes:
             console.say(f"note: {note}")
+        if row.check:
+            console.say(f"check: {row.check['sentence']}")
         targets = ", ".join(f"{t['label']} {t['shown']}" for t in row.targets)
         console.say(f"{row.clip}: {targets}; {row.seconds:.1f} s; see {page}")
 

@@ -1,4 +1,4 @@
-"""timeline.png: class scores and map mass over time."""
+"""timeline.png: class scores, map mass and, where maps are complete, each frame's part."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from video_cam.contributions import frame_contributions
 from video_cam.explanation import Explanation
 
 _SCORES_SHOWN = 5
@@ -26,9 +28,11 @@ def draw_timeline(
     seconds: (F,). all_masses: (F,) for each map; the mass is the mean positive map value, in map
     units. Of each class the first map is drawn, so that layers and methods do not mix units.
     """
-    figure = Figure(figsize=(10, 5), layout="constrained")
+    first = explanation.maps[0]
+    complete = first.bias is not None
+    figure = Figure(figsize=(10, 7 if complete else 5), layout="constrained")
     FigureCanvasAgg(figure)
-    scores, masses = figure.subplots(2, 1, sharex=True)
+    scores, masses, *more = figure.subplots(3 if complete else 2, 1, sharex=True)
     windows = explanation.sample_seconds
     for class_id in _classes(explanation):
         # A window's score stands at its middle, with a bar as long as the window.
@@ -46,7 +50,6 @@ def draw_timeline(
     if explanation.model.score != "raw" and not explanation.functions:
         scores.set_ylim(-0.03, 1.03)
     scores.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
-    first = explanation.maps[0]
     own = [(one, mass) for one, mass in zip(explanation.maps, all_masses, strict=True)
            if (one.layer, one.method) == (first.layer, first.method)]  # fmt: skip
     for number, (series, mass) in enumerate(own):
@@ -54,8 +57,10 @@ def draw_timeline(
         colour = "tab:red" if len(own) == 1 else f"C{number % 10}"
         masses.fill_between(seconds, mass, alpha=0.25, color=colour, linewidth=0)
         masses.plot(seconds, mass, color=colour, linewidth=1.2, label=plain(series.label))
+    for panel in more:
+        _draw_contributions(panel, explanation)
+    figure.supxlabel("seconds", fontsize=10)
     masses.set(
-        xlabel="seconds",
         ylabel="map mass",
         title=_short(
             f"{first.method} of {first.layer}" + (f": {first.label}" if len(own) == 1 else "")
@@ -67,6 +72,26 @@ def draw_timeline(
     if notes := explanation.notes:
         figure.suptitle(plain("; ".join(notes)), color="darkorange", fontsize=10)
     figure.savefig(path, dpi=110)
+
+
+def _draw_contributions(panel: Axes, explanation: Explanation) -> None:
+    """What each frame the network saw adds to the first map's logit; the rest is the bias."""
+    frames, added = frame_contributions(explanation)
+    timeline = explanation.timeline
+    instants = timeline.pts[frames] * float(timeline.time_base)
+    steps = np.diff(instants)
+    width = float(np.median(steps)) if len(steps) else 1.0
+    colours = np.where(added >= 0, "tab:red", "tab:blue").tolist()
+    panel.bar(instants, added, width=0.9 * width, color=colours)
+    panel.axhline(0, color="black", linewidth=0.6)
+    series = explanation.maps[0]
+    panel.set(
+        ylabel="logit per frame",
+        title=plain(
+            f"what each frame adds to the logit of {series.label}, mean over its windows; "
+            f"the rest is the head's bias, {series.bias:+.2f}"
+        ),
+    )
 
 
 def _classes(explanation: Explanation) -> list[int]:

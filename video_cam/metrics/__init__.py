@@ -1,0 +1,39 @@
+"""Is a map right, and is it faithful? Measures for any network and any clip.
+
+A map is a signed volume (T, H, W) on the clip's own grid, as ``upsample`` gives it; negative
+values count as no heat. A truth is a bool mask of the same shape: what was there, where and when.
+"""
+
+from video_cam.metrics.bootstrap import Interval, bootstrap, paired_difference
+from video_cam.metrics.faithfulness import (
+    BASELINES,
+    UNITS,
+    average_drop,
+    baseline_of,
+    deletion,
+    insertion,
+    rank_voxels,
+)
+from video_cam.metrics.overlap import mass_in_event, space_time_iou
+from video_cam.metrics.pointing import space_pointing, space_time_pointing
+from video_cam.metrics.timing import lag, onset_error, temporal_hit
+
+__all__ = [
+    "BASELINES",
+    "UNITS",
+    "Interval",
+    "average_drop",
+    "baseline_of",
+    "bootstrap",
+    "deletion",
+    "insertion",
+    "lag",
+    "mass_in_event",
+    "onset_error",
+    "paired_difference",
+    "rank_voxels",
+    "space_pointing",
+    "space_time_iou",
+    "space_time_pointing",
+    "temporal_hit",
+]

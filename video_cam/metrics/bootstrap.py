@@ -1,0 +1,53 @@
+"""How sure is a mean over clips?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from video_cam.errors import UsageError
+
+ROUNDS = 2000
+LEVEL = 0.95
+
+
+class Interval(NamedTuple):
+    """A mean and the interval it is believed to lie in; NaN where nothing was measured."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def bootstrap(values: Sequence[float] | np.ndarray, seed: int = 0) -> Interval:
+    """The mean of one value per clip with its 95 % percentile bootstrap interval.
+
+    Efron and Tibshirani 1993, chapter 13: clips are drawn again with replacement, ROUNDS times.
+    The same ``seed`` draws the same clips for every row of a table, which keeps the rows paired.
+    Clips where the value is NaN are left out.
+    """
+    values = np.asarray(values, np.float64)
+    known = np.isfinite(values)
+    if not known.any():
+        return Interval(np.nan, np.nan, np.nan)
+    drawn = np.random.default_rng(seed).integers(len(values), size=(ROUNDS, len(values)))
+    counts = known[drawn].sum(1)
+    sums = np.where(known, values, 0.0)[drawn].sum(1)
+    means = sums[counts > 0] / counts[counts > 0]
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return Interval(float(values[known].mean()), float(low), float(high))
+
+
+def paired_difference(
+    values: Sequence[float] | np.ndarray, others: Sequence[float] | np.ndarray, seed: int = 0
+) -> Interval:
+    """``bootstrap`` of value minus other, clip by clip: what the clips share cancels out."""
+    values, others = np.asarray(values, np.float64), np.asarray(others, np.float64)
+    if values.shape != others.shape:
+        raise UsageError(
+            f"{len(values)} values and {len(others)} others: give both for the same clips"
+        )
+    return bootstrap(values - others, seed)
