@@ -22,7 +22,7 @@ FRAME_RATE = 16
 
 SAMPLES: dict[str, tuple[int, str]] = {  # file stem -> (held-out seed, class)
     "dash_right": (185, "dash right"),
-    "spin": (147, "spin"),
+    "spin": (369, "spin"),
     "grow": (117, "grow"),
 }
 

@@ -44,7 +44,7 @@ class Recipe:
     weight_decay: float = 1e-2
     plain_until: float = 0.15  # share of the first cycle before anything is faded in
     full_from: float = 0.5  # share of a cycle after which clips are drawn at full difficulty
-    later_difficulty: tuple[float, ...] = (0.4, 1.0)  # at the start of each other cycle
+    later_difficulty: tuple[float, ...] = (0.4, 1.0)  # at the start of the other cycles
     precision: str = "fp32"  # or bf16: the forward pass under autocast
     threads: int = 1  # on the CPU; another number adds up in another order
 
@@ -66,7 +66,7 @@ class Recipe:
         cycle, done = self.place(step)
         share = done / self.cycles[cycle]
         if cycle > 0:
-            start = self.later_difficulty[cycle - 1]
+            start = self.later_difficulty[min(cycle, len(self.later_difficulty)) - 1]
             return min(start + (1 - start) * share / self.full_from, 1.0)
         faded = (share - self.plain_until) / (self.full_from - self.plain_until)
         return min(max(faded, 0.0), 1.0)

@@ -125,7 +125,7 @@ def test_a_clip_that_cannot_be_used(make, words: str, run, out: Path, tmp_path: 
         (["--method", "grad-cam"], "did you mean gradcam"),
         (["--colormap", "jett"], "did you mean jet?"),
         (["--class-id", "dash lft"], "did you mean dash left"),
-        (["--class-id", "8"], "outside 0 ... 7"),
+        (["--class-id", "9"], "outside 0 ... 8"),
         (["--layout", "grid"], "overlay, side-by-side, strip"),
         (["--normalize", "clip"], "video, window, frame"),
         (["--alpha", "2"], "alpha 2.0 must lie between 0 and 1"),
@@ -152,7 +152,7 @@ def test_an_unknown_model(run, sample_clip: Path) -> None:
 def test_labels_of_the_wrong_number(run, sample_clip: Path, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("a\nb\n")
     status, _, err = run("--clip", sample_clip, *BUNDLED, "--labels", tmp_path / "names.txt")
-    assert_one_error_line(status, err, 2, "has 2 names, the network has 8 classes")
+    assert_one_error_line(status, err, 2, "has 2 names, the network has 9 classes")
 
 
 @pytest.mark.parametrize("kind", ["missing file", "empty folder", "glob without a match"])

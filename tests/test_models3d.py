@@ -134,7 +134,8 @@ def test_each_cycle_has_its_own_learning_rate() -> None:
     assert [recipe.place(step) for step in (0, 9, 10, 14, 15)] == [
         *((0, 0), (0, 9), (1, 0), (1, 4), (2, 0))
     ]
-    assert recipe.difficulty(10) == recipe.difficulty(19) == 1.0
+    assert recipe.difficulty(9) == recipe.difficulty(15) == recipe.difficulty(19) == 1.0
+    assert recipe.difficulty(10) == 0.4
     rates = []
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], 1.0)
     for step in (0, 1, 9, 10, 11):
