@@ -150,6 +150,7 @@ def test_odd_names_and_labels_with_markup(tmp_path: Path) -> None:
         "%s",
         "é",
         "x" * 300,
+        "&amp;",
     ]
     labels.write_text("\n".join(markup), encoding="utf-8")
     done = subprocess.run(
