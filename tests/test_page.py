@@ -65,6 +65,7 @@ def open_page(browser: Any, serve: Any) -> Iterator[Callable[..., Any]]:
 
     def open_(address: str, **context: Any) -> Any:
         contexts.append(browser.new_context(accept_downloads=True, **context))
+        contexts[-1].set_default_timeout(120_000)  # a busy machine takes its time
         page = contexts[-1].new_page()
         home = address.split("#")[0].rsplit("/", 1)[0]
         own = (home, "data:", "blob:")
