@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,7 @@ PAGES = ["docs/your-own-network.md", "docs/from-image-tools.md", "README.md"]
 
 
 @pytest.fixture
-def reader(tmp_path: Path, monkeypatch) -> Path:
+def reader(tmp_path: Path, monkeypatch) -> Iterator[Path]:
     """A folder as a reader has it: the project's clips, an image, a folder of images, labels."""
     (tmp_path / "clips").symlink_to(ROOT / "clips")
     picture = np.random.default_rng(0).integers(0, 255, (96, 120, 3), np.uint8)
@@ -29,7 +30,8 @@ def reader(tmp_path: Path, monkeypatch) -> Path:
     (tmp_path / "labels.txt").write_text("\n".join(f"name {i}" for i in range(1000)))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path
+    yield tmp_path
+    sys.modules.pop("nets", None)  # written on a page; other tests have files of that name
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -45,7 +47,6 @@ def test_every_block_of(page: str, reader: Path, capsys) -> None:
             for command in _commands(text):
                 status = main([*command, *_small(command)])
                 assert status == 0, capsys.readouterr().err
-    sys.modules.pop("nets", None)
 
 
 def _commands(text: str) -> list[list[str]]:

@@ -105,6 +105,7 @@ def test_from_a_file_a_package_and_a_module(file: Path, monkeypatch) -> None:
     monkeypatch.syspath_prepend("")
     from_file = load_model(f"{file}:make", **SMALL)
     from_package = load_model("nets:make", **SMALL)
+    del sys.modules["nets"]  # other tests have files of that name
     at_hand = load_model(from_file.module, **SMALL)
     for model in (from_file, from_package, at_hand):
         assert (model.layer, model.labels) == ("conv", ("class 0", "class 1", "class 2"))
