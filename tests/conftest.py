@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ def _one_thread() -> None:
     # Threads that wait for one another make tiny convolutions a hundred times slower on a busy
     # machine, and not faster on an idle one.
     torch.set_num_threads(1)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the commands that tests start
 
 
 @pytest.fixture(scope="session")
