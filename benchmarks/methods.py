@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.timing import ratios, seconds
+from video_cam.benchmark.peer_classes import CAPTUM, PYTORCH_GRAD_CAM, TORCHCAM
 
 LAYERS = ("layer4", "layer3")
 SEEDS_SIX = ["gradcam", "gradcam++", "xgradcam", "eigencam", "eigengradcam", "layercam"]
@@ -27,31 +28,6 @@ LONG = ("scorecam",)
 CLASS_ID = 7
 CLIP_MB = 3 * 16 * 112 * 112 * 4 / 1e6
 
-PYTORCH_GRAD_CAM = {
-    "gradcam": "GradCAM",
-    "gradcam++": "GradCAMPlusPlus",
-    "xgradcam": "XGradCAM",
-    "hirescam": "HiResCAM",
-    "gradcam-elementwise": "GradCAMElementWise",
-    "layercam": "LayerCAM",
-    "eigencam": "EigenCAM",
-    "eigengradcam": "EigenGradCAM",
-    "ablationcam": "AblationCAM",
-    "scorecam": "ScoreCAM",
-    "fullgrad": "FullGrad",
-    "finercam": "FinerCAM",
-    "shapleycam": "ShapleyCAM",
-    "fem": "FEM",
-}
-TORCHCAM = {
-    "gradcam": "GradCAM",
-    "gradcam++": "GradCAMpp",
-    "xgradcam": "XGradCAM",
-    "layercam": "LayerCAM",
-    "smoothgradcam++": "SmoothGradCAMpp",
-    "scorecam": "ScoreCAM",
-}
-CAPTUM = {"gradcam": "LayerGradCam"}
 PEERS = {"pytorch-grad-cam": PYTORCH_GRAD_CAM, "torchcam": TORCHCAM, "captum": CAPTUM}
 
 

@@ -12,6 +12,7 @@ from torchvision.models import resnet50
 from torchvision.models.video import r3d_18
 
 from video_cam import compute_cams
+from video_cam.benchmark.peer_classes import PYTORCH_GRAD_CAM
 
 peer = pytest.importorskip("pytorch_grad_cam", reason="pip install grad-cam")
 
@@ -19,21 +20,7 @@ from pytorch_grad_cam import base_cam  # noqa: E402
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: E402
 
 CLASS_ID = 4
-PEERS = {
-    "gradcam": "GradCAM",
-    "gradcam++": "GradCAMPlusPlus",
-    "xgradcam": "XGradCAM",
-    "hirescam": "HiResCAM",
-    "gradcam-elementwise": "GradCAMElementWise",
-    "layercam": "LayerCAM",
-    "eigencam": "EigenCAM",
-    "eigengradcam": "EigenGradCAM",
-    "fem": "FEM",
-    "shapleycam": "ShapleyCAM",
-    "finercam": "FinerCAM",
-    "ablationcam": "AblationCAM",
-    "scorecam": "ScoreCAM",
-}
+PEERS = PYTORCH_GRAD_CAM.keys() - {"fullgrad"}  # which test_full_gradient.py is about
 # On clips it crashes for these two, and its finercam and shapleycam are slow enough on images.
 IMAGES_ONLY = {"ablationcam", "scorecam", "finercam", "shapleycam"}
 # Its sign is arbitrary there, so that half of its maps show what is not the first component.
@@ -55,7 +42,7 @@ def without_resizing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def peers_map(method: str, model: nn.Module, layer: nn.Module, x: Tensor) -> np.ndarray:
-    cam = getattr(peer, PEERS[method])(model=model, target_layers=[layer])
+    cam = getattr(peer, PYTORCH_GRAD_CAM[method])(model=model, target_layers=[layer])
     if method == "ablationcam":
         cam.batch_size = 16
     targets = None if method == "finercam" else [ClassifierOutputTarget(CLASS_ID)]
@@ -88,7 +75,7 @@ def image_network() -> nn.Module:
     return network
 
 
-@pytest.mark.parametrize("method", sorted(set(PEERS) - IMAGES_ONLY))
+@pytest.mark.parametrize("method", sorted(PEERS - IMAGES_ONLY))
 def test_layer3_of_r3d_18_on_a_clip(method: str, video_network: nn.Module) -> None:
     x = torch.randn(1, 3, 8, 48, 48, generator=torch.Generator().manual_seed(1)).double()
     [ours] = compute_cams(video_network, x, layers=["layer3"], methods=[method], targets=[CLASS_ID])

@@ -12,28 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from video_cam.benchmark.peer_classes import CAPTUM, NOT_ON_CLIPS, PYTORCH_GRAD_CAM, TORCHCAM
 from video_cam.benchmark.sources import Row
 from video_cam.benchmark.yardstick import Yardstick
 from video_cam.errors import UsageError
 from video_cam.models import Classifier
-
-PYTORCH_GRAD_CAM = {
-    "gradcam": "GradCAM",
-    "gradcam++": "GradCAMPlusPlus",
-    "xgradcam": "XGradCAM",
-    "hirescam": "HiResCAM",
-    "gradcam-elementwise": "GradCAMElementWise",
-    "layercam": "LayerCAM",
-    "eigencam": "EigenCAM",
-    "eigengradcam": "EigenGradCAM",
-}
-TORCHCAM = {
-    "gradcam": "GradCAM",
-    "gradcam++": "GradCAMpp",
-    "xgradcam": "XGradCAM",
-    "layercam": "LayerCAM",
-}
-CAPTUM = {"gradcam": "LayerGradCam"}
 
 
 def pytorch_grad_cam(
@@ -79,7 +62,7 @@ def peer_rows(
     """Every peer's maps for those of the methods that it has."""
     for peer, (table, make) in PEERS.items():
         for method in methods:
-            if method not in table:
+            if method not in table or method in NOT_ON_CLIPS:
                 continue
             for layer in layers:
                 began = time.perf_counter()
