@@ -73,7 +73,7 @@ def _import_file(path: Path) -> ModuleType:
     try:
         with _importing_from(path.resolve().parent):
             spec.loader.exec_module(module)
-    except Exception as error:
+    except Exception as error:  # a stranger's file, run as it is
         del sys.modules[name]
         raise UsageError(
             f"{str(path)!r} cannot be imported: {type(error).__name__}: {_first_line(error)}"
@@ -90,7 +90,7 @@ def _import_package(name: str) -> ModuleType:
             f"no module named {error.name!r} for {name!r}: run in the folder it lies in, install "
             "it, or give its file as path/to/file.py:factory"
         ) from error
-    except Exception as error:
+    except Exception as error:  # as above
         raise UsageError(
             f"module {name!r} cannot be imported: {type(error).__name__}: {_first_line(error)}"
         ) from error

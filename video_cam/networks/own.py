@@ -45,7 +45,7 @@ def build(spec: str) -> nn.Module:
         return factory
     try:
         module = factory()
-    except Exception as error:
+    except Exception as error:  # a stranger's function
         raise UsageError(
             f"{spec} raised {type(error).__name__}: {_first_line(error)}; it is called without "
             "arguments and has to return an nn.Module (--debug shows where)"
@@ -77,7 +77,7 @@ def load_saved(path: Path, trust: bool = False) -> nn.Module:
 def _load_exported(path: Path) -> nn.Module:
     try:
         return torch.export.unflatten(torch.export.load(path))
-    except Exception as error:
+    except Exception as error:  # garbage makes its reader raise anything
         raise UsageError(
             f"{str(path)!r} cannot be read as a torch.export program ({type(error).__name__}): "
             "save it with torch.export.save"
@@ -94,7 +94,7 @@ def _load_module(path: Path, trust: bool) -> nn.Module:
                 "--trust-checkpoint if you trust where it comes from"
             ) from error
         content = _load_trusted(path)
-    except Exception as error:
+    except Exception as error:  # garbage makes the unpickler raise anything
         raise UsageError(
             f"{str(path)!r} cannot be read ({type(error).__name__}): expected a saved nn.Module "
             "or a torch.export program (.pt2)"
@@ -112,7 +112,7 @@ def _load_module(path: Path, trust: bool) -> nn.Module:
 def _load_trusted(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=False)
-    except Exception as error:
+    except Exception as error:  # whatever the code in it raises
         raise UsageError(
             f"{str(path)!r} cannot be loaded ({type(error).__name__}: {_first_line(error)}): the "
             "code of its classes has to be importable; better give file.py:factory and --weights"

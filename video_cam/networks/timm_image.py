@@ -34,7 +34,7 @@ def row(name: str) -> Row:
     def pretrained() -> dict[str, Any]:
         try:
             return timm.create_model(plain, pretrained=True).state_dict()
-        except Exception as error:
+        except Exception as error:  # the hub's, the network's and the disk's errors alike
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise WeightsUnavailable(f"weights of {name} cannot be had: {reason}") from error
 
