@@ -50,9 +50,10 @@ def check_sanity(
             methods=[series.method],
             targets=[series.class_id],
             unpack=folds,
+            align="half-pixel",  # cells are compared with cells: where they lie does not matter
             **{
                 name: getattr(options, name)
-                for name in ("pooling", "align", "aug_smooth", "eigen_smooth", "precision")
+                for name in ("pooling", "aug_smooth", "eigen_smooth", "precision")
             },
             max_channels=options.max_channels,
         )
