@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import video_cam
-from video_cam.alignment import NEAREST, PLACEMENTS, cell_centres, interpolation_matrix
+from video_cam.alignment import (
+    NEAREST,
+    PLACEMENTS,
+    cell_centres,
+    interpolation_matrix,
+    measured,
+)
 from video_cam.chains import find_chains
 from video_cam.choices import PLACEMENTS as PLACEMENT_NAMES
 from video_cam.grids import to_grid
-from video_cam.receptive_field import UNKNOWN, trace_chains
+from video_cam.receptive_field import UNKNOWN, AxisChain, Step, trace_chains
 from video_cam.sensitivity import measure
 
 SIZE = (40, 48, 48)
@@ -100,6 +107,19 @@ def test_zeros_pull_the_outermost_cells_inwards() -> None:
     _, y, _ = measure(chain, ["3"], (8, 16, 16), to_grid, samples=20)["3"]
     assert y.centres[0] > 0.8 and y.centres[-1] < 15 - 0.8
     np.testing.assert_allclose(y.centres[6:10], [6, 7, 8, 9], atol=0.4)
+
+
+def test_cells_keep_their_distance_and_take_the_offset_measured() -> None:
+    """Stride 2 from 0 on; measured closer together, and half a sample later in the mean."""
+    chain = AxisChain((Step(3, 2, 1),), measured=(1.5, 2.5, 3.5))
+    np.testing.assert_allclose(measured(3, 6, chain), [0.5, 2.5, 4.5])
+    np.testing.assert_allclose(measured(3, 6, replace(chain, measured=())), [0, 2, 4])
+
+
+def test_one_frame_has_a_place_in_time() -> None:
+    found = measure(network("same"), ["last"], (1, 48, 48), to_grid, samples=1)["last"]
+    assert found[0].centres == pytest.approx([0])
+    np.testing.assert_allclose(found[1].centres, 8 * np.arange(6), atol=0.05)
 
 
 def test_a_layer_that_nothing_reaches_is_left_out() -> None:

@@ -60,10 +60,15 @@ def arithmetic(cells: int, size: int, chain: AxisChain | None = None) -> Positio
 
 
 def measured(cells: int, size: int, chain: AxisChain | None = None) -> Positions:
-    """Where the network's gradient is centred; by arithmetic where it was not measured."""
+    """By arithmetic, moved to where the network's gradient is centred, if that was measured.
+
+    Only the mean over the cells is taken from the measurement: the centres of cells that see far
+    lie closer together than what the cells respond to, as each sees its neighbours' part, too.
+    """
+    centres = arithmetic(cells, size, chain)
     if chain is None or len(chain.measured) != cells:
-        return arithmetic(cells, size, chain)
-    return np.array(chain.measured)
+        return centres
+    return centres + float(np.mean(np.array(chain.measured) - centres))
 
 
 # In time, then in space. Why they differ by default: README, "Where a cell sits".

@@ -2,8 +2,12 @@
 
 With J the derivative of a cell with respect to the input and v white noise, the expectation of
 (J v)^2 is the sum of squared gradients G, that of (J v)(J p v) the sum of p G, and that of
-(J p v)^2 the sum of p^2 G, for any weight p of the input's positions. So five forward passes give
+(J p v)^2 the sum of p^2 G, for any weight p of the input's positions. So a few forward passes give
 centre and width of every cell of every layer, without a backward pass; J v is a difference.
+
+In space v is white noise. In time it is a little of what one frame differs by from the frame
+before, with random signs: networks for video answer to motion, and white noise has none that they
+know. README, "Where a cell sits", has what either is worth.
 """
 
 from __future__ import annotations
@@ -21,9 +25,11 @@ from video_cam.capture import find_module, frozen_evaluation
 from video_cam.grids import Unpacks, for_layer
 
 DISTURBANCE = 1e-2  # of an input of unit variance: small beside the kinks of ReLUs
+DIFFERENCE = 5e-2  # of the difference between frames, for the same reason
+BLOCKS = 8  # along height and width, each with a sign of its own in every frame
 FIRST_SEED = 3_000_000
 # A network of many channels averages over them; a small one is cheap to ask again.
-MANY_PARAMETERS, SAMPLES_OF_SMALL = 10_000_000, 16
+MANY_PARAMETERS, SAMPLES_OF_SMALL = 10_000_000, 8
 
 
 @dataclass(frozen=True)
@@ -63,18 +69,33 @@ def measure(
     for sample in range(samples):
         x = _drawn_input(FIRST_SEED + sample, size).to(parameter)
         noise = DISTURBANCE * torch.randn(x.shape, generator=generator).to(parameter)
-        still, plain = _Kept(), _Kept()
+        motion = _motion(x, generator) if len(ramps[0]) > 1 else noise
+        still = _Kept()
         _run(model, x, layers, unpack, still.take)
-        _run(model, x + noise, layers, unpack, plain.take)
-        for axis, ramp in enumerate(ramps):
-            # Taken in as they come: every layer of a large network at once is gigabytes.
-            _run(model, x + ramp * noise, layers, unpack, _adding(sums, still, plain, axis))
+        for disturbance, axes in ((motion, (0,)), (noise, (1, 2))):
+            plain = _Kept()
+            _run(model, x + disturbance, layers, unpack, plain.take)
+            for axis in axes:
+                # Taken in as they come: every layer of a large network at once is gigabytes.
+                ramped = x + ramps[axis] * disturbance
+                _run(model, ramped, layers, unpack, _adding(sums, still, plain, axis))
     found = {layer: [s.reach(size[a]) for a, s in enumerate(axes)] for layer, axes in sums.items()}
     return {
         layer: (t, y, x)
         for layer, (t, y, x) in found.items()
         if t is not None and y is not None and x is not None
     }
+
+
+def _motion(x: Tensor, generator: torch.Generator) -> Tensor:
+    """A little of the way from each frame of (1, C, T, H, W) to the one before, or from it.
+
+    The first frame goes to the one after it.
+    """
+    before = torch.cat([x[:, :, 1:2], x[:, :, :-1]], 2)
+    signs = torch.randint(0, 2, (1, x.shape[2], BLOCKS, BLOCKS), generator=generator) * 2.0 - 1
+    spread = torch.nn.functional.interpolate(signs, x.shape[3:], mode="nearest")
+    return DIFFERENCE * spread[:, None].to(x) * (before - x)
 
 
 class _Kept(dict[str, Tensor]):
