@@ -17,7 +17,7 @@ from torchvision.models.video import mvit
 from tests.random_networks import fill, hottest_cell, no_initialisation
 from video_cam import compute_cams
 from video_cam.classifier import Classifier, Input, make_classifier
-from video_cam.models import MODELS
+from video_cam.models import known_models
 
 LABELS = ("a", "b", "c")
 
@@ -82,7 +82,7 @@ CASES = [*SMALL, *(pytest.param(case, marks=pytest.mark.slow) for case in LARGE)
 
 def build(case: Case) -> Classifier:
     """The row's classifier with random weights, at the case's size."""
-    row = MODELS[case.name]
+    row = known_models()[case.name]
     options = dict(case.options)
     if case.name == "vit_b_16":
         row = replace(row, build=partial(_with_classes, partial(get_model, case.name, **options)))
@@ -157,7 +157,7 @@ def _state(model: Classifier) -> list[Any]:
 def test_every_image_row_finds_its_default_layer_on_shapes() -> None:
     names = ["alexnet", "mnasnet0_5", "regnet_y_400mf", "resnext50_32x4d", "wide_resnet50_2"]
     for name in names:
-        row = MODELS[name]
+        row = known_models()[name]
         with no_initialisation():
             module = row.build(3).eval()
         model = make_classifier(module, name, "none", row, Input(num_frames=2), LABELS)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchvision.models.video import R3D_18_Weights, S3D_Weights
 
-from video_cam.models import MODELS
+from video_cam.models import known_models
 from video_cam.transforms import Preprocess
 
 SIZES = [(256, 340), (240, 426), (720, 1280), (151, 97), (64, 64)]
@@ -19,7 +19,7 @@ SIZES = [(256, 340), (240, 426), (720, 1280), (151, 97), (64, 64)]
 )
 def test_preprocessing_is_the_weights_own(name: str, entry, size: tuple[int, int]) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8)
-    preprocess = MODELS[name].preprocess
+    preprocess = known_models()[name].preprocess
     ours = preprocess.tensor(np.stack([preprocess.frame(frame) for frame in frames])[None])
     theirs = entry.transforms()(torch.from_numpy(frames).permute(0, 3, 1, 2))
     # One level of 255: OpenCV rounds the two axes of a resize in fixed point.
@@ -27,7 +27,9 @@ def test_preprocessing_is_the_weights_own(name: str, entry, size: tuple[int, int
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("preprocess", [MODELS["r3d_18"].preprocess, MODELS["motion3d"].preprocess])
+@pytest.mark.parametrize(
+    "preprocess", [known_models()["r3d_18"].preprocess, known_models()["motion3d"].preprocess]
+)
 def test_a_point_goes_to_the_input_and_back(preprocess: Preprocess, size) -> None:
     geometry = preprocess.geometry(*size)
     for x, y in [(0.0, 0.0), (13.25, 40.5), (size[1], size[0])]:
@@ -36,7 +38,7 @@ def test_a_point_goes_to_the_input_and_back(preprocess: Preprocess, size) -> Non
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_bright_pixel_of_the_source_lights_the_pixel_the_geometry_says(size) -> None:
-    preprocess = MODELS["s3d"].preprocess
+    preprocess = known_models()["s3d"].preprocess
     geometry = preprocess.geometry(*size)
     left, top, right, bottom = geometry.seen_box
     # A blob wide enough for a resize without antialiasing to find.

@@ -13,7 +13,7 @@ from torch import nn
 from models3d.motion3d import Motion3D
 from video_cam import UsageError, load_model
 from video_cam import weights as weights_module
-from video_cam.models import BUNDLED, MODELS
+from video_cam.models import BUNDLED, known_models
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_unknown_names_are_answered_with_right_ones() -> None:
 
 
 def test_pretrained_weights_come_from_the_hubs_cache(no_network: Path) -> None:
-    row = MODELS["mc3_18"]
+    row = known_models()["mc3_18"]
     torch.manual_seed(2)
     state = row.build(400).state_dict()
     torch.save(state, no_network / Path(row.pretrained["KINETICS400_V1"].url).name)
@@ -158,7 +158,7 @@ def test_the_default_falls_back_to_the_bundled_network_and_says_so(no_network: P
 
 
 def test_the_default_is_r3d_18_where_its_weights_are_on_disk(no_network: Path) -> None:
-    row = MODELS["r3d_18"]
+    row = known_models()["r3d_18"]
     state = row.build(400).state_dict()
     torch.save(state, no_network / Path(row.pretrained["KINETICS400_V1"].url).name)
     model = load_model()

@@ -130,9 +130,9 @@ def _open_page(path: str) -> None:
 
 
 def _list_models() -> int:
-    from video_cam.models import MODELS
+    from video_cam.models import known_models
 
-    for name, row in MODELS.items():
+    for name, row in known_models().items():
         of_frames = "  frame by frame" if row.packing.layout == "frames" else ""
         print(f"{name:19s} weights: {', '.join(row.pretrained)}{of_frames}")
     return EXIT_DONE

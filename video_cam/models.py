@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,7 @@ from video_cam.errors import UsageError
 from video_cam.functions import digest_of_code, find_function, is_spec
 from video_cam.labels import count_labels
 from video_cam.names import check_names
-from video_cam.networks import (
-    bundled,
-    huggingface,
-    own,
-    timm_image,
-    torchvision_image,
-    torchvision_video,
-)
+from video_cam.networks import bundled, huggingface, own, timm_image
 from video_cam.networks.bundled import BUNDLED
 from video_cam.networks.own import OWN
 from video_cam.networks.row import Row
@@ -31,8 +25,22 @@ from video_cam.weights import WeightsUnavailable, download, fit_state_dict, read
 
 UNTRAINED = "untrained network: the maps mean nothing"
 DEFAULT = "r3d_18"
+# Other tools' short names.
+ALIASES = {
+    "resnet": "resnet50",
+    "vgg": "vgg16",
+    "densenet": "densenet121",
+    "inception": "inception_v3",
+}
 
-MODELS: dict[str, Row] = bundled.ROWS | torchvision_video.ROWS | torchvision_image.ROWS
+
+@cache
+def known_models() -> dict[str, Row]:
+    """Every network that has a row, by name."""
+    # torchvision takes more than a second to import, which those of others need not wait for.
+    from video_cam.networks import torchvision_image, torchvision_video
+
+    return bundled.ROWS | torchvision_video.ROWS | torchvision_image.ROWS
 
 
 def load_model(
@@ -71,7 +79,7 @@ def load_model(
         module = row.build(len(row.labels) if labels is None else count_labels(labels))
     else:
         state = {k: v for k, v in state.items() if not k.startswith(row.unused)}
-        module = row.build(_num_classes(row, state))
+        module = _build_for(row, state)
         fit_state_dict(module, state, weights_name)
     module = module.eval().to(device or "cpu")
     return make_classifier(module, name, weights_name, row, said, labels)
@@ -113,14 +121,16 @@ def _own_model(
 
 
 def _row(name: str) -> Row:
-    name = torchvision_image.ALIASES.get(name, name)
-    if name in MODELS:
-        return MODELS[name]
+    if name in bundled.ROWS:
+        return bundled.ROWS[name]
     if name.startswith(timm_image.PREFIX):
         return timm_image.row(name)
+    name = ALIASES.get(name, name)
+    if name in known_models():
+        return known_models()[name]
     if huggingface.is_name(name):
         return huggingface.row(name)
-    near = difflib.get_close_matches(name, MODELS, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, known_models(), n=3, cutoff=0.5)
     raise UsageError(
         f"unknown model {name!r}: "
         + (f"did you mean {' or '.join(near)}?" if near else "see --list-models")
@@ -166,6 +176,15 @@ def _pretrained(name: str, source: Any) -> dict[str, Tensor]:
     if isinstance(source, Path):
         return read_state_dict(source)
     return source() if callable(source) else download(name, source)
+
+
+def _build_for(row: Row, state: dict[str, Tensor]) -> nn.Module:
+    """The network with as many classes as a checkpoint has."""
+    module = row.build(len(row.labels))
+    shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
+    if all(state[name].shape == shape for name, shape in shapes.items() if name in state):
+        return module
+    return row.build(_num_classes(row, state))
 
 
 def _num_classes(row: Row, state: dict[str, Tensor]) -> int:

@@ -16,8 +16,7 @@ from torch import nn
 
 from video_cam.errors import UsageError
 from video_cam.networks.packing import Packing
-from video_cam.networks.row import IMAGENET_MEAN, IMAGENET_STD, Row
-from video_cam.networks.torchvision_image import FRAME_RATE, NUM_FRAMES
+from video_cam.networks.row import FRAME_RATE, IMAGENET_MEAN, IMAGENET_STD, NUM_FRAMES, Row
 from video_cam.transforms import Preprocess
 from video_cam.weights import WeightsUnavailable, why_no_download
 

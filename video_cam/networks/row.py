@@ -14,6 +14,10 @@ from video_cam.transforms import Preprocess
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# For image networks. Frames share nothing, so any number and rate will do; these suit a batch and
+# a video.
+NUM_FRAMES = 16
+FRAME_RATE = Fraction(15)
 
 
 @dataclass(frozen=True)

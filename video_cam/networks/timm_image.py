@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 from torch import nn
-from torchvision.models import ResNet50_Weights
 
 from video_cam.errors import UsageError
 from video_cam.names import nearest
 from video_cam.networks.packing import Packing
-from video_cam.networks.row import Row
-from video_cam.networks.torchvision_image import FRAME_RATE, NUM_FRAMES
+from video_cam.networks.row import FRAME_RATE, NUM_FRAMES, Row
 from video_cam.transforms import INTERPOLATION, Preprocess
 from video_cam.weights import WeightsUnavailable
 
@@ -44,7 +41,7 @@ def row(name: str) -> Row:
         pretrained={"PRETRAINED": pretrained},
         labels=_labels(classes),
         num_frames=NUM_FRAMES,
-        frame_rate=Fraction(FRAME_RATE),
+        frame_rate=FRAME_RATE,
         preprocess=Preprocess(
             resize=round(side / config.crop_pct),
             crop=(side, side),
@@ -60,6 +57,8 @@ def row(name: str) -> Row:
 
 def _labels(classes: int) -> tuple[str, ...]:
     if classes == 1000:  # ImageNet-1k, in the order that all share
+        from torchvision.models import ResNet50_Weights
+
         return tuple(ResNet50_Weights.DEFAULT.meta["categories"])
     return tuple(f"class {i}" for i in range(classes))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -12,12 +11,8 @@ from torch import nn
 from torchvision.models import get_model, get_model_weights, list_models
 
 from video_cam.networks.packing import Packing
-from video_cam.networks.row import Row
+from video_cam.networks.row import FRAME_RATE, NUM_FRAMES, Row
 from video_cam.transforms import Preprocess
-
-# Frames share nothing, so any number and rate will do; these suit a batch and a video.
-NUM_FRAMES = 16
-FRAME_RATE = Fraction(15)
 
 # Heads that help in training alone; checkpoints have them, evaluation does not.
 _AUXILIARY = {
@@ -29,13 +24,6 @@ _LAST_BLOCK = {
     "vit_b": "encoder.layers.encoder_layer_11.ln_1",
     "vit_l": "encoder.layers.encoder_layer_23.ln_1",
     "vit_h": "encoder.layers.encoder_layer_31.ln_1",
-}
-# Other tools' short names.
-ALIASES = {
-    "resnet": "resnet50",
-    "vgg": "vgg16",
-    "densenet": "densenet121",
-    "inception": "inception_v3",
 }
 
 
