@@ -30,7 +30,7 @@ def row(clip: str, **values: Any) -> dict[str, Any]:
 
 
 def prediction(label: str, score: float) -> dict[str, Any]:
-    return {"class_id": 0, "label": label, "score": score}
+    return {"class_id": 0, "label": label, "score": score, "shown": f"{score:.0%}"}
 
 
 ROWS = [

@@ -29,7 +29,7 @@ from video_cam.drawing import COLORMAPS
 from video_cam.look import Look
 from video_cam.report import maps as page_maps
 from video_cam.report.assets import FOLDER
-from video_cam.report.notebook import page_html
+from video_cam.report.notebook import page_html, summary_html
 from video_cam.report.page import write_page
 from video_cam.summary import summarise
 from video_cam.video import CleanCopy, Timeline, probe
@@ -451,6 +451,28 @@ def test_what_no_window_covers_is_not_seen(
         assert words in page.inner_text("#moment")
         (expected,) = made.overlay([frame])
         assert difference(photograph_canvas(page), expected) < CLOSE + 1  # greys differ a little
+
+
+def test_scores_that_are_no_shares_are_numbers(
+    explanation: Explanation, sample_clip: Path, open_page: Any, tmp_path: Path
+) -> None:
+    """As of a regression: below zero and above one, without a per cent sign anywhere."""
+    scores = explanation.probabilities * 20 - 5
+    raw = replace(
+        explanation,
+        model=replace(explanation.model, score="raw"),
+        probabilities=scores,
+        maps=explanation.maps[:1],
+    )
+    video_cam.render(sample_clip, raw, tmp_path / "out", max_keyframes=2)
+    page = open_page((tmp_path / "out" / "index.html").as_uri())
+    said = page.inner_text("#scores")
+    assert "%" not in said
+    best = scores.mean(0).max()
+    assert f"{best:.1f}" in said and "-" in said
+    assert f"<td>{best:.3g}</td>" in summary_html(raw)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["predictions"][0]["shown"] == f"{best:.3g}"
 
 
 def test_a_page_in_a_cell_carries_everything(

@@ -138,11 +138,13 @@ class Explanation:
         """The name of a class or of a function."""
         return self.functions[function_number(class_id)] if class_id < 0 else self.labels[class_id]
 
+    def is_share(self, class_id: int) -> bool:
+        """Whether its scores are probabilities, and not any number."""
+        return class_id >= 0 and self.model.score != "raw"
+
     def shown(self, class_id: int, score: float) -> str:
         """A score as text: a probability in per cent, any other as a number."""
-        if class_id < 0 or self.model.score == "raw":
-            return f"{score:.3g}"
-        return f"{score:.0%}"
+        return f"{score:.0%}" if self.is_share(class_id) else f"{score:.3g}"
 
     def scores_of_frames(self, index: int = 0) -> dict[int, float]:
         """Source frame -> the score that frame alone gave map ``index``'s class.

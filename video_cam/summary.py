@@ -31,7 +31,10 @@ def summarise(
     return {
         "clip": _clip(explanation),
         "model": asdict(explanation.model) | {"frame_rate": float(explanation.model.frame_rate)},
-        "predictions": [asdict(p) for p in explanation.predictions(TOP_PREDICTIONS)],
+        "predictions": [
+            asdict(p) | {"shown": explanation.shown(p.class_id, p.score)}
+            for p in explanation.predictions(TOP_PREDICTIONS)
+        ],
         "targets": _targets(explanation),
         "maps": [
             {

@@ -28,7 +28,7 @@ class Row:
     """A line of results.jsonl. skipped: it was finished before, and nothing has changed since.
 
     folder: where the results are, below the output folder; None where there are none. error: one
-    line. prediction: class_id, label and score of the best class. check: as in summary.json.
+    line. prediction: class_id, label, score and shown of the best class. check: as in summary.json.
     duration_seconds: the clip's; seconds: what it took.
     """
 

@@ -71,7 +71,7 @@ def _row(output_dir: Path, row: dict[str, Any]) -> dict[str, Any]:
         "status": row["status"],
         "error": row.get("error"),
         "label": values["label"] or "",
-        "score": _percent(values["score"]),
+        "score": prediction["shown"] if prediction else "",
         "drop": _percent(values["drop"]),
         "check_sentence": check.get("sentence", "") if check else "",
         "duration": _clock(values["duration_seconds"]),

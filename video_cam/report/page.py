@@ -162,6 +162,7 @@ def _classes(explanation: Explanation) -> list[dict[str, Any]]:
             "class_id": class_id,
             "label": explanation.label(class_id),
             "score": explanation.score(class_id),
+            "is_share": explanation.is_share(class_id),
             "curve": pack_levels(shorten(curve, np.mean).clip(min=0)),
         }
         for class_id, curve in zip(ids, class_scores(explanation, ids), strict=True)

@@ -126,7 +126,8 @@ class App {
   _describe({ kind, map, index }) {
     if (kind === "source") return "source";
     const share = this.frameOf(index)?.probability;
-    const score = share === undefined ? "" : ` ${percent(share)}`;
+    const row = this.data.classes.find(({ class_id }) => class_id === map.class_id);
+    const score = share === undefined ? "" : ` ${scoreText(share, row.is_share)}`;
     const untrained = this.data.model.trained ? "" : " · untrained network";
     return `${map.label}${score} · ${map.method} · ${map.layer}${untrained}`;
   }

@@ -15,18 +15,19 @@ class Readout {
     for (const row of data.classes.toSorted((a, b) => b.score - a.score)) body.append(this._row(row));
   }
 
-  _row({ class_id, label, score }) {
+  _row({ class_id, label, score, is_share }) {
     const bar = element("meter", { min: 0, max: 1, "aria-label": `${label}, at this moment` });
+    bar.hidden = !is_share; // any other number has no full length
     const now = element("td", { className: "number" });
     const row = element(
       "tr",
       {},
       element("th", { scope: "row" }, label),
-      element("td", { className: "number" }, percent(score)),
+      element("td", { className: "number" }, scoreText(score, is_share)),
       element("td", {}, bar),
       now,
     );
-    this.bars.set(class_id, { bar, now, row });
+    this.bars.set(class_id, { bar, now, row, is_share });
     return row;
   }
 
@@ -38,12 +39,13 @@ class Readout {
     this.moment.textContent = this._moment(frame, map);
     if (!isPlaying) this.spoken.textContent = `${place}. ${this.moment.textContent}`;
     const at = (frame - this.timeline.first + 0.5) / this.timeline.length;
-    for (const [class_id, { bar, now, row }] of this.bars) {
+    for (const [class_id, { bar, now, row, is_share }] of this.bars) {
       const curve = this.curves.get(class_id);
       const near = curve[Math.min(Math.floor(at * curve.length), curve.length - 1)];
-      const value = (class_id === state.class_id && map?.probability) || near;
-      bar.value = value;
-      now.textContent = percent(value);
+      const exact = class_id === state.class_id ? map?.probability : undefined;
+      bar.value = exact ?? near;
+      // The curve of what is no share is for the eye: it has no values below zero.
+      now.textContent = is_share || exact !== undefined ? scoreText(exact ?? near, is_share) : "";
       row.toggleAttribute("data-chosen", class_id === state.class_id);
     }
   }
@@ -62,8 +64,9 @@ class Readout {
   }
 }
 
-function percent(share) {
-  return `${(100 * share).toFixed(1)} %`;
+/** A probability in per cent, any other score as a number. */
+function scoreText(score, isShare) {
+  return isShare ? `${(100 * score).toFixed(1)} %` : number(score);
 }
 
 function number(value) {
