@@ -3,17 +3,19 @@
     python -m benchmarks.pipeline [command] [drawing] [precision] [memory] [gpu]
 
 command: 10 s of 340x256 and 60 s of 1280x720, in units of (decode once + the forwards + decode and
-encode once); as a process of its own, start-up included, and without start-up. drawing: one
-1280x720 frame drawn and blended, against encoding it. precision: forwards in bf16 and in
-channels_last_3d against fp32, and how well their maps agree. memory: the peak of 10 minutes of
-1280x720 against that of 10 seconds, bundled network. gpu: the share of wall time in which the
-network runs. Without a name all but the last two are run. Weights are random but for the bundled
-network: time does not depend on them.
+encode once); as a process of its own, start-up included, and without start-up, both without the
+check, which may take as long again as the maps did. drawing: one 1280x720 frame drawn and blended,
+against encoding it. precision: forwards with weights stored channels last, as on a CPU, and in
+bf16, and how well the maps agree. memory: the peak of 10 minutes of 1280x720 against that of 10
+seconds, bundled network. gpu: the share of wall time in which the network runs. Without a name all
+but the last two are run. Weights are random but for the bundled network: time does not depend on
+them.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import subprocess
 import sys
 import tempfile
@@ -44,6 +46,12 @@ ROOT = Path(__file__).parent.parent
 RATE = 28
 SIZES = ((10, 340, 256), (60, 1280, 720))
 ROUNDS = 3
+FORWARDS = {  # network: the size of a clip
+    "r3d_18": (16, 112, 112),
+    "r2plus1d_18": (16, 112, 112),
+    "s3d": (64, 224, 224),
+    "resnet50": (8, 224, 224),
+}
 
 
 def make_clip(path: Path, length_seconds: float, width: int, height: int) -> None:
@@ -135,13 +143,13 @@ def whole_command(folder: Path) -> None:
 
 
 def _process(clip: Path, folder: Path, model: Classifier) -> None:
-    summary = process(clip, folder / "out", model, Options(), Look())
+    summary = process(clip, folder / "out", model, Options(check=False), Look())
     print("  stages:", {name: round(took, 2) for name, took in summary["seconds"].items()})
 
 
 def _command(clip: Path, folder: Path, *options: str) -> None:
     words = ["--clip", str(clip), "--output-dir", str(folder / "commands"), "--overwrite"]
-    options = options or ("--model", "r3d_18", "--weights", "none")
+    options = options or ("--model", "r3d_18", "--weights", "none", "--no-check")
     subprocess.run(
         [sys.executable, str(ROOT / "run_video_cam.py"), *words, *options],
         check=True,
@@ -178,25 +186,25 @@ def drawing(folder: Path) -> None:
 
 
 def precision() -> None:
-    """Forwards of r3d_18 in other formats, and how well the bundled network's maps agree."""
-    model = video_cam.load_model("r3d_18", "none").module
-    x = torch.randn(4, 3, 16, 112, 112)
-    last = video_cam.load_model("r3d_18", "none").module
-    last = last.to(memory_format=torch.channels_last_3d)
-    x_last = x.to(memory_format=torch.channels_last_3d)
+    """Forwards in other formats, and how well the bundled network's maps agree in bf16."""
 
     @torch.inference_mode()
-    def run(net: torch.nn.Module, given: torch.Tensor, bf16: bool = False) -> None:
+    def run(net: torch.nn.Module, x: torch.Tensor, bf16: bool = False) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            net(given)
+            net(x)
 
-    runs: dict[str, Callable[[], None]] = {
-        "bf16": lambda: run(model, x, True),
-        "channels_last_3d": lambda: run(last, x_last),
-        "bf16, channels_last_3d": lambda: run(last, x_last, True),
-    }
-    for name, ratio in ratios(lambda: run(model, x), runs, ROUNDS).items():
-        print(f"forwards of r3d_18 in {name}: {ratio} of fp32")
+    for name, size in FORWARDS.items():
+        loaded = video_cam.load_model(name, "none").module
+        plain = copy.deepcopy(loaded)
+        for parameter in plain.parameters():
+            parameter.data = parameter.data.contiguous()
+        x = torch.randn(2, 3, *size)
+        runs: dict[str, Callable[[], None]] = {
+            "channels last": partial(run, loaded, x),
+            "channels last and bf16": partial(run, loaded, x, True),
+        }
+        for form, ratio in ratios(partial(run, plain, x), runs, ROUNDS).items():
+            print(f"forwards of {name} in {form}: {ratio} of plain fp32")
     bundled = video_cam.load_model("motion3d")
     frames = np.stack([draw_clip(seed).frames for seed in range(30_000, 30_032)])
     given = bundled.preprocess.tensor(frames)
@@ -253,7 +261,7 @@ def gpu(folder: Path) -> None:
     forwards(model, inputs)
     torch.cuda.synchronize()
     began = time.perf_counter()
-    maps = Options(batch_size=16)
+    maps = Options(batch_size=16, check=False)
     for x in inputs:
         video_cam.compute_cams(model.module, x, layers=["layer4"])
     torch.cuda.synchronize()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from models3d.motion3d import Motion3D
-from video_cam import UsageError, load_model
+from video_cam import Classifier, UsageError, load_model
 from video_cam import weights as weights_module
+from video_cam.fingerprint import digest_of_weights
 from video_cam.models import BUNDLED, known_models
 
 
@@ -186,3 +188,15 @@ def test_random_weights_are_named_as_such() -> None:
     model = load_model(BUNDLED, "none")
     assert not model.trained and model.weights == "none"
     assert not model.module.training
+
+
+def test_weights_are_stored_as_a_cpu_likes_them(bundled: Classifier) -> None:
+    convolutions = [p for p in bundled.module.parameters() if p.ndim == 5]
+    assert all(p.is_contiguous(memory_format=torch.channels_last_3d) for p in convolutions)
+    plain = copy.deepcopy(bundled.module)
+    for parameter in plain.parameters():
+        parameter.data = parameter.data.contiguous()
+    x = torch.randn(2, 3, 16, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(bundled.module(x), plain(x), rtol=1e-5, atol=1e-5)
+    assert digest_of_weights(bundled.module) == digest_of_weights(plain)
