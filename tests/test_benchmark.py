@@ -57,6 +57,7 @@ def test_the_command_prints_a_table_and_writes_every_row(
     assert all(set(row) == KEYS for row in rows)
     own = [row for row in rows if row["source"] == "video_cam"]
     assert [row["align"] for row in own] == list(PLACEMENTS)
+    assert len({row["lag_frames"]["mean"] for row in own[:4]}) == 4  # each in its own places
     controls = [row["method"] for row in rows if row["source"] == "control"]
     assert controls == ["random", "centre Gaussian", "frame difference", "gradcam, untrained"]
     for row in rows:

@@ -15,8 +15,9 @@ import video_cam
 from video_cam import ActivationMap
 from video_cam.alignment import PLACEMENTS, cell_centres, interpolate
 from video_cam.benchmark.yardstick import BATCH, Yardstick
+from video_cam.chains import find_chains
+from video_cam.grids import to_grid
 from video_cam.models import Classifier, load_model
-from video_cam.receptive_field import trace_chains
 
 CONTROL_GRID = (4, 4, 4)  # of random maps: as coarse as layer4's
 DIFFERENCE_BLUR = 3.0  # pixels, standard deviation
@@ -40,7 +41,8 @@ def own_rows(
 ) -> Iterator[Row]:
     """This project's maps, for every placement of their cells."""
     size = tuple(clips.x.shape[2:])
-    chains = trace_chains(model.module, clips.x[:1].to(model.device), tuple(layers))
+    x = clips.x[:1].to(model.device)
+    chains = find_chains(model.module, x, tuple(layers), to_grid, "probe")
     for method in methods:
         for layer in layers:
             began = time.perf_counter()
