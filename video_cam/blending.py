@@ -35,12 +35,19 @@ class TimeBlend:
         edges = [(k.seconds_at(-1), k.seconds_at(self._num_samples)) for k in self._knots]
         self._starts = [start for start, _ in edges]
         self._ends = [end for _, end in edges]
+        self._last: tuple[float, list[tuple[int, float, Maps]]] | None = None
 
     def weights(self, seconds: float) -> list[tuple[int, float, Maps]]:
         """(window, its share, the weights of its cells (T',)) at an instant; the shares sum to 1.
 
         Empty where no window covers the instant: the network did not see it.
         """
+        # Drawing a frame asks several times for the same instant.
+        if self._last is None or self._last[0] != seconds:
+            self._last = seconds, self._weights(seconds)
+        return self._last[1]
+
+    def _weights(self, seconds: float) -> list[tuple[int, float, Maps]]:
         low = bisect_left(self._ends, seconds)
         high = bisect_right(self._starts, seconds)
         positions = {w: self._knots[w].position_at(seconds) for w in range(low, high)}

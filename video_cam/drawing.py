@@ -130,13 +130,13 @@ def caption(
     mask = _text(tuple(parts), width, font_size(height))[:height]
     strip = picture[: len(mask)] if top else picture[height - len(mask) :]
     dark = cv2.convertScaleAbs(strip, alpha=_CAPTION_BRIGHTNESS)
-    ink = np.rint(mask[:, :, None] / 255.0 * np.array(colour)).astype(np.uint8)
+    ink = cv2.merge([cv2.convertScaleAbs(mask, alpha=channel / 255) for channel in colour])
     strip[:] = np.maximum(dark, ink)
 
 
-def save_picture(path: Path, picture: Frame, parameters: Sequence[int] = ()) -> None:
+def save_picture(path: Path, picture: Frame) -> None:
     """Write an RGB picture in the format of the path's ending. Raises OSError where it cannot."""
-    ok, data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), list(parameters))
+    ok, data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     if not ok:
         raise OSError(f"{path.suffix} cannot hold a picture of {picture.shape}")
     path.write_bytes(data.tobytes())
