@@ -53,11 +53,11 @@ def stated() -> dict[str, str]:
 
 def test_trained_network_reads_held_out_clips_as_well_as_it_says() -> None:
     accuracy = train.evaluate(load_trained(), num_clips=160)
-    # Of 160 clips two standard errors are 0.06, of about 20 clips a class 0.2.
-    assert accuracy["all"] == pytest.approx(float(stated()["accuracy all"]), abs=0.08)
-    assert accuracy["all"] >= 0.85
+    # Of 160 clips at 0.97 two standard errors are 0.03, of about 20 clips a class more.
+    assert accuracy["all"] == pytest.approx(float(stated()["accuracy all"]), abs=0.04)
+    assert accuracy["all"] >= 0.94
     for name in CLASSES:
-        assert accuracy[name] == pytest.approx(float(stated()[f"accuracy {name}"]), abs=0.3)
+        assert accuracy[name] == pytest.approx(float(stated()[f"accuracy {name}"]), abs=0.2)
 
 
 def test_trained_network_reads_motion_not_pictures() -> None:
