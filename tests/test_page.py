@@ -475,6 +475,19 @@ def test_scores_that_are_no_shares_are_numbers(
     assert summary["predictions"][0]["shown"] == f"{best:.3g}"
 
 
+def test_each_window_is_named_by_its_own_class(
+    explanation: Explanation, sample_clip: Path, open_page: Any, tmp_path: Path
+) -> None:
+    series = explanation.maps[0]
+    classes = tuple(i % 2 for i in range(explanation.num_windows))
+    named = replace(explanation, maps=(replace(series, class_ids=classes),))
+    video_cam.render(sample_clip, named, tmp_path / "out", max_keyframes=2)
+    page = open_page((tmp_path / "out" / "index.html").as_uri())
+    for window in (0, explanation.num_windows - 1):
+        goto(page, int(explanation.frame_indices[window].mean()))
+        assert explanation.labels[classes[window]] in page.inner_text("#stage figcaption")
+
+
 def test_a_page_in_a_cell_carries_everything(
     open_page: Any, rendered: Rendered, tmp_path: Path
 ) -> None:

@@ -75,6 +75,7 @@ def describe_map(explanation: Explanation, series: MapSeries, curves: MapCurves)
     return {
         "class_id": series.class_id,
         "label": series.label,
+        "window_labels": [explanation.labels[c] for c in series.class_ids],
         "layer": series.layer,
         "method": series.method,
         "box": box,

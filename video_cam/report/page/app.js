@@ -129,7 +129,8 @@ class App {
     const row = this.data.classes.find(({ class_id }) => class_id === map.class_id);
     const score = share === undefined ? "" : ` ${scoreText(share, row.is_share)}`;
     const untrained = this.data.model.trained ? "" : " · untrained network";
-    return `${map.label}${score} · ${map.method} · ${map.layer}${untrained}`;
+    const label = labelAt(map, this.data.windows, this.state.frame_index);
+    return `${label}${score} · ${map.method} · ${map.layer}${untrained}`;
   }
 
   describePlace() {

@@ -64,6 +64,13 @@ class Readout {
   }
 }
 
+/** What a map explains at a frame: where windows differ, the class of the nearest one. */
+function labelAt({ label, window_labels }, windows, frame) {
+  if (!window_labels.length) return label;
+  const distances = windows.map(([first, last]) => Math.abs((first + last) / 2 - frame));
+  return window_labels[distances.indexOf(Math.min(...distances))];
+}
+
 /** A probability in per cent, any other score as a number. */
 function scoreText(score, isShare) {
   return isShare ? `${(100 * score).toFixed(1)} %` : number(score);
