@@ -14,17 +14,19 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from video_cam.benchmark.sources import Row
     from video_cam.benchmark.table import Measured
     from video_cam.benchmark.yardstick import Yardstick
     from video_cam.models import Classifier
 
 METHODS = ("gradcam", "gradcam++", "hirescam", "layercam")
 LAYERS = ("layer4", "layer3")
-FAITHFUL_CLIPS = 32
+FAITHFUL_CLIPS = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=int,
         default=FAITHFUL_CLIPS,
         metavar="N",
-        help="clips whose altered versions are scored, for the last four measures (default: 32)",
+        help="clips whose altered versions are scored, for the last four measures (default: 10)",
     )
     parser.add_argument(
         "--units",
@@ -144,17 +146,30 @@ def _measured(
     from video_cam.benchmark.peers import peer_rows
     from video_cam.benchmark.sources import control_rows, own_rows
     from video_cam.benchmark.table import Measured
+    from video_cam.progress import bar
 
-    sources = [
+    sources: list[Iterator[Row]] = [
         own_rows(model, clips, parsed.methods, parsed.layers),
         control_rows(model, clips, parsed.methods[0], parsed.layers[0]),
     ]
     if parsed.peers:
         sources.append(peer_rows(model, clips, parsed.methods, parsed.layers))
-    for rows in sources:
-        for row in rows:
+    with bar("rows", _count_rows(parsed)) as step:
+        for row in chain.from_iterable(sources):
             values = measure(row, model, clips, parsed.faithful_clips)
+            step(1)
             yield Measured(row.method, row.layer, row.align, row.source, values, row.seconds)
+
+
+def _count_rows(parsed: argparse.Namespace) -> int:
+    from video_cam.benchmark.peers import has_method
+    from video_cam.benchmark.sources import CONTROLS
+    from video_cam.choices import PLACEMENTS
+
+    maps = len(parsed.methods) * len(PLACEMENTS)
+    if parsed.peers:
+        maps += sum(len(has_method(method)) for method in parsed.methods)
+    return maps * len(parsed.layers) + len(CONTROLS) + 1
 
 
 def _write(path: Path, text: str) -> None:

@@ -60,10 +60,9 @@ def peer_rows(
     model: Classifier, clips: Yardstick, methods: Sequence[str], layers: Sequence[str]
 ) -> Iterator[Row]:
     """Every peer's maps for those of the methods that it has."""
-    for peer, (table, make) in PEERS.items():
-        for method in methods:
-            if method not in table or method in NOT_ON_CLIPS:
-                continue
+    for method in methods:
+        for peer in has_method(method):
+            _, make = PEERS[peer]
             for layer in layers:
                 began = time.perf_counter()
                 volumes = torch.cat(
@@ -71,6 +70,11 @@ def peer_rows(
                 )
                 seconds = (time.perf_counter() - began) / len(clips)
                 yield Row(method, layer, "its own", peer, volumes.float(), seconds)
+
+
+def has_method(method: str) -> list[str]:
+    """The peers that can be asked for a method on clips."""
+    return [p for p, (table, _) in PEERS.items() if method in table and method not in NOT_ON_CLIPS]
 
 
 def check_installed() -> None:
