@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from av import VideoFrame
 from av.video.reformatter import Colorspace
 from PIL import Image
 
@@ -199,9 +201,9 @@ def test_frames_nobody_asks_for_are_never_converted(tmp_path, monkeypatch):
     path = media.write_clip(tmp_path / "a.mp4", 12)
     converted = []
 
-    def counting(picture):
+    def counting(picture, turned):
         converted.append(picture.pts)
-        return reader_to_rgb(picture)
+        return reader_to_rgb(picture, turned)
 
     reader_to_rgb = reader.to_rgb
     monkeypatch.setattr(reader, "to_rgb", counting)
@@ -218,6 +220,21 @@ def test_frames_are_let_go_as_the_reader_moves_on(tmp_path):
         alive.add(frame)
         most = max(most, len(alive))
     assert most <= 2  # the one in hand and the one the loop is about to let go
+
+
+def test_pictures_are_let_go_without_the_garbage_collector(tmp_path):
+    """A decoded picture that is part of a cycle stays for hundreds of frames more."""
+    path = media.write_clip(tmp_path / "a.mp4", 40)
+    gc.collect()
+    gc.disable()
+    try:
+        for frame in read_frames(path):
+            frame.rgb()
+        del frame
+        left = [held for held in gc.get_objects() if type(held) is VideoFrame]
+    finally:
+        gc.enable()
+    assert len(left) <= 1  # the first one, which is asked how it is turned
 
 
 # ---------------------------------------------------------------- pixels

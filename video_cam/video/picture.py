@@ -29,8 +29,13 @@ UPRIGHT: Orientation = (1, 0, 0, 1)
 _reformatters = threading.local()
 
 
-def to_rgb(frame: VideoFrame) -> np.ndarray:
-    """The frame as uint8 (H, W, 3) RGB, upright and contiguous; what is transparent is black."""
+def to_rgb(frame: VideoFrame, turned: Orientation) -> np.ndarray:
+    """The frame as uint8 (H, W, 3) RGB, contiguous; what is transparent is black.
+
+    turned: the ``orientation`` of the clip's first frame, by which it is made upright. Asking a
+    frame for its own ties it to what it answers: it would stay in memory until Python looks for
+    such knots, hundreds of frames later.
+    """
     has_alpha = frame.format.has_palette or any(c.is_alpha for c in frame.format.components)
     converted = _reformatter().reformat(
         frame,
@@ -40,7 +45,7 @@ def to_rgb(frame: VideoFrame) -> np.ndarray:
         dst_color_range=ColorRange.JPEG,
     )
     pixels = np.ascontiguousarray(converted.to_ndarray())  # without FFmpeg's padding of the rows
-    return turn_upright(over_black(pixels) if has_alpha else pixels, orientation(frame))
+    return turn_upright(over_black(pixels) if has_alpha else pixels, turned)
 
 
 def _reformatter() -> VideoReformatter:

@@ -17,7 +17,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from video_cam.errors import UsageError
-from video_cam.video.picture import fit, to_rgb, upright_size
+from video_cam.video.picture import Orientation, fit, orientation, to_rgb, upright_size
 from video_cam.video.source import (
     PathLike,
     VideoSource,
@@ -150,15 +150,18 @@ class FrameReader:
     def _video_frames(self) -> Iterator[Frame]:
         start, stop = self._range
         self._size: tuple[int, int] | None = None
+        turned: Orientation | None = None
         with ExitStack() as open_:
             for index, pts, picture in self._sought(open_) or self._from_the_start(open_):
                 if index == stop:
                     return
+                turned = turned or orientation(picture)
                 size = self._size = self._size or upright_size(picture)
                 self._stamps.append(pts)
                 self._last_duration = picture.duration
                 if index >= start:
-                    yield Frame(index, pts, self._time_base, partial(_pixels, picture, *size))
+                    convert = partial(_pixels, picture, turned, *size)
+                    yield Frame(index, pts, self._time_base, convert)
         if not self._stamps:
             raise nothing_decodes(self.path)
 
@@ -210,8 +213,8 @@ class FrameReader:
             yield pts - zero, held.popleft()
 
 
-def _pixels(picture: VideoFrame, width: int, height: int) -> np.ndarray:
-    return fit(to_rgb(picture), width, height)
+def _pixels(picture: VideoFrame, turned: Orientation, width: int, height: int) -> np.ndarray:
+    return fit(to_rgb(picture, turned), width, height)
 
 
 def _image_pixels(image: Path, width: int, height: int) -> np.ndarray:
