@@ -353,4 +353,4 @@ def _converted(frames: Iterable[SourceFrame]) -> Iterator[tuple[SourceFrame, Fra
 
 def _save_png(path: Path, rows: Sequence[Panels]) -> None:
     picture = stack([stitch([fit(panel, LONGEST_PANEL) for panel in row]) for row in rows])
-    save_picture(path, picture)  # OpenCV's own compression: twice as fast as any level named
+    save_picture(path, picture)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from video_cam.contributions import frame_contributions
@@ -15,6 +16,10 @@ from video_cam.explanation import Explanation
 
 _SCORES_SHOWN = 5
 _LONGEST_NAME = 60
+# Inches. Margins of fixed size: to have matplotlib find them takes as long as to draw the picture.
+_WIDTH, _PANEL_HEIGHT = 10.0, 1.8
+_LEFT, _RIGHT, _BOTTOM, _TOP, _BETWEEN = 0.85, 0.25, 0.65, 0.15, 0.35
+_NOTES_HEIGHT = 0.35
 
 
 def draw_timeline(
@@ -30,7 +35,7 @@ def draw_timeline(
     """
     first = explanation.maps[0]
     complete = first.bias is not None
-    figure = Figure(figsize=(10, 7 if complete else 5), layout="constrained")
+    figure = Figure()
     FigureCanvasAgg(figure)
     scores, masses, *more = figure.subplots(3 if complete else 2, 1, sharex=True)
     windows = explanation.sample_seconds
@@ -59,19 +64,34 @@ def draw_timeline(
         masses.plot(seconds, mass, color=colour, linewidth=1.2, label=plain(series.label))
     for panel in more:
         _draw_contributions(panel, explanation)
-    figure.supxlabel("seconds", fontsize=10)
-    masses.set(
-        ylabel="map mass",
-        title=_short(
-            f"{first.method} of {first.layer}" + (f": {first.label}" if len(own) == 1 else "")
-        ),
-    )
+    figure.axes[-1].set_xlabel("seconds", fontsize=10)
+    masses.set_ylabel("map mass")
+    subject = f": {first.label}" if len(own) == 1 else ""
+    _title(masses, _short(f"{first.method} of {first.layer}{subject}"))
     if len(own) > 1:
         masses.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
     masses.set_ylim(bottom=0)
-    if notes := explanation.notes:
-        figure.suptitle(plain("; ".join(notes)), color="darkorange", fontsize=10)
+    _lay_out(figure, plain("; ".join(explanation.notes)))
     figure.savefig(path, dpi=110)
+
+
+def _lay_out(figure: Figure, notes: str) -> None:
+    """Give every panel the same height, the widest legend its room, and the notes a line on top."""
+    panels = figure.axes
+    top = _TOP + (_NOTES_HEIGHT if notes else 0)
+    height = _BOTTOM + len(panels) * _PANEL_HEIGHT + (len(panels) - 1) * _BETWEEN + top
+    figure.set_size_inches(_WIDTH, height)
+    legends = [legend for panel in panels if (legend := panel.get_legend())]
+    widest = max((legend.get_window_extent().width for legend in legends), default=0) / figure.dpi
+    figure.subplots_adjust(
+        left=_LEFT / _WIDTH,
+        right=1 - (widest + _RIGHT) / _WIDTH,
+        bottom=_BOTTOM / height,
+        top=1 - top / height,
+        hspace=_BETWEEN / _PANEL_HEIGHT,
+    )
+    if notes:
+        figure.suptitle(notes, color="darkorange", fontsize=10, y=1 - 0.1 / height, va="top")
 
 
 def _draw_contributions(panel: Axes, explanation: Explanation) -> None:
@@ -82,16 +102,26 @@ def _draw_contributions(panel: Axes, explanation: Explanation) -> None:
     steps = np.diff(instants)
     width = float(np.median(steps)) if len(steps) else 1.0
     colours = np.where(added >= 0, "tab:red", "tab:blue").tolist()
-    panel.bar(instants, added, width=0.9 * width, color=colours)
+    # One artist for all bars: an hour of video has tens of thousands.
+    left, right, zero = instants - 0.45 * width, instants + 0.45 * width, np.zeros_like(added)
+    corners = [(left, zero), (left, added), (right, added), (right, zero)]
+    bars = PolyCollection(list(np.moveaxis(np.array(corners), -1, 0)), facecolors=colours)
+    bars.sticky_edges.y.append(0)  # bars stand on the ground where none goes below it
+    panel.add_collection(bars)
+    panel.autoscale_view()
     panel.axhline(0, color="black", linewidth=0.6)
     series = explanation.maps[0]
-    panel.set(
-        ylabel="logit per frame",
-        title=plain(
-            f"what each frame adds to the logit of {series.label}, mean over its windows; "
-            f"the rest is the head's bias, {series.bias:+.2f}"
-        ),
+    panel.set_ylabel("logit per frame")
+    _title(
+        panel,
+        "what each frame adds to this class's logit, mean over its windows; "
+        f"the rest is the head's bias, {series.bias:+.2f}",
     )
+
+
+def _title(panel: Axes, text: str) -> None:
+    # From the left, so that what is long runs on over the room beside the panel.
+    panel.set_title(text, loc="left", fontsize=10)
 
 
 def _classes(explanation: Explanation) -> list[int]:
