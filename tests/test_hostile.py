@@ -13,7 +13,7 @@ import pytest
 
 from tests.hostile import NUM_MUTANTS, gif, mutants, png_bomb, raw_bomb
 from tests.loader_child import MEMORY, SECONDS_EACH
-from tests.media import write_clip
+from tests.media import moving_square, write_clip
 from tests.test_command import BUNDLED, ROOT, results_in
 from video_cam import ClipError
 from video_cam.video import FrameReader, probe
@@ -76,12 +76,8 @@ def test_a_limit_can_be_raised_and_lowered(tmp_path: Path) -> None:
 def test_pictures_that_grow_on_the_way_are_left_out(tmp_path: Path) -> None:
     parts = []
     for size in (64, 640):
-        part = tmp_path / f"{size}.ts"
-        subprocess.run(
-            ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc=s={size}x{size}:d=0.4",
-             "-c:v", "mpeg2video", str(part)],
-            check=True,
-        )  # fmt: skip
+        pictures = moving_square(10, size, size)
+        part = write_clip(tmp_path / f"{size}.ts", pictures, codec="mpeg2video")
         parts.append(part.read_bytes())
     clip = tmp_path / "growing.ts"
     clip.write_bytes(b"".join(parts))
