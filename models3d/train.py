@@ -7,6 +7,7 @@ it begins with a lone sprite on a plain colour, and the rest is faded in.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -123,9 +124,9 @@ class DrawnBatches(Dataset[tuple[Tensor, Tensor]]):
 
 
 def preprocess(frames: Tensor) -> Tensor:
-    """uint8 (N, T, H, W, 3) -> normalised float32 (N, 3, T, H, W)."""
-    pixels = frames.float() / 255
-    return ((pixels - torch.tensor(MEAN)) / torch.tensor(STD)).permute(0, 4, 1, 2, 3)
+    """uint8 (N, T, H, W, 3) -> normalised float32 (N, 3, T, H, W), on the same device."""
+    mean, std = (torch.tensor(values, device=frames.device) for values in (MEAN, STD))
+    return ((frames.float() / 255 - mean) / std).permute(0, 4, 1, 2, 3)
 
 
 def augment(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
@@ -147,12 +148,13 @@ def augment(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
 
 
 def train(
-    recipe: Recipe, output: Path, device: torch.device, resume: bool = False
+    recipe: Recipe, output: Path, device: torch.device, resume: bool = False, workers: int = 1
 ) -> tuple[Motion3D, list[float]]:
     """Run the recipe; returns the network, in eval mode, and the loss of every step it ran.
 
     Every ``CHECKPOINT_EVERY`` steps the weights so far go to ``output`` and the optimiser's state
-    beside it; ``resume`` goes on from there.
+    beside it; ``resume`` goes on from there. ``workers``: processes that draw clips; the weights
+    do not depend on it.
     """
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
@@ -167,14 +169,14 @@ def train(
     schedule = _schedule(optimizer, recipe, first)
 
     losses: list[float] = []
-    progress = tqdm(_batches(recipe, first), initial=first, total=recipe.steps)
+    progress = tqdm(_batches(recipe, first, workers), initial=first, total=recipe.steps)
     for step, (frames, class_ids) in enumerate(progress, start=first):
         if step > first and recipe.place(step)[1] == 0:
             schedule = _schedule(optimizer, recipe, step)
         generator = torch.Generator().manual_seed(recipe.clip_seeds(step).start)
-        x = augment(preprocess(frames), recipe.difficulty(step), generator)
+        x = augment(preprocess(frames.to(device)), recipe.difficulty(step), generator)
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
-            loss = F.cross_entropy(net(x.to(device)), class_ids.to(device))
+            loss = F.cross_entropy(net(x), class_ids.to(device))
         losses.append(_learn(net, optimizer, loss))
         schedule.step()
         progress.set_postfix(
@@ -212,12 +214,13 @@ def _learn(net: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> fl
     return loss.item()
 
 
-def _batches(recipe: Recipe, first: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches from step ``first`` on, drawn ahead in a process of their own."""
+def _batches(recipe: Recipe, first: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches from step ``first`` on, in order, drawn ahead in ``workers`` processes."""
     steps = range(first, recipe.steps)
-    return iter(
-        DataLoader(DrawnBatches(recipe), None, sampler=steps, num_workers=1, prefetch_factor=4)
+    loader = DataLoader(
+        DrawnBatches(recipe), None, sampler=steps, num_workers=workers, prefetch_factor=4
     )
+    return iter(loader)
 
 
 def _save_state(path: Path, parts: dict[str, Any], recipe: Recipe, step: int) -> None:
@@ -278,6 +281,11 @@ def fast_precision(device: torch.device) -> str:
     return "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "fp32"
 
 
+def _spare_cores() -> int:
+    """All but the one that trains."""
+    return max((os.cpu_count() or 2) - 1, 1)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Train, evaluate on held-out clips, and write the weights with what was measured."""
     parser = argparse.ArgumentParser(prog="python -m models3d.train", description=__doc__)
@@ -286,6 +294,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, default=Recipe.batch_size)
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="default: what is fast")
     parser.add_argument("--threads", type=int, default=Recipe.threads)
+    parser.add_argument(
+        "--workers", type=int, default=_spare_cores(), help="processes that draw clips"
+    )
     parser.add_argument("--output", type=Path, default=WEIGHTS_FILE)
     parser.add_argument("--device", type=torch.device, help="default: CUDA where there is one")
     parser.add_argument("--held-out", type=int, default=800, help="clips to evaluate on")
@@ -300,7 +311,7 @@ def main(arguments: list[str] | None = None) -> None:
         precision=options.precision or fast_precision(device),
         threads=options.threads,
     )
-    net, _ = train(recipe, options.output, device, options.resume)
+    net, _ = train(recipe, options.output, device, options.resume, options.workers)
     accuracy = evaluate(net, options.held_out)
     measured = {f"accuracy {name}": f"{value:.4f}" for name, value in accuracy.items()}
     settings = {name: str(value) for name, value in asdict(recipe).items()}
