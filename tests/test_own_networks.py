@@ -157,6 +157,22 @@ def test_an_exported_program_maps_like_the_network_it_was_made_from(tmp_path: Pa
     torch.testing.assert_close(ours.values, expected.values)
 
 
+def test_a_program_exported_for_one_clip_is_given_one_at_a_time(
+    tmp_path: Path, sample_clip: Path
+) -> None:
+    network = PoolLinear().eval()
+    program = torch.export.export(network, (torch.randn(1, 3, 4, 16, 16),))
+    torch.export.save(program, tmp_path / "n.pt2")
+    model = load_model(str(tmp_path / "n.pt2"), **SMALL)
+    assert model.max_batch == 1
+    options = {"class_ids": [1], "layers": ["conv2"], "methods": ["gradcam", "ablationcam"]}
+    ours = video_cam.explain(sample_clip, model, **options)
+    same = video_cam.explain(sample_clip, load_model(network, **SMALL), **options)
+    assert len(ours.frame_indices) > 1
+    for one, other in zip(ours.maps, same.maps, strict=True):
+        np.testing.assert_allclose(one.values, other.values, atol=1e-5)
+
+
 def test_torchscript_says_what_to_do(tmp_path: Path) -> None:
     torch.jit.trace(PoolLinear().eval(), torch.randn(1, 3, 4, 16, 16)).save(tmp_path / "s.pt")
     with pytest.raises(UsageError, match=r"TorchScript.*file.py:factory"):

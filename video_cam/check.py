@@ -24,6 +24,7 @@ from video_cam.windows import read_windows
 
 MARKED_SHARE = 0.1  # of the window's voxels: the hottest
 FULL_CHECK, SHORT_CHECK = 16, 6  # forward passes
+BATCH = 4  # clips in one of them
 NOT_RANDOM = 3  # of them: the window as it is, the map's marks, the frame difference's
 DIFFERENCE_REACH = 4  # pixels at 64 that a change spreads to, as the maps themselves are coarse
 
@@ -54,7 +55,7 @@ class Drops:
 
 
 def measure_drops(
-    logit: Logit, x: Tensor, volume: Tensor, forwards: int = FULL_CHECK, batch: int = 4
+    logit: Logit, x: Tensor, volume: Tensor, forwards: int = FULL_CHECK, batch: int = BATCH
 ) -> Drops | None:
     """Blur a tenth of a clip: what the map marks, as much elsewhere, as much that moves most.
 
@@ -130,7 +131,8 @@ def check_explanation(
     if not forwards:
         return None
     with progress("check", 1) as step:
-        drops = measure_drops(logit, x, on_window(series, window, x), forwards)
+        volume = on_window(series, window, x)
+        drops = measure_drops(logit, x, volume, forwards, model.batch(BATCH))
         step(1)
     if drops is None:
         return None

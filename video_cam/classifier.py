@@ -101,6 +101,11 @@ class Classifier:
     space_first: bool = False
     score: str = "softmax"
     code: str = ""  # a digest of the user's own code
+    max_batch: int | None = None  # clips its forward takes at a time, where that is limited
+
+    def batch(self, wanted: int) -> int:
+        """How many clips to give it at a time where ``wanted`` are wanted."""
+        return min(wanted, self.max_batch or wanted)
 
     @property
     def trained(self) -> bool:

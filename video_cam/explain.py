@@ -135,7 +135,8 @@ class _Sweeps:
         ]
         self.cuts: set[int] = set()
         self.num_damaged = 0
-        self.halving = Halving(options.batch_size)
+        self.batch_size = model.batch(options.batch_size)
+        self.halving = Halving(self.batch_size)
         self.logits = np.zeros((len(self.windows), len(model.labels)), np.float32)
         self.probabilities = np.zeros_like(self.logits)
         self.function_scores = np.zeros((len(self.windows), len(options.targets)), np.float32)
@@ -197,7 +198,7 @@ class _Sweeps:
             return
         with self.progress("explain", len(windows)) as step:
             whole = Part(self.path, self.timeline, tuple(windows), classes)
-            for findings in self.deal(whole, self.options.batch_size):
+            for findings in self.deal(whole, self.batch_size):
                 self._take(findings)
                 step(len(findings.windows))
 
@@ -223,7 +224,7 @@ class _Sweeps:
         """Batches of numbered windows; then the clip's other frames, so that they are counted."""
         frames = iter(reader)
         inputs = read_windows(frames, list(windows.values()), self.model.preprocess, hint.note)
-        yield from batches(zip(windows, inputs, strict=False), self.options.batch_size)
+        yield from batches(zip(windows, inputs, strict=False), self.batch_size)
         for _ in frames:
             pass
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from video_cam.errors import UsageError
 from video_cam.functions import find_function
@@ -82,6 +82,14 @@ def _load_exported(path: Path) -> nn.Module:
             f"{str(path)!r} cannot be read as a torch.export program ({type(error).__name__}): "
             "save it with torch.export.save"
         ) from error
+
+
+def takes_one_clip(module: nn.Module) -> bool:
+    """Whether it was exported for inputs of one size, batch included."""
+    if not isinstance(module, torch.export.UnflattenedModule):
+        return False
+    inputs = [node.meta.get("val") for node in module.input_placeholders]
+    return any(isinstance(x, Tensor) and isinstance(x.shape[0], int) for x in inputs if x.ndim)
 
 
 def _load_module(path: Path, trust: bool) -> nn.Module:
