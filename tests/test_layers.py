@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
+from video_cam import load_model
 from video_cam.layers import Resolution, advice, layer_table, sentence
 from video_cam.options import Options
 
@@ -29,19 +31,33 @@ def row(t: int, side: int) -> list[Resolution]:
 
 
 @pytest.mark.parametrize(
-    ("table", "where", "when"),
+    ("table", "where", "own", "when"),
     [
-        ({"layer3": row(4, 14), "layer4": row(2, 7), "pool": row(1, 1)}, "layer4", "layer3"),
-        ({"layer3": row(16, 14), "layer4": row(16, 7)}, "layer4", "layer4"),
-        ({"layer3": row(4, 8), "layer4": row(4, 2)}, "layer3", "layer4"),
-        ({"layer3": row(2, 8)}, "layer3", "no layer"),
+        ({"layer3": row(4, 14), "layer4": row(2, 7), "p": row(1, 1)}, "layer4", "layer3", "layer3"),
+        ({"layer3": row(4, 8), "layer4": row(4, 2)}, "layer3", "layer4", "layer4"),
+        ({"layer3": row(2, 8)}, "layer3", "layer3", "no layer"),
     ],
 )
-def test_the_latest_layer_with_cells_enough_is_named(table, where: str, when: str) -> None:
-    said = list(advice(table, "layer3", (16, 112, 112)))
+def test_the_layers_to_take_are_named(table, where: str, own: str, when: str) -> None:
+    said = list(advice(table, "layer3", own, (16, 112, 112)))
     assert said[1].startswith("layer3: it cannot tell")
     assert f"for where, take {where}" in said[2]
     assert when in said[3]
+
+
+@pytest.mark.parametrize(("cells", "when"), [(2, "1"), (4, "2")])
+def test_the_layer_for_when_is_the_last_with_cells_enough(cells: int, when: str) -> None:
+    """The advice, the mark in the table and what --layer when takes are one."""
+    network = nn.Sequential(
+        nn.Conv3d(3, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv3d(4, 4, 3, stride=(16 // cells, 4, 4), padding=1),
+        nn.Flatten(),
+        nn.Linear(4 * cells * 16, 3),
+    )
+    model = load_model(network, num_frames=16, size=(16, 16), frame_rate=8)
+    assert (model.layer, model.when) == ("2", when)
+    assert model.layers((16, 16, 16), ["when"]).names == (when,)
 
 
 def test_the_table_of_the_bundled_network(bundled, sample_clip) -> None:

@@ -18,6 +18,7 @@ from video_cam.layer_choice import (
     candidates,
     choose_layers,
     convolutions_from_back,
+    enough_for_when,
     once_for_each,
 )
 from video_cam.names import check_names
@@ -195,7 +196,7 @@ def make_classifier(
         said.frame_rate or row.frame_rate,
         preprocess,
         where,
-        row.when or _layer_for_when(where, found.seen, grids),
+        row.when or _layer_for_when(where, found.seen, grids, num_frames),
         packing,
         row.space_first,
         said.score or default_kind(classes),
@@ -216,13 +217,12 @@ def _default_layer(
     return names[0] if names else ""
 
 
-def _layer_for_when(where: str, seen: Mapping[str, Seen], grids: Mapping[str, Fold]) -> str:
-    """The last layer with at least twice the cells in time of ``where``, else ``where``."""
-    if where not in grids:
-        return where
-    cells = grids[where].grid[0]
-    finer = [name for name in candidates(seen, grids) if grids[name].grid[0] >= 2 * cells]
-    return finer[0] if finer else where
+def _layer_for_when(
+    where: str, seen: Mapping[str, Seen], grids: Mapping[str, Fold], frames: int
+) -> str:
+    """``where`` if it has cells enough in time, else the last layer that has, else ``where``."""
+    fine = [n for n in candidates(seen, grids) if grids[n].grid[0] >= enough_for_when(frames)]
+    return where if where in fine or not fine else fine[0]
 
 
 def _names(labels: Labels, row: Row, classes: int) -> tuple[str, ...]:

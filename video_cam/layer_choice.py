@@ -16,6 +16,12 @@ from video_cam.tracing import Seen
 # Behind the last of these a network has no new places to tell apart.
 _NO_LAYERS = (nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.Dropout, nn.Dropout2d, nn.Dropout3d)
 _MOST_FOR_A_PATTERN = 24
+_CELLS_FOR_WHEN = 4
+
+
+def enough_for_when(frames: int) -> int:
+    """The fewest cells in time that say something of when, for a clip of so many frames."""
+    return min(_CELLS_FOR_WHEN, frames)
 
 
 def choose_layers(

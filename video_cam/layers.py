@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from video_cam.layer_choice import enough_for_when
 from video_cam.models import Classifier
 from video_cam.options import Options
 from video_cam.sampling import span_of
@@ -14,8 +15,7 @@ from video_cam.sensitivity import Reach, measure
 from video_cam.video import probe
 from video_cam.windows import plan_windows
 
-# The fewest cells that say something of where, along either side, and of when.
-CELLS_FOR_WHERE, CELLS_FOR_WHEN = 4, 4
+CELLS_FOR_WHERE = 4  # the fewest, along either side, that say something of where
 
 
 @dataclass(frozen=True)
@@ -58,32 +58,27 @@ def layer_table(path: str, model: Classifier, options: Options) -> Iterator[str]
             f"{name:32s} {tuple(shape)!s:28s} {in_time:>32s} {in_space:>25s}"
             f"{tokens}{marks.get(name, '')}"
         )
-    yield from advice(table, model.layer, size)
+    yield from advice(table, model.layer, model.when, size)
 
 
 def advice(
-    table: Mapping[str, Sequence[Resolution]], default: str, size: Sequence[int]
+    table: Mapping[str, Sequence[Resolution]], default: str, when: str, size: Sequence[int]
 ) -> Iterator[str]:
     """In words: what the default layer cannot tell, and which layers to take.
 
     A late layer knows most of the class, so the latest one that still has cells enough is named.
+    when: the layer that --layer when takes.
     """
     if default in table:
         yield ""
         yield f"{default}: {sentence(table[default][0], size[0])}."
     where = [name for name, (_, y, x) in table.items() if min(y.cells, x.cells) >= CELLS_FOR_WHERE]
-    when = [
-        name
-        for name, (t, y, x) in table.items()
-        if t.cells >= min(CELLS_FOR_WHEN, size[0]) and min(y.cells, x.cells) > 1
-    ]
     if where:
         yield f"for where, take {where[-1]}: cells {table[where[-1]][1].spacing:.0f} pixels apart"
-    if when:
-        t = table[when[-1]][0]
+    if when in table and table[when][0].cells >= enough_for_when(size[0]):
         yield (
-            f"for when, take {when[-1]}: {sentence(t, size[0])}; windows that overlap more "
-            "(--window-stride) sharpen it"
+            f"for when, take {when}: {sentence(table[when][0], size[0])}; windows that overlap "
+            "more (--window-stride) sharpen it"
         )
     else:
         yield "for when, no layer has cells enough: let windows overlap more (--window-stride)"

@@ -29,7 +29,7 @@ ROWS = {
         frame_rate=Fraction(FRAME_RATE),
         preprocess=Preprocess(SIZE, (SIZE, SIZE), MEAN, STD, "area"),
         where="layer4",
-        when="layer3",
+        when="layer4",
     ),
     "frame_lstm": Row(
         build=FrameLSTM,
