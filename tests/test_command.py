@@ -144,6 +144,44 @@ def test_a_wrong_argument(arguments, words, run, out: Path, sample_clip: Path) -
     assert results_in(out) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--modle", "r3d_18"], "unknown option --modle: did you mean --model"),
+        (["--top_p=3"], "unknown option --top_p=3: did you mean --top-k"),
+        (["--mean", "1", "2"], "argument --mean: expected 3 arguments"),
+    ],
+)
+def test_a_wrong_option_is_one_line(words, message: str, run, sample_clip: Path) -> None:
+    status, _, err = run("--clip", sample_clip, *words)
+    assert status == 2 and message in err and err.count("\n") == 1
+
+
+MOODY = """
+from torch import nn
+
+class Moody(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc = nn.Conv3d(3, 4, 3, padding=1), nn.Linear(4, 2)
+
+    def forward(self, x):
+        if x.device.type != "meta" and x.any():
+            raise ValueError("not\\ntoday")
+        return self.fc(self.conv(x).mean((2, 3, 4)))
+"""
+
+
+def test_a_network_that_raises_on_real_frames(run, sample_clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "moody.py").write_text(MOODY)
+    words = ("--model", f"{tmp_path}/moody.py:Moody", "--num-frames", 4, "--size", 16)
+    status, _, err = run("--clip", sample_clip, *words, "--align", "half-pixel")
+    assert status == 1 and err.count("\n") == 1
+    assert f"{sample_clip}: ValueError: not today (--debug shows where)" in err
+    with pytest.raises(ValueError, match="not"):
+        run("--clip", sample_clip, *words, "--align", "half-pixel", "--debug")
+
+
 def test_an_unknown_model(run, sample_clip: Path) -> None:
     status, _, err = run("--clip", sample_clip, "--model", "r3d18")
     assert_one_error_line(status, err, 2, "did you mean r3d_18")

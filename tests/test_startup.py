@@ -40,6 +40,8 @@ def python(code: str) -> str:
         ["--clip", "clips/spin.mp4", "--alpha", "2"],
         ["--clip", "clips/spin.mp4", "--top-k", "0"],
         ["--clip", "clips/spin.mp4", "--layout", "grid"],
+        ["--clip", "clips/spin.mp4", "--start", "2", "--end", "1"],
+        ["--clip", "clips/spin.mp4", "--labels", "no-such-labels.txt"],
     ],
     ids=" ".join,
 )

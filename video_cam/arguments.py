@@ -10,10 +10,23 @@ import math
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import NoReturn
 
 from video_cam import choices
+from video_cam.names import nearest
 
 _OPTION = re.compile(r"--[a-z_-]+")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A mistake is one line, with the option that was perhaps meant."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = message.removeprefix("unrecognized arguments: ").split()
+        if unknown[0] != message.split()[0] and unknown[0].startswith("-"):
+            near = nearest(unknown[0].partition("=")[0], list(self._option_string_actions))
+            message = f"unknown option {unknown[0]}: {near}"
+        self.exit(2, f"error: {message} (--help tells all options)\n")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -27,7 +40,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def build_parser() -> argparse.ArgumentParser:
     """Every option of the command, with its aliases."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="run_video_cam.py",
         description="Draw on every frame of a clip what a video network looked at.",
         epilog="Exit status: 0 all done, 1 a clip failed (the others are done), 2 wrong arguments.",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from video_cam.arguments import parse
 from video_cam.console import Console, set_up_logging
 from video_cam.errors import UsageError, VideoCamError
+from video_cam.labels import read_labels
 from video_cam.progress import silent
 from video_cam.settings import limits_of, load, look_of, options_of
 
@@ -50,6 +51,8 @@ def run(parsed: argparse.Namespace, console: Console) -> int:
     if not parsed.clip:
         raise UsageError("no clip was given: add --clip PATH")
     options_of(parsed), look_of(parsed)  # wrong ones are told of before anything is looked for
+    if parsed.labels:
+        read_labels(parsed.labels)
     from video_cam.video.limits import limited
 
     with limited(limits_of(parsed)):
@@ -110,8 +113,8 @@ def _here(job: Job, parsed: argparse.Namespace, console: Console) -> Iterator[Ro
     from video_cam.batch.runner import ClipRunner
     from video_cam.batch.store import Busy
 
-    runner = ClipRunner(parsed, console)
     try:
+        runner = ClipRunner(parsed, console)
         try:
             yield runner.do(job, console.progress)
         except Busy:
@@ -121,6 +124,10 @@ def _here(job: Job, parsed: argparse.Namespace, console: Console) -> Iterator[Ro
         if parsed.debug or isinstance(error, UsageError):
             raise
         yield failed_row(job, str(error))
+    except Exception as error:  # a stranger's network or file may raise anything
+        if parsed.debug:
+            raise
+        yield failed_row(job, f"{type(error).__name__}: {error} (--debug shows where)")
 
 
 def _open_page(path: str) -> None:

@@ -99,6 +99,8 @@ class Options:
             value = getattr(self, name)
             if value is not None and not math.isfinite(value):
                 raise UsageError(f"{name} {value} must be a finite number of seconds")
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise UsageError(f"end {self.end} s must be later than start {self.start} s")
         for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and value <= 0:
