@@ -85,6 +85,39 @@ def test_windows_of_one_frame_are_interpolated_between_neighbours() -> None:
     assert [w for w, _, _ in frames.weights(0.5)] == [0, 1]
 
 
+def test_a_held_frame_does_not_spread_over_what_was_before_it() -> None:
+    """A recording that stands still: windows of the held frame alone pile up at its stamp."""
+    held = np.full((5, 8), 0.8)
+    moving = 0.1 * np.arange(8)
+    after = 10 + 0.1 * np.arange(8)
+    paused = TimeBlend(np.stack([moving, *held, after]), np.array([0.0, 4.0]), step_seconds=0.1)
+    for instant in moving[:-1]:
+        assert [w for w, _, _ in paused.weights(instant)] == [0]
+    assert {w for w, _, _ in paused.weights(0.8)} == {1, 2, 3, 4, 5}
+    assert paused.weights(5.0) == []
+    assert [w for w, _, _ in paused.weights(10.0)] == [6]
+
+
+def test_a_gap_in_a_window_does_not_widen_its_reach() -> None:
+    gap = TimeBlend(
+        np.array([[0.0, 5.0, 5.1, 5.2], [5.1, 5.2, 5.3, 5.4]]), np.arange(4.0), step_seconds=0.1
+    )
+    assert [w for w, _, _ in gap.weights(4.9)] == [0]
+    assert {w for w, _, _ in gap.weights(5.25)} == {0, 1}
+
+
+def test_a_window_says_nothing_beyond_its_limits() -> None:
+    limits = np.array([[0.0, 0.35], [0.35, np.inf]])
+    seconds = np.array([[0.0, 0.1, 0.2, 0.3], [0.4, 0.5, 0.6, 0.7]])
+    cut = TimeBlend(seconds, np.arange(4.0), limits=limits)
+    assert [[w for w, _, _ in cut.weights(t)] for t in (0.3, 0.34, 0.36, 0.4)] == [
+        [0],
+        [0],
+        [1],
+        [1],
+    ]
+
+
 def test_a_slow_source_does_not_stretch_a_window_over_frames_it_never_saw() -> None:
     # One frame per second, sampled at 15: a window holds one frame or two.
     rows = [[0.0] * 16, [0.0] * 8 + [1.0] * 8, [1.0] * 16]

@@ -21,20 +21,26 @@ class TimeBlend:
     """Weights of windows and cells at an instant.
 
     sample_seconds: float64 (W, N), the time stamps of each window's frames, windows in order of
-    time. cell_centres: (T',) in samples. nearest: no interpolation between cells.
+    time. cell_centres: (T',) in samples. nearest: no interpolation between cells. step_seconds:
+    from one sample to the next, by default the usual distance of the stamps. limits: float64
+    (W, 2), [start, end) seconds beyond which a window says nothing, as at a cut.
     """
 
     def __init__(
-        self, sample_seconds: np.ndarray, cell_centres: Positions, nearest: bool = False
+        self,
+        sample_seconds: np.ndarray,
+        cell_centres: Positions,
+        nearest: bool = False,
+        step_seconds: float | None = None,
+        limits: np.ndarray | None = None,
     ) -> None:
         self._num_samples = sample_seconds.shape[1]
-        self._cell_centres, self._nearest = cell_centres, nearest
-        step = _typical_step(sample_seconds)
+        self._cell_centres, self._nearest, self._limits = cell_centres, nearest, limits
+        step = step_seconds or _typical_step(sample_seconds)
         self._knots = [_Knots.of(row, step) for row in sample_seconds]
         # A window's taper reaches one sample beyond its ends, so that windows side by side meet.
-        edges = [(k.seconds_at(-1), k.seconds_at(self._num_samples)) for k in self._knots]
-        self._starts = [start for start, _ in edges]
-        self._ends = [end for _, end in edges]
+        self._starts = (sample_seconds[:, 0] - step).tolist()
+        self._ends = (sample_seconds[:, -1] + step).tolist()
         self._last: tuple[float, list[tuple[int, float, Maps]]] | None = None
 
     def weights(self, seconds: float) -> list[tuple[int, float, Maps]]:
@@ -50,7 +56,8 @@ class TimeBlend:
     def _weights(self, seconds: float) -> list[tuple[int, float, Maps]]:
         low = bisect_left(self._ends, seconds)
         high = bisect_right(self._starts, seconds)
-        positions = {w: self._knots[w].position_at(seconds) for w in range(low, high)}
+        near = [w for w in range(low, high) if self._may_speak(w, seconds)]
+        positions = {w: self._knots[w].position_at(seconds) for w in near}
         tapers = {w: self._taper(p) for w, p in positions.items()}
         total = sum(tapers.values())
         if total <= 0:
@@ -69,6 +76,12 @@ class TimeBlend:
             blended += np.float32(share) * np.tensordot(cells, values[window], 1)
         return blended
 
+    def _may_speak(self, window: int, seconds: float) -> bool:
+        if self._limits is None:
+            return True
+        start, end = self._limits[window]
+        return bool(start <= seconds < end)
+
     def _taper(self, position: float) -> float:
         """sin^2 over the window: 0 one sample outside either end, 1 in the middle."""
         phase = (position + 1) / (self._num_samples + 1)
@@ -83,37 +96,28 @@ class _Knots:
     """Distinct time stamps of a window and the sample positions they stand for.
 
     A frame that was sampled several times in a row stands at the middle of its run. Before the
-    first stamp and after the last the outermost spacing goes on: ``before`` and ``after``, in
-    seconds per sample.
+    first stamp and after the last it is ``step`` seconds from sample to sample, counted from the
+    window's own ends: a window of one held frame saw nothing of what was before it.
     """
 
     stamps: Positions
     positions: Positions
-    before: float
-    after: float
+    last: int  # sample
+    step: float
 
     @classmethod
     def of(cls, seconds: Positions, step: float) -> _Knots:
         stamps, first, counts = np.unique(seconds, return_index=True, return_counts=True)
-        positions = first + (counts - 1) / 2
-        if len(stamps) == 1:
-            return cls(stamps, positions, step, step)
-        spacing = np.diff(stamps) / np.diff(positions)
-        return cls(stamps, positions, float(spacing[0]), float(spacing[-1]))
+        return cls(stamps, first + (counts - 1) / 2, len(seconds) - 1, step)
 
     def position_at(self, seconds: float) -> float:
-        if seconds < self.stamps[0]:
-            return float(self.positions[0] - (self.stamps[0] - seconds) / self.before)
-        if seconds > self.stamps[-1]:
-            return float(self.positions[-1] + (seconds - self.stamps[-1]) / self.after)
+        # A still image is one map at any time.
+        if np.isfinite(self.step):
+            if seconds < self.stamps[0]:
+                return float((seconds - self.stamps[0]) / self.step)
+            if seconds > self.stamps[-1]:
+                return float(self.last + (seconds - self.stamps[-1]) / self.step)
         return float(np.interp(seconds, self.stamps, self.positions))
-
-    def seconds_at(self, position: float) -> float:
-        if position < self.positions[0]:
-            return float(self.stamps[0] - (self.positions[0] - position) * self.before)
-        if position > self.positions[-1]:
-            return float(self.stamps[-1] + (position - self.positions[-1]) * self.after)
-        return float(np.interp(position, self.positions, self.stamps))
 
 
 def _typical_step(sample_seconds: np.ndarray) -> float:

@@ -349,6 +349,7 @@ class _Sweeps:
                 )
             ),
             span=(self.span.first, self.span.stop),
+            scenes=tuple((scene.first, scene.stop) for scene in self.scenes),
             options=self.options.as_json(),
             notes=tuple(
                 notes(

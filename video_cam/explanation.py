@@ -86,7 +86,8 @@ class Explanation:
     frames of each window. num_padded: int64 (W,), how many of them repeat the last frame.
     probabilities: float32 (W, classes), or scores of another kind, as model.score says.
     function_scores: float32 (W, functions), what the targets that are functions put out. span:
-    source frames [first, stop). notes: what a reader has to know, one line each. seconds: what
+    source frames [first, stop). scenes: the parts of it that no window runs across, where it was
+    split. notes: what a reader has to know, one line each. seconds: what
     each stage took. check, sanity: what check.py and sanity.py found, where they ran.
     """
 
@@ -107,6 +108,7 @@ class Explanation:
     functions: tuple[str, ...] = ()
     check: dict[str, Any] | None = None
     sanity: dict[str, Any] | None = None
+    scenes: tuple[tuple[int, int], ...] = ()
 
     @property
     def num_windows(self) -> int:
@@ -168,7 +170,21 @@ class Explanation:
     def blend(self, index: int = 0) -> TimeBlend:
         """How windows and cells of map ``index`` share an instant."""
         centres = self.maps[index].centres
-        return TimeBlend(self.sample_seconds, centres.t, centres.nearest)
+        uniform = self.options.get("sampling") == "uniform"
+        step_seconds = None if uniform else float(1 / self.model.frame_rate)
+        return TimeBlend(
+            self.sample_seconds, centres.t, centres.nearest, step_seconds, self._limits()
+        )
+
+    def _limits(self) -> np.ndarray | None:
+        """(W, 2) seconds at which the scene of each window begins and ends."""
+        if len(self.scenes) < 2:
+            return None
+        pts, time_base = self.timeline.pts, float(self.timeline.time_base)
+        starts = np.array([first for first, _ in self.scenes])
+        edges = np.append(pts[starts] * time_base, np.inf)
+        scene = np.searchsorted(starts, self.frame_indices[:, 0], side="right") - 1
+        return np.stack([edges[scene], edges[scene + 1]], 1)
 
     def keyframes(self) -> list[int]:
         """The source frames the network saw, in order, each once."""
@@ -213,7 +229,7 @@ class Explanation:
             raise UsageError(f"{os.fspath(path)!r} is not an explanation of video_cam") from error
 
 
-_PLAIN = ("labels", "span", "options", "notes", "seconds", "functions", "check", "sanity")
+_PLAIN = ("labels", "span", "options", "notes", "seconds", "functions", "check", "sanity", "scenes")
 _MAP_PLAIN = ("class_id", "label", "layer", "method", "class_ids", "bias")
 _ARRAYS = ("frame_indices", "num_padded", "probabilities", "function_scores")
 
@@ -276,6 +292,7 @@ def _from_arrays(arrays: dict[str, Any]) -> Explanation:
         functions=tuple(meta["functions"]),
         check=meta["check"],
         sanity=meta["sanity"],
+        scenes=tuple(map(tuple, meta["scenes"])),
         **{name: arrays[name] for name in _ARRAYS},
     )
 
