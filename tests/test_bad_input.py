@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 import video_cam
 from tests import media
 from video_cam import Classifier, UsageError
-from video_cam.video import probe, read_frames
+from video_cam.video import Timeline, probe, read_frames
 
 MILLISECONDS = Fraction(1, 1000)
 
@@ -120,3 +121,29 @@ def test_b_frames_cut_by_an_edit_list(bundled: Classifier, tmp_path: Path) -> No
     part, late = through(cut, bundled, tmp_path / "late", start=1.0)
     assert len(late) == 45 - part["clip"]["span"][0]
     assert summary["windows"][-1]["frame_indices"][-1] == 44
+
+
+@pytest.mark.parametrize("name", ["late.mkv", "late.avi"])
+def test_a_clip_whose_stamps_begin_late_is_complete(
+    name: str, bundled: Classifier, tmp_path: Path
+) -> None:
+    """A part of a recording keeps its stamps; AVI counts the empty chunks before it, too."""
+    clip = media.write_clip(tmp_path / name, 30, pts=range(40, 70), codec="mpeg4")
+    assert video_cam.explain(clip, bundled).notes == ()
+
+
+def test_stamps_that_only_decoding_tells_are_drawn(
+    bundled: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = media.write_clip(tmp_path / "v.mp4", 20)
+    explanation = video_cam.explain(clip, bundled)
+    info, timeline = probe(clip)
+    packets = Timeline(timeline.pts + 1, timeline.time_base, timeline.last_duration)
+    # The public name is the function's.
+    module = importlib.import_module("video_cam.render")
+    monkeypatch.setattr(module, "probe", lambda path: (info, packets))
+    summary = video_cam.render(clip, explanation, tmp_path / "out", max_keyframes=2)
+    assert summary["clip"]["num_frames"] == 20
+    media.write_clip(clip, 10)
+    with pytest.raises(UsageError, match="other frames"):
+        video_cam.render(clip, explanation, tmp_path / "out")

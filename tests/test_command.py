@@ -135,6 +135,7 @@ def test_a_clip_that_cannot_be_used(make, words: str, run, out: Path, tmp_path: 
         (["--device", "abacus"], "device 'abacus' cannot be used"),
         (["--align", "centre"], "receptive-field, probe, half-pixel, corners, nearest"),
         (["--top-k", "0"], "top_k 0 must be above 0"),
+        (["--num-frames", "100000000"], "num_frames 100000000 must be at most 10000"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
@@ -348,6 +349,10 @@ def test_list_layers_and_models(run, sample_clip) -> None:
     assert status == 0
     [line] = [line for line in said.splitlines() if line.startswith("layer4 ")]
     assert "(1, 128, 4, 4, 4)" in line and "<- default" in line and " 4, 4.0, " in line
+    # Its ReLUs run several times, on maps of several sizes.
+    words = ("--model", "resnet50", "--weights", "none", "--size", 64)
+    status, said, _ = run("--clip", sample_clip, *words, "--list-layers")
+    assert status == 0 and "layer4 " in said and "layer1.0.relu" not in said
     status, said, _ = run("--list-models")
     assert status == 0
     assert {line.split()[0] for line in said.splitlines()} >= {

@@ -89,7 +89,8 @@ def test_timeline_refuses_stamps_that_do_not_rise(pts):
         ([0, 10, 10, 25, 40], [0, 10, 20, 25, 40]),  # repeated
         ([0, None, 20, None], [0, 10, 20, 30]),  # missing
         ([None, None, None], [7, 17, 27]),
-        ([0, 10, 20, 0, 10, 20], [0, 10, 20, 30, 40, 50]),  # started again
+        ([0, 10, 20, 20, 30, 40], [0, 10, 20, 25, 30, 40]),  # repeated, in the next one's way
+        ([*range(0, 100, 10)] * 2, [*range(0, 200, 10)]),  # started again
     ],
 )
 def test_stamps_are_repaired_to_rise(stamps, repaired):

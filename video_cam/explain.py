@@ -40,7 +40,7 @@ from video_cam.series import (
     window_subject,
 )
 from video_cam.targets import Target
-from video_cam.video import ClipInfo, FrameReader, Timeline, probe
+from video_cam.video import ClipInfo, FrameReader, Timeline, decoded_timeline, probe
 from video_cam.windows import batches, plan_windows, read_windows
 
 # Batches of windows that are read while the network runs.
@@ -82,7 +82,7 @@ def explain_with(
         sweeps.run()
     except OtherFramesDecoded:
         # Damaged and unusual files hold other frames than their packets promise.
-        decoded = _decoded_timeline(path)
+        decoded = decoded_timeline(path)
         sweeps = _Sweeps(path, clip, decoded, model, options, progress, deal, seek=False)
         sweeps.run()
     seconds = {"explain": time.perf_counter() - began}
@@ -98,13 +98,6 @@ def explain_part(part: Part, model: Classifier, options: Options) -> Findings:
 
 class OtherFramesDecoded(Exception):
     """The decoder's frames are not those the plan was made for."""
-
-
-def _decoded_timeline(path: str) -> Timeline:
-    with FrameReader(path) as reader:
-        for _ in reader:
-            pass
-        return reader.timeline
 
 
 class _Sweeps:

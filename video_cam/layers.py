@@ -111,9 +111,13 @@ def _resolutions(
 
 
 def grid_shapes(model: Classifier, size: tuple[int, int, int]) -> dict[str, torch.Size]:
-    """Module name -> shape (1, K, T', H', W') of its output for a (T, H, W) input, as they run."""
+    """Module name -> shape (1, K, T', H', W') of its output for a (T, H, W) input, as they run.
+
+    Without modules that run several times: their outputs are not one layer's.
+    """
     seen, grids = model.trace(size)
     return {
         name: fold(torch.empty(seen[name].shape, device="meta")).shape
         for name, fold in grids.items()
+        if seen[name].calls == 1
     }

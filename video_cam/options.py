@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # They change how fast a result is made, not what it is.
 _SPEED = ("batch_size",)
+MOST_FRAMES = 10_000  # in one input: the longest that networks take is far below
 _POSITIVE = ("top_k", "num_frames", "frame_rate", "window_stride", "max_channels", "batch_size")
 
 
@@ -105,6 +106,8 @@ class Options:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise UsageError(f"{name} {value} must be above 0")
+        if self.num_frames is not None and self.num_frames > MOST_FRAMES:
+            raise UsageError(f"num_frames {self.num_frames} must be at most {MOST_FRAMES}")
         if self.aug_shift < 0:
             raise UsageError(f"aug_shift {self.aug_shift} must be 0 or more frames")
 

@@ -44,7 +44,7 @@ from video_cam.report.sheet import contact_sheet
 from video_cam.report.timeline import draw_timeline
 from video_cam.summary import summarise
 from video_cam.transforms import Frame
-from video_cam.video import CleanCopy, FrameReader, VideoWriter, probe
+from video_cam.video import CleanCopy, FrameReader, Timeline, VideoWriter, decoded_timeline, probe
 from video_cam.video import Frame as SourceFrame
 
 LONGEST_PANEL = 640  # pixels of a keyframe's panel
@@ -136,12 +136,19 @@ def _check_clip(path: str, explanation: Explanation) -> None:
     """Raise UsageError where the clip is not the one that was explained."""
     clip, timeline = probe(path)
     same_size = (clip.width, clip.height) == (explanation.clip.width, explanation.clip.height)
-    # A damaged clip decodes to fewer frames than its packets promise: the explanation knows which.
-    known = np.isin(explanation.timeline.pts, timeline.pts).all()
-    if not (same_size and known and timeline.time_base == explanation.timeline.time_base):
+    # A damaged clip decodes to fewer frames than its packets promise, or to others: the explanation
+    # knows which.
+    known = _holds(timeline, explanation.timeline) or _holds(
+        decoded_timeline(path), explanation.timeline
+    )
+    if not (same_size and known):
         raise UsageError(
             f"{path!r} holds other frames than the clip that was explained: explain it again"
         )
+
+
+def _holds(timeline: Timeline, other: Timeline) -> bool:
+    return timeline.time_base == other.time_base and bool(np.isin(other.pts, timeline.pts).all())
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ folder of numbered ones follow one another at 25 per second.
 
 from video_cam.video.clean_copy import CleanCopy
 from video_cam.video.reader import Frame, FrameReader, read_frames
-from video_cam.video.scan import ClipInfo, probe
+from video_cam.video.scan import ClipInfo, decoded_timeline, probe
 from video_cam.video.source import checked_path, named
 from video_cam.video.still import IMAGE_SUFFIXES, is_frame_folder
 from video_cam.video.timeline import STILL_SECONDS, Timeline
@@ -29,6 +29,7 @@ __all__ = [
     "Timeline",
     "VideoWriter",
     "checked_path",
+    "decoded_timeline",
     "is_frame_folder",
     "named",
     "probe",

@@ -79,7 +79,7 @@ def _probe_images(
 def _probe_video(path: PathLike) -> tuple[ClipInfo, Timeline]:
     with open_video(path, num_threads=1) as source:
         timeline, first = _scan(source, path)
-        timeline = timeline or _decoded_timeline(path)
+        timeline = timeline or decoded_timeline(path)
         width, height = upright_size(first)
         info = ClipInfo(
             path=os.fspath(path),
@@ -142,7 +142,8 @@ class _PacketStamps:
         return Timeline.from_stamps(stamps, source.time_base, shown[-1][1])
 
 
-def _decoded_timeline(path: PathLike) -> Timeline:
+def decoded_timeline(path: PathLike) -> Timeline:
+    """The stamps of the frames that decode, where packets tell others or none."""
     with FrameReader(path) as reader:
         for _ in reader:
             pass
@@ -164,7 +165,8 @@ def _shown_rate(stream: VideoStream, timeline: Timeline) -> Fraction:
 
 def _declared_frames(source: VideoSource, timeline: Timeline) -> int | None:
     """How many frames the header announces: its count, else its end at the average rate."""
-    if source.stream.frames:
+    # AVI counts the frames that were dropped when it was recorded, too.
+    if source.stream.frames and source.container.format.name != "avi":
         # An mp4 that was cut without encoding counts the frames its edit list hides, too.
         return source.stream.frames - source.num_hidden
     end_seconds = _declared_end(source)
@@ -182,7 +184,7 @@ def _declared_end(source: VideoSource) -> Fraction | None:
     # Matroska's tag: 00:00:10.333000000
     if clock := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
         hours, minutes, seconds = map(Fraction, clock.groups())
-        return hours * 3600 + minutes * 60 + seconds
+        return hours * 3600 + minutes * 60 + seconds - source.zero_ticks * source.time_base
     if stream.duration and stream.time_base:
         start = (stream.start_time or 0) - source.zero_ticks
         return (start + stream.duration) * stream.time_base

@@ -100,7 +100,8 @@ def increasing(stamps: Iterable[int | None], step: int, start: int = 0) -> Itera
     """Strictly increasing ticks, one for each stamp given in presentation order.
 
     Stamps that changed places within LOOKAHEAD are put in order. One that is missing or not
-    above the one before becomes that one + `step` ticks, and `start` where none is before.
+    above the one before becomes that one + `step` ticks, and `start` where none is before; where
+    the next is known and no later than that, a repeated one comes halfway to it and delays nobody.
     """
     ahead: list[int] = []
     last: int | None = None
@@ -110,12 +111,18 @@ def increasing(stamps: Iterable[int | None], step: int, start: int = 0) -> Itera
             stamp = start if before is None else before + step
         heapq.heappush(ahead, stamp)
         if len(ahead) > LOOKAHEAD:
-            last = _after(last, heapq.heappop(ahead), step)
+            last = _after(last, heapq.heappop(ahead), step, ahead)
             yield last
-    for stamp in sorted(ahead):
-        last = _after(last, stamp, step)
+    while ahead:
+        last = _after(last, heapq.heappop(ahead), step, ahead)
         yield last
 
 
-def _after(last: int | None, stamp: int, step: int) -> int:
-    return stamp if last is None or stamp > last else last + step
+def _after(last: int | None, stamp: int, step: int, ahead: Iterable[int]) -> int:
+    if last is None or stamp > last:
+        return stamp
+    following = min((later for later in ahead if later > last), default=last + 2 * step)
+    is_repeated = stamp > last - step  # and not one of a recording that starts again
+    return last + max(
+        1, (following - last) // 2 if is_repeated and following <= last + step else step
+    )
