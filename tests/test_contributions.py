@@ -59,8 +59,27 @@ def test_a_cells_share_goes_where_interpolation_puts_it(explanation: Explanation
     two = 9 * first - 3 * second
     frames, added = frame_contributions(tiny)
     assert frames.tolist() == [0, 1, 2, 3, 4]
-    expected = [one[0], one[1], (one[2] + two[0]) / 2, (one[3] + two[1]) / 2, two[2] + two[3]]
-    np.testing.assert_allclose(added, expected, rtol=1e-5)
+    expected = [one[0], one[1], one[2] + two[0], one[3] + two[1], two[2] + two[3]]
+    np.testing.assert_allclose(added, np.array(expected) / 2, rtol=1e-5)
+
+
+def test_all_frames_and_the_bias_are_the_mean_logit(explanation: Explanation) -> None:
+    series = explanation.maps[0]
+    assert explanation.num_windows > 1
+    _, added = frame_contributions(explanation)
+    assert added.sum() + series.bias == pytest.approx(series.logits.mean(), abs=2e-3)
+
+
+def test_cells_far_outside_belong_to_the_nearest_frame(explanation: Explanation) -> None:
+    """As those of causal networks, which are padded on one side only."""
+    series = dataclasses.replace(
+        explanation.maps[0],
+        values=np.array([[3.0, 6.0, 2.0]], np.float32)[:, :, None, None],
+        centres=CellCentres(np.array([-3.0, -1.5, 1.0]), np.zeros(1), np.zeros(1)),
+    )
+    tiny = dataclasses.replace(explanation, frame_indices=np.array([[0, 1, 2]]), maps=(series,))
+    _, added = frame_contributions(tiny)
+    assert added.sum() == pytest.approx(11) and added[0] >= 9
 
 
 def test_a_rest_that_is_not_the_bias_is_not_complete() -> None:
@@ -74,5 +93,7 @@ def test_the_head_is_the_last_linear_layer_of_that_many_classes() -> None:
     net = nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 5), nn.Linear(5, 2))
     assert head_bias(net, 1, 5) == net[1].bias[1].item()
     assert head_bias(nn.Sequential(nn.Linear(3, 5, bias=False)), 1, 5) == 0.0
-    assert head_bias(nn.Sequential(nn.Conv3d(3, 5, 1)), 1, 5) is None
+    assert head_bias(nn.Sequential(nn.Conv3d(3, 5, 3)), 1, 5) is None
+    convolution = nn.Sequential(nn.Conv3d(3, 5, 1), nn.AdaptiveAvgPool3d(1))
+    assert head_bias(convolution, 1, 5) == convolution[0].bias[1].item()
     torch.testing.assert_close(net[1].bias[1].item(), head_bias(net, 1, 5))

@@ -135,10 +135,10 @@ def in_time(*mass: float) -> np.ndarray:
 
 def test_onset_is_where_the_heat_rises_to_half_its_height() -> None:
     truth = mask_of((6, 2, 2), np.s_[2:5])
-    assert metrics.onset_error(in_time(0, 0, 1, 1, 1, 0), truth) == 0.5  # half way up at 1.5
-    assert metrics.onset_error(in_time(0, 0, 0, 1, 3, 4), truth) == 1.5  # 2 of 4 at 3.5
-    assert metrics.onset_error(in_time(5, 5, 5, 1, 1, 1), truth) == 2.0  # hot from the start
-    assert metrics.onset_error(in_time(2, 2, 2, 2, 4, 4), truth) == 1.5  # a floor does not count
+    assert metrics.onset_error(in_time(0, 0, 1, 1, 1, 0), truth) == 0.0  # both half way up at 1.5
+    assert metrics.onset_error(in_time(0, 0, 0, 1, 3, 4), truth) == 2.0  # 2 of 4 at 3.5
+    assert metrics.onset_error(in_time(5, 5, 5, 1, 1, 1), truth) == 1.5  # hot from the start
+    assert metrics.onset_error(in_time(2, 2, 2, 2, 4, 4), truth) == 2.0  # a floor does not count
 
 
 def test_lag_is_signed() -> None:

@@ -22,15 +22,16 @@ def temporal_hit(volume: Any, truth: Any) -> float:
 def onset_error(volume: Any, truth: Any, level: float = 0.5) -> float:
     """Frames between the map's onset and the truth's, without a sign.
 
-    The map's onset is where its heat first rises to ``level`` between its least and its most
-    (at half height, as the rise of a pulse is timed), interpolated between frames. NaN where
-    the truth is empty, or the heat is the same in every frame.
+    An onset is where heat first rises to ``level`` between its least and its most (at half
+    height, as the rise of a pulse is timed), interpolated between frames; the truth's heat is 1 in
+    its frames and 0 elsewhere. NaN where the truth is empty, or the heat is the same in every
+    frame.
     """
     heat, mask = checked(volume, truth)
     mass = frame_mass(heat)
     if not mask.any() or mass.max() == mass.min():
         return np.nan
-    return abs(_rise(mass, level) - int(event_frames(mask).argmax()))
+    return abs(_rise(mass, level) - _rise(event_frames(mask).astype(float), level))
 
 
 def _rise(mass: np.ndarray, level: float) -> float:

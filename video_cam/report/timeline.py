@@ -95,7 +95,7 @@ def _lay_out(figure: Figure, notes: str) -> None:
 
 
 def _draw_contributions(panel: Axes, explanation: Explanation) -> None:
-    """What each frame the network saw adds to the first map's logit; the rest is the bias."""
+    """What each frame the network saw adds to the first map's mean logit; the rest is the bias."""
     frames, added = frame_contributions(explanation)
     timeline = explanation.timeline
     instants = timeline.pts[frames] * float(timeline.time_base)
@@ -114,8 +114,8 @@ def _draw_contributions(panel: Axes, explanation: Explanation) -> None:
     panel.set_ylabel("logit per frame")
     _title(
         panel,
-        "what each frame adds to this class's logit, mean over its windows; "
-        f"the rest is the head's bias, {series.bias:+.2f}",
+        f"what each frame adds to this class's logit, {added.sum() + series.bias:.2f} in the mean "
+        f"of the windows; the rest is the head's bias, {series.bias:+.2f}",
     )
 
 
