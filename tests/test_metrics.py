@@ -240,6 +240,15 @@ def test_a_map_of_another_size_is_refused() -> None:
 # Intervals
 
 
+def test_a_map_that_is_not_finite_and_no_steps_are_refused() -> None:
+    x, broken = torch.ones(1, 1, 1, 2), torch.tensor([[[1.0, math.nan]]])
+    for measure in (metrics.deletion, metrics.insertion, metrics.average_drop):
+        with pytest.raises(UsageError, match="not finite"):
+            measure(lambda clips: clips.sum((1, 2, 3, 4)), x, broken)
+    with pytest.raises(UsageError, match="steps=0 must be 1 or more"):
+        metrics.deletion(lambda clips: clips.sum((1, 2, 3, 4)), x, torch.ones(1, 1, 2), steps=0)
+
+
 def test_bootstrap_of_a_constant_and_of_nothing() -> None:
     assert metrics.bootstrap([0.25] * 5) == (0.25, 0.25, 0.25)
     assert all(map(math.isnan, metrics.bootstrap([math.nan, math.nan])))

@@ -26,9 +26,15 @@ MARKED_SHARE = 0.1  # of the window's voxels: the hottest
 FULL_CHECK, SHORT_CHECK = 16, 6  # forward passes
 BATCH = 4  # clips in one of them
 NOT_RANDOM = 3  # of them: the window as it is, the map's marks, the frame difference's
+LEAST_DROP = 0.05  # of the logit: less is no carrying, whatever random marks do
+MOST_OVERLAP, TRIES = 0.25, 20  # of moved marks with those of the map, where so many draws avoid it
 DIFFERENCE_REACH = 4  # pixels at 64 that a change spreads to, as the maps themselves are coarse
 
 Logit = Callable[[Tensor], Tensor]  # clips (N, C, T, H, W) -> (N,)
+
+
+class CannotCheck(Exception):
+    """A map that the check is not for; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,8 @@ class Drops:
 
     @property
     def carries(self) -> bool:
-        """Does the map's drop stand out from every random one?"""
-        return self.drop > 0 and self.drop > max(self.random)
+        """Does the map's drop stand out from nothing, and from every random one?"""
+        return self.drop >= LEAST_DROP and self.drop > max(self.random)
 
 
 def measure_drops(
@@ -79,13 +85,25 @@ def measure_drops(
 
 
 def moves(marks: Tensor, count: int) -> list[Tensor]:
-    """The marks moved by random distances on every axis, coming in again at the far rim."""
+    """The marks moved by random distances on every axis, coming in again at the far rim.
+
+    They keep clear of the marks themselves, or they would be no comparison; marks that are spread
+    too far for that come as far away as TRIES draws find.
+    """
     draw = np.random.default_rng(0)
-    sizes = marks.shape
-    return [
-        marks.roll([int(draw.integers(size)) for size in sizes], dims=(0, 1, 2))
-        for _ in range(count)
-    ]
+    return [_moved_away(marks, draw) for _ in range(count)]
+
+
+def _moved_away(marks: Tensor, draw: np.random.Generator) -> Tensor:
+    best, least = marks, float("inf")
+    for _ in range(TRIES):
+        moved = marks.roll([int(draw.integers(size)) for size in marks.shape], dims=(0, 1, 2))
+        overlap = float((moved & marks).sum()) / max(float(marks.sum()), 1.0)
+        if overlap < least:
+            best, least = moved, overlap
+        if least <= MOST_OVERLAP:
+            break
+    return best
 
 
 def frame_difference(x: Tensor) -> Tensor:
@@ -113,12 +131,12 @@ def check_explanation(
     """The check of the first map, in the window that scores its class highest.
 
     FULL_CHECK forward passes; unless ``always``, only as many as take no longer than explaining
-    did, or None where SHORT_CHECK would. None, too, where the logit is not above 0, and where
-    the map is not of one class.
+    did, or None where SHORT_CHECK would. Raises CannotCheck where the logit is not above 0, and
+    where the map is not of one class.
     """
     series = explanation.maps[0]
     if series.class_id < 0 or series.class_ids:
-        return None
+        raise CannotCheck("the first map is not of one class")
     window = int(explanation.window_scores(series).argmax())
     x = read_window(path, model, explanation, window)
     device = model.device.type
@@ -135,7 +153,7 @@ def check_explanation(
         drops = measure_drops(logit, x, volume, forwards, model.batch(BATCH))
         step(1)
     if drops is None:
-        return None
+        raise CannotCheck(f"the logit of {series.label} is not above 0: there is nothing to carry")
     return {
         "sentence": sentence(drops),
         "carries": drops.carries,

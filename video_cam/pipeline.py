@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from video_cam.check import check_explanation
+from video_cam.check import CannotCheck, check_explanation
 from video_cam.explain import explain_with
 from video_cam.explanation import Explanation
 from video_cam.gradient_pictures import PICTURES, write_gradients
@@ -38,18 +38,26 @@ def checked(
     options: Options,
     progress: Progress = silent,
 ) -> Explanation:
-    """The explanation with the checks that ``options`` ask for."""
+    """The explanation with the checks that ``options`` ask for, or a note why there is none."""
     began = time.perf_counter()
-    found: dict[str, Any] = {}
+    asked = options.check is True
+    checks: dict[str, Callable[[], dict[str, Any] | None]] = {}
     if options.check is not False:
-        always = options.check is True
-        found["check"] = check_explanation(
-            clip, model, explanation, always, options.precision, progress
+        checks["check"] = partial(
+            check_explanation, clip, model, explanation, asked, options.precision, progress
         )
     if options.sanity:
-        found["sanity"] = check_sanity(clip, model, explanation, options, progress)
+        checks["sanity"] = partial(check_sanity, clip, model, explanation, options, progress)
+    found: dict[str, Any] = {}
+    notes = list(explanation.notes)
+    for name, run in checks.items():
+        try:
+            found[name] = run()
+        except CannotCheck as reason:
+            if name == "sanity" or asked:
+                notes.append(f"no {name}: {reason}")
     seconds = explanation.seconds | {"check": time.perf_counter() - began}
-    return replace(explanation, seconds=seconds, **found)
+    return replace(explanation, seconds=seconds, notes=tuple(notes), **found)
 
 
 def process(

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from video_cam.cam import compute_cams
-from video_cam.check import read_window
+from video_cam.check import CannotCheck, read_window
 from video_cam.explanation import Explanation
 from video_cam.models import Classifier
 from video_cam.options import Options
@@ -26,18 +26,18 @@ def check_sanity(
     explanation: Explanation,
     options: Options,
     progress: Progress = silent,
-) -> dict[str, Any] | None:
+) -> dict[str, Any]:
     """Cascading randomisation (Adebayo et al. 2018, "Sanity Checks for Saliency Maps", section 3).
 
     From the output back to the input each part's parameters are drawn anew, on top of those
     before, and the first map is made again, in the window that scores its class highest. Each
     stage tells the rank correlation (Spearman) of its cells with the trained network's; None
-    where a map is the same everywhere. None for a map that is not one layer's of one class. The
-    model is left as it was.
+    where a map is the same everywhere. Raises CannotCheck for a map that is not one layer's of one
+    class. The model is left as it was.
     """
     series = explanation.maps[0]
     if series.class_id < 0 or series.class_ids or options.fuse:
-        return None
+        raise CannotCheck("the first map is not one layer's of one class")
     window = int(explanation.window_scores(series).argmax())
     x = read_window(path, model, explanation, window)[None]
     folds = model.layers(tuple(x.shape[2:]), [series.layer]).folds

@@ -67,6 +67,7 @@ def average_drop(score: Score, x: Tensor, volume: Tensor) -> tuple[float, float]
     "average drop" and the "average increase" (there in percent). A map of ones scores perfectly:
     hold the mean map of many clips beside it. NaN where Y is not positive.
     """
+    _check_map(x, volume)
     positive = volume.clamp(min=0).to(x)
     heat = positive / positive.max().clamp(min=torch.finfo(x.dtype).tiny)
     with torch.no_grad():
@@ -118,11 +119,9 @@ def _scores(
     inserting: bool,
 ) -> Tensor:
     """(steps + 1,) scores with ever more of the hottest replaced, or put back."""
-    if volume.shape != x.shape[1:]:
-        raise UsageError(
-            f"the map is {tuple(volume.shape)} and the clip {tuple(x.shape)}: expected (T, H, W) "
-            "and (C, T, H, W) of one size"
-        )
+    _check_map(x, volume)
+    if steps < 1:
+        raise UsageError(f"steps={steps} must be 1 or more")
     ranks, other = rank_voxels(volume, unit).to(x.device), baseline_of(x, baseline)
     before, after = (other, x) if inserting else (x, other)
     shares = torch.arange(steps + 1, device=x.device) / steps
@@ -133,6 +132,16 @@ def _scores(
                 for part in shares.split(BATCH)
             ]
         ).double()
+
+
+def _check_map(x: Tensor, volume: Tensor) -> None:
+    if volume.shape != x.shape[1:]:
+        raise UsageError(
+            f"the map is {tuple(volume.shape)} and the clip {tuple(x.shape)}: expected (T, H, W) "
+            "and (C, T, H, W) of one size"
+        )
+    if not volume.isfinite().all():
+        raise UsageError("the map holds values that are not finite")
 
 
 def _area(scores: Tensor) -> float:
