@@ -16,6 +16,7 @@ from video_cam.benchmark import check_power, peers, sources, table, yardstick
 from video_cam.benchmark.yardstick import Yardstick, draw_yardstick
 from video_cam.choices import PLACEMENTS
 
+ROOT = Path(__file__).parent.parent
 KEYS = {
     *("method", "layer", "align", "source", "space_pointing", "space_time_pointing"),
     *("mass_in_event", "space_time_iou", "temporal_hit", "onset_error_frames", "lag_frames"),
@@ -65,7 +66,9 @@ def test_the_command_prints_a_table_and_writes_every_row(
             assert set(row[name]) == {"mean", "low", "high"}
             assert row[name]["mean"] is None or row[name]["low"] <= row[name]["mean"] + 1e-9
     lines = [line for line in printed.splitlines() if line.startswith("|")]
-    assert len(lines) == 2 + len(rows) + 2 + 5
+    assert len(lines) == 2 * (2 + len(rows)) + 2 + 5
+    [itself] = [line for line in lines if line.startswith("| gradcam layer4 probe |")]
+    assert itself.count("+0.00 (+0.00 to +0.00)") == 5
     assert len({line.count("|") for line in lines[: 2 + len(rows)]}) == 1
     assert "AUROC" in printed
     assert "insertion, frames, mean" in printed and "deletion, tubes, blur" in printed
@@ -73,10 +76,24 @@ def test_the_command_prints_a_table_and_writes_every_row(
     assert lines[0] in (tmp_path / "out" / "benchmark.md").read_text()
 
 
-def test_wrong_names_end_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["--methods", "gradkam"]) == 2
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--methods", "gradkam"], "gradcam"),
+        (["--layers", "layer9"], "did you mean layer4"),
+        (["--faithful-clips", "0"], "must be 1 or more"),
+        (["--json", "."], "'.' is a folder"),
+        (["--output-dir", "README.md"], "README.md"),
+    ],
+)
+def test_wrong_words_end_in_one_line_before_the_work(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yardstick, "draw_yardstick", None)
+    monkeypatch.chdir(ROOT)
+    assert command.main(words) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error:") and "gradcam" in error and error.count("\n") == 1
+    assert error.startswith("error:") and said in error and error.count("\n") == 1
 
 
 def test_peers_maps_are_of_the_clips_size(bundled: Classifier, clips: Yardstick) -> None:

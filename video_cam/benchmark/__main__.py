@@ -30,15 +30,18 @@ FAITHFUL_CLIPS = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark; returns the exit status: 0 done, 2 wrong arguments."""
+    """Run the benchmark; returns the exit status: 0 done, 2 wrong arguments, 130 interrupted."""
     parsed = build_parser().parse_args(arguments)
     from video_cam.errors import VideoCamError
 
     try:
         run(parsed)
-    except VideoCamError as error:
+    except (VideoCamError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -76,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
 def run(parsed: argparse.Namespace) -> None:
     """Draw, measure, print, write."""
     from video_cam.benchmark.peers import check_installed
-    from video_cam.benchmark.table import as_json, draw, markdown
+    from video_cam.benchmark.table import as_json, differences_markdown, draw, markdown
     from video_cam.benchmark.yardstick import draw_yardstick
     from video_cam.methods import METHODS as KNOWN
     from video_cam.models import BUNDLED, load_model
@@ -85,24 +88,41 @@ def run(parsed: argparse.Namespace) -> None:
 
     began = time.perf_counter()
     check_names("method", parsed.methods, KNOWN)
+    parsed.methods = list(dict.fromkeys(parsed.methods))
+    _check_writable(parsed)
     if parsed.peers:
         check_installed()
     model = load_model(BUNDLED)
+    size = (model.num_frames, *model.preprocess.crop)
+    parsed.layers = list(model.layers(size, parsed.layers).names)
     clips = draw_yardstick(model, parsed.clips, parsed.seed, bar)
     print(f"{len(clips)} clips count, of {clips.drawn} drawn\n", flush=True)
     rows = list(_measured(parsed, model, clips))
-    texts = [markdown(rows), _power(parsed, model, clips)]
+    texts = [markdown(rows), differences_markdown(rows), _power(parsed, model, clips)]
     if parsed.units:
         texts.insert(1, _units(parsed, model, clips))
     text = "\n\n".join(texts)
     print(text)
     print(f"\n{time.perf_counter() - began:.0f} s", flush=True)
     if parsed.output_dir:
-        parsed.output_dir.mkdir(parents=True, exist_ok=True)
         _write(parsed.output_dir / "benchmark.md", text + "\n")
         draw(parsed.output_dir / "benchmark.png", rows)
     if parsed.json:
         _write(parsed.json, json.dumps(as_json(rows), indent=2) + "\n")
+
+
+def _check_writable(parsed: argparse.Namespace) -> None:
+    """Before the work: a place to write to, and clips to measure on."""
+    from video_cam.errors import UsageError
+
+    if parsed.faithful_clips < 1:
+        raise UsageError(f"--faithful-clips {parsed.faithful_clips} must be 1 or more")
+    if parsed.output_dir:
+        parsed.output_dir.mkdir(parents=True, exist_ok=True)
+    if parsed.json:
+        if parsed.json.is_dir():
+            raise UsageError(f"--json {str(parsed.json)!r} is a folder: name a file in it")
+        parsed.json.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _power(parsed: argparse.Namespace, model: Classifier, clips: Yardstick) -> str:

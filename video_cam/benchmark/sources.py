@@ -13,7 +13,7 @@ from torch import Tensor
 
 import video_cam
 from video_cam import ActivationMap
-from video_cam.alignment import PLACEMENTS, cell_centres, interpolate
+from video_cam.alignment import PLACEMENTS, cell_centres, interpolate, needs_measuring
 from video_cam.benchmark.yardstick import BATCH, Yardstick
 from video_cam.chains import find_chains
 from video_cam.grids import to_grid
@@ -26,7 +26,10 @@ CONTROL = "control"
 
 @dataclass(frozen=True)
 class Row:
-    """One row's maps: volumes float32 (N, T, H, W), signed; seconds per clip."""
+    """One row's maps: volumes float32 (N, T, H, W), signed.
+
+    seconds: per clip, for the maps and for bringing them to the clip's size.
+    """
 
     method: str
     layer: str
@@ -42,7 +45,9 @@ def own_rows(
     """This project's maps, for every placement of their cells."""
     size = tuple(clips.x.shape[2:])
     x = clips.x[:1].to(model.device)
+    began = time.perf_counter()
     chains = find_chains(model.module, x, tuple(layers), to_grid, "probe")
+    probing = (time.perf_counter() - began) / len(clips)
     for method in methods:
         for layer in layers:
             began = time.perf_counter()
@@ -51,9 +56,12 @@ def own_rows(
             )
             seconds = (time.perf_counter() - began) / len(clips)
             for align in PLACEMENTS:
+                began = time.perf_counter()
                 centres = cell_centres(values.shape[1:], size, chains[layer], align)
                 volumes = interpolate(values, centres, size, size)
-                yield Row(method, layer, align, "video_cam", volumes, seconds)
+                placing = (time.perf_counter() - began) / len(clips)
+                placing += probing if needs_measuring(align) else 0
+                yield Row(method, layer, align, "video_cam", volumes, seconds + placing)
 
 
 def first_volumes(

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from video_cam.benchmark.measures import MEAN_MAP, Values
-from video_cam.metrics import Interval, bootstrap
+from video_cam.metrics import Interval, bootstrap, paired_difference
+from video_cam.options import Options
 
 # JSON key -> heading. Those with a sign are printed with it.
 COLUMNS = {
@@ -26,6 +27,7 @@ COLUMNS = {
     "average_increase": "increase",
 }
 SIGNED = ("lag_frames",)
+DEFAULT_ALIGN = Options().align
 SHOWN = ("space_pointing", "space_time_pointing", "temporal_hit", "mass_in_event", "lag_frames")
 
 
@@ -80,6 +82,25 @@ def markdown(rows: Sequence[Measured]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
+def differences_markdown(rows: Sequence[Measured]) -> str:
+    """What SHOWN are in each row less those of the default maps, clip by clip.
+
+    An interval that leaves 0 out is a difference that other clips would show, too.
+    """
+    default = next((row for row in rows if row.align == DEFAULT_ALIGN), rows[0])
+    heads = [f"less {default.name}", *(COLUMNS[name] for name in SHOWN)]
+    lines = [" | ".join(heads), "|".join(["---"] * len(heads))]
+    for row in rows:
+        pairs = [(row.values[name], default.values[name]) for name in SHOWN]
+        cells = [_difference(paired_difference(*pair)) for pair in pairs]
+        lines.append(" | ".join([row.name, *cells]))
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _difference(interval: Interval) -> str:
+    return f"{interval.mean:+.2f} ({interval.low:+.2f} to {interval.high:+.2f})"
+
+
 def units_markdown(rows: Sequence[Measured]) -> str:
     """Insertion and deletion by every unit and baseline."""
     names = list(rows[0].values)
@@ -120,4 +141,6 @@ def draw(path: Path, rows: Sequence[Measured]) -> None:
         panel.tick_params(labelsize=8)
         panel.grid(axis="x", alpha=0.3)
         panel.axvline(0, color="black", linewidth=0.6)
-    figure.savefig(path, dpi=110)
+    beside = path.with_name(f".{path.name}.part")
+    figure.savefig(beside, dpi=110, format="png")
+    beside.replace(path)
