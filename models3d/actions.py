@@ -4,9 +4,9 @@ A decoy is an event's motion that leads nowhere: to and fro instead of ahead, or
 diagonal. Its steps from frame to frame are drawn from the event's own ranges, so that how much
 something moves does not tell the actor from the others.
 
-One frame does not tell the class either. Places are uniform on a canvas whose opposite rims
-touch, at every moment and for every class; steady radii have the distribution of a growing
-sprite's at a random moment.
+One frame at a random moment does not tell the class either. Places are uniform on a canvas whose
+opposite rims touch, at every moment and for every class; steady radii have the distribution of a
+growing sprite's at a random moment.
 """
 
 from __future__ import annotations

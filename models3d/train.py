@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
@@ -48,6 +49,15 @@ class Recipe:
     later_difficulty: tuple[float, ...] = (0.4, 1.0)  # at the start of the other cycles
     precision: str = "fp32"  # or bf16: the forward pass under autocast
     threads: int = 1  # on the CPU; another number adds up in another order
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)} must be 1 or more")
+        if not self.cycles or min(self.cycles) < 1:
+            raise ValueError(f"cycles {self.cycles} must be 1 step or more each")
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed {self.seed} must lie in 0 ... 2147483647")
 
     @property
     def steps(self) -> int:
@@ -152,9 +162,9 @@ def train(
 ) -> tuple[Motion3D, list[float]]:
     """Run the recipe; returns the network, in eval mode, and the loss of every step it ran.
 
-    Every ``CHECKPOINT_EVERY`` steps the weights so far go to ``output`` and the optimiser's state
-    beside it; ``resume`` goes on from there. ``workers``: processes that draw clips; the weights
-    do not depend on it.
+    Every ``CHECKPOINT_EVERY`` steps, and behind the last one, network and optimiser go to
+    ``state_file(output)``; ``resume`` goes on from there. ``workers``: processes that draw clips;
+    the weights do not depend on it.
     """
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
@@ -163,10 +173,9 @@ def train(
     optimizer = torch.optim.AdamW(
         net.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )
-    state_file = output.with_suffix(".resume.pt")
     parts: dict[str, Any] = {"net": net, "optimizer": optimizer}
-    first = _restore(state_file, parts, recipe) if resume else 0
-    schedule = _schedule(optimizer, recipe, first)
+    first = _restore(state_file(output), parts, recipe) if resume else 0
+    schedule = _schedule(optimizer, recipe, min(first, recipe.steps - 1))
 
     losses: list[float] = []
     progress = tqdm(_batches(recipe, first, workers), initial=first, total=recipe.steps)
@@ -175,20 +184,25 @@ def train(
             schedule = _schedule(optimizer, recipe, step)
         generator = torch.Generator().manual_seed(recipe.clip_seeds(step).start)
         x = augment(preprocess(frames.to(device)), recipe.difficulty(step), generator)
-        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
-            loss = F.cross_entropy(net(x), class_ids.to(device))
-        losses.append(_learn(net, optimizer, loss))
+        # The same sums on a GPU every time.
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True):
+            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+                loss = F.cross_entropy(net(x), class_ids.to(device))
+            losses.append(_learn(net, optimizer, loss))
         schedule.step()
         progress.set_postfix(
             refresh=False,
             loss=f"{np.mean(losses[-20:]):.3f}",
             difficulty=f"{recipe.difficulty(step):.2f}",
         )
-        if (step + 1) % CHECKPOINT_EVERY == 0 and step + 1 < recipe.steps:
-            save_weights(net, output, {"step": str(step + 1)})
-            _save_state(state_file, parts, recipe, step + 1)
-    state_file.unlink(missing_ok=True)
+        if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == recipe.steps:
+            _save_state(state_file(output), parts, recipe, step + 1)
     return net.eval(), losses
+
+
+def state_file(output: Path) -> Path:
+    """Where a run keeps what it takes to go on, beside the weights it will write."""
+    return output.with_suffix(".resume.pt")
 
 
 def _schedule(
@@ -245,7 +259,8 @@ def _restore(path: Path, parts: dict[str, Any], recipe: Recipe) -> int:
 def save_weights(net: nn.Module, path: Path, metadata: dict[str, str]) -> None:
     """Write a safetensors file; ``path`` holds either the old file or the whole new one."""
     beside = path.with_name(path.name + ".part")
-    save_file({k: v.contiguous() for k, v in net.state_dict().items()}, beside, metadata)
+    state = {name: value.cpu().contiguous() for name, value in net.state_dict().items()}
+    beside.write_bytes(save(state, metadata))
     beside.replace(path)
 
 
@@ -262,14 +277,21 @@ def evaluate(net: nn.Module, num_clips: int) -> dict[str, float]:
 
     "all" is over the events; "nothing" is over the same clips drawn without theirs.
     """
-    if num_clips > FIRST_TRAINING_SEED:
-        raise ValueError(f"{num_clips} clips: only {FIRST_TRAINING_SEED} seeds are held out")
+    _check_held_out(num_clips)
     frames, class_ids, _ = draw_batch(range(num_clips), num_frames=NUM_FRAMES, size=SIZE)
     right = predict(net, frames) == class_ids
-    per_class = {name: float(right[class_ids == i].mean()) for i, name in enumerate(EVENTS)}
+    drawn = [(name, right[class_ids == i]) for i, name in enumerate(EVENTS)]
+    per_class = {name: float(found.mean()) for name, found in drawn if len(found)}
     empty, _, _ = draw_batch(range(num_clips), version="without event")
     nothing = float((predict(net, empty) == NOTHING).mean())
     return {"all": float(right.mean()), **per_class, CLASSES[NOTHING]: nothing}
+
+
+def _check_held_out(num_clips: int) -> None:
+    if not 0 < num_clips <= FIRST_TRAINING_SEED:
+        raise ValueError(
+            f"{num_clips} clips: give 1 to {FIRST_TRAINING_SEED}, so many seeds are held out"
+        )
 
 
 def fast_precision(device: torch.device) -> str:
@@ -286,8 +308,24 @@ def _spare_cores() -> int:
     return max((os.cpu_count() or 2) - 1, 1)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Train, evaluate on held-out clips, and write the weights with what was measured."""
+def main(arguments: list[str] | None = None) -> int:
+    """Train, evaluate on held-out clips, and write the weights with what was measured.
+
+    Returns the exit status: 0 done, 2 wrong arguments, 130 interrupted.
+    """
+    options = _parse(arguments)
+    try:
+        _run(options)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"interrupted: {state_file(options.output)} and --resume go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m models3d.train", description=__doc__)
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--cycles", type=int, nargs="+", default=Recipe.cycles, metavar="STEPS")
@@ -298,11 +336,20 @@ def main(arguments: list[str] | None = None) -> None:
         "--workers", type=int, default=_spare_cores(), help="processes that draw clips"
     )
     parser.add_argument("--output", type=Path, default=WEIGHTS_FILE)
-    parser.add_argument("--device", type=torch.device, help="default: CUDA where there is one")
+    parser.add_argument("--device", type=_device, help="default: CUDA where there is one")
     parser.add_argument("--held-out", type=int, default=800, help="clips to evaluate on")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
 
+
+def _device(text: str) -> torch.device:
+    try:
+        return torch.empty(0, device=text).device
+    except (RuntimeError, AssertionError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be used here") from error
+
+
+def _run(options: argparse.Namespace) -> None:
     device = options.device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     recipe = Recipe(
         options.seed,
@@ -311,14 +358,19 @@ def main(arguments: list[str] | None = None) -> None:
         precision=options.precision or fast_precision(device),
         threads=options.threads,
     )
+    _check_held_out(options.held_out)
+    if options.output.is_dir():
+        raise ValueError(f"{options.output} is a folder: name a file in it")
+    options.output.parent.mkdir(parents=True, exist_ok=True)
     net, _ = train(recipe, options.output, device, options.resume, options.workers)
     accuracy = evaluate(net, options.held_out)
     measured = {f"accuracy {name}": f"{value:.4f}" for name, value in accuracy.items()}
     settings = {name: str(value) for name, value in asdict(recipe).items()}
     metadata = {**settings, "held-out clips": str(options.held_out), **measured}
     save_weights(net, options.output, metadata)
+    state_file(options.output).unlink(missing_ok=True)
     print("\n".join(f"{name}: {value}" for name, value in metadata.items()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

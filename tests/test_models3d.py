@@ -161,7 +161,8 @@ def test_resumed_training_ends_in_the_very_same_weights(
 
     def save_and_keep(path: Path, *rest: object) -> None:
         save_state(path, *rest)  # type: ignore[arg-type]
-        shutil.copy(path, kept)
+        if rest[-1] == recipe.steps - 1:
+            shutil.copy(path, kept)
 
     monkeypatch.setattr(train, "CHECKPOINT_EVERY", 1)
     monkeypatch.setattr(train, "_save_state", save_and_keep)
@@ -175,8 +176,55 @@ def test_resumed_training_ends_in_the_very_same_weights(
     assert len(losses) == recipe.steps and late_losses == losses[-1:]
     for name, value in whole.state_dict().items():
         assert torch.equal(rest.state_dict()[name], value), name
-    # The first run has the weights of its only checkpoint, and tidied up behind itself.
-    assert {path.name for path in tmp_path.iterdir()} == {"first.safetensors"}
+    # Weights are there when they have been evaluated, not before.
+    assert not list(tmp_path.glob("*.safetensors"))
+    again, none = train.train(recipe, tmp_path / "first.safetensors", cpu, resume=True)
+    assert not none
+    assert all(torch.equal(again.state_dict()[n], v) for n, v in whole.state_dict().items())
+
+
+def test_the_command_writes_weights_when_all_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "new" / "w.safetensors"
+    words = ["--cycles", "1", "--batch-size", "2", "--held-out", "2", "--output", str(output)]
+    words += ["--precision", "fp32", "--workers", "1"]
+    evaluate = train.evaluate
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "evaluate", interrupted)
+    assert train.main(words) == 130 and "--resume" in capsys.readouterr().err
+    assert not output.exists() and train.state_file(output).exists()
+    monkeypatch.setattr(train, "evaluate", evaluate)
+    assert train.main([*words, "--resume"]) == 0
+    assert "accuracy all" in capsys.readouterr().out
+    assert [path.name for path in output.parent.iterdir()] == ["w.safetensors"]
+    assert not motion3d.load_trained(output).training
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--cycles", "0"], "cycles (0,) must be 1 step or more"),
+        (["--batch-size", "0"], "batch_size 0 must be 1 or more"),
+        (["--threads", "-1"], "threads -1 must be 1 or more"),
+        (["--seed", "-1"], "seed -1 must lie in 0"),
+        (["--held-out", "0"], "0 clips: give 1 to 1000000"),
+        (["--output", "."], "is a folder"),
+        (["--resume", "--output", "none.safetensors"], "nothing to resume"),
+    ],
+)
+def test_wrong_words_of_the_training(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert train.main(["--output", "w.safetensors", *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and said in error and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_resuming_without_a_checkpoint_says_so(tmp_path: Path) -> None:
