@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -12,10 +13,12 @@ import torch
 
 import video_cam
 from tests.media import cut_file, damage_packets, moving_square, write_clip
-from video_cam import Classifier, ClipError, Explanation, UsageError
+from video_cam import Classifier, ClipError, Explanation, UsageError, models
 from video_cam.models import BUNDLED
+from video_cam.notes import notes_on_maps
 from video_cam.sampling import Window
 from video_cam.video import read_frames
+from video_cam.weights import WeightsUnavailable
 from video_cam.windows import read_windows
 
 
@@ -105,6 +108,29 @@ def test_a_still_image_and_a_short_clip_say_that_they_are_padded(bundled, tmp_pa
     assert found.frame_indices.tolist() == [[0, 1, 2, 3, *[4] * 12]]
     [note] = found.notes
     assert "5 of the 16 frames" in note
+
+
+def test_the_network_that_stands_in_is_named_in_the_results(
+    sample_clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing_to_be_had(*_: object) -> None:
+        raise WeightsUnavailable("no weights here")
+
+    monkeypatch.setattr(models, "download", nothing_to_be_had)
+    found = video_cam.explain(sample_clip, video_cam.load_model())
+    assert found.notes == (models.STAND_IN,)
+
+
+def test_a_map_without_heat_is_told(bundled, sample_clip) -> None:
+    found = video_cam.explain(sample_clip, bundled)
+    cold = [
+        dataclasses.replace(found.maps[0], values=-np.ones_like(found.maps[0].values), label=label)
+        for label in "abcd"
+    ]
+    assert not list(notes_on_maps(found.maps))
+    [note] = notes_on_maps([*cold, *found.maps])
+    assert note.startswith("no heat anywhere for a (gradcam layer4), b (gradcam layer4), c (")
+    assert note.endswith(" and 1 more: nothing there speaks for it")
 
 
 def test_untrained_networks_say_so(sample_clip) -> None:

@@ -14,7 +14,7 @@ import pytest
 import video_cam
 from tests.media import audio_packets, moving_square, stamps_seconds, write_clip
 from video_cam import Explanation, UsageError
-from video_cam.drawing import Palette, caption, font_size, overlay, unseen
+from video_cam.drawing import Palette, caption, font_size, heat_map, overlay, unseen
 from video_cam.painting import MapPainter, spatial_matrices
 from video_cam.video import probe, read_frames
 
@@ -212,6 +212,10 @@ def test_the_box_of_the_source_and_what_was_not_seen(explanation) -> None:
     np.testing.assert_array_equal(drawn[:, 100:300], frame[:, 100:300])
     np.testing.assert_array_equal(drawn[:, :100], unseen(frame)[:, :100])
     assert drawn[0, 0].max() < 60 and np.ptp(drawn[0, 0]) == 0
+    # In a heat map what was not seen is not what has no heat.
+    cold = heat_map(frame, np.zeros((200, 200), np.float32), box, Palette("inferno", 0.7))
+    assert (cold[:, :100] == 64).all() and cold[:, 100:300].max() < 10
+    assert (heat_map(frame, None, box, Palette("inferno", 0.7)) == 64).all()
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])

@@ -24,7 +24,7 @@ from video_cam.functions import function_name
 from video_cam.labels import class_id
 from video_cam.memory import Halving
 from video_cam.models import Classifier
-from video_cam.notes import notes
+from video_cam.notes import notes, notes_on_maps
 from video_cam.options import Options, make_options
 from video_cam.outputs import class_scores, frame_scores, shares
 from video_cam.parts import Deal, Findings, Part
@@ -312,6 +312,8 @@ class _Sweeps:
     def explanation(self, seconds: dict[str, float]) -> Explanation:
         """Everything that was found, as one result."""
         model, windows = self.model, self.windows
+        found = Found(self.maps, self.frame_scores, self.logits, self._head_bias)
+        maps = tuple(build_series(self.subjects, found, self.slots, self._place, self.options.fuse))
         frame_indices = np.array([window.frame_indices for window in windows], np.int64)
         return Explanation(
             clip=self.clip,
@@ -332,15 +334,7 @@ class _Sweeps:
             probabilities=self.probabilities,
             function_scores=self.function_scores,
             functions=tuple(map(function_name, self.options.targets)),
-            maps=tuple(
-                build_series(
-                    self.subjects,
-                    Found(self.maps, self.frame_scores, self.logits, self._head_bias),
-                    self.slots,
-                    self._place,
-                    self.options.fuse,
-                )
-            ),
+            maps=maps,
             span=(self.span.first, self.span.stop),
             scenes=tuple((scene.first, scene.stop) for scene in self.scenes),
             options=self.options.as_json(),
@@ -356,7 +350,8 @@ class _Sweeps:
                     self.num_damaged,
                     self.halving.note,
                 )
-            ),
+            )
+            + tuple(notes_on_maps(maps)),
             seconds=seconds,
         )
 

@@ -25,6 +25,10 @@ from video_cam.weights import WeightsUnavailable, download, fit_state_dict, read
 
 UNTRAINED = "untrained network: the maps mean nothing"
 DEFAULT = "r3d_18"
+STAND_IN = (
+    f"by the bundled network {BUNDLED}, which knows drawn motions only, as weights for {DEFAULT} "
+    "could not be had"
+)
 # Other tools' short names.
 ALIASES = {
     "resnet": "resnet50",
@@ -162,7 +166,8 @@ def _default_model(
         return load_model(DEFAULT, weights, labels=labels, device=device, **given)
     except WeightsUnavailable as reason:
         say(f"{reason}; using the bundled network {BUNDLED!r}, which knows drawn motions only")
-    return load_model(BUNDLED, labels=labels, device=device, **given)
+    stand_in = load_model(BUNDLED, labels=labels, device=device, **given)
+    return replace(stand_in, note=STAND_IN)
 
 
 def _find_weights(name: str, row: Row, weights: str | None) -> tuple[dict[str, Tensor] | None, str]:

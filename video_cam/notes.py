@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from video_cam.explanation import MapSeries
 from video_cam.models import UNTRAINED, Classifier
 from video_cam.options import Options
 from video_cam.sampling import Span, Window
 from video_cam.video import ClipInfo, Timeline
 
 CUTS_NAMED = 5
+MAPS_NAMED = 3
 
 
 def notes(
@@ -30,6 +32,8 @@ def notes(
     """
     if not model.trained:
         yield UNTRAINED
+    if model.note:
+        yield model.note
     declared = clip.declared_frames
     if declared and timeline.num_frames < declared:
         yield f"decoded {timeline.num_frames} of {declared} frames: the file is incomplete"
@@ -56,3 +60,12 @@ def notes(
             f"windows run across what looks like a hard cut at {', '.join(shown)}{more}: their "
             "maps mix two scenes; --split-scenes keeps them apart"
         )
+
+
+def notes_on_maps(maps: Sequence[MapSeries]) -> Iterator[str]:
+    """A map without heat looks like a fault, and is an answer."""
+    empty = [one for one in maps if not (one.values > 0).any()]
+    names = [f"{one.label} ({one.method} {one.layer})" for one in empty[:MAPS_NAMED]]
+    if empty:
+        more = f" and {len(empty) - MAPS_NAMED} more" if len(empty) > MAPS_NAMED else ""
+        yield f"no heat anywhere for {', '.join(names)}{more}: nothing there speaks for it"

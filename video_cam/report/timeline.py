@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ _LONGEST_NAME = 60
 # Inches. Margins of fixed size: to have matplotlib find them takes as long as to draw the picture.
 _WIDTH, _PANEL_HEIGHT = 10.0, 1.8
 _LEFT, _RIGHT, _BOTTOM, _TOP, _BETWEEN = 0.85, 0.25, 0.65, 0.15, 0.35
-_NOTES_HEIGHT = 0.35
+_LINE, _LINE_LETTERS = 0.18, 130  # of the notes
 
 
 def draw_timeline(
@@ -76,9 +77,10 @@ def draw_timeline(
 
 
 def _lay_out(figure: Figure, notes: str) -> None:
-    """Give every panel the same height, the widest legend its room, and the notes a line on top."""
+    """Give every panel the same height, the widest legend its room, and the notes lines on top."""
     panels = figure.axes
-    top = _TOP + (_NOTES_HEIGHT if notes else 0)
+    lines = textwrap.wrap(notes, _LINE_LETTERS)
+    top = _TOP + (len(lines) * _LINE + 0.17 if lines else 0)
     height = _BOTTOM + len(panels) * _PANEL_HEIGHT + (len(panels) - 1) * _BETWEEN + top
     figure.set_size_inches(_WIDTH, height)
     legends = [legend for panel in panels if (legend := panel.get_legend())]
@@ -90,8 +92,10 @@ def _lay_out(figure: Figure, notes: str) -> None:
         top=1 - top / height,
         hspace=_BETWEEN / _PANEL_HEIGHT,
     )
-    if notes:
-        figure.suptitle(notes, color="darkorange", fontsize=10, y=1 - 0.1 / height, va="top")
+    if lines:
+        figure.suptitle(
+            "\n".join(lines), color="darkorange", fontsize=10, y=1 - 0.1 / height, va="top"
+        )
 
 
 def _draw_contributions(panel: Axes, explanation: Explanation) -> None:

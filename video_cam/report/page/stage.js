@@ -3,6 +3,7 @@
 
 const MOST_PIXELS = 4e6; // of all panels together; more would not play smoothly
 const UNSEEN_DARKNESS = 0.6;
+const UNSEEN_COLOUR = "#404040"; // in a heat map, where black is no heat
 
 /** The panels of a view as [kind, map] pairs; kind: source, heat or overlay. */
 function panelsOf(view, maps, chosen) {
@@ -51,6 +52,7 @@ class Panel {
     const { width, height } = canvas;
     context.fillRect(0, 0, width, height);
     if (this.kind !== "heat") source(context, width, height);
+    else this._blank(context, frame, width, height);
     if (this.kind === "overlay" && look.dim) this._dim(context, frame, width, height);
     if (this.kind !== "source" && frame?.seen) {
       const opacity = this.kind === "heat" ? () => 1 : (heat) => heat * look.opacity;
@@ -61,6 +63,16 @@ class Panel {
       );
     }
     if (look.outline) this._outline(context);
+  }
+
+  /** Without heat yet: black where there may be some, grey where the network did not see. */
+  _blank(context, frame, width, height) {
+    context.save();
+    context.fillStyle = UNSEEN_COLOUR;
+    context.fillRect(0, 0, width, height);
+    context.fillStyle = "#000";
+    if (frame === undefined || frame.seen) context.fillRect(...this._box(this.map.box));
+    context.restore();
   }
 
   /** Grey and dark where the network did not see. */
