@@ -30,7 +30,7 @@ COLORMAPS = {
     "hot": cv2.COLORMAP_HOT,
 }
 WARNING = (255, 190, 60)
-# Differences from the line above, deflated quickly: sooner done and smaller than OpenCV's own choice.
+# Differences from the line above, deflated quickly: sooner done and smaller than by default.
 # OpenCV 4.10 knows no filters, and would try all of them if it were told the level.
 _FILTERED = "IMWRITE_PNG_FILTER" in dir(cv2)
 _ENCODING = {
