@@ -10,11 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import video_cam
 from tests.media import audio_packets, moving_square, stamps_seconds, write_clip
 from video_cam import Explanation, UsageError
-from video_cam.drawing import Palette, caption, font_size, heat_map, overlay, unseen
+from video_cam.drawing import Palette, caption, font_size, heat_map, overlay, save_picture, unseen
 from video_cam.painting import MapPainter, spatial_matrices
 from video_cam.video import probe, read_frames
 
@@ -216,6 +217,20 @@ def test_the_box_of_the_source_and_what_was_not_seen(explanation) -> None:
     cold = heat_map(frame, np.zeros((200, 200), np.float32), box, Palette("inferno", 0.7))
     assert (cold[:, :100] == 64).all() and cold[:, 100:300].max() < 10
     assert (heat_map(frame, None, box, Palette("inferno", 0.7)) == 64).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (9, 1), (37, 53), (256, 340)])
+def test_a_png_holds_every_pixel(size: tuple[int, int], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    for picture in (noise, noise // 200, np.ascontiguousarray(noise[:, ::-1]), noise[:, ::-1]):
+        save_picture(tmp_path / "p.png", picture)
+        with Image.open(tmp_path / "p.png") as image:  # which checks the sums
+            image.load()
+            assert image.mode == "RGB"
+            np.testing.assert_array_equal(np.asarray(image), picture)
+        read = cv2.imread(str(tmp_path / "p.png"), cv2.IMREAD_COLOR)
+        np.testing.assert_array_equal(read[..., ::-1], picture)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])

@@ -14,6 +14,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from video_cam.png import encode_png
 from video_cam.transforms import Frame
 
 Heat = np.ndarray  # float32 (H, W) in [0, 1]
@@ -30,14 +31,6 @@ COLORMAPS = {
     "hot": cv2.COLORMAP_HOT,
 }
 WARNING = (255, 190, 60)
-# Differences from the line above, deflated quickly: sooner done and smaller than by default.
-# OpenCV 4.10 knows no filters, and would try all of them if it were told the level.
-_FILTERED = "IMWRITE_PNG_FILTER" in dir(cv2)
-_ENCODING = {
-    ".png": (cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP, cv2.IMWRITE_PNG_COMPRESSION, 1)
-    if _FILTERED
-    else ()
-}
 _UNSEEN_BRIGHTNESS, _UNSEEN_GREY = 0.4, 64
 _CAPTION_BRIGHTNESS = 0.35
 
@@ -144,11 +137,16 @@ def caption(
 
 def save_picture(path: Path, picture: Frame) -> None:
     """Write an RGB picture in the format of the path's ending. Raises OSError where it cannot."""
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    ok, data = cv2.imencode(path.suffix, bgr, _ENCODING.get(path.suffix, ()))
+    path.write_bytes(
+        encode_png(picture) if path.suffix == ".png" else _encode(path.suffix, picture)
+    )
+
+
+def _encode(suffix: str, picture: Frame) -> bytes:
+    ok, data = cv2.imencode(suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     if not ok:
-        raise OSError(f"{path.suffix} cannot hold a picture of {picture.shape}")
-    path.write_bytes(data.tobytes())
+        raise OSError(f"{suffix} cannot hold a picture of {picture.shape}")
+    return data.tobytes()
 
 
 def font_size(height: int) -> int:
