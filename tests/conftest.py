@@ -12,6 +12,7 @@ import video_cam
 from clips.make_clips import SAMPLES
 from video_cam import Classifier, Explanation
 from video_cam.models import BUNDLED
+from video_cam.probe_cache import FOLDER
 
 CLIPS = Path(__file__).parent.parent / "clips"
 
@@ -22,6 +23,11 @@ def _one_thread() -> None:
     # machine, and not faster on an idle one.
     torch.set_num_threads(1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # for the commands that tests start
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ[FOLDER] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

@@ -128,8 +128,10 @@ def test_controls_are_what_they_say(clips: Yardstick) -> None:
 
 def test_true_maps_stand_out(bundled: Classifier, clips: Yardstick) -> None:
     power = check_power.check_power(bundled, clips, "gradcam", "layer4", 12)
-    assert set(power) == {"shuffled", "wrong class", "untrained", "all"}
-    assert power["all"] > 0.85
+    assert set(power.auroc) == {"shuffled", "wrong class", "untrained", "all"}
+    assert power.auroc["all"] > 0.85
+    assert power.carried["true"] > 0.7
+    assert max(power.carried[name] for name in ("shuffled", "wrong class", "untrained")) < 0.3
 
 
 def test_auroc_by_hand() -> None:

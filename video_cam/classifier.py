@@ -102,6 +102,7 @@ class Classifier:
     space_first: bool = False
     score: str = "softmax"
     code: str = ""  # a digest of the user's own code
+    known: bool = True  # by its name, code and weights: another of the same is the same
     note: str = ""  # what a reader of its results has to know
     max_batch: int | None = None  # clips its forward takes at a time, where that is limited
 

@@ -28,6 +28,7 @@ from video_cam.notes import notes, notes_on_maps
 from video_cam.options import Options, make_options
 from video_cam.outputs import class_scores, frame_scores, shares
 from video_cam.parts import Deal, Findings, Part
+from video_cam.probe_cache import remembered
 from video_cam.progress import Progress, silent
 from video_cam.sampling import Span, Window, span_of
 from video_cam.scenes import CutHint, crossed, split_scenes
@@ -141,7 +142,9 @@ class _Sweeps:
         self.request = options.request(self.layers, self.folds, progress)
         self.slots = [(layer, method) for layer in self.layers for method in options.methods]
         shape = torch.empty(1, 3, *self.input_size)
-        self.chains = find_chains(model.module, shape, self.layers, self.folds, options.align)
+        self.chains = find_chains(
+            model.module, shape, self.layers, self.folds, options.align, partial(remembered, model)
+        )
 
     def run(self) -> None:
         """Read the clip; read it again for windows whose maps of the chosen classes are missing."""

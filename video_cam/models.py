@@ -134,7 +134,8 @@ def _own_model(
     elif device is not None:
         module.to(device)
     classifier = make_classifier(module, shown, weights or "its own", OWN, said, labels, True)
-    return replace(classifier, code=code, max_batch=1 if own.takes_one_clip(module) else None)
+    max_batch = 1 if own.takes_one_clip(module) else None
+    return replace(classifier, code=code, known=bool(code), max_batch=max_batch)
 
 
 def _row(name: str) -> Row:

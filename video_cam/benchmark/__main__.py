@@ -130,10 +130,7 @@ def _power(parsed: argparse.Namespace, model: Classifier, clips: Yardstick) -> s
 
     count = 2 * parsed.faithful_clips
     power = check_power(model, clips, parsed.methods[0], parsed.layers[0], count)
-    return (
-        f"The check tells true maps from false ones ({min(count, len(clips))} clips), AUROC: "
-        + (", ".join(f"{name} {value:.2f}" for name, value in power.items()))
-    )
+    return f"The check tells true maps from false ones ({min(count, len(clips))} clips), {power}"
 
 
 def _units(parsed: argparse.Namespace, model: Classifier, clips: Yardstick) -> str:

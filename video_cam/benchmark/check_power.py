@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,14 +11,28 @@ from torch import Tensor
 
 from video_cam.benchmark.sources import first_volumes, untrained
 from video_cam.benchmark.yardstick import Yardstick
-from video_cam.check import measure_drops
+from video_cam.check import Drops, measure_drops
 from video_cam.models import Classifier
 
 
-def check_power(
-    model: Classifier, clips: Yardstick, method: str, layer: str, count: int
-) -> dict[str, float]:
-    """AUROC of the check for true maps against each kind of false ones, on ``count`` clips.
+@dataclass(frozen=True)
+class Power:
+    """auroc: of the drop above random, true maps against each kind of false ones.
+
+    carried: the share of each kind, true ones too, of which the check says that they carry.
+    """
+
+    auroc: dict[str, float]
+    carried: dict[str, float]
+
+    def __str__(self) -> str:
+        auroc = ", ".join(f"{name} {value:.2f}" for name, value in self.auroc.items())
+        carried = ", ".join(f"{name} {value:.0%}" for name, value in self.carried.items())
+        return f"AUROC: {auroc}. It says that they carry the score of: {carried}"
+
+
+def check_power(model: Classifier, clips: Yardstick, method: str, layer: str, count: int) -> Power:
+    """How well the check tells true maps from each kind of false ones, on ``count`` clips.
 
     shuffled: another clip's map. wrong class: the clip's map of the next class. untrained: the
     map of the same network with random weights. all: the three together.
@@ -30,23 +45,33 @@ def check_power(
         "wrong class": first_volumes(model, first, wrong, method, layer),
         "untrained": first_volumes(untrained(model), first, first.class_ids, method, layer),
     }
-    true = excess_drops(model, first, volumes)
-    scores = {name: excess_drops(model, first, maps) for name, maps in false.items()}
+    true = all_drops(model, first, volumes)
+    kinds = {name: all_drops(model, first, maps) for name, maps in false.items()}
+    scores = {name: _excess(part) for name, part in kinds.items()}
     scores["all"] = [score for part in scores.values() for score in part]
-    return {name: auroc(true, part) for name, part in scores.items()}
+    return Power(
+        {name: auroc(_excess(true), part) for name, part in scores.items()},
+        {
+            name: float(np.mean([drops.carries for drops in part]))
+            for name, part in {"true": true, **kinds}.items()
+        },
+    )
 
 
-def excess_drops(model: Classifier, clips: Yardstick, volumes: Tensor) -> list[float]:
-    """The check's number for each clip: the map's drop above that of random marks."""
+def _excess(found: Sequence[Drops]) -> list[float]:
+    return [drops.drop - drops.random_drop for drops in found]
+
+
+def all_drops(model: Classifier, clips: Yardstick, volumes: Tensor) -> list[Drops]:
+    """What the check finds for each clip whose logit is above 0."""
     found = []
     for x, volume, class_id in zip(clips.x, volumes, clips.class_ids, strict=True):
 
         def logit(altered: Tensor, class_id: int = class_id) -> Tensor:
             return model.module(altered)[:, class_id]
 
-        drops = measure_drops(logit, x.to(model.device), volume, batch=16)
-        found.append(drops.drop - drops.random_drop if drops else np.nan)
-    return [score for score in found if np.isfinite(score)]
+        found.append(measure_drops(logit, x.to(model.device), volume, batch=16))
+    return [drops for drops in found if drops is not None]
 
 
 def auroc(positives: Sequence[float], negatives: Sequence[float]) -> float:
