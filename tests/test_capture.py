@@ -279,6 +279,11 @@ def test_one_name_stands_for_a_list_of_one_and_numpy_counts_as_a_number() -> Non
     assert torch.equal(a.values, b.values)
 
 
+def test_a_layer_without_a_grid_is_named(bundled) -> None:
+    with pytest.raises(UsageError, match=r"layer 'fc' puts out \(1, 9\), expected \(N, K, T"):
+        compute_cams(bundled.module, torch.zeros(1, 3, 16, 64, 64), layers=["fc"])
+
+
 def test_a_classifier_in_the_place_of_its_network_is_named(bundled) -> None:
     with pytest.raises(UsageError, match=r"is a Classifier, .* give its .module"):
         compute_cams(bundled, torch.zeros(1, 3, 16, 64, 64), layers=["layer4"])

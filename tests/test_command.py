@@ -22,6 +22,7 @@ from video_cam.clips import clip_id, folder_names
 from video_cam.fingerprint import digest_of_weights, fingerprint
 from video_cam.look import Look
 from video_cam.options import Options
+from video_cam.settings import fitting
 
 ROOT = Path(run_video_cam.__file__).parent
 BUNDLED = ("--model", "motion3d")
@@ -362,6 +363,45 @@ def test_list_layers_and_models(run, sample_clip) -> None:
         "s3d",
         "motion3d",
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ((), "layer layer4 (4x4x4)"),
+        (("--conv-backcount", 1, 2), "layers layer4.shortcut.0 (4x4x4), layer4.conv2 (4x4x4)"),
+        (("--layer", "layer?"), "layers layer1 (16x16x16), layer2"),
+        (("--layer", "layer3"), "on cpu\n"),
+    ],
+)
+def test_the_layers_that_were_meant_are_shown(words, shown: str, run, sample_clip: Path) -> None:
+    run("--clip", sample_clip, *BUNDLED, *words, "--class-id", 0, "--no-check")
+    _, said, _ = run("--clip", sample_clip, *BUNDLED, *words, "--class-id", 0, "--no-check")
+    assert shown in said
+
+
+class Heard:
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+    warn = say
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_bf16_is_not_imitated(supported: bool, bundled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
+    heard = Heard()
+    found = fitting(Options(precision="bf16"), bundled, heard)
+    assert found.precision == ("bf16" if supported else "fp32")
+    assert heard.said == (
+        [] if supported else ["this processor does not compute in bf16; running in fp32"]
+    )
+    assert fitting(Options(), bundled, heard) == Options()
 
 
 def test_several_layers_methods_and_classes_each_get_a_video(run, out, sample_clip) -> None:

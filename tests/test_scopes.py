@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +19,7 @@ from video_cam.explanation import MapSeries
 from video_cam.painting import MapPainter
 from video_cam.sampling import Span, Window
 from video_cam.scenes import CutHint, crossed, split_scenes
-from video_cam.series import FUSE, fused
+from video_cam.series import FUSE, fused, window_subject
 from video_cam.video import read_frames
 
 FIRST, SECOND = list(SAMPLES)[:2]
@@ -41,6 +42,25 @@ def both(two_actions, bundled) -> Explanation:
 
 def mass(explanation: Explanation, index: int) -> np.ndarray:
     return MapPainter(explanation, index, "video").measure(np.arange(2 * LENGTH) / 16)
+
+
+def test_windows_end_where_their_scene_does(explanation: Explanation) -> None:
+    assert explanation.frame_indices[:, 0].tolist() == [0, 8, 16]
+    scenes = dataclasses.replace(explanation, scenes=((0, 20), (20, 32)))
+    starts = dataclasses.replace(explanation, scenes=((0, 16), (16, 32)))
+    for one, cut in ((scenes, 20), (starts, 16)):
+        first = [w for w in range(3) if explanation.frame_indices[w, 0] < cut]
+        for frame in range(32):
+            found = {w for w, _, _ in one.blend().weights(frame / 16)}
+            assert not found or (found <= set(first)) == (frame < cut)
+
+
+def test_each_window_is_told_from_its_own_rival() -> None:
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])
+    best = window_subject(probabilities, 0, contrast=True)
+    assert (best.class_ids, best.rivals) == ((0, 2), (1, 1))
+    assert best.label == "each window's best class rather than its next"
+    assert window_subject(probabilities, -1, contrast=False).label == "each window's worst class"
 
 
 def test_each_class_lives_in_its_own_part(both: Explanation) -> None:

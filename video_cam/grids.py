@@ -38,6 +38,11 @@ def for_layer(unpack: Unpacks, layer: str) -> Unpack:
 
 def unpacked(unpack: Unpacks, tensor: Tensor, layer: str) -> Tensor:
     """The layer's ``unpack`` of a tensor, or a UsageError where that is not (N, K, T', H', W')."""
+    if for_layer(unpack, layer) is to_grid and tensor.ndim not in (4, 5):
+        raise UsageError(
+            f"layer {layer!r} puts out {tuple(tensor.shape)}, expected (N, K, T, H, W) or "
+            "(N, K, H, W): choose another layer, or give unpack="
+        )
     grid = for_layer(unpack, layer)(tensor)
     if grid.ndim != 5:
         raise UsageError(

@@ -133,5 +133,5 @@ def _others(name: str, folds: Mapping[str, Fold]) -> str:
     """The layers with a grid most like ``name``, else the last of them."""
     if not folds:
         return "no layer of this network has one"
-    likely = nearest(name, list(folds))
+    likely = nearest(name, [other for other in folds if other != name])
     return likely if likely.startswith("did") else f"choose one of {', '.join([*folds][-3:])}"

@@ -44,7 +44,8 @@ def notes(
     num_frames, padded = len(windows[0].frame_indices), windows[0].num_padded
     if options.split_scenes:
         short = sum(scene.stop - scene.first < num_frames for scene in scenes)
-        yield f"{len(scenes)} scenes; no window runs across a cut" + (
+        count = "1 scene" if len(scenes) == 1 else f"{len(scenes)} scenes"
+        yield f"{count}; no window runs across a cut" + (
             f"; {short} of them are shorter than a window" if short else ""
         )
     elif padded:

@@ -57,6 +57,7 @@ def window_subject(probabilities: np.ndarray, rank: int, contrast: bool) -> Subj
     )
     rivals: tuple[int, ...] = ()
     if contrast:
+        label += f" rather than its {'next' if rank == 0 else 'best'}"
         rivals = tuple((ranked[:, 1] if rank == 0 else ranked[:, 0]).tolist())
     return Subject(tuple(ranked[:, rank].tolist()), label, rivals, "window")
 

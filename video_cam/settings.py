@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from video_cam.console import Voice
@@ -48,8 +49,8 @@ def load(parsed: argparse.Namespace, voice: Voice) -> Classifier:
         trust_checkpoint=parsed.trust_checkpoint,
         **input_of(parsed),
     )
-    default = _default_layer(model, options_of(parsed))
-    voice.say(f"model {model.name} ({model.weights}) on {model.device}{default}")
+    layers = _layers(model, options_of(parsed))
+    voice.say(f"model {model.name} ({model.weights}) on {model.device}{layers}")
     return model
 
 
@@ -69,12 +70,27 @@ def input_of(parsed: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _default_layer(model: Classifier, options: Options) -> str:
-    """The layer that was chosen for the user, and how its output was read."""
-    if options.layers or options.conv_backcount or not model.layer:
+def _layers(model: Classifier, options: Options) -> str:
+    """The layers that were chosen, where the user did not name them, and how they were read."""
+    if options.layers is None and not options.conv_backcount and not model.layer:
         return ""
     size = (options.num_frames or model.num_frames, *model.preprocess.crop)
-    return f", layer {model.layer} ({model.layers(size).folds[model.layer]})"
+    chosen = model.layers(size, options.layers, options.conv_backcount)
+    if chosen.names == tuple(map(str, options.layers or ())):
+        return ""
+    shown = ", ".join(f"{name} ({chosen.folds[name]})" for name in chosen.names)
+    return f", {'layer' if len(chosen.names) == 1 else 'layers'} {shown}"
+
+
+def fitting(options: Options, model: Classifier, voice: Voice) -> Options:
+    """The options, in fp32 where the device would imitate bf16 at a hundredth of its speed."""
+    import torch
+
+    imitated = model.device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if options.precision == "fp32" or not imitated:
+        return options
+    voice.warn("this processor does not compute in bf16; running in fp32")
+    return replace(options, precision="fp32")
 
 
 def device_of(parsed: argparse.Namespace, voice: Voice) -> str:

@@ -20,7 +20,7 @@ from video_cam.fingerprint import digest_of_weights, fingerprint, result_files
 from video_cam.parts import Deal
 from video_cam.pipeline import check, process
 from video_cam.progress import Progress, silent
-from video_cam.settings import load, look_of, options_of
+from video_cam.settings import fitting, load, look_of, options_of
 from video_cam.video import checked_path
 
 _log = logging.getLogger(__name__)
@@ -32,10 +32,11 @@ class ClipRunner:
 
     def __init__(self, parsed: argparse.Namespace, voice: Voice, deal: Deal | None = None) -> None:
         self.deal = deal
-        self.options, self.look = options_of(parsed), look_of(parsed)
+        self.look = look_of(parsed)
         self.store: Store = open_store(parsed.output_dir)
         self.overwrite = parsed.overwrite
         self.model = load(parsed, voice)
+        self.options = fitting(options_of(parsed), self.model, voice)
         check(self.model, self.options)
         self._weights = digest_of_weights(self.model.module)
 
