@@ -237,7 +237,7 @@ def test_one_forward_serves_all_layers_methods_and_targets() -> None:
     ("options", "words"),
     [
         ({"layers": ["layer9"]}, "unknown layer 'layer9': did you mean"),
-        ({"layers": ["dropout"]}, "shape (2, 6)"),
+        ({"layers": ["dropout"]}, "'dropout' puts out (2, 6)"),
         ({"layers": ["layer2"], "methods": ["grad-cam"]}, "did you mean gradcam"),
         ({"layers": ["layer2"], "targets": [9]}, "class id 9 is outside 0 ... 3"),
         ({"layers": ["layer2"], "targets": [[0]]}, "1 class ids for 2 samples"),
