@@ -193,6 +193,9 @@ def drawing(folder: Path) -> None:
 
 def precision() -> None:
     """Forwards in other formats, and how well the bundled network's maps agree in bf16."""
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        print("precision: this processor does not compute in bf16, and takes minutes to imitate it")
+        return
 
     @torch.inference_mode()
     def run(net: torch.nn.Module, x: torch.Tensor, bf16: bool = False) -> None:
