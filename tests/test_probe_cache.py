@@ -82,6 +82,19 @@ def test_where_nothing_can_be_written_it_is_measured_every_time(
     assert measure.count == 2
 
 
+def test_a_user_without_a_home_measures_every_time(
+    bundled: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv(FOLDER)
+    monkeypatch.setattr(Path, "home", homeless)
+    measure = Measuring()
+    assert_same(remembered(bundled, ["layer4"], SIZE, measure))
+    assert measure.count == 1
+
+
 def test_a_network_at_hand_is_not_known_by_its_name(bundled: Classifier, folder: Path) -> None:
     own = load_model(copy.deepcopy(bundled.module), num_frames=16, size=(64, 64), frame_rate=16)
     assert bundled.known and not own.known

@@ -87,8 +87,8 @@ class Explanation:
     probabilities: float32 (W, classes), or scores of another kind, as model.score says.
     function_scores: float32 (W, functions), what the targets that are functions put out. span:
     source frames [first, stop). scenes: the parts of it that no window runs across, where it was
-    split. notes: what a reader has to know, one line each. seconds: what
-    each stage took. check, sanity: what check.py and sanity.py found, where they ran.
+    split. notes: what a reader has to know, one line each. seconds: what each stage took. check,
+    sanity: what check.py and sanity.py found, where they ran.
     """
 
     clip: ClipInfo

@@ -36,7 +36,10 @@ def remembered(
     """
     if not model.known:
         return measure()
-    path = _path(model, layers, size)
+    try:
+        path = _path(model, layers, size)
+    except RuntimeError:  # nobody's home: a container's user without an entry
+        return measure()
     with suppress(OSError, ValueError, TypeError, AttributeError):
         return _from_json(json.loads(path.read_text(encoding="utf-8")))
     found = measure()
