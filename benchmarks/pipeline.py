@@ -41,6 +41,7 @@ from video_cam.painting import MapPainter
 from video_cam.pipeline import process
 from video_cam.probe_cache import FOLDER
 from video_cam.sampling import span_of
+from video_cam.settings import cpu_computes_bf16
 from video_cam.video import FrameReader, VideoWriter, probe
 from video_cam.windows import batches, plan_windows, read_windows
 
@@ -193,7 +194,7 @@ def drawing(folder: Path) -> None:
 
 def precision() -> None:
     """Forwards in other formats, and how well the bundled network's maps agree in bf16."""
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if not cpu_computes_bf16():
         print("precision: this processor does not compute in bf16, and takes minutes to imitate it")
         return
 

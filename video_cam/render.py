@@ -138,10 +138,11 @@ def _check_clip(path: str, explanation: Explanation) -> None:
     same_size = (clip.width, clip.height) == (explanation.clip.width, explanation.clip.height)
     # A damaged clip decodes to fewer frames than its packets promise, or to others: the explanation
     # knows which.
-    known = _holds(timeline, explanation.timeline) or _holds(
-        decoded_timeline(path), explanation.timeline
+    known = same_size and (
+        _holds(timeline, explanation.timeline)
+        or _holds(decoded_timeline(path), explanation.timeline)
     )
-    if not (same_size and known):
+    if not known:
         raise UsageError(
             f"{path!r} holds other frames than the clip that was explained: explain it again"
         )

@@ -84,13 +84,19 @@ def _layers(model: Classifier, options: Options) -> str:
 
 def fitting(options: Options, model: Classifier, voice: Voice) -> Options:
     """The options, in fp32 where the device would imitate bf16 at a hundredth of its speed."""
-    import torch
-
-    imitated = model.device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    if options.precision == "fp32" or not imitated:
+    if options.precision == "fp32" or model.device.type != "cpu" or cpu_computes_bf16():
         return options
     voice.warn("this processor does not compute in bf16; running in fp32")
     return replace(options, precision="fp32")
+
+
+def cpu_computes_bf16() -> bool:
+    """Whether PyTorch has bf16 kernels for this processor."""
+    import torch
+
+    return torch.backends.mkldnn.is_available() and bool(
+        torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
 
 
 def device_of(parsed: argparse.Namespace, voice: Voice) -> str:
