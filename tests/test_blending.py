@@ -93,6 +93,8 @@ def test_a_held_frame_does_not_spread_over_what_was_before_it() -> None:
     paused = TimeBlend(np.stack([moving, *held, after]), np.array([0.0, 4.0]), step_seconds=0.1)
     for instant in moving[:-1]:
         assert [w for w, _, _ in paused.weights(instant)] == [0]
+    [(first, share, _), *_] = paused.weights(0.71)  # less than a sample before: they fade in
+    assert first == 0 and share > 0.9
     assert {w for w, _, _ in paused.weights(0.8)} == {1, 2, 3, 4, 5}
     assert paused.weights(5.0) == []
     assert [w for w, _, _ in paused.weights(10.0)] == [6]
