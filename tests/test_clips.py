@@ -56,6 +56,14 @@ def test_a_list_without_clips(name: str, text: str, words: str, tmp_path: Path) 
         find_clips([str(tmp_path / name)])
 
 
+def test_a_name_that_is_not_there_answers_with_those_like_it(tmp_path: Path) -> None:
+    (tmp_path / "dash_right.mp4").write_bytes(b"x")
+    with pytest.raises(UsageError, match=r"no such clip: .*did you mean .*/dash_right\.mp4\?$"):
+        find_clips([str(tmp_path / "dash_rigth.mp4")])
+    with pytest.raises(UsageError, match=r"no such clip: '[^']*'$"):
+        find_clips([str(tmp_path / "nowhere" / "dash_right.mp4")])
+
+
 def test_clips_of_one_name_keep_their_folders_in_any_order_and_run(clips: list[Path]) -> None:
     first, other, second = clips
     long = {clip: f"v-{clip_id(clip)}" for clip in (first, second)}

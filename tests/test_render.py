@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from dataclasses import replace
 from fractions import Fraction
@@ -117,6 +118,18 @@ def test_odd_sizes_are_made_even(bundled, tmp_path) -> None:
     video_cam.render(tmp_path / "still.png", explanation, tmp_path / "out")
     info, timeline = probe(tmp_path / "out" / "annotated.mp4")
     assert (info.width, info.height, timeline.num_frames) == (52, 38, 1)
+
+
+def test_a_still_image_has_no_seconds(bundled, tmp_path, monkeypatch) -> None:
+    cv2.imwrite(str(tmp_path / "still.png"), np.full((64, 64, 3), 128, np.uint8))
+    captions = []
+    render = importlib.import_module("video_cam.render")
+    monkeypatch.setattr(render, "caption", lambda _, lines: captions.append(lines))
+    explanation = video_cam.explain(tmp_path / "still.png", bundled)
+    video_cam.render(tmp_path / "still.png", explanation, tmp_path / "out")
+    assert {line.endswith("%") for _, line in captions} == {True}
+    facts = (tmp_path / "out" / "index.html").read_text().split('class="facts">')[1]
+    assert facts.split("</p>")[0].rstrip().endswith("1 frame")
 
 
 def test_a_part_of_a_clip_starts_at_zero(bundled, sample_clip, tmp_path) -> None:

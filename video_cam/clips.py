@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 from collections import Counter
@@ -102,9 +103,19 @@ def _clips_at(pattern: str) -> Iterator[Path]:
     else:
         matches = sorted(glob(pattern, recursive=True))  # noqa: PTH207 - patterns may be absolute
         if not matches:
-            raise UsageError(f"no such clip: {pattern!r}")
+            raise UsageError(f"no such clip: {pattern!r}{_near(path)}")
         for match in matches:
             yield from _clips_at(match)
+
+
+def _near(path: Path) -> str:
+    """What is there under a name like the one that is not."""
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:  # no such folder, or not ours to look into
+        return ""
+    near = [str(path.with_name(n)) for n in difflib.get_close_matches(path.name, names)]
+    return f": did you mean {' or '.join(near)}?" if near else ""
 
 
 def _clips_in(folder: Path) -> list[Path]:

@@ -279,7 +279,8 @@ class _Drawing:
         share = "not seen"
         if probability is not None:
             share = self.explanation.shown(series.class_id, probability)
-        parts = [painter.label(seconds), f"{share}   {seconds:.2f} s"]
+        instant = "" if self.timeline.num_frames == 1 else f"   {seconds:.2f} s"
+        parts = [painter.label(seconds), share + instant]
         # One map needs no name; several do.
         return parts if len(self.painters) == 1 else [*parts, f"{series.method} {series.layer}"]
 

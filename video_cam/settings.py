@@ -99,16 +99,27 @@ def cpu_computes_bf16() -> bool:
     )
 
 
-def device_of(parsed: argparse.Namespace, voice: Voice) -> str:
-    """--device, else CUDA where it was asked for and is there, else the CPU."""
+def _devices() -> list[str]:
     import torch
 
-    wanted = parsed.device or ("cuda" if parsed.use_cuda else "cpu")
-    if wanted.split(":")[0] == "cuda" and not torch.cuda.is_available():
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return ["cpu", *gpus, *(["mps"] if torch.backends.mps.is_available() else [])]
+
+
+def device_of(parsed: argparse.Namespace, voice: Voice) -> str:
+    """--device, which must be there; else CUDA if asked for and there, else the CPU."""
+    import torch
+
+    if not parsed.device and not parsed.use_cuda:
+        return "cpu"
+    if not parsed.device and not torch.cuda.is_available():
         voice.warn("there is no CUDA device; running on the CPU")
         return "cpu"
+    wanted = parsed.device or "cuda"
     try:
         torch.empty(0, device=wanted)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device {wanted!r} cannot be used: try cpu, cuda or cuda:1") from error
+        raise UsageError(
+            f"device {wanted!r} cannot be used; there are {', '.join(_devices())}"
+        ) from error
     return wanted

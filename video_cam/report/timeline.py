@@ -62,10 +62,15 @@ def draw_timeline(
         # Red for a single map; several have the colours of their classes' scores above.
         colour = "tab:red" if len(own) == 1 else f"C{number % 10}"
         masses.fill_between(seconds, mass, alpha=0.25, color=colour, linewidth=0)
-        masses.plot(seconds, mass, color=colour, linewidth=1.2, label=plain(series.label))
+        marker = "o" if len(seconds) == 1 else ""  # a line through one point is not seen
+        masses.plot(
+            seconds, mass, color=colour, linewidth=1.2, marker=marker, label=plain(series.label)
+        )
     for panel in more:
         _draw_contributions(panel, explanation)
     figure.axes[-1].set_xlabel("seconds", fontsize=10)
+    if explanation.timeline.num_frames == 1:
+        figure.axes[-1].set(xlabel="one frame", xlim=(-1, 1), xticks=[])
     masses.set_ylabel("map mass")
     subject = f": {first.label}" if len(own) == 1 else ""
     _title(masses, _short(f"{first.method} of {first.layer}{subject}"))
