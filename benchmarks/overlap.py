@@ -20,9 +20,10 @@ import numpy as np
 import torch
 
 import video_cam
-from models3d import DrawnClip, draw_clip
+from models3d import CLASSES, DrawnClip, draw_clip
 from models3d.motion3d import FRAME_RATE, NUM_FRAMES, SIZE
 from video_cam import Classifier
+from video_cam.alignment import Positions
 from video_cam.blending import TimeBlend
 from video_cam.models import BUNDLED
 from video_cam.sampling import Span, Window, sample_windows
@@ -52,30 +53,34 @@ def windows_of(stride: int) -> list[Window]:
     )
 
 
-def every_window(
-    model: Classifier, clip: DrawnClip, layers: Sequence[str], method: str
-) -> list[list[video_cam.ActivationMap]]:
-    """For each alignment, a map for each layer; its rows are the windows from frame 0, 1, 2 ..."""
-    starts = range(LENGTH - NUM_FRAMES + 1)
-    x = model.preprocess.tensor(np.stack([clip.frames[s : s + NUM_FRAMES] for s in starts]))
+def centres_in_time(model: Classifier, layers: Sequence[str], align: str) -> list[Positions]:
+    """Where each layer's cells sit in a window, in frames."""
+    x = torch.zeros(1, 3, NUM_FRAMES, SIZE, SIZE)
     return [
-        video_cam.compute_cams(
-            model.module,
-            x,
-            layers=layers,
-            methods=[method],
-            targets=[[clip.class_id] * len(x)],
-            align=align,
-        )
-        for align in ALIGNMENTS
+        cam.centres.t for cam in video_cam.compute_cams(model.module, x, layers=layers, align=align)
     ]
 
 
-def mass_over_time(cam: video_cam.ActivationMap, windows: Sequence[Window]) -> np.ndarray:
+def every_window(
+    model: Classifier, clip: DrawnClip, layers: Sequence[str], method: str
+) -> list[np.ndarray]:
+    """Each layer's maps of the windows that begin at frame 0, 1, 2 ..."""
+    starts = range(LENGTH - NUM_FRAMES + 1)
+    x = model.preprocess.tensor(np.stack([clip.frames[s : s + NUM_FRAMES] for s in starts]))
+    targets = [[clip.class_id] * len(x)]
+    return [
+        cam.values.numpy()
+        for cam in video_cam.compute_cams(
+            model.module, x, layers=layers, methods=[method], targets=targets
+        )
+    ]
+
+
+def mass_over_time(every: np.ndarray, centres: Positions, windows: Sequence[Window]) -> np.ndarray:
     """(LENGTH,) mean positive value of the blended map in each frame."""
     seconds = np.array([window.frame_indices for window in windows], float)
-    values = cam.values[[window.frame_indices[0] for window in windows]].numpy()
-    blend = TimeBlend(seconds, cam.centres.t)
+    values = every[[window.frame_indices[0] for window in windows]]
+    blend = TimeBlend(seconds, centres)
     maps = [blend.at(values, t) for t in range(LENGTH)]
     return np.array([0.0 if m is None else m.clip(min=0).mean() for m in maps])
 
@@ -105,6 +110,12 @@ def fused(masses: Sequence[np.ndarray]) -> np.ndarray:
     return np.prod(shares, axis=0)
 
 
+def _mean(values: Sequence[float]) -> str:
+    """The mean and the half of its 95 % interval."""
+    half = 1.96 * np.std(values, ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.inf
+    return f"{np.mean(values):.2f} ± {half:.2f}"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -114,6 +125,8 @@ def main() -> None:
     parsed = parser.parse_args()
     model = video_cam.load_model(BUNDLED)
     rows: dict[tuple[str, str, int], list[Figures]] = {}
+    by_class: dict[str, list[float]] = {}
+    placed = {align: centres_in_time(model, parsed.layers, align) for align in ALIGNMENTS}
     for seed in range(FIRST_SEED, FIRST_SEED + parsed.clips):
         clip = draw_clip(seed, num_frames=LENGTH, size=SIZE)
         with torch.no_grad():
@@ -121,16 +134,20 @@ def main() -> None:
             x = model.preprocess.tensor(clip.frames[None, around : around + NUM_FRAMES])
             if int(model.module(x).argmax()) != clip.class_id:
                 continue
-        for align, cams in zip(
-            ALIGNMENTS, every_window(model, clip, parsed.layers, parsed.method), strict=True
-        ):
+        every = every_window(model, clip, parsed.layers, parsed.method)
+        for align in ALIGNMENTS:
             for stride in STRIDES:
-                masses = [mass_over_time(cam, windows_of(stride)) for cam in cams]
+                masses = [
+                    mass_over_time(maps, where, windows_of(stride))
+                    for maps, where in zip(every, placed[align], strict=True)
+                ]
                 named = dict(zip(parsed.layers, masses, strict=True))
                 named["+".join(parsed.layers[:2])] = fused(masses[:2])
                 for layer, mass in named.items():
                     key = (layer, align, stride)
                     rows.setdefault(key, []).append(figures(mass, clip.event))
+                    if key == (parsed.layers[0], "probe", NUM_FRAMES // 2):
+                        by_class.setdefault(CLASSES[clip.class_id], []).append(rows[key][-1].iou)
     print(f"{len(next(iter(rows.values())))} clips the network gets right, {parsed.method}")
     print("| layer | cells in time | stride | forwards | IoU | onset: median (abs.) | peak | lag |")
     print("|---|---|---|---|---|---|---|---|")
@@ -138,10 +155,13 @@ def main() -> None:
         onsets = np.array([f.onset for f in found])
         print(
             f"| {layer} | {align} | {stride} | {len(windows_of(stride))} "
-            f"| {np.mean([f.iou for f in found]):.2f} "
+            f"| {_mean([f.iou for f in found])} "
             f"| {np.median(onsets):+.1f} ({np.median(abs(onsets)):.1f}) "
             f"| {np.mean([f.peak for f in found]):.0%} | {np.mean([f.lag for f in found]):+.2f} |"
         )
+    print(f"IoU of {parsed.layers[0]}, probe, by what happened:")
+    for label, ious in sorted(by_class.items()):
+        print(f"  {label}: {_mean(ious)} of {len(ious)} clips")
 
 
 if __name__ == "__main__":

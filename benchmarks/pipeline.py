@@ -33,6 +33,7 @@ import torch
 import video_cam
 from benchmarks.timing import ratios, seconds
 from models3d.drawn_clips import draw_clip
+from video_cam.allocator import keep_freed_memory
 from video_cam.drawing import Palette, caption, overlay
 from video_cam.look import Look
 from video_cam.models import Classifier
@@ -246,17 +247,13 @@ def memory(folder: Path) -> None:
 
 
 def peak_megabytes(words: Sequence[str]) -> float:
-    """The peak memory of the command with the bundled network, in a process of its own."""
-    code = "import resource, sys, run_video_cam; assert not run_video_cam.main(sys.argv[1:]); "
-    code += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words, "--model", "motion3d", "--overwrite"],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    return int(done.stdout.split()[-1]) / 1024
+    """The peak memory of the command with the bundled network."""
+    command = [sys.executable, str(ROOT / "run_video_cam.py"), "--model", "motion3d", "--quiet"]
+    process = subprocess.Popen([*command, *words, "--overwrite"])
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"the command ended with status {os.waitstatus_to_exitcode(status)}")
+    return usage.ru_maxrss / 1024
 
 
 def gpu(folder: Path) -> None:
@@ -289,6 +286,7 @@ def main() -> None:
     what = parser.parse_args().what or names[:3]
     if wrong := set(what) - set(names):
         parser.error(f"{wrong.pop()!r} is none of {', '.join(names)}")
+    keep_freed_memory()  # as the command does
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if "precision" in what:

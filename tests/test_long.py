@@ -26,6 +26,8 @@ SHORT, LONG = 50, 600  # frames
 
 CODE = """
 import resource, sys, torch, video_cam
+from video_cam.allocator import keep_freed_memory
+keep_freed_memory()  # as the command does
 torch.set_num_threads(1)
 model = video_cam.load_model("motion3d")
 peaks = []

@@ -168,10 +168,12 @@ class _Messenger:
 
 def _serve(connection: Connection, parsed: argparse.Namespace) -> None:
     """The process: load the network, then do jobs until the other side closes."""
+    from video_cam.allocator import keep_freed_memory
     from video_cam.console import set_up_logging
     from video_cam.settings import limits_of
     from video_cam.video.limits import limited
 
+    keep_freed_memory()
     set_up_logging(parsed.log_level)
     messenger = _Messenger(connection)
     # The other side has gone, or the user wants us gone: nothing half-done stays.
