@@ -37,10 +37,10 @@ from video_cam.allocator import keep_freed_memory
 from video_cam.drawing import Palette, caption, overlay
 from video_cam.look import Look
 from video_cam.models import Classifier
+from video_cam.network_cache import FOLDER
 from video_cam.options import Options
 from video_cam.painting import MapPainter
 from video_cam.pipeline import process
-from video_cam.probe_cache import FOLDER
 from video_cam.sampling import span_of
 from video_cam.settings import cpu_computes_bf16
 from video_cam.video import FrameReader, VideoWriter, probe

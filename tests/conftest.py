@@ -12,7 +12,7 @@ import video_cam
 from clips.make_clips import SAMPLES
 from video_cam import Classifier, Explanation
 from video_cam.models import BUNDLED
-from video_cam.probe_cache import FOLDER
+from video_cam.network_cache import FOLDER
 
 CLIPS = Path(__file__).parent.parent / "clips"
 

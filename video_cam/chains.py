@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from video_cam.alignment import needs_measuring
 from video_cam.grids import Unpacks, input_size
-from video_cam.receptive_field import AxisChain, Chains, trace_chains
+from video_cam.receptive_field import UNKNOWN, AxisChain, Chains, trace_chains
 from video_cam.sensitivity import Reaches, measure
 
-# Of layers and (T, H, W), what is kept elsewhere, else what the last argument measures.
+# Of layers, (T, H, W) and whether to measure: what is kept elsewhere, else what the last argument
+# finds.
 Remember = Callable[
-    [Sequence[str], tuple[int, int, int], Callable[[], dict[str, Reaches]]], dict[str, Reaches]
+    [Sequence[str], Sequence[int], bool, Callable[[], dict[str, Chains]]], dict[str, Chains]
 ]
 
 
@@ -33,15 +34,37 @@ def find_chains(
 
     Only chains that are known are measured: elsewhere cells are mostly those of patches, which
     sit where half-pixel puts them whatever the network sees around them. Kept for each network,
-    layer and input size, unless the network's parameters are exchanged or changed. remember: is
-    asked before anything is measured.
+    layer and input size, unless the network's modules or parameters are exchanged or changed.
+    remember: is asked before anything is followed or measured.
     """
+    if not isinstance(x, Tensor):
+        return dict.fromkeys(layers, UNKNOWN)
+    measured = needs_measuring(align)
+    known = _KNOWN.setdefault(model, {})
+    key = (tuple(x.shape[1:]), tuple(layers), measured, _state(model))
+    if key not in known:
+        find = partial(_find, model, x, layers, unpack if measured else None)
+        known[key] = find() if remember is None else remember(layers, x.shape[2:], measured, find)
+    return known[key]
+
+
+_KNOWN: WeakKeyDictionary[nn.Module, dict[Any, dict[str, Chains]]] = WeakKeyDictionary()
+
+
+def _state(model: nn.Module) -> Any:
+    versions = [(id(p), 0 if p.is_inference() else p._version) for p in model.parameters()]
+    return (*map(id, model.modules()), *versions)
+
+
+def _find(
+    model: nn.Module, x: Tensor, layers: Sequence[str], unpack: Unpacks | None
+) -> dict[str, Chains]:
+    """unpack: None where nothing is to be measured."""
     chains = trace_chains(model, x, layers)
     known = [layer for layer in layers if None not in chains[layer]]
-    if not needs_measuring(align) or not isinstance(x, Tensor) or not known:
+    if unpack is None or not known:
         return chains
-    size = input_size(x)
-    reaches = _measured(model, known, size, unpack, remember)
+    reaches = measure(model, known, input_size(x), unpack)
     return {
         layer: _with_centres(chains[layer], reaches[layer]) if layer in reaches else chains[layer]
         for layer in layers
@@ -54,22 +77,3 @@ def _with_centres(chains: Chains, reaches: Reaches) -> Chains:
         for chain, reach in zip(chains, reaches, strict=True)
     )
     return t, y, x
-
-
-_KNOWN: WeakKeyDictionary[nn.Module, dict[Any, dict[str, Reaches]]] = WeakKeyDictionary()
-
-
-def _measured(
-    model: nn.Module,
-    layers: Sequence[str],
-    size: tuple[int, int, int],
-    unpack: Unpacks,
-    remember: Remember | None,
-) -> dict[str, Reaches]:
-    known = _KNOWN.setdefault(model, {})
-    state = tuple((id(p), 0 if p.is_inference() else p._version) for p in model.parameters())
-    key = (size, tuple(layers), state)
-    if key not in known:
-        run = partial(measure, model, layers, size, unpack)
-        known[key] = run() if remember is None else remember(layers, size, run)
-    return known[key]

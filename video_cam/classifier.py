@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,11 +23,13 @@ from video_cam.layer_choice import (
     once_for_each,
 )
 from video_cam.names import check_names
+from video_cam.network_cache import remembered_trace
+from video_cam.networks.own import OWN
 from video_cam.networks.packing import AS_IT_IS, Packing, adapted, parse_layout
 from video_cam.networks.row import Row
 from video_cam.outputs import class_scores, default_kind
 from video_cam.reaching import leading_to_scores
-from video_cam.tracing import Seen, example, input_dtype, trace
+from video_cam.tracing import Seen, Trace, example, input_dtype, trace
 from video_cam.transforms import Preprocess
 
 Labels = str | Path | Sequence[str] | None  # a file, or the names
@@ -132,7 +135,7 @@ class Classifier:
 
     def trace(self, size: Sequence[int]) -> tuple[dict[str, Seen], dict[str, Fold]]:
         """What every module puts out for a (T, H, W) input, and how outputs fold into grids."""
-        seen = trace(self.module, example(self.module, size)).seen
+        seen = _traced(self.module, size, self.name if self.known and not self.code else "").seen
         return seen, folds(seen.values(), size, self.space_first)
 
     def layers(
@@ -185,7 +188,7 @@ def make_classifier(
     num_frames = said.num_frames or row.num_frames
     module = adapted(module, packing)
     size = (num_frames, *preprocess.crop)
-    found = trace(module, example(module, size))
+    found = _traced(module, size, "" if row is OWN else name)
     classes = class_scores(found.outputs).shape[1]
     grids = folds(found.seen.values(), size, row.space_first)
     where = row.where or _default_layer(module, size, found.seen, grids, check_layer)
@@ -202,7 +205,14 @@ def make_classifier(
         packing,
         row.space_first,
         said.score or default_kind(classes),
+        known=row is not OWN,
     )
+
+
+def _traced(module: nn.Module, size: Sequence[int], name: str) -> Trace:
+    """name: of a library's network, which is kept on disk; empty for others."""
+    remember = partial(remembered_trace, name, module, size) if name else None
+    return trace(module, example(module, size), remember)
 
 
 def _default_layer(

@@ -24,11 +24,11 @@ from video_cam.functions import function_name
 from video_cam.labels import class_id
 from video_cam.memory import Halving
 from video_cam.models import Classifier
+from video_cam.network_cache import remembered_chains
 from video_cam.notes import notes, notes_on_maps
 from video_cam.options import Options, make_options
 from video_cam.outputs import class_scores, frame_scores, shares
 from video_cam.parts import Deal, Findings, Part
-from video_cam.probe_cache import remembered
 from video_cam.progress import Progress, silent
 from video_cam.sampling import Span, Window, span_of
 from video_cam.scenes import CutHint, crossed, split_scenes
@@ -142,8 +142,9 @@ class _Sweeps:
         self.request = options.request(self.layers, self.folds, progress)
         self.slots = [(layer, method) for layer in self.layers for method in options.methods]
         shape = torch.empty(1, 3, *self.input_size)
+        remember = partial(remembered_chains, model)
         self.chains = find_chains(
-            model.module, shape, self.layers, self.folds, options.align, partial(remembered, model)
+            model.module, shape, self.layers, self.folds, options.align, remember
         )
 
     def run(self) -> None:

@@ -6,16 +6,18 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from video_cam.functions import digest_of_code
-from video_cam.look import Look
-from video_cam.models import Classifier
-from video_cam.options import Options
 from video_cam.version import __version__
+
+if TYPE_CHECKING:
+    from video_cam.classifier import Classifier
+    from video_cam.look import Look
+    from video_cam.options import Options
 
 
 def digest_of_weights(module: nn.Module) -> str:

@@ -6,9 +6,10 @@ numbers runs on zeros instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -56,16 +57,20 @@ def example(model: nn.Module, size: Sequence[int]) -> Tensor:
     return torch.empty(1, 3, *size, dtype=input_dtype(model))
 
 
-def trace(model: nn.Module, x: Any) -> Trace:
+def trace(
+    model: nn.Module, x: Any, remember: Callable[[Callable[[], Trace]], Trace] | None = None
+) -> Trace:
     """Run ``model`` on an input like ``x`` (a tensor, or tensors in a tuple, list or dict).
 
-    A network is run once for each input size, unless its modules are exchanged.
+    A network is run once for each input size, unless its modules are exchanged. remember: is asked
+    before it is run, with how to run it.
     """
     known = _KNOWN.setdefault(model, {})
     shapes = tuple(tuple(tensor.shape) for tensor in tensors_in(x))
     key = (shapes, tuple(map(id, model.modules())))
     if key not in known:
-        known[key] = _trace(model, x)
+        run = partial(_trace, model, x)
+        known[key] = run() if remember is None else remember(run)
     return known[key]
 
 
