@@ -11,6 +11,7 @@ import torch
 import video_cam
 from clips.make_clips import SAMPLES
 from video_cam import Classifier, Explanation
+from video_cam.allocator import keep_freed_memory
 from video_cam.models import BUNDLED
 from video_cam.network_cache import FOLDER
 
@@ -18,7 +19,8 @@ CLIPS = Path(__file__).parent.parent / "clips"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
+def _process() -> None:
+    keep_freed_memory()
     # Threads that wait for one another make tiny convolutions a hundred times slower on a busy
     # machine, and not faster on an idle one.
     torch.set_num_threads(1)

@@ -259,3 +259,18 @@ def test_sanity_of_the_bundled_network(
     correlations = [stage["rank_correlation"] for stage in found["stages"]]
     assert all(value is None or -1 <= value <= 1 for value in correlations)
     assert "rank correlation" in found["sentence"]
+
+
+def test_sanity_is_of_the_map_that_was_drawn_with_contrast_too(
+    bundled: Classifier, sample_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, trained = make_options({"contrast": True}), []
+    explanation = explain_with(str(sample_clip), bundled, options)
+
+    def note(cells: np.ndarray, _: np.ndarray) -> None:
+        trained.append(cells)
+
+    monkeypatch.setattr("video_cam.sanity.rank_correlation", note)
+    found = check_sanity(str(sample_clip), bundled, explanation, options)
+    drawn = explanation.maps[0].values[found["window"]]
+    np.testing.assert_allclose(trained[0], drawn, atol=1e-5 * abs(drawn).max())

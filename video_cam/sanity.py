@@ -16,6 +16,7 @@ from video_cam.explanation import Explanation
 from video_cam.models import Classifier
 from video_cam.options import Options
 from video_cam.progress import Progress, silent
+from video_cam.series import class_subject
 
 MOST_STAGES = 12
 
@@ -41,14 +42,17 @@ def check_sanity(
     window = int(explanation.window_scores(series).argmax())
     x = read_window(path, model, explanation, window)[None]
     folds = model.layers(tuple(x.shape[2:]), [series.layer]).folds
+    subject = class_subject(
+        series.class_id, explanation.probabilities, explanation.labels, options.contrast
+    )
 
     def cells(module: nn.Module) -> np.ndarray:
-        [cam] = compute_cams(
+        own, *rival = compute_cams(
             module,
             x,
             layers=[series.layer],
             methods=[series.method],
-            targets=[series.class_id],
+            targets=[series.class_id, *subject.rivals[window : window + 1]],
             unpack=folds,
             align="half-pixel",  # cells are compared with cells: where they lie does not matter
             **{
@@ -57,7 +61,8 @@ def check_sanity(
             },
             max_channels=options.max_channels,
         )
-        return cam.values[0].cpu().numpy()
+        values = own.values[0] - sum(cam.values[0] for cam in rival)
+        return np.asarray(values.cpu())
 
     module = copy.deepcopy(model.module)
     trained, stages = cells(module), []
