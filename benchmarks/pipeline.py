@@ -83,7 +83,7 @@ def inputs_of(path: Path, model: Classifier) -> list[torch.Tensor]:
     """The batches that the network is given for a clip."""
     options = Options()
     _, timeline = probe(path)
-    windows = plan_windows(timeline, span_of(timeline), model, options)
+    windows = plan_windows(timeline, [span_of(timeline)], model, options)
     with FrameReader(path) as reader:
         read = read_windows(iter(reader), windows, model.preprocess)
         return [

@@ -143,7 +143,7 @@ def test_a_score_below_zero_carries_nothing(
         explanation, maps=(dataclasses.replace(series, class_id=worst, label="dash up"),)
     )
     with pytest.raises(CannotCheck, match="the logit of dash up is not above 0"):
-        check_explanation(str(sample_clip), bundled, other, always=True)
+        check_explanation(str(sample_clip), bundled, other, make_options({}), always=True)
 
 
 def test_checking_a_clip_leaves_everything_as_it_was(
@@ -151,7 +151,7 @@ def test_checking_a_clip_leaves_everything_as_it_was(
 ) -> None:
     weights = {name: value.clone() for name, value in bundled.module.state_dict().items()}
     numbers, more = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    found = check_explanation(str(sample_clip), bundled, explanation, always=True)
+    found = check_explanation(str(sample_clip), bundled, explanation, make_options({}), always=True)
     assert torch.equal(torch.get_rng_state(), numbers)
     assert (np.random.get_state()[1] == more).all()  # noqa: NPY002
     assert all(torch.equal(weights[n], v) for n, v in bundled.module.state_dict().items())
@@ -169,9 +169,9 @@ def test_a_check_that_costs_more_than_the_maps_is_left_out(
     bundled: Classifier, explanation: Explanation, sample_clip: Path
 ) -> None:
     quick = dataclasses.replace(explanation, seconds={"explain": 0.0})
-    assert check_explanation(str(sample_clip), bundled, quick) is None
+    assert check_explanation(str(sample_clip), bundled, quick, make_options({})) is None
     slow = dataclasses.replace(explanation, seconds={"explain": 1e6})
-    assert check_explanation(str(sample_clip), bundled, slow)["forwards"] == 16
+    assert check_explanation(str(sample_clip), bundled, slow, make_options({}))["forwards"] == 16
 
 
 def test_the_command_tells_what_the_check_found(
@@ -261,10 +261,11 @@ def test_sanity_of_the_bundled_network(
     assert "rank correlation" in found["sentence"]
 
 
-def test_sanity_is_of_the_map_that_was_drawn_with_contrast_too(
-    bundled: Classifier, sample_clip: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("given", [{"contrast": True}, {"aug_shift": 2}, {"aug_smooth": True}])
+def test_sanity_is_of_the_map_that_was_drawn(
+    given: dict, bundled: Classifier, sample_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options, trained = make_options({"contrast": True}), []
+    options, trained = make_options(given), []
     explanation = explain_with(str(sample_clip), bundled, options)
 
     def note(cells: np.ndarray, _: np.ndarray) -> None:
@@ -274,3 +275,15 @@ def test_sanity_is_of_the_map_that_was_drawn_with_contrast_too(
     found = check_sanity(str(sample_clip), bundled, explanation, options)
     drawn = explanation.maps[0].values[found["window"]]
     np.testing.assert_allclose(trained[0], drawn, atol=1e-5 * abs(drawn).max())
+
+
+def test_a_contrast_map_is_checked_by_the_lead_over_the_rival(
+    bundled: Classifier, sample_clip: Path
+) -> None:
+    options = make_options({"contrast": True})
+    explanation = explain_with(str(sample_clip), bundled, options)
+    found = check_explanation(str(sample_clip), bundled, explanation, options, always=True)
+    assert found is not None
+    own, rival = explanation.probabilities.mean(0).argsort()[::-1][:2]
+    odds = explanation.probabilities[found["window"]]
+    assert found["logit"] == pytest.approx(np.log(odds[own] / odds[rival]), rel=1e-3)

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 import video_cam
 from clips.make_clips import SAMPLES, draw_sample
 from tests import media
-from video_cam import Explanation, UsageError
+from video_cam import Explanation, UsageError, gradient_pictures
 from video_cam.alignment import CellCentres
+from video_cam.explain import explain_with
 from video_cam.explanation import MapSeries
+from video_cam.gradient_pictures import write_gradients
+from video_cam.guided import guided_backprop
+from video_cam.options import make_options
 from video_cam.painting import MapPainter
 from video_cam.sampling import Span, Window
 from video_cam.scenes import CutHint, crossed, split_scenes
 from video_cam.series import FUSE, fused, window_subject
-from video_cam.video import read_frames
+from video_cam.video import Timeline, read_frames
+from video_cam.windows import plan_windows
 
 FIRST, SECOND = list(SAMPLES)[:2]
 LENGTH = 32  # frames of a sample
@@ -175,6 +183,61 @@ def test_windows_keep_to_their_scene(two_actions, bundled) -> None:
     assert "2 scenes; no window runs across a cut" in found.notes
 
 
+def test_short_scenes_are_padded_and_counted(two_actions, bundled, monkeypatch) -> None:
+    scenes = [Span(0, 10), Span(10, 2 * LENGTH)]
+    module = importlib.import_module("video_cam.explain")
+    monkeypatch.setattr(module, "split_scenes", lambda *_: scenes)
+    found = video_cam.explain(two_actions, bundled, split_scenes=True)
+    assert found.frame_indices[0].tolist() == [*range(10), *[9] * 6]
+    # What the detector leaves together is no matter of --split-scenes any more.
+    assert [n for n in found.notes if "scenes" in n] == [
+        "2 scenes; no window runs across a cut; 1 of them is shorter than a window"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scenes", "rate", "lengths", "padded"),
+    [
+        ([Span(0, 10), Span(10, 58)], 16, [16, 16, 16, 16], [6, 0, 0, 0]),
+        ([Span(0, 10), Span(10, 15)], 16, [15, 15], [5, 10]),
+        ([Span(0, 48)], 240, [4, 4], [0, 0]),  # a fifth of a second
+        ([Span(0, 1)], 16, [1], [0]),
+    ],
+)
+def test_windows_of_frames_scored_one_by_one(scenes, rate, lengths, padded) -> None:
+    timeline = Timeline(np.arange(58), Fraction(1, rate), 1)
+    model = SimpleNamespace(framewise=True, num_frames=16, frame_rate=Fraction(16))
+    windows = plan_windows(timeline, scenes, model, make_options({}))
+    assert [len(window.frame_indices) for window in windows] == lengths
+    assert [window.num_padded for window in windows] == padded
+
+
+def test_gradients_are_of_what_the_map_explains(
+    two_actions, bundled, monkeypatch, tmp_path
+) -> None:
+    def lead(outputs: torch.Tensor) -> torch.Tensor:
+        return outputs[:, 0] - outputs[:, 1]
+
+    def note(network, x, target):
+        asked.append(target)
+        return guided_backprop(network, x, target)
+
+    asked: list = []
+    monkeypatch.setattr(gradient_pictures, "guided_backprop", note)
+    for number, options in enumerate(({"class_scope": "window"}, {"targets": [lead]})):
+        made = make_options({"end": 2.5, **options})
+        found = explain_with(str(two_actions), bundled, made)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        asked.clear()
+        write_gradients(
+            str(two_actions), bundled, found, ["guided", "smoothgrad"], made.targets, folder
+        )
+        windows = len(found.frame_indices)
+        assert asked == [lead] * windows if number else list(found.maps[0].class_ids)
+        assert len(set(asked)) == (1 if number else 2)
+
+
 def test_scenes_take_an_optional_package(monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "scenedetect", None)
     with pytest.raises(UsageError, match="pip install scenedetect"):
@@ -188,6 +251,10 @@ def test_the_hint_is_a_jump_that_stands_out() -> None:
     for index in range(20):
         hint.note(2 * index, np.roll(scenes[index >= 12], 0, axis=1))
     assert hint.cuts() == [24]
+    two_frames = CutHint()  # which tell nothing of how fast things move
+    for index in range(2):
+        two_frames.note(index, scenes[index])
+    assert two_frames.cuts() == []
     # Steady flicker is as large a change in every frame, and no cut.
     flicker = CutHint()
     for index in range(20):

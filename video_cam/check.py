@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from video_cam.alignment import interpolate
-from video_cam.choices import PRECISIONS
 from video_cam.explanation import Explanation, MapSeries
 from video_cam.metrics.faithfulness import baseline_of, rank_voxels
 from video_cam.models import Classifier
+from video_cam.options import Options
 from video_cam.outputs import class_scores
 from video_cam.progress import Progress, silent
 from video_cam.sampling import Window
+from video_cam.series import rivals_of
 from video_cam.video import FrameReader
 from video_cam.windows import read_windows
 
@@ -124,26 +125,30 @@ def check_explanation(
     path: str,
     model: Classifier,
     explanation: Explanation,
-    always: bool = False,
-    precision: str = PRECISIONS[0],
+    options: Options,
     progress: Progress = silent,
+    *,
+    always: bool = False,
 ) -> dict[str, Any] | None:
     """The check of the first map, in the window that scores its class highest.
 
-    FULL_CHECK forward passes; unless ``always``, only as many as take no longer than explaining
-    did, or None where SHORT_CHECK would. Raises CannotCheck where the logit is not above 0, and
-    where the map is not of one class.
+    A map with contrast is checked by the logit's lead over the other class's. FULL_CHECK forward
+    passes; unless ``always``, only as many as take no longer than explaining did, or None where
+    SHORT_CHECK would. Raises CannotCheck where the logit is not above 0, and where the map is not
+    of one class.
     """
     series = explanation.maps[0]
     if series.class_id < 0 or series.class_ids:
         raise CannotCheck("the first map is not of one class")
     window = int(explanation.window_scores(series).argmax())
     x = read_window(path, model, explanation, window)
-    device = model.device.type
+    device, bf16 = model.device.type, options.precision == "bf16"
+    rivals = rivals_of(explanation, options.contrast)[window : window + 1]
 
     def logit(clips: Tensor) -> Tensor:
-        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
-            return class_scores(model.module(clips))[:, series.class_id].float()
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            scores = class_scores(model.module(clips)).float()
+        return scores[:, series.class_id] - scores[:, list(rivals)].sum(1)
 
     forwards = FULL_CHECK if always else _affordable(logit, x, explanation.seconds["explain"])
     if not forwards:

@@ -122,11 +122,7 @@ class _Sweeps:
         self.known = timeline if seek else None
         self.span = span_of(timeline, options.start, options.end)
         self.scenes = self._scenes()
-        self.windows = [
-            window
-            for scene in self.scenes
-            for window in plan_windows(timeline, scene, model, options)
-        ]
+        self.windows = plan_windows(timeline, self.scenes, model, options)
         self.cuts: set[int] = set()
         self.num_damaged = 0
         self.batch_size = model.batch(options.batch_size)

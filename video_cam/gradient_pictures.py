@@ -15,11 +15,12 @@ from torch import Tensor
 
 from video_cam.alignment import interpolate
 from video_cam.drawing import save_picture, stitch
-from video_cam.explanation import Explanation
+from video_cam.explanation import Explanation, function_number
 from video_cam.guided import gradient_picture, guided_backprop, guided_cam, smooth_gradient
 from video_cam.models import Classifier
 from video_cam.progress import Progress, silent
 from video_cam.sampling import Window
+from video_cam.targets import Target
 from video_cam.video import FrameReader
 from video_cam.windows import read_windows
 
@@ -31,13 +32,15 @@ def write_gradients(
     model: Classifier,
     explanation: Explanation,
     kinds: Sequence[str],
+    functions: Sequence[Target],
     folder: Path,
     progress: Progress = silent,
 ) -> dict[str, list[str]]:
     """Write KIND/NNNNNN.png for the first map and each of ``kinds``, the keys of PICTURES.
 
     NNNNNN is the source frame index. A frame in several windows is shown in the one whose middle
-    it is nearest to. Returns each kind's file names relative to ``folder``.
+    it is nearest to. functions: of the network's outputs, those that were asked for beside classes.
+    Returns each kind's file names relative to ``folder``.
     """
     files: dict[str, list[str]] = {kind: [] for kind in kinds}
     for kind in kinds:
@@ -50,8 +53,9 @@ def write_gradients(
     ):
         for index, frames in enumerate(read_windows(iter(reader), windows, model.preprocess)):
             x = model.preprocess.tensor(frames[None], model.device)
+            target = _target(explanation, functions, index)
             for kind in kinds:
-                panels = PICTURES[kind](model, x, explanation, index)
+                panels = PICTURES[kind](model, x, target, explanation, index)
                 for position, row in enumerate(zip(frames, *panels, strict=True)):
                     frame_index = windows[index].frame_indices[position]
                     if owners[frame_index] == (index, position):
@@ -65,21 +69,32 @@ def write_gradients(
 Pictures = list[np.ndarray]  # each (T, H, W, 3) uint8: the panels beside the network's input
 
 
-def _guided(model: Classifier, x: Tensor, explanation: Explanation, index: int) -> Pictures:
+def _target(explanation: Explanation, functions: Sequence[Target], index: int) -> Target:
+    """What the first map explains in a window."""
+    series = explanation.maps[0]
+    if series.class_id < 0:
+        return functions[function_number(series.class_id)]
+    return series.class_ids[index] if series.class_ids else series.class_id
+
+
+def _guided(
+    model: Classifier, x: Tensor, target: Target, explanation: Explanation, index: int
+) -> Pictures:
     """Guided backprop, guided Grad-CAM."""
-    gradient = guided_backprop(model.module, x, explanation.maps[0].class_id).cpu()
+    gradient = guided_backprop(model.module, x, target).cpu()
     product = guided_cam(gradient, _heat(explanation, index, x.shape[2:]))
     return [gradient_picture(gradient[0]), gradient_picture(product[0])]
 
 
-def _smooth(model: Classifier, x: Tensor, explanation: Explanation, index: int) -> Pictures:
+def _smooth(
+    model: Classifier, x: Tensor, target: Target, explanation: Explanation, index: int
+) -> Pictures:
     """SmoothGrad."""
-    class_id = explanation.maps[0].class_id
-    gradient = smooth_gradient(model.module, x, class_id, samples=NOISY_COPIES)
+    gradient = smooth_gradient(model.module, x, target, samples=NOISY_COPIES)
     return [gradient_picture(gradient[0].cpu())]
 
 
-PICTURES: dict[str, Callable[[Classifier, Tensor, Explanation, int], Pictures]] = {
+PICTURES: dict[str, Callable[[Classifier, Tensor, Target, Explanation, int], Pictures]] = {
     "guided": _guided,
     "smoothgrad": _smooth,
 }

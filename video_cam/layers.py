@@ -38,7 +38,8 @@ class Resolution:
 def layer_table(path: str, model: Classifier, options: Options) -> Iterator[str]:
     """Lines for every layer that puts out a grid, input first, and which to take."""
     _, timeline = probe(path)
-    windows = plan_windows(timeline, span_of(timeline, options.start, options.end), model, options)
+    span = span_of(timeline, options.start, options.end)
+    windows = plan_windows(timeline, [span], model, options)
     size = (len(windows[0].frame_indices), *model.preprocess.crop)
     grids = model.trace(size)[1]
     shapes = grid_shapes(model, size)

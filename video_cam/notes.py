@@ -43,10 +43,11 @@ def notes(
         yield memory
     num_frames, padded = len(windows[0].frame_indices), windows[0].num_padded
     if options.split_scenes:
-        short = sum(scene.stop - scene.first < num_frames for scene in scenes)
+        short = sum(window.num_padded > 0 for window in windows)  # alone in their scenes
         count = "1 scene" if len(scenes) == 1 else f"{len(scenes)} scenes"
+        are = "is" if short == 1 else "are"
         yield f"{count}; no window runs across a cut" + (
-            f"; {short} of them are shorter than a window" if short else ""
+            f"; {short} of them {are} shorter than a window" if short else ""
         )
     elif padded:
         repeated = "frames are" if options.sampling == "uniform" else "its last frame is"
@@ -54,7 +55,7 @@ def notes(
             f"the clip gives {num_frames - padded} of the {num_frames} frames the network takes: "
             f"{repeated} repeated"
         )
-    if cuts:
+    if cuts and not options.split_scenes:
         shown = [f"{float(timeline.pts_seconds(cut)):.2f} s" for cut in cuts[:CUTS_NAMED]]
         more = f" and {len(cuts) - CUTS_NAMED} more" if len(cuts) > CUTS_NAMED else ""
         yield (

@@ -44,7 +44,7 @@ def checked(
     checks: dict[str, Callable[[], dict[str, Any] | None]] = {}
     if options.check is not False:
         checks["check"] = partial(
-            check_explanation, clip, model, explanation, asked, options.precision, progress
+            check_explanation, clip, model, explanation, options, progress, always=asked
         )
     if options.sanity:
         checks["sanity"] = partial(check_sanity, clip, model, explanation, options, progress)
@@ -80,5 +80,13 @@ def process(
     also = None
     kinds = [kind for kind in PICTURES if getattr(options, kind)]
     if kinds:
-        also = partial(write_gradients, str(clip), model, explanation, kinds, progress=progress)
+        also = partial(
+            write_gradients,
+            str(clip),
+            model,
+            explanation,
+            kinds,
+            options.targets,
+            progress=progress,
+        )
     return render_with(str(clip), explanation, folder, look, progress, also, marks)

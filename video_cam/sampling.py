@@ -86,7 +86,7 @@ def sample_windows(
         )
     forward = _grid(timeline, span, frame_rate)
     last = span.stop - 1
-    length = _grid_length(timeline, span, frame_rate)
+    length = grid_length(timeline, span, frame_rate)
     check_samples(length)
     if length < num_frames:
         frames = [forward(k) for k in range(length)]
@@ -132,7 +132,7 @@ def _grid_to_end(timeline: Timeline, span: Span, rate: Fraction | None) -> Calla
     return lambda k: _on_display(timeline, span, _floor(end - k * step))
 
 
-def _grid_length(timeline: Timeline, span: Span, rate: Fraction | None) -> int:
+def grid_length(timeline: Timeline, span: Span, rate: Fraction | None) -> int:
     """How many samples lie on the grid up to the last frame's time stamp."""
     if rate is None:
         return span.stop - span.first

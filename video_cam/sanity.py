@@ -16,7 +16,7 @@ from video_cam.explanation import Explanation
 from video_cam.models import Classifier
 from video_cam.options import Options
 from video_cam.progress import Progress, silent
-from video_cam.series import class_subject
+from video_cam.series import rivals_of
 
 MOST_STAGES = 12
 
@@ -42,9 +42,7 @@ def check_sanity(
     window = int(explanation.window_scores(series).argmax())
     x = read_window(path, model, explanation, window)[None]
     folds = model.layers(tuple(x.shape[2:]), [series.layer]).folds
-    subject = class_subject(
-        series.class_id, explanation.probabilities, explanation.labels, options.contrast
-    )
+    rivals = rivals_of(explanation, options.contrast)[window : window + 1]
 
     def cells(module: nn.Module) -> np.ndarray:
         own, *rival = compute_cams(
@@ -52,12 +50,12 @@ def check_sanity(
             x,
             layers=[series.layer],
             methods=[series.method],
-            targets=[series.class_id, *subject.rivals[window : window + 1]],
+            targets=[series.class_id, *rivals],
             unpack=folds,
             align="half-pixel",  # cells are compared with cells: where they lie does not matter
             **{
                 name: getattr(options, name)
-                for name in ("pooling", "aug_smooth", "eigen_smooth", "precision")
+                for name in ("pooling", "aug_smooth", "aug_shift", "eigen_smooth", "precision")
             },
             max_channels=options.max_channels,
         )

@@ -43,7 +43,8 @@ class CutHint:
         found = []
         for i in np.flatnonzero(changes >= CUT_LEVELS):
             around = [*changes[max(i - NEIGHBOURS, 0) : i], *changes[i + 1 : i + 1 + NEIGHBOURS]]
-            if not around or changes[i] >= CUT_FACTOR * float(np.median(around)):
+            # Two frames alone tell nothing of how fast things move.
+            if around and changes[i] >= CUT_FACTOR * float(np.median(around)):
                 found.append(self._indices[i])
         return found
 

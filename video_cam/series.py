@@ -12,7 +12,7 @@ from torch import Tensor
 from video_cam.alignment import CellCentres, interpolation_matrix
 from video_cam.blending import Maps
 from video_cam.contributions import complete_bias
-from video_cam.explanation import MapSeries
+from video_cam.explanation import Explanation, MapSeries
 
 Slot = tuple[str, str]  # layer, method
 
@@ -47,6 +47,12 @@ def class_subject(
     rival = int(next(other for other in ranked if other != class_id))
     label = f"{label} rather than {labels[rival]}"
     return Subject((class_id,) * num_windows, label, (rival,) * num_windows)
+
+
+def rivals_of(explanation: Explanation, contrast: bool) -> tuple[int, ...]:
+    """In each window the class from which the first map, of one class, tells its own apart."""
+    class_id = explanation.maps[0].class_id
+    return class_subject(class_id, explanation.probabilities, explanation.labels, contrast).rivals
 
 
 def window_subject(probabilities: np.ndarray, rank: int, contrast: bool) -> Subject:

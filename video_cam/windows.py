@@ -9,7 +9,7 @@ import numpy as np
 
 from video_cam.models import Classifier
 from video_cam.options import Options
-from video_cam.sampling import Span, Window, sample_uniform, sample_windows
+from video_cam.sampling import Span, Window, grid_length, sample_uniform, sample_windows
 from video_cam.transforms import Preprocess
 from video_cam.video import Frame, Timeline
 
@@ -17,23 +17,37 @@ Item = TypeVar("Item")
 
 
 def plan_windows(
-    timeline: Timeline, span: Span, model: Classifier, options: Options
+    timeline: Timeline, scenes: Sequence[Span], model: Classifier, options: Options
 ) -> list[Window]:
-    """The windows that ``options`` ask for, by default with the network's own numbers."""
+    """The windows that ``options`` ask for, by default with the network's own numbers.
+
+    scenes: parts of the clip in order of time, which no window leaves. All windows are as long.
+    """
+    rate = options.frame_rate or model.frame_rate
     num_frames = options.num_frames or model.num_frames
     if model.framewise and options.num_frames is None:  # a still image is one frame
-        num_frames = min(num_frames, span.stop - span.first)
+        whole = Span(scenes[0].first, scenes[-1].stop)
+        uniform = options.sampling == "uniform"
+        num_frames = min(num_frames, grid_length(timeline, whole, None if uniform else rate))
     if options.sampling == "uniform":
-        return sample_uniform(timeline, span, num_frames=num_frames)
-    return sample_windows(
-        timeline,
-        span,
-        num_frames=num_frames,
-        frame_rate=options.frame_rate or model.frame_rate,
-        # Frames that are scored one by one are the same in every window.
-        window_stride=options.window_stride
-        or (num_frames if model.framewise else max(num_frames // 2, 1)),
-    )
+        return [
+            window
+            for scene in scenes
+            for window in sample_uniform(timeline, scene, num_frames=num_frames)
+        ]
+    # Frames that are scored one by one are the same in every window.
+    step = num_frames if model.framewise else max(num_frames // 2, 1)
+    return [
+        window
+        for scene in scenes
+        for window in sample_windows(
+            timeline,
+            scene,
+            num_frames=num_frames,
+            frame_rate=rate,
+            window_stride=options.window_stride or step,
+        )
+    ]
 
 
 def read_windows(
