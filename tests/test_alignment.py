@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torchvision.models import video as torchvision_video
 
+import video_cam
 from video_cam.alignment import (
     arithmetic,
     cell_centres,
@@ -17,6 +18,7 @@ from video_cam.alignment import (
     interpolate,
     interpolation_matrix,
 )
+from video_cam.chains import find_chains
 from video_cam.receptive_field import UNKNOWN, AxisChain, Step, trace_chains
 
 
@@ -125,3 +127,22 @@ def test_half_pixel_interpolation_is_torchs_own() -> None:
 def test_a_grid_on_another_size_covers_the_same_extent() -> None:
     assert grid_positions(4, 8).tolist() == [0.5, 2.5, 4.5, 6.5]
     assert grid_positions(8, 4).tolist() == [-0.25, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.25]
+
+
+def test_a_measured_centre_lies_within_what_the_cell_depends_on() -> None:
+    alone = AxisChain((), measured=(0.6, 1.7, 2.4))  # of frames that are scored one by one
+    assert alone.field() == 1
+    assert cell_centres((3, 3, 3), (3, 3, 3), (alone,) * 3, "probe").t.tolist() == [0, 1, 2]
+    chain = AxisChain((Step(3, 1, 1), Step(3, 2, 1, 2)), measured=(9.0,))
+    assert chain.field() == 2 * (3 - 1) + 2 * 2 + 1
+    # By strides the cell sits at 1, and half of its field is 4.
+    assert cell_centres((1, 1, 1), (4, 4, 4), (chain,) * 3, "probe").t.tolist() == [5]
+
+
+def test_frames_scored_one_by_one_are_placed_one_by_one() -> None:
+    model = video_cam.load_model("resnet18", "none", size=(64, 64))
+    x = torch.empty(1, 3, 4, 64, 64)
+    folds = model.layers((4, 64, 64), ["layer4"]).folds
+    chains = find_chains(model.module, x, ["layer4"], folds, "probe")
+    placed = cell_centres((4, 2, 2), (4, 64, 64), chains["layer4"], "probe")
+    assert placed.t.tolist() == [0, 1, 2, 3]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from video_cam.alignment import CellCentres, interpolation_matrix
 from video_cam.errors import UsageError
+from video_cam.grids import time_axis
 from video_cam.nested import map_tensors, tensors_in
 
 
@@ -69,19 +70,20 @@ def restored(values: Tensor, version: Version, centres: CellCentres) -> Tensor:
 
 
 def _lengths(x: Any) -> Iterator[int]:
-    return (tensor.shape[2] for tensor in tensors_in(x) if tensor.ndim == 5)
+    return (tensor.shape[time_axis(tensor)] for tensor in tensors_in(x) if tensor.ndim == 5)
 
 
 def _altered(x: Any, version: Version, longest: int) -> Any:
     def altered(x: Tensor) -> Tensor:
-        if not x.is_floating_point():  # a mask or numbers beside the frames
+        if not x.is_floating_point() or x.ndim < 4:  # a mask or numbers beside the frames
             return x
         if version.flip:
             x = x.flip(-1)
         if version.shift:
-            shift = round(version.shift * x.shape[2] / longest)
-            frames = torch.arange(x.shape[2], device=x.device) - shift
-            x = x.index_select(2, frames.clamp(0, x.shape[2] - 1))
+            axis = time_axis(x)
+            shift = round(version.shift * x.shape[axis] / longest)
+            frames = torch.arange(x.shape[axis], device=x.device) - shift
+            x = x.index_select(axis, frames.clamp(0, x.shape[axis] - 1))
         return x * version.factor if version.factor != 1 else x
 
     return map_tensors(altered, x)

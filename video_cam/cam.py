@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from video_cam.alignment import PLACEMENTS, CellCentres, cell_centres, gather_onto, interpolate
 from video_cam.augmentation import altered, restored, versions
-from video_cam.capture import Captured, capture
+from video_cam.capture import Captured, capture, unwrapped
 from video_cam.chains import find_chains
 from video_cam.choices import PRECISIONS
 from video_cam.errors import UsageError
@@ -20,9 +22,9 @@ from video_cam.evidence import BY_RUNNING, FROM_GRAPH, Case
 from video_cam.folding import folds
 from video_cam.grids import Unpack, Unpacks, detached, input_size, run, to_grid, unpacked
 from video_cam.layer_choice import match_layers
-from video_cam.methods import METHODS, POOLING, needs_of, signed_map
+from video_cam.methods import METHODS, POOLING, at_least_float32, needs_of, signed_map
 from video_cam.names import as_tuple, check_names
-from video_cam.nested import map_tensors
+from video_cam.nested import map_tensors, tensors_in
 from video_cam.progress import Progress, silent
 from video_cam.receptive_field import Chains
 from video_cam.replay import Recording, recording
@@ -99,8 +101,8 @@ def compute_cams(
     batch_size: altered inputs or activations in one pass, for ablationcam and scorecam.
     max_channels: how many channels scorecam runs, None for all. progress: see progress.py.
 
-    The network is left exactly as found; one wrapped for several devices is taken out of its
-    wrapper. Raises UsageError for wrong names.
+    The network is left exactly as found; one wrapped for several devices or by torch.compile is
+    taken out of its wrapper, and runs uncompiled. Raises UsageError for wrong names.
     """
     check_names("option", list(options), Request.__dataclass_fields__)
     if not isinstance(model, nn.Module):
@@ -108,8 +110,7 @@ def compute_cams(
             f"the network is a {type(model).__name__}, expected an nn.Module: "
             "of a video_cam classifier give its .module"
         )
-    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        model = model.module
+    model = unwrapped(model)
     layers = as_tuple(layers)
     if "unpack" not in options:
         layers, options["unpack"] = find_layers(model, x, layers)
@@ -184,6 +185,7 @@ class TargetMaps:
 
 
 Choose = Callable[[Any], Sequence[Target]]
+_INPLACE = "modified by an inplace operation"  # autograd's words
 
 
 def evaluate(
@@ -222,7 +224,7 @@ def _evaluate_once(
         try:
             graph = [_from_graph(case, request) for case in cases]
         except RuntimeError as error:
-            if "modified by an inplace operation" not in str(error):
+            if _INPLACE not in str(error):
                 raise
             # Some networks change, in place, a tensor that autograd had saved, and autograd
             # refuses them. For those alone the pass is made again, with copies in their place.
@@ -247,7 +249,12 @@ def _forward(
     # What ablation runs again from is recorded in the pass that is made anyway.
     recorded = captured.layers if "ablation" in needs_of(request.methods) else ()
     x = detached(x)
-    with _precision(model, request.precision), recording(model, x, recorded) as kept:
+    with ExitStack() as stack:
+        stack.enter_context(_precision(model, x, request.precision))
+        if "hessian_product" in needs_of(request.methods):
+            # The fused kernels of attention have no second derivative.
+            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        kept = stack.enter_context(recording(model, x, recorded))
         outputs = run(model, x)
     missing = [name for name in captured.layers if name not in captured.activations]
     if missing:
@@ -291,12 +298,22 @@ def _from_graph(case: Case, request: Request) -> Found:
 
 def _by_running(case: Case, request: Request) -> Found:
     needs = needs_of(request.methods)
-    with _precision(case.model, request.precision):
+
+    def find_all() -> Found:
         return {name: find(case) for name, find in BY_RUNNING.items() if name in needs}
 
+    with _precision(case.model, case.x, request.precision):
+        try:
+            return find_all()
+        except RuntimeError as error:
+            if _INPLACE not in str(error):
+                raise
+        with torch.autograd.graph.allow_mutation_on_saved_tensors():
+            return find_all()
 
-def _precision(model: nn.Module, precision: str) -> AbstractContextManager[Any]:
-    device = next(model.parameters()).device.type
+
+def _precision(model: nn.Module, x: Any, precision: str) -> AbstractContextManager[Any]:
+    device = next(chain(model.parameters(), model.buffers(), tensors_in(x))).device.type
     return torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
 
 
@@ -306,9 +323,16 @@ def _target_maps(
     values = {}
     axes = POOLING[request.pooling]
     for layer in request.layers:
-        A = unpacked(case.unpack, case.captured.activations[layer].detach(), layer)
+        A = at_least_float32(
+            unpacked(case.unpack, case.captured.activations[layer].detach(), layer)
+        )
+        if len(A) != len(case.scores):
+            raise UsageError(
+                f"layer {layer!r} gives maps of {len(A)} samples {tuple(A.shape)} beside "
+                f"{len(case.scores)} scores: choose another layer, or give unpack="
+            )
         for method in request.methods:
-            needed = [evidence[need][layer] for need in METHODS[method].needs]
+            needed = [at_least_float32(evidence[need][layer]) for need in METHODS[method].needs]
             map_ = signed_map(method, A, needed, axes, request.eigen_smooth)
             if map_.shape[1:] != A.shape[2:]:  # on the input's grid: gathered onto the layer's
                 size = input_size(case.x)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -66,9 +67,37 @@ def capture(model: nn.Module, layers: Sequence[str]) -> Iterator[Captured]:
         yield captured
 
 
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The network inside DataParallel, DistributedDataParallel and torch.compile."""
+    while True:
+        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            model = model.module
+        elif isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
+            model = inner
+        else:
+            return model
+
+
+@contextmanager
+def _uncompiled(model: nn.Module) -> Iterator[None]:
+    """Compiled modules run as they were written: compiled ones call no hooks of their parts."""
+    compiled = any(
+        getattr(module, "_compiled_call_impl", None) or getattr(module, "_orig_mod", None)
+        for module in model.modules()
+    )
+    if not compiled or not hasattr(torch.compiler, "set_stance"):  # before PyTorch 2.6
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
 @contextmanager
 def frozen_evaluation(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and frozen parameters inside the block; every flag as it was afterwards."""
+    """Evaluation mode and frozen parameters inside the block; every flag as it was afterwards.
+
+    Nothing that was compiled runs so.
+    """
     # PyTorch's transformer layers have a fused path that runs none of their sub-modules.
     fused = torch.backends.mha.get_fastpath_enabled()
     training = [(module, module.training) for module in model.modules()]
@@ -78,7 +107,7 @@ def frozen_evaluation(model: nn.Module) -> Iterator[None]:
         model.eval()
         for parameter, _ in trainable:
             parameter.requires_grad_(False)
-        with recurrent_layers_differentiable(model):
+        with recurrent_layers_differentiable(model), _uncompiled(model):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
@@ -86,6 +115,22 @@ def frozen_evaluation(model: nn.Module) -> Iterator[None]:
             module.training = flag
         for parameter, flag in trainable:
             parameter.requires_grad_(flag)
+
+
+def on_meta(model: nn.Module) -> dict[str, Tensor]:
+    """Shapes of all parameters and buffers, to be put in their place by functional_call.
+
+    A module that goes by two names is in it once, and ``tie_weights`` has to be off: with both
+    names functional_call saves the replacement as the original, and puts that back.
+    """
+    return {
+        f"{prefix}.{name}".lstrip("."): tensor.detach().to("meta")
+        for prefix, module in model.named_modules()
+        for name, tensor in chain(
+            module.named_parameters(recurse=False, remove_duplicate=False),
+            module.named_buffers(recurse=False, remove_duplicate=False),
+        )
+    }
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from video_cam.capture import Captured, capture, frozen_evaluation
 from video_cam.errors import UsageError
 from video_cam.full_gradient import full_gradient
 from video_cam.grids import Unpacks, detached, run, unpacked
+from video_cam.methods import at_least_float32
 from video_cam.nested import map_tensors
 from video_cam.outputs import class_scores
 from video_cam.progress import Progress
@@ -99,7 +100,7 @@ def smooth_gradients(case: Case) -> ByLayer:
             outputs = run(case.model, _noisy(case.x, generator))
             scores, _ = target_scores(outputs, case.fixed_target)
             for layer, raw in captured.gradients(scores.sum()).items():
-                G = unpacked(case.unpack, raw, layer)
+                G = at_least_float32(unpacked(case.unpack, raw, layer))
                 powers = torch.stack([G, G**2, G**3]) / NOISY_INPUTS
                 sums[layer] = sums[layer] + powers if layer in sums else powers
     return sums

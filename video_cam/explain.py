@@ -65,6 +65,13 @@ def explain(
     ``options`` are the fields of Options. Raises UsageError for wrong options, ClipError for a
     clip that cannot be used.
     """
+    if not isinstance(clip, str | PathLike):
+        raise UsageError(f"the clip is {clip!r}, expected a path")
+    if not isinstance(model, Classifier):
+        raise UsageError(
+            f"the network is a {type(model).__name__}, expected what load_model returns: "
+            "video_cam.load_model(network) takes one at hand"
+        )
     return explain_with(fspath(clip), model, make_options(options), progress)
 
 

@@ -100,7 +100,7 @@ def _fold(
         return _token_fold(one, size, grids, frames, space_first)
     if len(one.shape) not in (4, 5) or _by_heads(one, lengths):
         return None
-    likely = _channels_last(one, size)
+    likely = _channels_last(one, size, grids)
     never = issubclass(one.kind, _CHANNELS_FIRST)
     for last in (likely,) if never else (likely, not likely):
         places = one.shape[1:-1] if last else one.shape[2:]
@@ -126,10 +126,14 @@ def _by_heads(one: Seen, lengths: set[int]) -> bool:
     )
 
 
-def _channels_last(one: Seen, size: Sequence[int]) -> bool:
-    """By the shape of the picture: H'/W' is near H/W for the right pair of axes."""
+def _channels_last(one: Seen, size: Sequence[int], grids: Sequence[Grid]) -> bool:
+    """By the newest grid that is known; else H'/W' is near H/W for the right pair of axes."""
     if issubclass(one.kind, _CHANNELS_FIRST):
         return False
+    newest = grids[0][1:] if grids else None
+    first, last = one.shape[-2:] == newest, one.shape[-3:-1] == newest
+    if first != last:
+        return last
     h, w, c = one.shape[-3:]  # if channels were last
     wanted = log(size[1] / size[2])
     # (K, H', W') against (H', W', K); a tie goes to the usual layout.

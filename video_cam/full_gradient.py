@@ -12,7 +12,8 @@ from torch.nn.functional import interpolate
 
 from video_cam.capture import frozen_evaluation
 from video_cam.errors import UsageError
-from video_cam.grids import detached, input_size
+from video_cam.grids import detached, input_size, time_axis
+from video_cam.methods import at_least_float32
 from video_cam.targets import Target, target_scores
 
 BatchNorm = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -27,7 +28,10 @@ def full_gradient(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
     layers) have no place and are left out, as in the paper. Raises UsageError for several inputs.
     """
     size = input_size(x)
-    parts = [part for part in shares(model, x, target) if part.ndim > 3]
+    own, *biases = shares(model, x, target)
+    if own.ndim == 5:
+        own = own.movedim(time_axis(x), 2)
+    parts = [part for part in (own, *biases) if part.ndim > 3]
     return torch.stack([_psi(_with_time(part, len(x)), size) for part in parts]).sum(0)
 
 
@@ -43,11 +47,17 @@ def shares(model: nn.Module, x: Tensor, target: Target = None) -> list[Tensor]:
         leaf = detached(x).requires_grad_()
         with _recorded_outputs(model) as outputs:
             scores, _ = target_scores(model(leaf), target)
+        if not outputs and any(name.endswith("bias") for name, _ in model.named_parameters()):
+            raise UsageError(
+                "fullgrad finds none of the network's biases, as in one from torch.export: give "
+                "the network itself"
+            )
         tensors = [leaf, *(output for _, output in outputs)]
         gradients = torch.autograd.grad(scores.sum(), tensors, allow_unused=True)
-    found = [leaf.detach() * gradients[0]]
-    for (module, _), gradient in zip(outputs, gradients[1:], strict=True):
-        if gradient is not None:
+    found = [leaf.detach() * at_least_float32(gradients[0])]
+    for (module, _), raw in zip(outputs, gradients[1:], strict=True):
+        if raw is not None:
+            gradient = at_least_float32(raw)
             if isinstance(module, nn.Linear):  # on tokens or frames: (N, ..., K)
                 gradient = gradient.flatten(1, -2).sum(1) if gradient.ndim > 2 else gradient
             found.append(_along_channels(implicit_bias(module), gradient) * gradient)

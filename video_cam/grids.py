@@ -62,6 +62,11 @@ def input_size(x: Any) -> tuple[int, int, int]:
     return max(sizes)
 
 
+def time_axis(x: Tensor) -> int:
+    """Where the frames of a five-axis input are."""
+    return 1 if _time_first(x) else 2
+
+
 def _time_first(x: Tensor) -> bool:
     """(N, T, 3, H, W): three colours where the frames of (N, 3, T, H, W) would be."""
     return x.ndim == 5 and x.shape[2] == 3 and x.shape[1] > 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -230,7 +231,7 @@ def _noisy_copies(x: Tensor, samples: int, noise: float, seed: int) -> Iterator[
 
 def _repeated(target: Target, copies: int) -> Target:
     """The target for so many copies of the batch, one behind the other."""
-    if target is None or isinstance(target, int) or callable(target):
+    if target is None or isinstance(target, int | Integral) or callable(target):
         return target
     return list(target) * copies
 

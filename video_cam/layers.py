@@ -49,7 +49,10 @@ def layer_table(path: str, model: Classifier, options: Options) -> Iterator[str]
         f"{'frames: cells, apart, each sees':>32s} {'pixels: apart, each sees':>25s}"
     )
     marks = {model.when: "  <- when", model.layer: "  <- default"}
-    table = {name: _resolutions(shape, found.get(name), size) for name, shape in shapes.items()}
+    table = {
+        name: _resolutions(shape, found.get(name), size, model.framewise)
+        for name, shape in shapes.items()
+    }
     for name, shape in shapes.items():
         t, y, _ = table[name]
         tokens = f"  {grids[name]}" if grids[name].axes == "tokens" else ""
@@ -59,16 +62,20 @@ def layer_table(path: str, model: Classifier, options: Options) -> Iterator[str]
             f"{name:32s} {tuple(shape)!s:28s} {in_time:>32s} {in_space:>25s}"
             f"{tokens}{marks.get(name, '')}"
         )
-    yield from advice(table, model.layer, model.when, size)
+    yield from advice(table, model.layer, model.when, size, model.framewise)
 
 
 def advice(
-    table: Mapping[str, Sequence[Resolution]], default: str, when: str, size: Sequence[int]
+    table: Mapping[str, Sequence[Resolution]],
+    default: str,
+    when: str,
+    size: Sequence[int],
+    framewise: bool = False,
 ) -> Iterator[str]:
     """In words: what the default layer cannot tell, and which layers to take.
 
     A late layer knows most of the class, so the latest one that still has cells enough is named.
-    when: the layer that --layer when takes.
+    when: the layer that --layer when takes. framewise: frames are scored one by one.
     """
     if default in table:
         yield ""
@@ -76,7 +83,11 @@ def advice(
     where = [name for name, (_, y, x) in table.items() if min(y.cells, x.cells) >= CELLS_FOR_WHERE]
     if where:
         yield f"for where, take {where[-1]}: cells {table[where[-1]][1].spacing:.0f} pixels apart"
-    if when in table and table[when][0].cells >= enough_for_when(size[0]):
+    if size[0] == 1:
+        return
+    if framewise:
+        yield "for when, take any: each frame is scored by itself"
+    elif when in table and table[when][0].cells >= enough_for_when(size[0]):
         yield (
             f"for when, take {when}: {sentence(table[when][0], size[0])}; windows that overlap "
             "more (--window-stride) sharpen it"
@@ -99,7 +110,7 @@ def sentence(t: Resolution, frames: int) -> str:
 
 
 def _resolutions(
-    shape: Sequence[int], reaches: Sequence[Reach] | None, size: Sequence[int]
+    shape: Sequence[int], reaches: Sequence[Reach] | None, size: Sequence[int], framewise: bool
 ) -> list[Resolution]:
     """t, y, x; where a layer does not answer, cells of equal width that see themselves."""
     found = []
@@ -107,7 +118,8 @@ def _resolutions(
         cells = shape[axis + 2]
         reach = None if reaches is None else reaches[axis]
         width = length / cells if reach is None else max(reach.width, 1.0)
-        found.append(Resolution(cells, length / cells, min(width, float(length))))
+        most = 1.0 if framewise and axis == 0 else float(length)
+        found.append(Resolution(cells, length / cells, min(width, most)))
     return found
 
 

@@ -19,6 +19,11 @@ Axes = tuple[int, ...]
 POOLING: dict[str, Axes] = {"clip": (2, 3, 4), "frame": (3, 4)}
 
 
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """Sums of half-precision numbers, and their squares, leave half precision's range."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 def gradcam(A: Tensor, G: Tensor, axes: Axes) -> Tensor:
     """Grad-CAM: w_k = mean of G_k (Selvaraju et al. 2017, eq. 1)."""
     return G.mean(axes, keepdim=True)
@@ -27,7 +32,8 @@ def gradcam(A: Tensor, G: Tensor, axes: Axes) -> Tensor:
 def gradcam_plus_plus(A: Tensor, G: Tensor, axes: Axes) -> Tensor:
     """Grad-CAM++: w_k = sum of alpha relu(G_k) (Chattopadhay et al. 2018, eqs. 11 and 19).
 
-    alpha = G^2 / (2 G^2 + (sum A_k) G^3), and 0 where G is 0.
+    alpha = G^2 / (2 G^2 + (sum A_k) G^3), and 0 where G is 0. The denominator is 1e-6 larger, as
+    in pytorch-grad-cam: where gradients are below a thousandth, alpha falls with them.
     """
     return _plus_plus(A, G, G**2, G**3, axes)
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from video_cam.capture import unwrapped
 from video_cam.classifier import Classifier, Input, Labels, make_classifier
 from video_cam.errors import UsageError
 from video_cam.functions import digest_of_code, find_function, is_spec
@@ -118,7 +119,8 @@ def _own_model(
 ) -> Classifier:
     code = ""
     if isinstance(name, nn.Module):
-        module, shown = name, type(name).__name__
+        module = unwrapped(name)
+        shown = type(module).__name__
     elif is_spec(name):
         module, shown, code = own.build(name), name, digest_of_code(find_function(name))
     else:

@@ -14,7 +14,7 @@ def check_names(what: str, names: Sequence[str], known: Iterable[str]) -> None:
     known = list(known)
     for name in names:
         if name not in known:
-            raise UsageError(f"unknown {what} {name!r}: {nearest(name, known)}")
+            raise UsageError(f"unknown {what} {name!r}: {nearest(str(name), known)}")
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from video_cam.capture import find_module, frozen_evaluation
+from video_cam.capture import find_module, frozen_evaluation, on_meta
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,13 @@ class AxisChain:
             positions = step.stride * positions + middle - step.padding
         return positions
 
+    def field(self) -> int:
+        """How many input samples a cell depends on (Dumoulin and Visin 2016, relationship 15)."""
+        length = 1
+        for step in self.steps:
+            length = step.stride * (length - 1) + step.dilation * (step.kernel - 1) + 1
+        return length
+
     def cells(self, size: int) -> int:
         """How many cells an input of ``size`` gives, rounding down as convolutions do."""
         for step in reversed(self.steps):
@@ -90,13 +97,14 @@ _KNOWN: WeakKeyDictionary[nn.Module, dict[Any, dict[str, Chains]]] = WeakKeyDict
 def _trace(model: nn.Module, x: Tensor, layers: Sequence[str]) -> dict[str, Chains]:
     try:
         outputs = _run_on_meta(model, x, layers)
+        # Checkpointed parts run again where their graph is read.
+        return {
+            layer: _chains(_longest_path(outputs[layer].grad_fn)) if layer in outputs else UNKNOWN
+            for layer in layers
+        }
     # Whatever a stranger's forward raises on shapes alone, the answer is the same: not known.
     except Exception:
         return dict.fromkeys(layers, UNKNOWN)
-    return {
-        layer: _chains(_longest_path(outputs[layer].grad_fn)) if layer in outputs else UNKNOWN
-        for layer in layers
-    }
 
 
 def _run_on_meta(model: nn.Module, x: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
@@ -107,14 +115,10 @@ def _run_on_meta(model: nn.Module, x: Tensor, layers: Sequence[str]) -> dict[str
         )
         for layer in layers
     ]
-    state = {
-        name: tensor.detach().to("meta")
-        for name, tensor in [*model.named_parameters(), *model.named_buffers()]
-    }
     meta_x = torch.empty(x.shape, dtype=x.dtype, device="meta", requires_grad=True)
     try:
         with frozen_evaluation(model), torch.inference_mode(False), torch.enable_grad():
-            torch.func.functional_call(model, state, (meta_x,))
+            torch.func.functional_call(model, on_meta(model), (meta_x,), tie_weights=False)
     finally:
         for handle in handles:
             handle.remove()

@@ -17,7 +17,7 @@ from torch.nn.functional import interpolate
 
 from video_cam.capture import frozen_evaluation
 from video_cam.errors import UsageError
-from video_cam.grids import Unpacks, run, to_grid, unpacked
+from video_cam.grids import Unpacks, run, time_axis, to_grid, unpacked
 from video_cam.nested import map_tensors, sample_rows
 from video_cam.progress import Progress, Step, silent
 from video_cam.replay import Replay
@@ -160,20 +160,24 @@ def _score_row(
 def masked_inputs(x: Tensor, channels: Tensor) -> Tensor:
     """One sample's input times each of B channels, upsampled and brought to [0, 1].
 
-    x is (1, C, T, H, W), or (F, C, H, W): F frames of one clip, or a still image with F = 1.
-    channels: (B, 1, T', H', W'). Returns (B, C, T, H, W), or (B x F, C, H, W).
+    x is (1, C, T, H, W), (1, T, 3, H, W), or (F, C, H, W): F frames of one clip, or a still image
+    with F = 1. channels: (B, 1, T', H', W'). Returns (B, C, T, H, W), (B, T, 3, H, W) or
+    (B x F, C, H, W).
     """
     if x.ndim not in (4, 5) or (x.ndim == 5 and len(x) != 1):
         raise UsageError(
             f"one sample's input has shape {tuple(x.shape)}, expected (1, C, T, H, W) or "
             "(F, C, H, W): Score-CAM masks clips and images only"
         )
-    clip = x[0] if x.ndim == 5 else x.transpose(0, 1)  # (C, T, H, W)
+    # (C, T, H, W)
+    clip = x[0].movedim(time_axis(x) - 1, 1) if x.ndim == 5 else x.transpose(0, 1)
     size = list(clip.shape[1:])
     H = interpolate(channels, size, mode="trilinear", align_corners=True)
     low, high = H.amin((2, 3, 4), keepdim=True), H.amax((2, 3, 4), keepdim=True)
     masked = clip * ((H - low) / (high - low + 1e-8)).to(clip.dtype)  # (B, C, T, H, W)
-    return masked if x.ndim == 5 else masked.transpose(1, 2).flatten(0, 1)
+    if x.ndim == 5:
+        return masked.movedim(2, time_axis(x))
+    return masked.transpose(1, 2).flatten(0, 1)
 
 
 def _scores(score: Score, outputs: Any, sample: int, batch: int) -> Tensor:

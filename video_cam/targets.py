@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,11 +32,7 @@ def target_scores(outputs: Any, target: Target) -> tuple[Tensor, Tensor | None]:
     if target is None:
         class_ids = outputs.detach().argmax(1)
     else:
-        ids = (
-            [int(target)] * batch
-            if isinstance(target, int | Integral)
-            else [int(i) for i in target]
-        )
+        ids = _class_ids(target, batch)
         if len(ids) != batch:
             raise UsageError(f"{len(ids)} class ids for {batch} samples: give one per sample")
         wrong = [i for i in ids if not 0 <= i < classes]
@@ -43,6 +40,21 @@ def target_scores(outputs: Any, target: Target) -> tuple[Tensor, Tensor | None]:
             raise UsageError(f"class id {wrong[0]} is outside 0 ... {classes - 1}")
         class_ids = torch.tensor(ids, device=outputs.device)
     return outputs.gather(1, class_ids[:, None])[:, 0], class_ids
+
+
+def _class_ids(target: Any, batch: int) -> list[int]:
+    if isinstance(target, Tensor | np.ndarray):
+        target = target.tolist()
+    if isinstance(target, Integral):
+        return [int(target)] * batch
+    if isinstance(target, str) or not isinstance(target, Sequence):
+        raise UsageError(
+            f"target {target!r} must be None, a class id, one id per sample, or a function"
+        )
+    wrong = [i for i in target if not isinstance(i, Integral | Tensor)]
+    if wrong:
+        raise UsageError(f"class id {wrong[0]!r} must be a whole number")
+    return [int(i) for i in target]
 
 
 def finer_scores(outputs: Any, class_ids: Tensor | None) -> Tensor:
@@ -57,7 +69,9 @@ def finer_scores(outputs: Any, class_ids: Tensor | None) -> Tensor:
     if outputs.shape[1] < 2:
         raise UsageError("finercam compares classes, and this network has one score only")
     own = outputs.gather(1, class_ids[:, None])  # (N, 1)
-    order = (outputs - own).detach().abs().argsort(dim=1, stable=True)
+    distances = (outputs - own).detach().abs()
+    # The class itself comes first, also where another ties with it.
+    order = distances.scatter(1, class_ids[:, None], -1.0).argsort(dim=1, stable=True)
     others = order[:, 1 : 1 + SIMILAR_CLASSES]
     weights = outputs.softmax(1).gather(1, others)
     differences = own - outputs.gather(1, others)
@@ -67,8 +81,10 @@ def finer_scores(outputs: Any, class_ids: Tensor | None) -> Tensor:
 def _function_scores(target: Callable[[Any], Tensor], outputs: Any) -> Tensor:
     scores = target(outputs)
     if isinstance(scores, Tensor) and scores.ndim == 0:
-        return scores.unsqueeze(0)  # of one sample
-    if not isinstance(scores, Tensor) or scores.ndim != 1:
+        scores = scores.unsqueeze(0)  # of one sample
+    samples = _samples(outputs)
+    is_right = isinstance(scores, Tensor) and scores.ndim == 1
+    if not is_right or (samples is not None and len(scores) != samples):
         made = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         name = getattr(target, "__name__", "target")
         raise UsageError(
@@ -76,3 +92,11 @@ def _function_scores(target: Callable[[Any], Tensor], outputs: Any) -> Tensor:
             "each sample"
         )
     return scores
+
+
+def _samples(outputs: Any) -> int | None:
+    """How many there are, where outputs are class scores."""
+    try:
+        return len(class_scores(outputs))
+    except UsageError:
+        return None

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from video_cam.capture import frozen_evaluation
+from video_cam.capture import frozen_evaluation, on_meta
 from video_cam.errors import UsageError
 from video_cam.grids import run
 from video_cam.nested import map_tensors, tensors_in
@@ -79,12 +79,12 @@ _KNOWN: WeakKeyDictionary[nn.Module, dict[Any, Trace]] = WeakKeyDictionary()
 
 def _trace(model: nn.Module, x: Any) -> Trace:
     try:
-        return _trace_on(model, x, "meta")
+        return _trace_on(model, x, on_shapes=True)
     # Whatever a stranger's forward raises on shapes alone, zeros tell whether it is its own fault.
     except Exception:
         pass
     try:
-        return _trace_on(model, x, None)
+        return _trace_on(model, x, on_shapes=False)
     except UsageError:
         raise
     except Exception as error:
@@ -96,7 +96,7 @@ def _trace(model: nn.Module, x: Any) -> Trace:
         ) from error
 
 
-def _trace_on(model: nn.Module, x: Any, device: str | None) -> Trace:
+def _trace_on(model: nn.Module, x: Any, on_shapes: bool) -> Trace:
     seen: dict[str, Seen] = {}
     with ExitStack() as stack:
         stack.enter_context(frozen_evaluation(model))
@@ -105,16 +105,14 @@ def _trace_on(model: nn.Module, x: Any, device: str | None) -> Trace:
             if name:
                 handle = module.register_forward_hook(_noting(name, seen))
                 stack.callback(handle.remove)
-        if device is None:
+        if not on_shapes:
             place = next((p.device for p in model.parameters()), torch.device("cpu"))
             zeros = map_tensors(lambda t: torch.zeros(t.shape, dtype=t.dtype, device=place), x)
             return Trace(seen, run(model, zeros))
-        state = {
-            name: tensor.detach().to(device)
-            for name, tensor in [*model.named_parameters(), *model.named_buffers()]
-        }
-        empty = map_tensors(lambda t: torch.empty(t.shape, dtype=t.dtype, device=device), x)
-        return Trace(seen, torch.func.functional_call(_Called(model), _under(state), (empty,)))
+        empty = map_tensors(lambda t: torch.empty(t.shape, dtype=t.dtype, device="meta"), x)
+        called = _Called(model)
+        outputs = torch.func.functional_call(called, on_meta(called), (empty,), tie_weights=False)
+        return Trace(seen, outputs)
 
 
 class _Called(nn.Module):
@@ -127,10 +125,6 @@ class _Called(nn.Module):
 
     def forward(self, x: Any) -> Any:
         return run(self.network, x)
-
-
-def _under(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {f"network.{name}": tensor for name, tensor in state.items()}
 
 
 def _noting(name: str, seen: dict[str, Seen]) -> Any:
