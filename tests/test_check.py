@@ -287,3 +287,18 @@ def test_a_contrast_map_is_checked_by_the_lead_over_the_rival(
     own, rival = explanation.probabilities.mean(0).argsort()[::-1][:2]
     odds = explanation.probabilities[found["window"]]
     assert found["logit"] == pytest.approx(np.log(odds[own] / odds[rival]), rel=1e-3)
+
+
+def test_an_untrained_network_has_nothing_to_forget(
+    bundled: Classifier, explanation: Explanation, sample_clip: Path
+) -> None:
+    untrained = dataclasses.replace(bundled, weights="none")
+    with pytest.raises(CannotCheck, match="untrained"):
+        check_sanity(str(sample_clip), untrained, explanation, make_options({}))
+
+
+def test_nothing_moves_in_a_still_image() -> None:
+    x = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0)) + 1
+    drops = measure_drops(lambda clips: clips.mean((1, 2, 3, 4)), x, x[0], 16)
+    assert drops is not None and drops.frame_difference is None
+    assert "frame difference" not in sentence(drops)

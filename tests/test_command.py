@@ -447,6 +447,14 @@ def test_real_clips(name: str, frames: int, run, out) -> None:
     np.testing.assert_allclose(drawn, source, atol=1e-9)
 
 
+def test_another_class_than_the_predicted_one_is_told_apart(run, out, sample_clip) -> None:
+    status, said, _ = run("--clip", sample_clip, *BUNDLED, "--class-id", "grow", "--no-check")
+    assert status == 0 and "grow 0% (predicted dash right 100%)" in said
+    [folder] = [path for path in out.iterdir() if path.is_dir() and path.name != ".locks"]
+    facts = (folder / "index.html").read_text().split('class="facts">')[1].split("</p>")[0]
+    assert "predicted dash right 100% · explained <strong>grow</strong>" in facts
+
+
 def test_guided_pictures_stand_beside_the_keyframes(run, out, sample_clip) -> None:
     import cv2
 

@@ -18,6 +18,7 @@ from clips.make_clips import SAMPLES, draw_sample
 from tests import media
 from video_cam import Explanation, UsageError, gradient_pictures
 from video_cam.alignment import CellCentres
+from video_cam.drawing import save_picture
 from video_cam.explain import explain_with
 from video_cam.explanation import MapSeries
 from video_cam.gradient_pictures import write_gradients
@@ -270,3 +271,23 @@ def test_scores_of_every_window_are_in_the_summary(results: Path, explanation) -
     for window, scores in zip(windows, explanation.probabilities, strict=True):
         assert window["score"] == pytest.approx(float(scores.max()))
         assert window["runner_up"]["score"] == pytest.approx(float(np.sort(scores)[-2]))
+
+
+def test_pictures_of_a_folder_are_seen_and_scored_one_by_one(tmp_path) -> None:
+    pictures = [draw_sample(name).frames[0] for name in (FIRST, SECOND)]
+    (tmp_path / "pictures").mkdir()
+    for index in range(9):
+        save_picture(tmp_path / "pictures" / f"{index:02d}.png", pictures[index % 2])
+    model = video_cam.load_model("resnet18", "none", size=(64, 64), num_frames=6)
+    found = video_cam.explain(tmp_path / "pictures", model, align="probe")
+    assert found.frame_indices.tolist() == [[0, 1, 2, 3, 4, 5], [3, 4, 5, 6, 7, 8]]
+    series = found.maps[0]
+    alone = video_cam.explain(tmp_path / "pictures" / "01.png", model, class_ids=series.class_id)
+    own = alone.maps[0].values[0, 0].ravel()
+    instants = np.arange(9) / 25
+    blended = found.blend().at(series.values, instants[3])  # the same picture
+    assert blended is not None and np.corrcoef(blended.ravel(), own)[0, 1] > 0.9999
+    painter, scores = MapPainter(found, 0, "video"), found.scores_of_frames()
+    shown = [painter.probability(instant) for instant in instants]
+    assert shown == pytest.approx([scores[index] for index in range(9)], rel=1e-4)
+    assert len(np.unique(np.round(shown, 6))) == 2

@@ -16,6 +16,7 @@ from video_cam import Classifier, UsageError, load_model
 from video_cam import weights as weights_module
 from video_cam.fingerprint import digest_of_weights
 from video_cam.models import BUNDLED, known_models
+from video_cam.weights import read_state_dict
 
 
 @pytest.fixture(scope="module")
@@ -200,3 +201,19 @@ def test_weights_are_stored_as_a_cpu_likes_them(bundled: Classifier) -> None:
     with torch.no_grad():
         torch.testing.assert_close(bundled.module(x), plain(x), rtol=1e-5, atol=1e-5)
     assert digest_of_weights(bundled.module) == digest_of_weights(plain)
+
+
+@pytest.mark.parametrize(
+    ("key", "prefix"),
+    [("net", ""), ("ema", "module."), ("state_dict", "module._orig_mod."), ("", "_orig_mod.")],
+)
+def test_what_wrappers_leave_in_a_state_dict_is_taken_off(key: str, prefix: str, tmp_path) -> None:
+    named = {f"{prefix}fc.weight": torch.ones(2, 3), f"{prefix}fc.bias": torch.zeros(2)}
+    torch.save({key: named, "epoch": 3} if key else named, tmp_path / "w.pth")
+    assert set(read_state_dict(tmp_path / "w.pth")) == {"fc.weight", "fc.bias"}
+
+
+def test_what_is_there_in_place_of_a_state_dict_is_told(tmp_path) -> None:
+    torch.save({"student": {"a": torch.ones(1)}, "epoch": 3}, tmp_path / "w.pth")
+    with pytest.raises(UsageError, match="no state dict, only student, epoch: expected names"):
+        read_state_dict(tmp_path / "w.pth")

@@ -48,7 +48,7 @@ class Drops:
     logit: float
     drop: float
     random: tuple[float, ...]
-    frame_difference: float
+    frame_difference: float | None  # None of a still image
 
     @property
     def random_drop(self) -> float:
@@ -82,7 +82,7 @@ def measure_drops(
             part = torch.stack(everywhere[start : start + batch])[:, None]
             found += logit(torch.where(part, blurred, x)).tolist()
     drop, difference, *random = ((whole - score) / whole for score in found)
-    return Drops(whole, drop, tuple(random), difference)
+    return Drops(whole, drop, tuple(random), difference if x.shape[1] > 1 else None)
 
 
 def moves(marks: Tensor, count: int) -> list[Tensor]:
@@ -177,10 +177,10 @@ def check_explanation(
 def sentence(drops: Drops) -> str:
     """What was found, in one line for everybody."""
     verdict = "carries" if drops.carries else "does not carry"
-    return (
-        f"marked region {verdict} the score: {drops.drop:.2f} of the logit "
-        f"(random {drops.random_drop:.2f}, frame difference {drops.frame_difference:.2f})"
-    )
+    others = f"random {drops.random_drop:.2f}"
+    if drops.frame_difference is not None:
+        others += f", frame difference {drops.frame_difference:.2f}"
+    return f"marked region {verdict} the score: {drops.drop:.2f} of the logit ({others})"
 
 
 def read_window(path: str, model: Classifier, explanation: Explanation, window: int) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,8 @@ class _Sweeps:
         seek: bool = True,
     ) -> None:
         self.deal = deal
+        if model.framewise and Path(path).is_dir():  # numbered pictures: each is one to look at
+            model = replace(model, frame_rate=clip.frame_rate)
         self.path, self.clip, self.timeline = path, clip, timeline
         self.model, self.options, self.progress = model, options, progress
         self.asked = [class_id(c, model.labels) for c in options.class_ids]

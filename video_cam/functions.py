@@ -71,7 +71,7 @@ def _import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look a class's module up
     try:
-        with _importing_from(path.resolve().parent):
+        with importing_from(path.resolve().parent):
             spec.loader.exec_module(module)
     except Exception as error:  # a stranger's file, run as it is
         del sys.modules[name]
@@ -83,7 +83,7 @@ def _import_file(path: Path) -> ModuleType:
 
 def _import_package(name: str) -> ModuleType:
     try:
-        with _importing_from(Path.cwd()):
+        with importing_from(Path.cwd()):
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise UsageError(
@@ -97,7 +97,7 @@ def _import_package(name: str) -> ModuleType:
 
 
 @contextmanager
-def _importing_from(folder: Path) -> Iterator[None]:
+def importing_from(folder: Path) -> Iterator[None]:
     """What lies in ``folder`` can be imported, as it can by a script that is run there."""
     sys.path.insert(0, str(folder))
     try:

@@ -67,10 +67,13 @@ class MapPainter:
         return np.asarray(product).clip(min=0)
 
     def probability(self, seconds: float) -> float | None:
-        """The class's probability in the windows that cover an instant."""
+        """The class's probability in the windows that cover an instant; in its frame, if known."""
         weights = self._blend.weights(seconds)
         if not weights:
             return None
+        frames = self.series.frame_scores
+        if frames is not None and frames.shape[1] == len(self.series.centres.t):
+            return float(sum(share * (cells @ frames[window]) for window, share, cells in weights))
         return float(sum(share * self._probabilities[window] for window, share, _ in weights))
 
     def label(self, seconds: float) -> str:

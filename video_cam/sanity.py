@@ -34,9 +34,11 @@ def check_sanity(
     before, and the first map is made again, in the window that scores its class highest. Each
     stage tells the rank correlation (Spearman) of its cells with the trained network's; None
     where a map is the same everywhere. Raises CannotCheck for a map that is not one layer's of one
-    class. The model is left as it was.
+    class, and for an untrained network. The model is left as it was.
     """
     series = explanation.maps[0]
+    if not model.trained:
+        raise CannotCheck("the network is untrained, and has nothing to forget")
     if series.class_id < 0 or series.class_ids or options.fuse:
         raise CannotCheck("the first map is not one layer's of one class")
     window = int(explanation.window_scores(series).argmax())

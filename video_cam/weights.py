@@ -17,6 +17,9 @@ from torch import Tensor, nn
 from video_cam.errors import UsageError
 
 DOWNLOAD_START_SECONDS = 10
+NESTED = ("ema", "state_dict", "model_state_dict", "model_state", "model", "net", "network")
+# DataParallel's, torch.compile's.
+PREFIXES = ("module.", "_orig_mod.")
 
 
 class WeightsUnavailable(UsageError):
@@ -26,9 +29,8 @@ class WeightsUnavailable(UsageError):
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """A state dict from .safetensors, or from a PyTorch file loaded with weights_only=True.
 
-    One nested under "state_dict", "model_state_dict", "model_state" or "model" is found, and a
-    "module." prefix on every name is removed. Raises UsageError for a file that holds something
-    else.
+    One nested under a key of NESTED is found, and what wrappers put before every name, PREFIXES, is
+    removed. Raises UsageError for a file that holds something else.
     """
     try:
         if path.suffix == ".safetensors":
@@ -112,15 +114,19 @@ def why_no_download(url: str) -> str | None:
 
 
 def _plain_state_dict(content: Any, path: Path) -> dict[str, Tensor]:
-    for key in ("state_dict", "model_state_dict", "model_state", "model"):
+    for key in NESTED:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping) or not content or not _all_tensors(content):
-        raise UsageError(f"weights {str(path)!r} hold no state dict: expected names and tensors")
-    prefix = "module."
-    if all(key.startswith(prefix) for key in content):
-        return {key.removeprefix(prefix): tensor for key, tensor in content.items()}
-    return dict(content)
+        held = [str(key) for key in content] if isinstance(content, Mapping) else []
+        of = f", only {_some(held)}" if held else ""
+        raise UsageError(
+            f"weights {str(path)!r} hold no state dict{of}: expected names and tensors"
+        )
+    state = dict(content)
+    while prefix := next((p for p in PREFIXES if all(k.startswith(p) for k in state)), ""):
+        state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
+    return state
 
 
 def _all_tensors(content: Mapping[Any, Any]) -> bool:

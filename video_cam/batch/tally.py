@@ -79,6 +79,9 @@ class Tally:
         if row.check:
             console.say(f"check: {row.check['sentence']}")
         targets = ", ".join(f"{t['label']} {t['shown']}" for t in row.targets)
+        best = row.prediction
+        if best and best["class_id"] not in [t["class_id"] for t in row.targets]:
+            targets += f" (predicted {best['label']} {best['shown']})"
         console.say(f"{row.clip}: {targets}; {row.seconds:.1f} s; see {page}")
 
     def _write(self) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError
-from video_cam.functions import find_function
+from video_cam.functions import find_function, importing_from
 from video_cam.networks.row import IMAGENET_MEAN, IMAGENET_STD, Row
 from video_cam.transforms import Preprocess
 
@@ -119,7 +119,8 @@ def _load_module(path: Path, trust: bool) -> nn.Module:
 
 def _load_trusted(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=False)
+        with importing_from(Path.cwd()), importing_from(path.resolve().parent):
+            return torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:  # whatever the code in it raises
         raise UsageError(
             f"{str(path)!r} cannot be loaded ({type(error).__name__}: {_first_line(error)}): the "

@@ -16,7 +16,7 @@ COLUMNS = (
     ("name", "clip"),
     ("label", "class"),
     ("score", "score"),
-    ("drop", "score lost"),
+    ("drop", "logit lost"),
     ("duration_seconds", "length"),
     ("status", "status"),
 )

@@ -41,6 +41,14 @@ def draw_timeline(
     scores, masses, *more = figure.subplots(3 if complete else 2, 1, sharex=True)
     windows = explanation.sample_seconds
     for class_id in _classes(explanation):
+        frames = _scores_of_frames(explanation, class_id)
+        if frames:
+            instants = explanation.timeline.pts[list(frames)] * float(
+                explanation.timeline.time_base
+            )
+            label = _short(explanation.label(class_id))
+            scores.plot(instants, list(frames.values()), marker="o", markersize=3, label=label)
+            continue
         # A window's score stands at its middle, with a bar as long as the window.
         scores.errorbar(
             (windows[:, 0] + windows[:, -1]) / 2,
@@ -138,6 +146,14 @@ def _classes(explanation: Explanation) -> list[int]:
     targets = [series.class_id for series in explanation.maps]
     best = [prediction.class_id for prediction in explanation.predictions(_SCORES_SHOWN)]
     return list(dict.fromkeys([*targets, *best]))[: max(_SCORES_SHOWN, len(set(targets)))]
+
+
+def _scores_of_frames(explanation: Explanation, class_id: int) -> dict[int, float]:
+    """Frame -> score, of a network that scores frames and a class that is mapped in all windows."""
+    for index, series in enumerate(explanation.maps):
+        if series.class_id == class_id and not series.class_ids:
+            return explanation.scores_of_frames(index)
+    return {}
 
 
 def _axis_label(explanation: Explanation) -> str:
