@@ -120,6 +120,17 @@ def test_odd_sizes_are_made_even(bundled, tmp_path) -> None:
     assert (info.width, info.height, timeline.num_frames) == (52, 38, 1)
 
 
+def test_the_end_of_a_long_layer_name_is_on_the_picture(explanation, tmp_path, monkeypatch) -> None:
+    render, captions = importlib.import_module("video_cam.render"), []
+    monkeypatch.setattr(render, "caption", lambda _, lines: captions.append(lines))
+    name = "features.denseblock4.denselayer16.conv2"
+    maps = (replace(explanation.maps[0], layer=name), *explanation.maps[1:])
+    clip = explanation.clip.path
+    video_cam.render(clip, replace(explanation, maps=maps), tmp_path / "out", max_keyframes=1)
+    ends = {lines[2] for lines in captions}
+    assert "gradcam …ock4.denselayer16.conv2" in ends and "layercam layer4" in ends
+
+
 def test_a_still_image_has_no_seconds(bundled, tmp_path, monkeypatch) -> None:
     cv2.imwrite(str(tmp_path / "still.png"), np.full((64, 64, 3), 128, np.uint8))
     captions = []

@@ -53,6 +53,7 @@ COMPARED_PICTURE = 480
 CONTACT_SHEET_PICTURES = 30
 THUMBNAIL = 320
 KEYFRAME_THUMBNAIL = 160
+LONGEST_LAYER = 24  # letters of its name on a picture
 WAITING_PICTURES = 4
 WAITING_FRAMES = 4  # between decoding, drawing and encoding
 
@@ -282,7 +283,10 @@ class _Drawing:
         instant = "" if self.timeline.num_frames == 1 else f"   {seconds:.2f} s"
         parts = [painter.label(seconds), share + instant]
         # One map needs no name; several do.
-        return parts if len(self.painters) == 1 else [*parts, f"{series.method} {series.layer}"]
+        layer = series.layer
+        if len(layer) > LONGEST_LAYER:  # names differ at their end
+            layer = f"…{layer[-LONGEST_LAYER + 1 :]}"
+        return parts if len(self.painters) == 1 else [*parts, f"{series.method} {layer}"]
 
     def _writer(self, name: str) -> VideoWriter:
         clip = self.explanation.clip
