@@ -231,9 +231,7 @@ def test_gradients_are_of_what_the_map_explains(
         folder = tmp_path / str(number)
         folder.mkdir()
         asked.clear()
-        write_gradients(
-            str(two_actions), bundled, found, ["guided", "smoothgrad"], made.targets, folder
-        )
+        write_gradients(str(two_actions), bundled, found, ["guided"], made.targets, folder)
         windows = len(found.frame_indices)
         assert asked == [lead] * windows if number else list(found.maps[0].class_ids)
         assert len(set(asked)) == (1 if number else 2)

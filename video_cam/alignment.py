@@ -70,7 +70,7 @@ def measured(cells: int, size: int, chain: AxisChain | None = None) -> Positions
         return centres
     # What a cell does not depend on is no place for it: frames scored one by one stay apart.
     most = (chain.field() - 1) / 2
-    return centres + float(np.mean(np.clip(np.array(chain.measured) - centres, -most, most)))
+    return centres + float(np.clip(np.mean(np.array(chain.measured) - centres), -most, most))
 
 
 # In time, then in space. Why they differ by default: README, "Where a cell sits".
