@@ -199,8 +199,7 @@ def test_half_precision_does_not_overflow() -> None:
             video_cam.compute_cams(n, given, layers=["1"], methods=[method], targets=[1])[0].values
             for n, given in ((half, x.half()), (full, x.half().double()))
         )
-        correlation = np.corrcoef(a.flatten(), b.flatten())[0, 1]
-        assert correlation > 0.99 or (a == 0).all() == (b == 0).all() == True, method  # noqa: E712
+        assert np.corrcoef(a.flatten(), b.flatten())[0, 1] > 0.99, method
 
 
 def test_a_network_without_parameters(x) -> None:
