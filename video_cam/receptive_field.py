@@ -56,7 +56,7 @@ class AxisChain:
         return positions
 
     def field(self) -> int:
-        """How many input samples a cell depends on (Dumoulin and Visin 2016, relationship 15)."""
+        """How many input samples a cell depends on, counted step by step back to the input."""
         length = 1
         for step in self.steps:
             length = step.stride * (length - 1) + step.dilation * (step.kernel - 1) + 1
