@@ -131,7 +131,9 @@ def test_frames_may_come_before_colours(small, x, options) -> None:
 def test_fullgrad_of_an_exported_network_is_refused(small, x, tmp_path: Path) -> None:
     program = torch.export.export(small, (x,))
     torch.export.save(program, tmp_path / "n.pt2")
-    network = video_cam.load_model(tmp_path / "n.pt2", num_frames=6, size=(16, 20)).module
+    network = video_cam.load_model(
+        tmp_path / "n.pt2", trust_checkpoint=True, num_frames=6, size=(16, 20)
+    ).module
     with pytest.raises(UsageError, match="fullgrad finds none of the network's biases"):
         video_cam.compute_cams(network, x, layers=[-1], methods=["fullgrad"])
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,6 +147,36 @@ def test_a_whole_saved_module_only_with_trust(tmp_path: Path) -> None:
     assert model.name == "net.pt" and model.layer == "relu"
 
 
+class RunsCode:
+    """Unpickling it makes a file."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.marker,))
+
+
+def test_an_exported_program_that_would_run_code_only_with_trust(tmp_path: Path) -> None:
+    marker, good, bad = (tmp_path / name for name in ("marker", "good.pt2", "bad.pt2"))
+    torch.export.save(
+        torch.export.export(PoolLinear().eval(), (torch.randn(1, 3, 4, 16, 16),)), good
+    )
+    buffer = io.BytesIO()
+    torch.save(RunsCode(marker), buffer)
+    with zipfile.ZipFile(good) as archive, zipfile.ZipFile(bad, "w") as crafted:
+        for name in archive.namelist():
+            is_sample = "sample_inputs" in name
+            crafted.writestr(name, buffer.getvalue() if is_sample else archive.read(name))
+    for path in (good, bad):
+        with pytest.raises(UsageError, match="add --trust-checkpoint"):
+            load_model(str(path), **SMALL)
+    assert not marker.exists()
+    with contextlib.suppress(UsageError):
+        load_model(str(bad), trust_checkpoint=True, **SMALL)
+    assert marker.exists()  # the file is one that runs code where it is trusted
+
+
 def test_an_exported_program_maps_like_the_network_it_was_made_from(tmp_path: Path) -> None:
     network = PoolLinear().eval()
     x = torch.randn(2, 3, 4, 16, 16)
@@ -151,7 +184,7 @@ def test_an_exported_program_maps_like_the_network_it_was_made_from(tmp_path: Pa
     torch.export.save(
         torch.export.export(network, (x,), dynamic_shapes=dynamic), tmp_path / "n.pt2"
     )
-    model = load_model(str(tmp_path / "n.pt2"), **SMALL)
+    model = load_model(str(tmp_path / "n.pt2"), trust_checkpoint=True, **SMALL)
     [ours] = compute_cams(model.module, x, layers=["conv2"], targets=[1])
     [expected] = compute_cams(network, x, layers=["conv2"], targets=[1])
     torch.testing.assert_close(ours.values, expected.values)
@@ -163,7 +196,7 @@ def test_a_program_exported_for_one_clip_is_given_one_at_a_time(
     network = PoolLinear().eval()
     program = torch.export.export(network, (torch.randn(1, 3, 4, 16, 16),))
     torch.export.save(program, tmp_path / "n.pt2")
-    model = load_model(str(tmp_path / "n.pt2"), **SMALL)
+    model = load_model(str(tmp_path / "n.pt2"), trust_checkpoint=True, **SMALL)
     assert model.max_batch == 1
     options = {"class_ids": [1], "layers": ["conv2"], "methods": ["gradcam", "ablationcam"]}
     ours = video_cam.explain(sample_clip, model, **options)

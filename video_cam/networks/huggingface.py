@@ -58,7 +58,10 @@ def row(name: str) -> Row:
     """The row of a folder or hub name. Raises UsageError for what is no classifier of clips or
     images, WeightsUnavailable for a name that is neither on disk nor to be had."""
     transformers = _import_transformers()
-    config = _load(name, partial(transformers.AutoConfig.from_pretrained, name))
+    # trust_remote_code=False everywhere: transformers otherwise asks on stdin whether to run the
+    # repository's own code.
+    load_config = partial(transformers.AutoConfig.from_pretrained, name, trust_remote_code=False)
+    config = _load(name, load_config)
     architecture = (config.architectures or [""])[0]
     family = _FAMILIES.get(config.model_type)
     if architecture.endswith("ForImageClassification"):
@@ -75,10 +78,11 @@ def row(name: str) -> Row:
     def build(classes: int) -> nn.Module:
         if classes != config.num_labels:
             config.num_labels = classes
-        return factory.from_config(config)
+        return factory.from_config(config, trust_remote_code=False)
 
     def pretrained() -> dict[str, Any]:
-        return _load(name, partial(factory.from_pretrained, name)).state_dict()
+        load = partial(factory.from_pretrained, name, trust_remote_code=False)
+        return _load(name, load).state_dict()
 
     layer = None if family is None else _layer(family, config)
     return Row(

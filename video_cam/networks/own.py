@@ -56,10 +56,11 @@ def build(spec: str) -> nn.Module:
 
 
 def load_saved(path: Path, trust: bool = False) -> nn.Module:
-    """A network from a torch.export program (.pt2), or a whole saved module where ``trust`` is set.
+    """A network from a torch.export program (.pt2) or a whole saved module.
 
-    A saved module runs code when it is loaded, so it has to be trusted. Raises UsageError for a
-    file that holds something else, with what to do instead.
+    Either can run code when it is loaded (PyTorch's reader of .pt2 files unpickles sample inputs
+    and evaluates strings), so the file is opened only where ``trust`` is set. Raises UsageError for
+    a file that is not trusted or that holds something else, with what to do instead.
     """
     if not path.is_file():
         raise UsageError(f"no such file: {str(path)!r}")
@@ -70,6 +71,8 @@ def load_saved(path: Path, trust: bool = False) -> nn.Module:
             "torch.save(torch.jit.load(...).state_dict(), 'weights.pth')"
         )
     if path.suffix == ".pt2":
+        if not trust:
+            raise _not_trusted(path, "a torch.export program")
         return _load_exported(path)
     return _load_module(path, trust)
 
@@ -97,10 +100,7 @@ def _load_module(path: Path, trust: bool) -> nn.Module:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if not trust:
-            raise UsageError(
-                f"{str(path)!r} holds a whole network, and loading it runs the code in it: add "
-                "--trust-checkpoint if you trust where it comes from"
-            ) from error
+            raise _not_trusted(path, "a whole network") from error
         content = _load_trusted(path)
     except Exception as error:  # garbage makes the unpickler raise anything
         raise UsageError(
@@ -126,6 +126,13 @@ def _load_trusted(path: Path) -> Any:
             f"{str(path)!r} cannot be loaded ({type(error).__name__}: {_first_line(error)}): the "
             "code of its classes has to be importable; better give file.py:factory and --weights"
         ) from error
+
+
+def _not_trusted(path: Path, what: str) -> UsageError:
+    return UsageError(
+        f"{str(path)!r} holds {what}, and loading it can run code: add --trust-checkpoint "
+        "(in Python trust_checkpoint=True) if you trust where it comes from"
+    )
 
 
 def _is_script(path: Path) -> bool:
