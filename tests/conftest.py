@@ -11,9 +11,9 @@ import torch
 import video_cam
 from clips.make_clips import SAMPLES
 from video_cam import Classifier, Explanation
-from video_cam.allocator import keep_freed_memory
-from video_cam.models import BUNDLED
-from video_cam.network_cache import FOLDER
+from video_cam.layers.cache import FOLDER
+from video_cam.models.registry import BUNDLED
+from video_cam.utils.allocator import keep_freed_memory
 
 CLIPS = Path(__file__).parent.parent / "clips"
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from video_cam.command import main
+from video_cam.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(python|bash)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -1,29 +1,57 @@
 """video_cam: shows, frame by frame, what a video network looked at.
 
-A public name is imported when it is first used, so that what needs no PyTorch does not wait for it.
+A public name is imported when it is first used (PEP 562), so that ``import video_cam`` does not
+import PyTorch.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from video_cam.version import __version__
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from video_cam.cam import ActivationMap, compute_cams, normalize, upsample
-    from video_cam.capture import capture
+    from video_cam import metrics
+    from video_cam.attribution.cam import ActivationMap, compute_cams, normalize, upsample
+    from video_cam.attribution.input_gradients import (
+        guided_backprop,
+        guided_cam,
+        smooth_gradient,
+    )
+    from video_cam.attribution.probe import CAMProbe
     from video_cam.errors import ClipError, UsageError, VideoCamError
-    from video_cam.explain import explain
-    from video_cam.explanation import Explanation
-    from video_cam.guided import guided_backprop, guided_cam, smooth_gradient
-    from video_cam.models import Classifier, load_model
-    from video_cam.probe_layer import CAMProbe
-    from video_cam.render import render
-    from video_cam.report.figure import figure
-    from video_cam.tensorboard import to_tensorboard
+    from video_cam.explanation.explainer import explain
+    from video_cam.explanation.explanation import Explanation
+    from video_cam.layers.hooks import capture
+    from video_cam.models.classifier import Classifier
+    from video_cam.models.registry import load_model
+    from video_cam.rendering.figure import figure
+    from video_cam.rendering.renderer import render
+    from video_cam.rendering.tensorboard import to_tensorboard
 
-__all__ = [  # in the order the data takes
+# Public name -> the module that defines it; the imports above tell type checkers the same.
+_HOMES = {
+    "ActivationMap": "attribution.cam",
+    "CAMProbe": "attribution.probe",
+    "Classifier": "models.classifier",
+    "ClipError": "errors",
+    "Explanation": "explanation.explanation",
+    "UsageError": "errors",
+    "VideoCamError": "errors",
+    "capture": "layers.hooks",
+    "compute_cams": "attribution.cam",
+    "explain": "explanation.explainer",
+    "figure": "rendering.figure",
+    "guided_backprop": "attribution.input_gradients",
+    "guided_cam": "attribution.input_gradients",
+    "load_model": "models.registry",
+    "normalize": "attribution.cam",
+    "render": "rendering.renderer",
+    "smooth_gradient": "attribution.input_gradients",
+    "to_tensorboard": "rendering.tensorboard",
+    "upsample": "attribution.cam",
+}
+
+__all__ = [
     "ActivationMap",
     "CAMProbe",
     "Classifier",
@@ -39,6 +67,7 @@ __all__ = [  # in the order the data takes
     "guided_backprop",
     "guided_cam",
     "load_model",
+    "metrics",
     "normalize",
     "render",
     "smooth_gradient",
@@ -46,42 +75,16 @@ __all__ = [  # in the order the data takes
     "upsample",
 ]
 
-# Where a public name is defined; the imports above say the same to type checkers.
-_HOMES = {
-    "cam": ("ActivationMap", "compute_cams", "normalize", "upsample"),
-    "capture": ("capture",),
-    "errors": ("ClipError", "UsageError", "VideoCamError"),
-    "explain": ("explain",),
-    "explanation": ("Explanation",),
-    "guided": ("guided_backprop", "guided_cam", "smooth_gradient"),
-    "models": ("Classifier", "load_model"),
-    "probe_layer": ("CAMProbe",),
-    "render": ("render",),
-    "report.figure": ("figure",),
-    "tensorboard": ("to_tensorboard",),
-}
-
 
 def __getattr__(name: str) -> Any:
-    for module, names in _HOMES.items():
-        if name in names:
-            value = getattr(import_module(f"video_cam.{module}"), name)
-            globals()[name] = value
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "metrics":
+        return import_module("video_cam.metrics")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"video_cam.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """`video_cam.explain` is the function, also once the module of that name has been imported."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, ModuleType) and name in __all__:
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -18,8 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from video_cam import __version__
 from video_cam.errors import VideoCamError
-from video_cam.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,7 +120,7 @@ def _self_test() -> Iterator[str]:
     import video_cam
     from models3d.drawn_clips import draw_clip
     from models3d.motion3d import CLASSES, FRAME_RATE
-    from video_cam.models import BUNDLED
+    from video_cam.models.registry import BUNDLED
 
     began = time.perf_counter()
     drawn = draw_clip(SEED, class_id=CLASSES.index(ACTION))
@@ -139,7 +139,7 @@ def _self_test() -> Iterator[str]:
 
 
 def _write(path: Path, frames: np.ndarray, frame_rate: Fraction) -> None:
-    from video_cam.video import VideoWriter
+    from video_cam.video.writer import VideoWriter
 
     height, width = frames.shape[1:3]
     with VideoWriter(

@@ -11,3 +11,8 @@ class ClipError(VideoCamError):
 
 class UsageError(VideoCamError):
     """A wrong argument."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type's name where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -9,21 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from video_cam.check import CannotCheck, check_explanation
-from video_cam.explain import explain_with
-from video_cam.explanation import Explanation
-from video_cam.gradient_pictures import PICTURES, write_gradients
-from video_cam.labels import class_id
-from video_cam.look import Look
-from video_cam.models import Classifier
-from video_cam.options import Options
-from video_cam.parts import Deal
-from video_cam.progress import Progress, silent
-from video_cam.render import render_with
-from video_cam.sanity import check_sanity
+from video_cam.config import ExplainConfig, RenderConfig
+from video_cam.explanation.explainer import explain_with
+from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.window_result import Deal
+from video_cam.metrics.perturbation_check import CannotCheck, check_explanation
+from video_cam.metrics.randomization_check import check_sanity
+from video_cam.models.classifier import Classifier
+from video_cam.models.labels import class_id
+from video_cam.rendering.gradient_pictures import PICTURES, write_gradients
+from video_cam.rendering.renderer import render_with
+from video_cam.utils.progress import Progress, silent
 
 
-def check(model: Classifier, options: Options) -> None:
+def check(model: Classifier, options: ExplainConfig) -> None:
     """Raise UsageError for what would fail on every clip, before work on the first one."""
     size = (options.num_frames or model.num_frames, *model.preprocess.crop)
     model.layers(size, options.layers, options.conv_backcount)
@@ -35,7 +34,7 @@ def checked(
     clip: str,
     model: Classifier,
     explanation: Explanation,
-    options: Options,
+    options: ExplainConfig,
     progress: Progress = silent,
 ) -> Explanation:
     """The explanation with the checks that ``options`` ask for, or a note why there is none."""
@@ -64,8 +63,8 @@ def process(
     clip: Path,
     folder: Path,
     model: Classifier,
-    options: Options,
-    look: Look,
+    options: ExplainConfig,
+    look: RenderConfig,
     progress: Progress = silent,
     marks: Mapping[str, str] | None = None,
     deal: Deal | None = None,

@@ -7,9 +7,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from video_cam.batch.inputs import Clips, folder_names
 from video_cam.batch.store import Store
-from video_cam.clips import Clips, folder_names
-from video_cam.video import named
+from video_cam.video.container import named
 
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from video_cam.batch.jobs import Job, Row, failed_row
 from video_cam.batch.store import Busy, open_store
 from video_cam.batch.worker import Worker, WorkerDied, WorkerHangs
-from video_cam.console import Console
+from video_cam.cli.console import Console
 from video_cam.errors import VideoCamError
 
 WAIT_SECONDS = 5.0

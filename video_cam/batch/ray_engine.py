@@ -17,7 +17,7 @@ from typing import Any
 from video_cam.batch.jobs import Job, Row, failed_row
 from video_cam.batch.local import LocalRun
 from video_cam.batch.spread import run_spread
-from video_cam.console import Console
+from video_cam.cli.console import Console
 from video_cam.errors import UsageError
 
 ROOT = Path(__file__).parent.parent.parent

@@ -11,17 +11,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from video_cam.batch.fingerprint import digest_of_weights, fingerprint, result_files
+from video_cam.batch.inputs import clip_id
 from video_cam.batch.jobs import DONE, SKIPPED, Job, Row, failed_row, finished_row
 from video_cam.batch.store import Busy, Store, open_store
-from video_cam.clips import clip_id
-from video_cam.console import Voice
+from video_cam.cli.console import Voice
+from video_cam.cli.settings import fitting, load, look_of, options_of
 from video_cam.errors import ClipError, VideoCamError
-from video_cam.fingerprint import digest_of_weights, fingerprint, result_files
-from video_cam.parts import Deal
+from video_cam.explanation.window_result import Deal
 from video_cam.pipeline import check, process
-from video_cam.progress import Progress, silent
-from video_cam.settings import fitting, load, look_of, options_of
-from video_cam.video import checked_path
+from video_cam.utils.progress import Progress, silent
+from video_cam.video.container import checked_path
 
 _log = logging.getLogger(__name__)
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from video_cam.batch.jobs import Job, Row, failed_row
-from video_cam.console import Console
-from video_cam.parts import Findings, Part, split
+from video_cam.cli.console import Console
+from video_cam.explanation.window_result import Findings, Part, split
 
 PARTS_EACH = 4  # parts for an actor: more even work than one, and not much more decoding
 
@@ -58,8 +58,8 @@ class WindowActor:
     """An actor with the network."""
 
     def __init__(self, parsed: argparse.Namespace) -> None:
-        from video_cam.allocator import keep_freed_memory
-        from video_cam.settings import limits_of, load
+        from video_cam.cli.settings import limits_of, load
+        from video_cam.utils.allocator import keep_freed_memory
         from video_cam.video.limits import limited
 
         keep_freed_memory()
@@ -70,7 +70,7 @@ class WindowActor:
     def explain(self, part: Part, options: Any) -> Findings | Exception:
         """What is in these windows; what is wrong with the clip is an answer, no failure."""
         from video_cam.errors import VideoCamError
-        from video_cam.explain import OtherFramesDecoded, explain_part
+        from video_cam.explanation.explainer import OtherFramesDecoded, explain_part
 
         try:
             return explain_part(part, self._model, options)

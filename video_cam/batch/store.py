@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from video_cam.batch.results import RESULTS, append_rows, latest, parse_rows
-from video_cam.clips import clip_id
+from video_cam.batch.inputs import clip_id
+from video_cam.batch.results_file import RESULTS, append_rows, latest, parse_rows
 from video_cam.errors import UsageError
-from video_cam.output import MARK, check_target, clear_remains
+from video_cam.rendering.result_folder import MARK, check_target, clear_remains
 
 LOCKS = ".locks"
 
@@ -63,7 +63,7 @@ def open_store(output_dir: str) -> Store:
     protocol, _, rest = output_dir.partition("://")
     if protocol in ("file", "local"):
         return FolderStore(Path(rest))
-    from video_cam.batch.remote import RemoteStore
+    from video_cam.batch.remote_store import RemoteStore
 
     return RemoteStore(output_dir)
 
@@ -109,7 +109,7 @@ class FolderStore:
 
     def write_index(self) -> None:
         with self._lock(RESULTS, -1):
-            from video_cam.report.gallery import write_gallery
+            from video_cam.rendering.page.gallery import write_gallery
 
             write_gallery(self.root, self.rows())
 

@@ -13,8 +13,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from video_cam.batch.jobs import Job, Row
-from video_cam.console import Console
-from video_cam.progress import Step
+from video_cam.cli.console import Console
+from video_cam.utils.progress import Step
 
 # A clip may take hours, but not be silent for long: nothing the tool does takes this long a step.
 STALL_SECONDS = 900
@@ -168,9 +168,9 @@ class _Messenger:
 
 def _serve(connection: Connection, parsed: argparse.Namespace) -> None:
     """The process: load the network, then do jobs until the other side closes."""
-    from video_cam.allocator import keep_freed_memory
-    from video_cam.console import set_up_logging
-    from video_cam.settings import limits_of
+    from video_cam.cli.console import set_up_logging
+    from video_cam.cli.settings import limits_of
+    from video_cam.utils.allocator import keep_freed_memory
     from video_cam.video.limits import limited
 
     keep_freed_memory()

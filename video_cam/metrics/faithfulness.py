@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from video_cam.errors import UsageError
-from video_cam.names import check_names
+from video_cam.utils.names import check_names
 
 Score = Callable[[Tensor], Tensor]
 UNITS = ("voxels", "frames", "tubes")

@@ -12,7 +12,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 
-from video_cam.video.source import open_video
+from video_cam.video.container import open_video
 
 # Codecs that mp4 holds and browsers play, by the names of FFmpeg's decoders.
 COPIED = {"aac", "aac_fixed", "mp3", "mp3float", "opus", "libopus", "flac"}

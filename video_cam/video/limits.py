@@ -6,15 +6,14 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from av.format import formats_available
 from PIL import Image
 
-from video_cam.choices import MAX_FRAMES, MAX_PIXELS
-from video_cam.errors import ClipError, UsageError
+from video_cam.config import LimitsConfig
+from video_cam.errors import ClipError
 
 # They read other files or addresses, which the file names, or devices.
 LEADS_ELSEWHERE = {
@@ -28,29 +27,16 @@ _PLAYLIST = re.compile(rb"\A(\xef\xbb\xbf)?\s*(#EXTM3U|ffconcat |v=0\s|<\?xml[^>
 _SIZE_MAY_BE_UNKNOWN = {".hdr", ".exr", ".avif", ".jp2"}
 
 
-@dataclass(frozen=True)
-class Limits:
-    """max_pixels: of a picture, width times height. max_frames: of a clip."""
-
-    max_pixels: int = MAX_PIXELS
-    max_frames: int = MAX_FRAMES
-
-    def __post_init__(self) -> None:
-        for name in ("max_pixels", "max_frames"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} {getattr(self, name)} must be above 0")
+_current = LimitsConfig()
 
 
-_current = Limits()
-
-
-def current() -> Limits:
+def current() -> LimitsConfig:
     """The limits that hold."""
     return _current
 
 
 @contextmanager
-def limited(limits: Limits) -> Iterator[None]:
+def limited(limits: LimitsConfig) -> Iterator[None]:
     """Other limits for a while, in the whole process."""
     global _current  # threads that decode must see them, too
     before, _current = _current, limits

@@ -17,15 +17,15 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from video_cam.errors import UsageError
-from video_cam.video.picture import Orientation, fit, orientation, to_rgb, upright_size
-from video_cam.video.source import (
+from video_cam.video.color import Orientation, fit, orientation, to_rgb, upright_size
+from video_cam.video.container import (
     PathLike,
     VideoSource,
     checked_path,
     nothing_decodes,
     open_video,
 )
-from video_cam.video.still import is_image, numbered_images, read_image
+from video_cam.video.images import is_image, numbered_images, read_image
 from video_cam.video.timeline import STILL_SECONDS, Timeline, increasing
 
 Numbered = tuple[int, int, VideoFrame]  # index, ticks, picture

@@ -14,16 +14,16 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from video_cam.video.picture import orientation, swaps_axes, upright_size
-from video_cam.video.reader import FrameReader
-from video_cam.video.source import (
+from video_cam.video.color import orientation, swaps_axes, upright_size
+from video_cam.video.container import (
     PathLike,
     VideoSource,
     checked_path,
     nothing_decodes,
     open_video,
 )
-from video_cam.video.still import is_image, numbered_images, read_image
+from video_cam.video.images import is_image, numbered_images, read_image
+from video_cam.video.reader import FrameReader
 from video_cam.video.timeline import STILL_SECONDS, Timeline
 
 

@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from video_cam.errors import ClipError, UsageError, VideoCamError
 from video_cam.video.audio import AudioError, AudioTrack
-from video_cam.video.source import ffmpeg_url, named
+from video_cam.video.container import ffmpeg_url, named
 
 BT709 = 1  # in each of FFmpeg's lists of matrices, primaries and transfer curves
 LIMITED_RANGE = 1

@@ -1,0 +1,1 @@
+"""What maps and whole commands cost, as ratios within one run."""

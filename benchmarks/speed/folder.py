@@ -1,0 +1,114 @@
+"""A folder of clips against its clips one by one.
+
+    python -m benchmarks.speed.folder [--clips 40]
+
+One command does the folder. Its time without start-up (from the network's being there to the end)
+is compared with the sum of what the single clips take in a process that is warm, without start-up,
+too. And start-up itself: from the command to the end of the first forward pass, and --help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+import video_cam
+from clips.make_clips import write_video
+from models3d.drawn_clips import draw_clip
+from video_cam.config import ExplainConfig, RenderConfig
+from video_cam.models.classifier import Classifier
+from video_cam.pipeline import process
+
+ROOT = Path(__file__).parent.parent
+SECONDS, FRAME_RATE, SIZE = 10, 16, 256
+
+
+def main() -> None:
+    """Print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=int, default=40)
+    parser.add_argument("--model", default="motion3d")
+    parsed = parser.parse_args()
+    model = video_cam.load_model(parsed.model, "none" if parsed.model != "motion3d" else None)
+    with tempfile.TemporaryDirectory() as folder:
+        clips = _draw(Path(folder) / "clips", parsed.clips)
+        whole, started = _folder(clips, model, Path(folder) / "together")
+        single = _singles(clips, model, Path(folder) / "singly")
+    print(f"{len(clips)} clips of {SECONDS} s, {SIZE}x{SIZE}, {model.name}, "
+          f"{torch.get_num_threads()} threads")  # fmt: skip
+    print(f"folder without start-up: {whole:.1f} s; sum of single clips: {single:.1f} s; "
+          f"ratio {whole / single:.2f}")  # fmt: skip
+    print(f"start-up, command to network: {started:.1f} s")
+    help_seconds = _cpu_seconds([str(ROOT / "run_video_cam.py"), "--help"])
+    print(f"--help: {help_seconds:.2f} s of CPU; import torch: "
+          f"{_cpu_seconds(['-c', 'import torch']):.2f} s")  # fmt: skip
+
+
+def _draw(folder: Path, count: int) -> list[Path]:
+    folder.mkdir()
+    clips = []
+    for seed in range(count):
+        clips.append(folder / f"{seed:03d}.mp4")
+        drawn = draw_clip(seed, num_frames=SECONDS * FRAME_RATE, size=SIZE)
+        write_video(clips[-1], drawn.frames, FRAME_RATE)
+    return clips
+
+
+def _folder(clips: list[Path], model: Classifier, out: Path) -> tuple[float, float]:
+    """Seconds from the network's being there to the end, and from the command to there."""
+    program = [sys.executable, str(ROOT / "run_video_cam.py"), "--json", "--model", model.name]
+    program += [
+        "--weights",
+        model.weights,
+        "--clip",
+        str(clips[0].parent),
+        "--output-dir",
+        str(out),
+    ]
+    began = time.perf_counter()
+    started = ended = 0.0
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            event = json.loads(line)
+            if event["event"] == "message" and event["text"].startswith("model "):
+                started = time.perf_counter()
+            if event["event"] == "end":
+                ended = time.perf_counter()
+                assert event["done"] == len(clips), event
+    return ended - started, started - began
+
+
+def _singles(clips: list[Path], model: Classifier, out: Path) -> float:
+    """The sum of the seconds of the clips by themselves; the first one warms up, unmeasured."""
+    process(clips[0], out / "warm", model, ExplainConfig(), RenderConfig())
+    began = time.perf_counter()
+    for clip in clips:
+        process(clip, out / clip.stem, model, ExplainConfig(), RenderConfig())
+    return time.perf_counter() - began
+
+
+def _cpu_seconds(arguments: list[str]) -> float:
+    """The least CPU time of three runs of Python with these arguments."""
+    least = float("inf")
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        least = min(least, used)
+    return least
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    main()

@@ -1,0 +1,146 @@
+"""The rows as a Markdown table, as JSON and as one picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.truth.measures import MEAN_MAP, Values
+from video_cam.config import ExplainConfig
+from video_cam.metrics import Interval, bootstrap, paired_difference
+
+# JSON key -> heading. Those with a sign are printed with it.
+COLUMNS = {
+    "space_pointing": "pointing, event's frames",
+    "space_time_pointing": "pointing, clip",
+    "mass_in_event": "mass in event",
+    "space_time_iou": "IoU",
+    "temporal_hit": "hottest frame in event",
+    "onset_error_frames": "onset error, frames",
+    "lag_frames": "lag, frames",
+    "insertion": "insertion",
+    "deletion": "deletion",
+    "average_drop": "drop",
+    "average_increase": "increase",
+}
+SIGNED = ("lag_frames",)
+DEFAULT_ALIGN = ExplainConfig().align
+SHOWN = ("space_pointing", "space_time_pointing", "temporal_hit", "mass_in_event", "lag_frames")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A row's name, its values per clip and its seconds per clip."""
+
+    method: str
+    layer: str
+    align: str
+    source: str
+    values: Values
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """The row in one line."""
+        parts = [self.source if self.source not in ("video_cam", "control") else "", self.method]
+        return " ".join(part for part in (*parts, self.layer, self.align) if part)
+
+
+def as_json(rows: Sequence[Measured]) -> list[dict[str, Any]]:
+    """One object per row; NaN, which JSON does not know, is null."""
+    return [
+        {
+            "method": row.method,
+            "layer": row.layer,
+            "align": row.align,
+            "source": row.source,
+            **{name: _plain(bootstrap(row.values[name])) for name in COLUMNS},
+            # One run of all clips: its mean has no interval.
+            "seconds": _plain(Interval(row.seconds, row.seconds, row.seconds)),
+        }
+        for row in rows
+    ]
+
+
+def _plain(interval: Interval) -> dict[str, float | None]:
+    return {
+        name: None if math.isnan(value) else value for name, value in interval._asdict().items()
+    }
+
+
+def markdown(rows: Sequence[Measured]) -> str:
+    """The table: each mean with half the width of its interval; drop with its mean map's."""
+    heads = ["source", "method", "layer", "cells placed by", *COLUMNS.values(), "ms a clip"]
+    lines = [" | ".join(heads), "|".join(["---"] * len(heads))]
+    for row in rows:
+        cells = [row.source, row.method, row.layer, row.align]
+        cells += [_cell(row, name) for name in COLUMNS]
+        lines.append(" | ".join([*cells, f"{1000 * row.seconds:.0f}"]))
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def differences_markdown(rows: Sequence[Measured]) -> str:
+    """What SHOWN are in each row less those of the default maps, clip by clip.
+
+    An interval that leaves 0 out is a difference that other clips would show, too.
+    """
+    default = next((row for row in rows if row.align == DEFAULT_ALIGN), rows[0])
+    heads = [f"less {default.name}", *(COLUMNS[name] for name in SHOWN)]
+    lines = [" | ".join(heads), "|".join(["---"] * len(heads))]
+    for row in rows:
+        pairs = [(row.values[name], default.values[name]) for name in SHOWN]
+        cells = [_difference(paired_difference(*pair)) for pair in pairs]
+        lines.append(" | ".join([row.name, *cells]))
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _difference(interval: Interval) -> str:
+    return f"{interval.mean:+.2f} ({interval.low:+.2f} to {interval.high:+.2f})"
+
+
+def units_markdown(rows: Sequence[Measured]) -> str:
+    """Insertion and deletion by every unit and baseline."""
+    names = list(rows[0].values)
+    lines = [" | ".join(["maps", *names]), "|".join(["---"] * (1 + len(names)))]
+    lines += [" | ".join([row.name, *(_cell(row, name) for name in names)]) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _cell(row: Measured, name: str) -> str:
+    interval = bootstrap(row.values[name])
+    if math.isnan(interval.mean):
+        return "-"
+    sign = "+" if name in SIGNED else ""
+    text = f"{interval.mean:{sign}.2f} ± {(interval.high - interval.low) / 2:.2f}"
+    beside = dict(zip(("average_drop", "average_increase"), MEAN_MAP, strict=True)).get(name)
+    if beside is not None:
+        text += f" ({bootstrap(row.values[beside]).mean:.2f})"
+    return text
+
+
+def draw(path: Path, rows: Sequence[Measured]) -> None:
+    """One picture: a point and an interval for each row, a panel for each of SHOWN."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(15, 1.5 + 0.26 * len(rows)), layout="constrained")
+    FigureCanvasAgg(figure)
+    colours = {"video_cam": "tab:blue", "control": "tab:gray"}
+    for place, (panel, name) in enumerate(zip(figure.subplots(1, len(SHOWN)), SHOWN, strict=True)):
+        for y, row in enumerate(rows):
+            mean, low, high = bootstrap(row.values[name])
+            colour = colours.get(row.source, "tab:orange")
+            panel.plot([low, high], [y, y], color=colour, linewidth=1.5)
+            panel.plot(mean, y, "o", color=colour, markersize=4)
+        panel.set_ylim(len(rows) - 0.5, -0.5)
+        panel.set_title(COLUMNS[name], fontsize=10)
+        panel.set_yticks(range(len(rows)), [row.name for row in rows] if place == 0 else [])
+        panel.tick_params(labelsize=8)
+        panel.grid(axis="x", alpha=0.3)
+        panel.axvline(0, color="black", linewidth=0.6)
+    beside = path.with_name(f".{path.name}.part")
+    figure.savefig(beside, dpi=110, format="png")
+    beside.replace(path)

@@ -1,0 +1,105 @@
+"""What needs no PyTorch does not wait for it, and the public names are the same as ever."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import video_cam
+from video_cam import config
+from video_cam.attribution.methods import METHODS, POOLING
+from video_cam.layers.alignment import PLACEMENTS
+from video_cam.rendering.overlay import COLORMAPS
+
+ROOT = Path(video_cam.__file__).parent.parent
+
+
+def python(code: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["--no-such-option"],
+        ["--top-k", "many"],
+        ["--clip"],
+        [],
+        ["--clip", "no-such-clip.mp4"],
+        ["--clip", "clips/spin.mp4", "--method", "grad-cam"],
+        ["--clip", "clips/spin.mp4", "--align", "centre"],
+        ["--clip", "clips/spin.mp4", "--alpha", "2"],
+        ["--clip", "clips/spin.mp4", "--top-k", "0"],
+        ["--clip", "clips/spin.mp4", "--layout", "grid"],
+        ["--clip", "clips/spin.mp4", "--start", "2", "--end", "1"],
+        ["--clip", "clips/spin.mp4", "--labels", "no-such-labels.txt"],
+    ],
+    ids=" ".join,
+)
+def test_help_and_argument_errors_do_not_import_torch(words: list[str]) -> None:
+    code = (
+        "import sys, run_video_cam\n"
+        f"try: status = run_video_cam.main({words!r})\n"
+        "except SystemExit as left: status = left.code\n"
+        "print(status, 'torch' in sys.modules)"
+    )
+    assert python(code).splitlines()[-1] == f"{0 if words == ['--help'] else 2} False"
+
+
+def test_the_lists_of_names_are_the_tables_keys() -> None:
+    assert tuple(METHODS) == config.METHOD_NAMES
+    assert tuple(POOLING) == config.POOLING_NAMES
+    assert tuple(PLACEMENTS) == config.ALIGNMENT_NAMES
+    assert tuple(COLORMAPS) == config.COLORMAP_NAMES
+
+
+def test_type_checkers_are_told_of_the_names_there_are() -> None:
+    tree = ast.parse(Path(video_cam.__file__).read_text())
+    [block] = [node for node in tree.body if isinstance(node, ast.If)]
+    told = {
+        (statement.module, alias.name)
+        for statement in block.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+    homes = {(f"video_cam.{module}", name) for name, module in video_cam._HOMES.items()}
+    assert told - {("video_cam", "metrics")} == homes
+    assert {name for _, name in told} | {"__version__"} == set(video_cam.__all__)
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["video_cam.pipeline", "video_cam.explanation.explainer", "video_cam.layers.hooks"],
+)
+def test_a_function_hides_the_module_of_its_name(first: str) -> None:
+    code = (
+        f"import {first}\nimport video_cam\nfrom video_cam import explain, render, capture\n"
+        "print([f.__name__ for f in (explain, render, capture, video_cam.explain)])"
+    )
+    assert python(code) == "['explain', 'render', 'capture', 'explain']\n"
+
+
+def test_every_public_name_is_there_and_others_are_not() -> None:
+    code = (
+        "import video_cam\nassert set(video_cam.__all__) <= set(dir(video_cam))\n"
+        "from video_cam import *\nprint(compute_cams.__module__, hasattr(video_cam, 'nothing'))"
+    )
+    assert python(code) == "video_cam.attribution.cam False\n"
+
+
+def test_what_leads_many_clips_needs_no_torch() -> None:
+    code = (
+        "import sys, video_cam.batch.report, video_cam.batch.local\n"
+        "import video_cam.rendering.page.gallery\n"
+        "print(*({'torch', 'torchvision', 'matplotlib'} & set(sys.modules)))"
+    )
+    assert python(code) == "\n"

@@ -1,0 +1,78 @@
+"""Label files, and classes by number or name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from video_cam import UsageError
+from video_cam.models.labels import class_id, read_labels
+
+NAMES = ("dash left", "dash right", "Spin")
+
+
+def test_text_and_json(tmp_path: Path) -> None:
+    (tmp_path / "n.txt").write_bytes("\ufeffdash left\r\ndash right\n\nSpin\n".encode())
+    (tmp_path / "n.json").write_text('["dash left", "dash right", "Spin"]')
+    assert read_labels(tmp_path / "n.txt") == read_labels(tmp_path / "n.json") == NAMES
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("dict.json", '{"0": "dash left", "2": "Spin", "1": "dash right"}'),
+        ("index.json", '{"0": ["n1", "dash left"], "1": ["n2", "dash right"], "2": ["n", "Spin"]}'),
+        ("ids.json", '{"Spin": 2, "dash left": 0, "dash right": 1}'),
+        ("dict.txt", "{0: 'dash left',\n 1: 'dash right',\n 2: 'Spin'}"),
+        ("list.txt", "['dash left', 'dash right', 'Spin']"),
+        ("dict.py", '{0: "dash left", 1: "dash right", 2: "Spin",}'),
+    ],
+)
+def test_other_forms(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    assert read_labels(tmp_path / name) == NAMES
+
+
+def test_a_label_file_runs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "n.py").write_text("{0: __import__('os').mkdir('made')}")
+    assert read_labels(tmp_path / "n.py") == ("{0: __import__('os').mkdir('made')}",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("n.json", b'{"a": 1}', "number its 1 classes from 0 to 0"),
+        ("n.json", b"[1, 2]", "must hold a list of names, or a dict"),
+        ("n.txt", b"{0: 'a', 2: 'b'}", "number its 2 classes from 0 to 1"),
+        ("n.py", b"{0: 1, 1: ['x']}", "must hold a list of names, or a dict"),
+        ("n.json", b"[", "not valid JSON"),
+        ("n.txt", b"\xff\xfe\x00", "not UTF-8"),
+        (None, b"", "No such file"),
+    ],
+)
+def test_bad_label_files(tmp_path: Path, name, content: bytes, words: str) -> None:
+    path = tmp_path / (name or "missing.txt")
+    if name:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=words):
+        read_labels(path)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("1", 1), (2, 2), ("DASH LEFT", 0), ("spin", 2)])
+def test_a_class_by_number_or_name(text, expected: int) -> None:
+    assert class_id(text, NAMES) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("3", "class id 3 is outside 0 ... 2"),
+        ("-1", "unknown class '-1'"),
+        ("dash rigth", "did you mean dash right"),
+        ("jump", "choose one of dash left, dash right, Spin"),
+    ],
+)
+def test_a_wrong_class_is_answered(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        class_id(text, NAMES)

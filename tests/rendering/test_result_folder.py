@@ -1,0 +1,70 @@
+"""Results appear at once or not at all, and never over somebody else's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from video_cam import UsageError
+from video_cam.rendering.result_folder import MARK, replace_folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
+
+
+def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "outputs" / "clip"
+    with replace_folder(target) as folder:
+        (folder / MARK).write_text("{}")
+        assert not target.exists()
+    assert names(tmp_path) == ["outputs", "outputs/clip", f"outputs/clip/{MARK}"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_earlier_results_survive_a_failure(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "clip"
+    target.mkdir()
+    (target / MARK).write_text("good")
+    with pytest.raises(error), replace_folder(target) as folder:
+        (folder / MARK).write_text("half")
+        raise error
+    assert (target / MARK).read_text() == "good"
+    assert names(tmp_path) == ["clip", f"clip/{MARK}"]
+
+
+def test_earlier_results_are_replaced_whole(tmp_path: Path) -> None:
+    target = tmp_path / "clip"
+    for content in ("first", "second"):
+        with replace_folder(target) as folder:
+            (folder / MARK).write_text(content)
+            (folder / content).touch()
+    assert names(tmp_path) == ["clip", "clip/second", f"clip/{MARK}"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_foreign_files_are_not_replaced(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "clip"
+    if kind == "folder":
+        target.mkdir()
+        (target / "thesis.tex").touch()
+    else:
+        target.touch()
+    before = names(tmp_path)
+    with pytest.raises(UsageError, match="holds no results of video_cam"), replace_folder(target):
+        raise AssertionError("work was begun")
+    assert names(tmp_path) == before
+
+
+def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "clip").mkdir()
+    with replace_folder(tmp_path / "clip") as folder:
+        (folder / MARK).touch()
+    assert names(tmp_path) == ["clip", f"clip/{MARK}"]
+
+
+def test_a_parent_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "outputs").touch()
+    with pytest.raises(UsageError, match="cannot write to"), replace_folder(tmp_path / "outputs/a"):
+        pass

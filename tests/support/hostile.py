@@ -1,0 +1,142 @@
+"""Files that strangers might send: seeded damage to clips of many containers, and bombs."""
+
+from __future__ import annotations
+
+import random
+import struct
+import zlib
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+
+from tests.support.media import moving_square, write_clip
+
+NUM_MUTANTS = 480
+_EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+
+
+def seeds(folder: Path) -> list[Path]:
+    """A small sound clip of each container and codec that is often met."""
+    folder.mkdir(parents=True, exist_ok=True)
+    frames = moving_square(12)
+    kinds = {
+        "h264.mp4": {"audio": "aac"},
+        "fragmented.mp4": {"container_options": {"movflags": "frag_keyframe+empty_moov"}},
+        "mjpeg.mov": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+        "h264.mkv": {},
+        "vp8.webm": {"codec": "libvpx", "options": {"deadline": "realtime"}},
+        "mpeg4.avi": {"codec": "mpeg4", "audio": "mp3"},
+        "mpeg2.ts": {"codec": "mpeg2video"},
+        "mpeg1.mpg": {"codec": "mpeg1video"},
+        "flash.flv": {"codec": "flv"},
+        "wmv.wmv": {"codec": "wmv2"},
+        "moving.gif": {"codec": "gif", "pix_fmt": "rgb8"},
+    }
+    made = [
+        write_clip(folder / name, frames, time_base=Fraction(1, 25), **options)
+        for name, options in kinds.items()
+    ]
+    for suffix in ("png", "jpg", "webp", "bmp", "tiff"):
+        path = folder / f"still.{suffix}"
+        cv2.imwrite(str(path), frames[0])
+        made.append(path)
+    return made
+
+
+def mutants(folder: Path, count: int = NUM_MUTANTS, seed: int = 0) -> list[Path]:
+    """``count`` damaged copies of the seeds; the same ones for the same seed."""
+    dice, originals = random.Random(seed), seeds(folder / "seeds")
+    made = []
+    for number in range(count):
+        original = originals[number % len(originals)]
+        data = bytearray(original.read_bytes())
+        for _ in range(dice.choice((1, 1, 2, 5, 20))):
+            dice.choice(DAMAGES)(data, dice)
+        path = folder / f"{number:04d}-{original.name}"
+        path.write_bytes(data)
+        made.append(path)
+    return made
+
+
+def _place(data: bytearray, dice: random.Random) -> int:
+    """Anywhere; half the time among the first 600 bytes, where headers are."""
+    stop = min(len(data), 600) if dice.random() < 0.5 else len(data)
+    return dice.randrange(max(stop, 1))
+
+
+def _flip(data: bytearray, dice: random.Random) -> None:
+    if data:
+        data[_place(data, dice)] ^= 1 << dice.randrange(8)
+
+
+def _extreme(data: bytearray, dice: random.Random) -> None:
+    """A number that is as large, small or negative as numbers get."""
+    order, size = dice.choice("<>"), dice.choice((("B", 1), ("H", 2), ("I", 4)))
+    number = dice.choice(_EXTREMES) & ((1 << 8 * size[1]) - 1)
+    at = _place(data, dice)
+    data[at : at + size[1]] = struct.pack(order + size[0], number)
+
+
+def _cut(data: bytearray, dice: random.Random) -> None:
+    del data[_place(data, dice) + 1 :]
+
+
+def _remove(data: bytearray, dice: random.Random) -> None:
+    at = _place(data, dice)
+    del data[at : at + dice.randrange(1, 200)]
+
+
+def _repeat(data: bytearray, dice: random.Random) -> None:
+    at = _place(data, dice)
+    data[at:at] = data[at : at + dice.randrange(1, 200)]
+
+
+def _noise(data: bytearray, dice: random.Random) -> None:
+    at, size = _place(data, dice), dice.randrange(1, 64)
+    data[at : at + size] = dice.randbytes(size)
+
+
+def _zeros(data: bytearray, dice: random.Random) -> None:
+    at, size = _place(data, dice), dice.randrange(1, 400)
+    data[at : at + size] = bytes(size)
+
+
+DAMAGES: tuple[Callable[[bytearray, random.Random], None], ...] = (
+    *(_flip, _flip, _extreme, _extreme, _cut, _remove, _repeat, _noise, _zeros),
+)
+
+
+def png_bomb(path: Path, width: int = 100_000, height: int = 100_000) -> Path:
+    """A picture of 10 gigapixels in a few kilobytes: all of it black."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(1 << 20))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
+    return path
+
+
+def gif(path: Path, num_frames: int, width: int = 1, height: int = 1) -> Path:
+    """A GIF of black pictures, 22 bytes each."""
+    screen = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6)
+    wait = b"\x21\xf9\x04\x00\x04\x00\x00\x00"
+    picture = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
+    path.write_bytes(screen + (wait + picture) * num_frames + b"\x3b")
+    return path
+
+
+def raw_bomb(path: Path) -> Path:
+    """A raw video whose header promises frames of 10 gigapixels."""
+    path.write_bytes(b"YUV4MPEG2 W100000 H100000 F25:1 Ip A1:1 C420\nFRAME\n" + bytes(1000))
+    return path

@@ -1,0 +1,100 @@
+"""Clips, explanations and rendered folders for the tests of pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import video_cam
+from tests.support.media import moving_square, turn_mp4, write_clip
+from video_cam import Classifier, Explanation
+from video_cam.rendering.heat import MapPainter
+from video_cam.rendering.overlay import Palette, overlay
+from video_cam.video.reader import read_frames
+
+# Steps of 33 to 200 ms, in milliseconds.
+UNEVEN = np.cumsum([0] + [33, 34, 50, 33, 200, 40, 33, 34, 33, 100] * 4)[:40].tolist()
+HOSTILE = "<img src=x onerror=alert(1)> & \"'</script><script>alert(2)</script>"
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A clip, its explanation, and the folder that render wrote."""
+
+    clip: Path
+    explanation: Explanation
+    folder: Path
+
+    @property
+    def frames(self) -> range:
+        """The source frames that the page holds."""
+        return range(*self.explanation.span)
+
+    def overlay(
+        self,
+        frames: Sequence[int],
+        index: int = 0,
+        *,
+        normalize: str = "video",
+        alpha: float = 0.7,
+        colormap: str = "inferno",
+    ) -> list[np.ndarray]:
+        """What render itself draws of these frames, without the caption."""
+        timeline = self.explanation.timeline
+        seconds = timeline.pts * float(timeline.time_base)
+        painter = MapPainter(self.explanation, index, normalize)
+        painter.measure(seconds[self.frames.start : self.frames.stop])
+        pictures = {f.index: f.rgb() for f in read_frames(self.clip) if f.index in set(frames)}
+        palette = Palette(colormap, alpha)
+        return [
+            overlay(pictures[i], painter.heat(float(seconds[i])), painter.box, palette)
+            for i in frames
+        ]
+
+
+def make_clip(kind: str, folder: Path) -> Path:
+    """A clip that is remuxed ("h264", "turned"), taken as it is ("webm") or encoded anew."""
+    match kind:
+        case "h264":  # B-frames, uneven stamps, a name that needs care
+            return write_clip(
+                folder / "50% <b>odd & #1 ?.mp4",
+                moving_square(40, 96, 64),
+                time_base=Fraction(1, 1000),
+                pts=UNEVEN,
+                options={"bf": "2", "g": "9"},
+            )
+        case "turned":
+            clip = write_clip(folder / "turned.mp4", moving_square(20, 96, 64))
+            turn_mp4(clip, (0, 1, -1, 0))
+            return clip
+        case "webm":
+            return write_clip(folder / "v.webm", moving_square(20, 96, 64), codec="libvpx")
+        case "encoded":  # an odd size, and wide pixels
+            return write_clip(
+                folder / "odd.mkv",
+                moving_square(20, 75, 49),
+                codec="ffv1",
+                pix_fmt="yuv444p",
+                sample_aspect_ratio=Fraction(4, 3),
+            )
+    raise ValueError(kind)
+
+
+def render_page(clip: Path, model: Classifier, folder: Path, **options: Any) -> Rendered:
+    """Explain and render, with a label that tries to be markup."""
+    explanation = video_cam.explain(clip, model, **options)
+    first = explanation.maps[0].class_id
+    labels = [*explanation.labels]
+    labels[first] = HOSTILE
+    maps = tuple(
+        replace(series, label=HOSTILE) if series.class_id == first else series
+        for series in explanation.maps
+    )
+    explanation = replace(explanation, labels=tuple(labels), maps=maps)
+    video_cam.render(clip, explanation, folder)
+    return Rendered(clip, explanation, folder)

@@ -1,0 +1,102 @@
+"""What is explained: from a network's outputs to one score per sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from video_cam.errors import UsageError
+from video_cam.layers.outputs import class_scores
+
+Target = int | Sequence[int] | Callable[[Any], Tensor] | None
+
+SIMILAR_CLASSES = 3
+
+
+def target_scores(outputs: Any, target: Target) -> tuple[Tensor, Tensor | None]:
+    """The (N,) scores a target names in the network's outputs, and its class ids.
+
+    A target is None (each sample's best class), a class id, one id per sample, or a function from
+    the outputs to the scores, which has no class ids. Class scores are found as ``class_scores``
+    finds them.
+    """
+    if callable(target):
+        return _function_scores(target, outputs), None
+    outputs = class_scores(outputs)
+    batch, classes = outputs.shape
+    if target is None:
+        class_ids = outputs.detach().argmax(1)
+    else:
+        ids = _class_ids(target, batch)
+        if len(ids) != batch:
+            raise UsageError(f"{len(ids)} class ids for {batch} samples: give one per sample")
+        wrong = [i for i in ids if not 0 <= i < classes]
+        if wrong:
+            raise UsageError(f"class id {wrong[0]} is outside 0 ... {classes - 1}")
+        class_ids = torch.tensor(ids, device=outputs.device)
+    return outputs.gather(1, class_ids[:, None])[:, 0], class_ids
+
+
+def _class_ids(target: Any, batch: int) -> list[int]:
+    if isinstance(target, Tensor | np.ndarray):
+        target = target.tolist()
+    if isinstance(target, Integral):
+        return [int(target)] * batch
+    if isinstance(target, str) or not isinstance(target, Sequence):
+        raise UsageError(
+            f"target {target!r} must be None, a class id, one id per sample, or a function"
+        )
+    wrong = [i for i in target if not isinstance(i, Integral | Tensor)]
+    if wrong:
+        raise UsageError(f"class id {wrong[0]!r} must be a whole number")
+    return [int(i) for i in target]
+
+
+def finer_scores(outputs: Any, class_ids: Tensor | None) -> Tensor:
+    """Finer-CAM's scores (N,): how far the class stands out from those most like it.
+
+    The mean of y_c - y_d over the SIMILAR_CLASSES classes d whose scores are nearest to y_c,
+    weighted by their probabilities (Zhang et al. 2025, eq. 6).
+    """
+    outputs = class_scores(outputs)
+    if class_ids is None:
+        raise UsageError("finercam compares classes: give the target as a class id")
+    if outputs.shape[1] < 2:
+        raise UsageError("finercam compares classes, and this network has one score only")
+    own = outputs.gather(1, class_ids[:, None])  # (N, 1)
+    distances = (outputs - own).detach().abs()
+    # The class itself comes first, also where another ties with it.
+    order = distances.scatter(1, class_ids[:, None], -1.0).argsort(dim=1, stable=True)
+    others = order[:, 1 : 1 + SIMILAR_CLASSES]
+    weights = outputs.softmax(1).gather(1, others)
+    differences = own - outputs.gather(1, others)
+    return (weights * differences).sum(1) / (weights.sum(1) + 1e-9)
+
+
+def _function_scores(target: Callable[[Any], Tensor], outputs: Any) -> Tensor:
+    scores = target(outputs)
+    if isinstance(scores, Tensor) and scores.ndim == 0:
+        scores = scores.unsqueeze(0)  # of one sample
+    samples = _samples(outputs)
+    is_right = isinstance(scores, Tensor) and scores.ndim == 1
+    if not is_right or (samples is not None and len(scores) != samples):
+        made = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        name = getattr(target, "__name__", "target")
+        raise UsageError(
+            f"target {name} made {made} of the network's output, expected (N,) scores, one for "
+            "each sample"
+        )
+    return scores
+
+
+def _samples(outputs: Any) -> int | None:
+    """How many there are, where outputs are class scores."""
+    try:
+        return len(class_scores(outputs))
+    except UsageError:
+        return None

@@ -1,0 +1,372 @@
+"""Settings of the tool as frozen dataclasses; each default value is written once, here.
+
+The command line and the Python functions fill the same classes. PyTorch is not imported, so that
+``--help`` and a wrong argument answer at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from fractions import Fraction
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+from video_cam.errors import UsageError
+from video_cam.utils.names import as_tuple, check_names
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# The names of the choices. The tables of functions behind them import PyTorch, these lists do not;
+# a test holds the lists equal to the tables' keys.
+METHOD_NAMES = (
+    *("gradcam", "gradcam++", "xgradcam", "hirescam", "gradcam-elementwise", "layercam"),
+    *("eigencam", "eigengradcam", "ablationcam", "scorecam", "fullgrad", "finercam"),
+    *("shapleycam", "fem", "cam", "smoothgradcam++"),
+)
+POOLING_NAMES = ("clip", "frame")
+ALIGNMENT_NAMES = ("receptive-field", "probe", "half-pixel", "corners", "nearest")
+PRECISIONS = ("fp32", "bf16")
+SAMPLING_MODES = ("windows", "uniform")
+CLASS_SCOPES = ("video", "window")
+FUSION_NAMES = ("product", "mean", "max")
+# The signed maps of these methods are linear in the score, so the map of the difference of two
+# scores is the difference of their maps.
+LINEAR_METHODS = ("gradcam", "xgradcam", "hirescam", "cam")
+VIDEO_LAYOUTS = ("overlay", "side-by-side", "strip")
+NORMALIZATIONS = ("video", "window", "frame")
+COLORMAP_NAMES = ("inferno", "magma", "plasma", "viridis", "cividis", "turbo", "jet", "hot")
+SCORE_KINDS = ("softmax", "sigmoid", "raw")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+ENGINES = ("local", "ray")
+
+# The longest input that any published video network takes is far below this number of frames.
+MAX_INPUT_FRAMES = 10_000
+
+
+@dataclass(frozen=True)
+class LimitsConfig:
+    """How much a file may ask for before it is refused.
+
+    Attributes:
+        max_pixels: width times height of one picture, in pixels.
+        max_frames: number of frames of one clip.
+    """
+
+    max_pixels: int = 2**27  # 16K by 8K
+    max_frames: int = 500_000  # more than two hours at 60 frames per second
+
+    def __post_init__(self) -> None:
+        _check_positive(self, ("max_pixels", "max_frames"))
+
+
+@dataclass(frozen=True)
+class InputConfig:
+    """The network's input and scores where the caller knows better; None keeps the network's own.
+
+    Attributes:
+        num_frames: frames in one input.
+        frame_rate: frames per second of the input.
+        size: (height, width) of the input in pixels.
+        mean, std: per RGB channel, for values in [0, 1].
+        layout: how the forward takes a clip, one of the layouts of ``--layout-in``.
+        score: how scores are shown, one of SCORE_KINDS.
+    """
+
+    num_frames: int | None = None
+    frame_rate: Fraction | None = None
+    size: tuple[int, int] | None = None
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    layout: str | None = None
+    score: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.score is not None:
+            check_names("score", [self.score], SCORE_KINDS)
+        for name in ("mean", "std"):
+            value = getattr(self, name)
+            if value is not None and len(value) != 3:
+                raise UsageError(f"{name} {value} must be three numbers, for red, green and blue")
+        if self.std is not None and not all(self.std):
+            raise UsageError(f"std {self.std} must not be 0")
+        if self.size is not None and min(self.size) < 1:
+            raise UsageError(f"size {self.size} must be above 0")
+
+
+@dataclass(frozen=True)
+class AttributionConfig:
+    """How maps are computed from one input.
+
+    Attributes:
+        methods: names of CAM methods, of METHOD_NAMES.
+        pooling: gradients are pooled over the whole "clip" or per "frame".
+        align: how the positions of a layer's cells are found, of ALIGNMENT_NAMES.
+        aug_smooth: mean over six versions of the input: flipped left to right or not, times 0.9,
+            1 and 1.1.
+        aug_shift: mean over the input as it is and moved this many frames earlier and later.
+        eigen_smooth: the first principal component of the weighted activations instead of their
+            sum over channels.
+        precision: of PRECISIONS.
+        max_channels: how many channels scorecam runs; None for all, which is exact.
+        batch_size: inputs, or altered inputs and activations, in one forward pass.
+    """
+
+    methods: tuple[str, ...] = ("gradcam",)
+    pooling: str = "clip"
+    align: str = "probe"
+    aug_smooth: bool = False
+    aug_shift: int = 0
+    eigen_smooth: bool = False
+    precision: str = "fp32"
+    max_channels: int | None = None
+    batch_size: int = 4
+
+    def __post_init__(self) -> None:
+        check_names("method", self.methods, METHOD_NAMES)
+        check_names("pooling", [self.pooling], POOLING_NAMES)
+        check_names("align", [self.align], ALIGNMENT_NAMES)
+        check_names("precision", [self.precision], PRECISIONS)
+        if not self.methods:
+            raise UsageError("no method is named: give at least one, or leave methods out")
+        _check_positive(self, ("max_channels", "batch_size"))
+        if self.aug_shift < 0:
+            raise UsageError(f"aug_shift {self.aug_shift} must be 0 or more frames")
+
+
+@dataclass(frozen=True)
+class ExplainConfig(AttributionConfig):
+    """What of a clip is explained; the names are the command's options.
+
+    Attributes:
+        layers: module names, patterns, positions from the back, "where" or "when"; None for the
+            network's own.
+        conv_backcount: convolutions counted from the back; 1 is the last one.
+        class_ids: ids or names; empty for the ``top_k`` best classes of the whole clip.
+        targets: functions from the network's output to (N,) scores; where one is given, only the
+            classes in ``class_ids`` are explained besides.
+        top_k: how many of the best classes are explained.
+        worst: also explain the least probable class.
+        sampling: of SAMPLING_MODES.
+        num_frames, frame_rate: of the network's input; None for the network's own.
+        window_stride: samples from one window's start to the next; None for half a window.
+        start, end: in seconds; None for the clip's own.
+        split_scenes: no window runs across a cut.
+        class_scope: explain the clip's best classes in every window ("video"), or each window's
+            own best ("window").
+        contrast: maps of the class's score minus that of the best other class.
+        fuse: combine all layers into one map, of FUSION_NAMES.
+        guided, smoothgrad: also compute guided backpropagation or SmoothGrad for the keyframes.
+        check: run the perturbation check; None runs it where it takes no longer than the maps.
+        sanity: run the randomization check.
+    """
+
+    layers: tuple[str | int, ...] | None = None
+    conv_backcount: tuple[int, ...] = ()
+    class_ids: tuple[int | str, ...] = ()
+    targets: tuple[Callable[[Any], Tensor], ...] = ()
+    top_k: int = 1
+    worst: bool = False
+    sampling: str = "windows"
+    num_frames: int | None = None
+    frame_rate: Fraction | None = None
+    window_stride: int | None = None
+    start: float | None = None
+    end: float | None = None
+    split_scenes: bool = False
+    class_scope: str = "video"
+    contrast: bool = False
+    fuse: str | None = None
+    guided: bool = False
+    smoothgrad: bool = False
+    check: bool | None = None
+    sanity: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_names("sampling", [self.sampling], SAMPLING_MODES)
+        check_names("class_scope", [self.class_scope], CLASS_SCOPES)
+        if self.fuse is not None:
+            check_names("fuse", [self.fuse], FUSION_NAMES)
+        self._check_combinations()
+        self._check_times()
+        if self.layers == ():
+            raise UsageError("no layer is named: give at least one, or leave layers out")
+        for target in self.targets:
+            if not callable(target):
+                raise UsageError(f"target {target!r} must be a function of the network's output")
+        _check_positive(self, ("top_k", "num_frames", "frame_rate", "window_stride"))
+        if self.num_frames is not None and self.num_frames > MAX_INPUT_FRAMES:
+            raise UsageError(f"num_frames {self.num_frames} must be at most {MAX_INPUT_FRAMES}")
+
+    def _check_combinations(self) -> None:
+        if self.class_scope == "window" and self.class_ids:
+            raise UsageError(
+                "class_scope window explains each window's own best class: leave class_ids out"
+            )
+        foreign = [method for method in self.methods if method not in LINEAR_METHODS]
+        if self.contrast and (foreign or self.eigen_smooth):
+            raise UsageError(
+                f"contrast takes maps that are linear in the score ({', '.join(LINEAR_METHODS)}), "
+                f"not {foreign[0] if foreign else 'those of eigen_smooth'}; finercam contrasts "
+                "by itself"
+            )
+
+    def _check_times(self) -> None:
+        for name in ("start", "end"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise UsageError(f"{name} {value} must be a finite number of seconds")
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise UsageError(f"end {self.end} s must be later than start {self.start} s")
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything that changes the result, in JSON's types; the batch size does not."""
+        names = [one.name for one in fields(self) if one.name != "batch_size"]
+        return {name: _plain(getattr(self, name)) for name in names}
+
+    def attribution(self) -> AttributionConfig:
+        """The part that says how maps are computed from one input."""
+        return AttributionConfig(
+            **{one.name: getattr(self, one.name) for one in fields(AttributionConfig)}
+        )
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """How results are drawn; the names are the command's options.
+
+    Attributes:
+        layout: of VIDEO_LAYOUTS.
+        colormap: of COLORMAP_NAMES.
+        alpha: opacity of full heat, in [0, 1].
+        normalize: what full heat is: the largest value in the video, the window or the frame.
+        max_keyframes: at most this many keyframes are saved.
+        figure: also write figure.pdf and figure.png.
+    """
+
+    layout: str = "overlay"
+    colormap: str = "inferno"
+    alpha: float = 0.7
+    normalize: str = "video"
+    max_keyframes: int = 240
+    figure: bool = False
+
+    def __post_init__(self) -> None:
+        check_names("layout", [self.layout], VIDEO_LAYOUTS)
+        check_names("colormap", [self.colormap], COLORMAP_NAMES)
+        check_names("normalize", [self.normalize], NORMALIZATIONS)
+        if not 0 <= self.alpha <= 1:
+            raise UsageError(f"alpha {self.alpha} must lie between 0 and 1")
+        if self.max_keyframes < 1:
+            raise UsageError(f"max_keyframes {self.max_keyframes} must be 1 or more")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network, and on which device.
+
+    Attributes:
+        name: as ``--model`` takes it; None for the default network.
+        weights: an entry's name, a file, "none" for random ones; None for the pretrained ones.
+        labels: path of a label file.
+        trust_checkpoint: files that can run code may be loaded.
+        device: such as "cpu", "cuda:1"; None for the CPU, or CUDA with ``use_cuda``.
+        use_cuda: CUDA where it is available.
+        input: what the caller says about the network's input.
+    """
+
+    name: str | None = None
+    weights: str | None = None
+    labels: str | None = None
+    trust_checkpoint: bool = False
+    device: str | None = None
+    use_cuda: bool = False
+    input: InputConfig = field(default_factory=InputConfig)
+
+
+@dataclass(frozen=True)
+class RayConfig:
+    """How clips are spread over a Ray cluster.
+
+    Attributes:
+        address: of the cluster: auto, HOST:6379 or ray://HOST:10001; None for this machine alone.
+        actor_cpus: cores an actor takes where it has no GPU.
+        spread: the windows of one clip at a time on all actors.
+        log_to_driver: show the actors' output.
+    """
+
+    address: str | None = None
+    actor_cpus: int = 4
+    spread: bool = False
+    log_to_driver: bool = False
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that a run over clips needs to know; pickled to workers and actors.
+
+    Attributes:
+        output_dir: a folder, or an address that fsspec knows.
+        overwrite: finished results are made again.
+        time_limit: seconds for one clip; None for no limit while there is progress.
+        engine: of ENGINES.
+    """
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    explain: ExplainConfig = field(default_factory=ExplainConfig)
+    render: RenderConfig = field(default_factory=RenderConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    output_dir: str = "outputs"
+    overwrite: bool = False
+    time_limit: float | None = None
+    engine: str = "local"
+    ray: RayConfig = field(default_factory=RayConfig)
+
+
+def make_explain_config(values: dict[str, Any]) -> ExplainConfig:
+    """An ExplainConfig from keyword arguments as people write them.
+
+    Args:
+        values: fields by name. One method, layer, class or target may stand for a list of one; a
+            frame rate may be any number.
+
+    Raises:
+        UsageError: for an unknown name or a wrong value.
+    """
+    check_names("option", list(values), ExplainConfig.__dataclass_fields__)
+    frozen = dict(values)
+    for name in ("methods", "layers", "class_ids", "conv_backcount", "targets"):
+        if frozen.get(name) is not None:
+            frozen[name] = tuple(map(_python_number, as_tuple(frozen[name])))
+    if isinstance(frozen.get("frame_rate"), int | float):
+        # Finer than a thousandth of a frame in a hundred seconds is a rounding error of float.
+        frozen["frame_rate"] = Fraction(frozen["frame_rate"]).limit_denominator(100_000)
+    return ExplainConfig(**frozen)
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """The name of a function in captions and files."""
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _check_positive(config: Any, names: Sequence[str]) -> None:
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value <= 0:
+            raise UsageError(f"{name} {value} must be above 0")
+
+
+def _python_number(value: Any) -> Any:
+    """NumPy's integers are not JSON's."""
+    return int(value) if isinstance(value, Integral) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return function_name(value) if callable(value) else value

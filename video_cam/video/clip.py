@@ -1,0 +1,93 @@
+"""A clip, opened once: what it is, when its frames are shown, and the frames themselves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from video_cam.config import LimitsConfig
+from video_cam.errors import UsageError
+from video_cam.video.container import PathLike
+from video_cam.video.reader import FrameReader
+from video_cam.video.scan import ClipInfo, decoded_timeline, probe
+from video_cam.video.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video, GIF, still image or folder of numbered images whose header and stamps were read.
+
+        clip = Clip.open("v.mp4")
+        with clip.frames(100, 200) as frames:
+            for frame in frames:
+                frame.rgb()
+
+    A Clip holds no open file and can be pickled; every call of ``frames`` opens the file anew.
+
+    Attributes:
+        info: sizes in upright pixels, frame rate, sound, whether it is a still.
+        timeline: time stamps of all frames, in presentation order.
+        limits: how much the file may ask for.
+        can_seek: False where the decoder gives other frames than the packets promise, so that
+            frames can only be counted from the beginning.
+    """
+
+    info: ClipInfo
+    timeline: Timeline
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    can_seek: bool = True
+
+    @classmethod
+    def open(cls, path: PathLike, limits: LimitsConfig | None = None) -> Clip:
+        """Read what the clip is; hardly decodes anything.
+
+        Args:
+            path: a file, or a folder of numbered images.
+            limits: None for the default ones.
+
+        Raises:
+            ClipError: for a path that is no clip, or one beyond the limits.
+        """
+        limits = limits or LimitsConfig()
+        info, timeline = probe(path)
+        return cls(info, timeline, limits)
+
+    @property
+    def path(self) -> str:
+        """Where the clip is, as it was given."""
+        return self.info.path
+
+    def frames(self, start_index: int = 0, stop_index: int | None = None) -> FrameReader:
+        """A reader of the frames [start_index, stop_index), which seeks where it can."""
+        known = self.timeline if self.can_seek else None
+        return FrameReader(self.path, start_index, stop_index, known)
+
+    def frames_at(self, frame_indices: Sequence[int]) -> dict[int, np.ndarray]:
+        """The pixels of single frames from one reading, which seeks to the first of them.
+
+        Args:
+            frame_indices: source frame indices, in rising order.
+
+        Returns:
+            Frame index -> uint8 (H, W, 3) RGB.
+
+        Raises:
+            UsageError: where the clip has no such frame.
+        """
+        wanted = set(frame_indices)
+        with self.frames(min(wanted), max(wanted) + 1) as reader:
+            pictures = {frame.index: frame.rgb() for frame in reader if frame.index in wanted}
+        if missing := wanted - set(pictures):
+            raise UsageError(f"{os.fspath(self.path)!r} has no frame {min(missing)}")
+        return pictures
+
+    def decoded(self) -> Clip:
+        """The same clip with the time stamps of the frames that really decode.
+
+        Damaged and unusual files hold other frames than their packets promise. All frames are
+        decoded once, without converting their pixels.
+        """
+        return replace(self, timeline=decoded_timeline(self.path), can_seek=False)
