@@ -29,7 +29,7 @@ from video_cam.video.clip import Clip
 def test_parts_hold_whole_batches(windows, parts, batch_size, sizes) -> None:
     found = split_windows(range(windows), parts, batch_size)
     assert [len(part) for part in found] == sizes
-    assert sum(found, []) == list(range(windows))
+    assert [window for part in found for window in part] == list(range(windows))
 
 
 @pytest.mark.parametrize(
