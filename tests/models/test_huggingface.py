@@ -11,7 +11,7 @@ import torch
 
 from tests.support.random_networks import fill, hottest_cell
 from video_cam import Classifier, UsageError, compute_cams, load_model
-from video_cam.layers.reachability import leading_to_scores
+from video_cam.layers.reachability import layers_affecting_scores
 
 transformers = pytest.importorskip("transformers")
 
@@ -92,7 +92,7 @@ def test_from_a_folder(saved) -> None:
     assert size[0] == (values.get("num_frames") or values["frames_per_clip"])
     fold = model.layers(size).folds[layer]
     assert fold.grid == grid and "tokens folded as 3x4x4" in str(fold) and "guess" not in str(fold)
-    assert leading_to_scores(model.module, size, [layer], {layer: fold}) == [layer]
+    assert layers_affecting_scores(model.module, size, [layer], {layer: fold}) == [layer]
     _assert_places(model, layer, grid, size)
 
 

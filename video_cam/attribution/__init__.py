@@ -1,4 +1,4 @@
-"""Tensors to class activation maps and input gradients, for any ``nn.Module``.
+"""From tensors to class activation maps and input gradients, for any ``nn.Module``.
 
-Knows no clips and no files. May import: video_cam.layers and what is below it.
+Works on tensors only: no clips, no files. May import: video_cam.layers and what is below it.
 """

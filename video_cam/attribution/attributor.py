@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from video_cam.attribution.augmentation import altered, restored, versions
+from video_cam.attribution.augmentation import augment, augmentations, undo
 from video_cam.attribution.method_inputs import AFTER_THE_PASS, FROM_THE_GRAPH, TargetPass
 from video_cam.attribution.methods import (
     METHODS,
@@ -27,7 +27,7 @@ from video_cam.attribution.targets import Target, target_scores
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError
 from video_cam.layers.alignment import CellCentres, cell_centres, gather_onto
-from video_cam.layers.axes import Unpacks, detached, input_size, run, unpacked
+from video_cam.layers.axes import Unpacks, detached, input_size, run_network, unpacked
 from video_cam.layers.hooks import Captured, capture, retried_with_copies
 from video_cam.layers.receptive_field import ReceptiveFields
 from video_cam.utils.nested import tensors_in
@@ -39,14 +39,14 @@ Targets = Sequence[Target] | Callable[[Any], Sequence[Target]]
 
 @dataclass(frozen=True)
 class AttributionResult:
-    """What one input gave.
+    """The scores and maps of one input.
 
     Attributes:
         outputs: the network's outputs, detached.
-        targets: the targets; a target None has become the class ids that were best.
-        scores: for each target float32 (N,), what the target puts out.
+        targets: the targets, with the best class ids in place of None.
+        scores: for each target float32 (N,), the target's scores.
         class_ids: for each target int64 (N,), or None for a function.
-        maps: (number of the target, layer, method) -> signed float32 (N, T', H', W').
+        maps: (index of the target, layer, method) -> signed float32 (N, T', H', W').
     """
 
     outputs: Any
@@ -84,7 +84,7 @@ class Attributor:
             config: methods and how maps are computed.
             unpack: brings a layer's output to (N, K, T', H', W'); one for all, or by layer.
             fields: receptive fields of each layer, from ``find_receptive_fields``.
-            progress: is told how many altered inputs have been scored.
+            progress: reports the number of channels scored by ablationcam and scorecam.
         """
         self.model = model
         self.layers = tuple(layers)
@@ -99,20 +99,23 @@ class Attributor:
 
         Args:
             x: what the network's forward takes: a tensor, or a tuple, list or dict of them.
-            targets: see ``targets.Target``; a function gets the outputs and returns them.
-            batch_size: altered inputs or activations in one pass; None for the config's.
+            targets: see ``targets.target_scores``; or a function from the outputs to the targets.
+            batch_size: masked inputs or ablated activations in one pass; None for the config's.
+
+        Raises:
+            UsageError: for targets that the outputs do not have, and for layers without a map.
         """
         config = replace(self.config, batch_size=batch_size or self.config.batch_size)
-        own, *others = versions(config.aug_smooth, config.aug_shift)
-        result = self._attribute(altered(x, own), targets, config)
+        unchanged, *others = augmentations(config.aug_smooth, config.aug_shift)
+        result = self._attribute(augment(x, unchanged), targets, config)
         if not others:
             return result
         sums = dict(result.maps)
-        for version in others:
-            again = self._attribute(altered(x, version), result.targets, config)
-            for (number, layer, method), values in again.maps.items():
+        for augmentation in others:
+            again = self._attribute(augment(x, augmentation), result.targets, config)
+            for (index, layer, method), values in again.maps.items():
                 centres = self.centres(layer, values.shape[1:], input_size(x))
-                sums[number, layer, method] += restored(values, version, centres)
+                sums[index, layer, method] += undo(values, augmentation, centres)
         return replace(result, maps={key: total / (1 + len(others)) for key, total in sums.items()})
 
     def centres(self, layer: str, grid: Sequence[int], size: Sequence[int]) -> CellCentres:
@@ -120,7 +123,7 @@ class Attributor:
         return cell_centres(grid, size, self._fields[layer], self.config.align)
 
     def _attribute(self, x: Any, targets: Targets, config: AttributionConfig) -> AttributionResult:
-        """The maps of one version of the input."""
+        """The scores and maps of one augmented input."""
         choose = targets if callable(targets) else lambda outputs: targets
         with capture(self.model, self.layers) as captured:
             passes = retried_with_copies(partial(self._passes, x, captured, choose, config))
@@ -133,8 +136,8 @@ class Attributor:
             tuple(one.scores.detach().float() for one in passes.targets),
             tuple(one.class_ids for one in passes.targets),
             {
-                (number, layer, method): values
-                for number, one in enumerate(passes.targets)
+                (index, layer, method): values
+                for index, one in enumerate(passes.targets)
                 for (layer, method), values in self._maps(one).items()
             },
         )
@@ -172,22 +175,22 @@ class Attributor:
         self, x: Any, captured: Captured, config: AttributionConfig
     ) -> tuple[Any, Recording]:
         captured.clear()
-        # What ablation runs again from is recorded in the pass that is made anyway.
-        recorded = captured.layers if "ablation" in self._needs else ()
+        # Ablation replays this pass, so it is recorded here.
+        recorded_layers = captured.layers if "ablation" in self._needs else ()
         x = detached(x)
         with ExitStack() as stack:
             stack.enter_context(_precision(self.model, x, config.precision))
             if "hessian_product" in self._needs:
                 # The fused kernels of attention have no second derivative.
                 stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-            kept = stack.enter_context(recording(self.model, x, recorded))
-            outputs = run(self.model, x)
+            recorded = stack.enter_context(recording(self.model, x, recorded_layers))
+            outputs = run_network(self.model, x)
         missing = [name for name in captured.layers if name not in captured.activations]
         if missing:
             raise UsageError(
                 f"layer {missing[0]!r} did not run in the forward pass: choose another"
             )
-        return outputs, kept
+        return outputs, recorded
 
     def _maps(self, one: TargetPass) -> dict[tuple[str, str], Tensor]:
         """(layer, method) -> signed float32 (N, T', H', W') of one target."""
@@ -205,7 +208,7 @@ class Attributor:
             for method in self.config.methods:
                 needed = [at_least_float32(one.need(name)[layer]) for name in METHODS[method].needs]
                 values = signed_map(method, A, needed, axes, self.config.eigen_smooth)
-                if values.shape[1:] != A.shape[2:]:  # on the input's grid, not on the layer's
+                if values.shape[1:] != A.shape[2:]:  # a map on the input's grid
                     size = input_size(one.x)
                     values = gather_onto(values, self.centres(layer, A.shape[2:], size), size)
                 maps[layer, method] = values.float()
@@ -214,6 +217,8 @@ class Attributor:
 
 @dataclass(frozen=True)
 class _ForwardPass:
+    """The outputs of one forward pass, and its targets."""
+
     outputs: Any
     targets: tuple[TargetPass, ...]
 

@@ -1,7 +1,7 @@
-"""Test-time augmentation: the same map from altered inputs, brought back and averaged.
+"""Test-time augmentation: maps of augmented inputs, brought back to the input and averaged.
 
 An input may be flipped left to right (never upside down), scaled in its normalised values, and
-moved in time. Its map is turned back before the mean is taken.
+moved in time. The flip and the move of its map are undone before the mean is taken.
 """
 
 from __future__ import annotations
@@ -20,70 +20,86 @@ from video_cam.utils.nested import map_tensors, tensors_in
 
 
 @dataclass(frozen=True)
-class Version:
-    """One altered input. factor: of the normalised values. shift: frames by which it is later."""
+class Augmentation:
+    """One way to change an input.
+
+    Attributes:
+        flip: left to right.
+        factor: of the normalised values.
+        shift: frames by which the content is later.
+    """
 
     flip: bool = False
     factor: float = 1.0
     shift: int = 0
 
 
-def versions(smooth: bool, shift: int) -> list[Version]:
-    """All versions of an input, itself first.
+def augmentations(smooth: bool, shift: int) -> list[Augmentation]:
+    """The augmentations of an input; the first one leaves it as it is.
 
-    smooth: flipped or not, times 0.9, 1 and 1.1, six of them. shift: each of these also ``shift``
-    frames earlier and later, 0 for none.
+    Args:
+        smooth: six of them: flipped or not, times 0.9, 1 and 1.1.
+        shift: each of them also this many frames earlier and later; 0 for none.
     """
     flips, factors = ((False, True), (1.0, 0.9, 1.1)) if smooth else ((False,), (1.0,))
     shifts = (0, -shift, shift) if shift else (0,)
-    return [Version(f, factor, s) for s in shifts for f in flips for factor in factors]
+    return [Augmentation(f, factor, s) for s in shifts for f in flips for factor in factors]
 
 
-def altered(x: Any, version: Version) -> Any:
-    """The input, a tensor or a list of them, as ``version`` has it; the caller's is left alone.
+def augment(x: Any, augmentation: Augmentation) -> Any:
+    """The augmented input, in new containers; ``x`` is not changed.
 
-    A frame moved in from beyond either end is the first or last one again. Of several inputs the
-    longest moves by ``shift`` frames, and the others by as much time.
-    Raises UsageError for a shift of an input without a time axis.
+    Frames moved in from beyond either end repeat the first or last one. Of several inputs the one
+    with the most frames moves by ``shift`` frames, the others by the same time. Tensors without
+    pixels, such as a mask or numbers beside the frames, stay as they are.
+
+    Args:
+        x: a tensor (N, C, T, H, W), (N, T, 3, H, W) or (N, C, H, W), or several in a container.
+        augmentation: how to change it.
+
+    Raises:
+        UsageError: for a shift of an input without a time axis.
     """
-    longest = max(_lengths(x), default=0)
-    if version.shift and not longest:
+    most_frames = max(_frame_counts(x), default=0)
+    if augmentation.shift and not most_frames:
         raise UsageError(
-            f"aug_shift={abs(version.shift)} moves a clip in time: give an input (N, C, T, H, W), "
-            "or aug_shift=0"
+            f"aug_shift={abs(augmentation.shift)} moves a clip in time: give an input "
+            "(N, C, T, H, W), or aug_shift=0"
         )
-    return _altered(x, version, longest)
+
+    def augmented(x: Tensor) -> Tensor:
+        if not x.is_floating_point() or x.ndim < 4:
+            return x
+        if augmentation.flip:
+            x = x.flip(-1)
+        if augmentation.shift:
+            axis = time_axis(x)
+            shift = round(augmentation.shift * x.shape[axis] / most_frames)
+            frames = torch.arange(x.shape[axis], device=x.device) - shift
+            x = x.index_select(axis, frames.clamp(0, x.shape[axis] - 1))
+        return x * augmentation.factor if augmentation.factor != 1 else x
+
+    return map_tensors(augmented, x)
 
 
-def restored(values: Tensor, version: Version, centres: CellCentres) -> Tensor:
-    """A map (N, T', H', W') of an altered input, as a map of the input itself.
+def undo(values: Tensor, augmentation: Augmentation, centres: CellCentres) -> Tensor:
+    """A map of an augmented input, brought back to the input itself.
 
-    What an input moved by s frames shows at position c + s belongs to position c; between cells
-    the map is linear. A flip turns about the middle of the grid.
+    With a shift of s frames, the value at position c + s belongs to position c; between cells the
+    map is linear. A flip is undone about the middle of the grid.
+
+    Args:
+        values: (N, T', H', W').
+        augmentation: of the map's input.
+        centres: of the map's cells.
     """
-    if version.flip:
+    if augmentation.flip:
         values = values.flip(-1)
-    if version.shift:
-        matrix = torch.from_numpy(interpolation_matrix(centres.t, centres.t + version.shift))
+    if augmentation.shift:
+        matrix = torch.from_numpy(interpolation_matrix(centres.t, centres.t + augmentation.shift))
         values = torch.einsum("nthw,st->nshw", values, matrix.to(values))
     return values
 
 
-def _lengths(x: Any) -> Iterator[int]:
+def _frame_counts(x: Any) -> Iterator[int]:
     return (tensor.shape[time_axis(tensor)] for tensor in tensors_in(x) if tensor.ndim == 5)
-
-
-def _altered(x: Any, version: Version, longest: int) -> Any:
-    def altered(x: Tensor) -> Tensor:
-        if not x.is_floating_point() or x.ndim < 4:  # a mask or numbers beside the frames
-            return x
-        if version.flip:
-            x = x.flip(-1)
-        if version.shift:
-            axis = time_axis(x)
-            shift = round(version.shift * x.shape[axis] / longest)
-            frames = torch.arange(x.shape[axis], device=x.device) - shift
-            x = x.index_select(axis, frames.clamp(0, x.shape[axis] - 1))
-        return x * version.factor if version.factor != 1 else x
-
-    return map_tensors(altered, x)

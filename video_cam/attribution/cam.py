@@ -1,7 +1,8 @@
-"""Maps of any ``nn.Module`` on tensors: ``compute_cams``, and what is done with its maps."""
+"""Maps of any ``nn.Module`` on tensors: ``compute_cams``, ``upsample`` and ``normalize``."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -12,14 +13,16 @@ from torch import Tensor, nn
 from video_cam.attribution.attributor import Attributor
 from video_cam.attribution.targets import Target
 from video_cam.config import AttributionConfig
-from video_cam.errors import UsageError
-from video_cam.layers.alignment import CellCentres, interpolate
+from video_cam.errors import UsageError, first_line
+from video_cam.layers.alignment import CellCentres, interpolate, needs_measuring
 from video_cam.layers.axes import Unpack, Unpacks, input_size, to_grid
 from video_cam.layers.cell_positions import find_receptive_fields
 from video_cam.layers.hooks import unwrapped
 from video_cam.layers.layout import folds
+from video_cam.layers.receptive_field import ReceptiveFields
 from video_cam.layers.selection import match_layers
 from video_cam.layers.trace import trace
+from video_cam.utils.memory import is_out_of_memory
 from video_cam.utils.names import as_tuple, check_names
 from video_cam.utils.nested import map_tensors
 from video_cam.utils.progress import Progress, silent
@@ -31,8 +34,10 @@ class ActivationMap:
 
     Attributes:
         values: float32 (N, T', H', W'), signed.
-        scores: float32 (N,), what the target puts out.
+        scores: float32 (N,), the target's scores.
         class_ids: int64 (N,), or None where the target is a function.
+        layer: module name.
+        method: of ``config.METHOD_NAMES``.
         centres: positions of the cells in input frames and pixels.
         input_size: (T, H, W).
     """
@@ -59,24 +64,26 @@ def compute_cams(
 ) -> list[ActivationMap]:
     """Maps for every target, layer and method from one forward pass.
 
-    The network is left exactly as it was. One wrapped for several devices or by ``torch.compile``
-    is taken out of its wrapper and runs uncompiled. With the default alignment a network of clips
-    is run a few times more, once per network, layer and input size, to measure where its cells
-    look; ``align="receptive-field"`` runs nothing.
+    The network is left exactly as it was. A network wrapped for several devices or by
+    ``torch.compile`` runs without its wrapper and uncompiled. With the default alignment, a network
+    that takes clips runs a few more times to measure where its cells look, once per network, layers
+    and input size; ``align="receptive-field"`` needs no such runs. Where the network does not run
+    on a single clip the measurement is left out, with a warning.
 
     Args:
         model: any network.
-        x: what its forward takes: a tensor, or a tuple, list or dict of them (a dict of the
-            forward's parameters is given by name).
+        x: what its forward takes: a tensor, or a tuple, list or dict of them. A dict whose keys
+            are the forward's parameters is passed by keyword.
         layers: module names, patterns such as ``layer?``, or positions from the back.
         methods: of ``config.METHOD_NAMES``.
         targets: one backward pass each. None is each sample's best class; else a class id, one id
             per sample, or a function from the network's outputs to (N,) scores. Outputs may be
             scores of clips (N, classes) or of frames (N, T, classes), alone or in a tuple, dict or
             dataclass with logits.
-        unpack: brings a layer's output to (N, K, T', H', W'), or a dict of one for each layer; by
-            default the layout is found from the shapes of one run on one sample.
-        progress: is told how many altered inputs have been scored; see ``utils.progress``.
+        unpack: a function that brings a layer's output to (N, K, T', H', W'), or a dict with one
+            for each layer; by default the layout is found from the output shapes of one sample.
+        progress: reports the number of channels scored by ablationcam and scorecam; see
+            ``utils.progress``.
         options: the other fields of ``config.AttributionConfig``.
 
     Returns:
@@ -100,22 +107,26 @@ def compute_cams(
         names, unpack = find_layers(model, x, names)
     config = AttributionConfig(as_tuple(methods), **options)
     size = input_size(x)
-    receptive_fields = find_receptive_fields(model, x, names, unpack, config.align)
     attributor = Attributor(
-        model, names, config, unpack=unpack, fields=receptive_fields, progress=progress
+        model,
+        names,
+        config,
+        unpack=unpack,
+        fields=_receptive_fields(model, x, names, unpack, config.align),
+        progress=progress,
     )
     result = attributor(x, targets)
     return [
         ActivationMap(
-            values := result.maps[number, layer, method],
-            result.scores[number],
-            result.class_ids[number],
+            values := result.maps[index, layer, method],
+            result.scores[index],
+            result.class_ids[index],
             layer,
             method,
             attributor.centres(layer, values.shape[1:], size),
             size,
         )
-        for number in range(len(result.targets))
+        for index in range(len(result.targets))
         for layer in names
         for method in config.methods
     ]
@@ -124,27 +135,67 @@ def compute_cams(
 def find_layers(
     model: nn.Module, x: Any, layers: Sequence[str | int]
 ) -> tuple[tuple[str, ...], dict[str, Unpack]]:
-    """Module names for names, patterns and positions, and how each one's output is unpacked."""
+    """Module names for names, patterns and positions, and how each layer's output is unpacked.
+
+    Args:
+        x: as in ``compute_cams``.
+        layers: as in ``compute_cams``.
+
+    Raises:
+        UsageError: for what matches no module.
+    """
     sample = map_tensors(lambda tensor: tensor[:1], x)
     try:
-        seen = trace(model, sample).seen
-    except UsageError:  # what is wrong with the input, the run that follows says better
+        modules = trace(model, sample).modules
+    except UsageError:  # the forward pass on the input itself gives a better message
         return tuple(map(str, layers)), dict.fromkeys(map(str, layers), to_grid)
-    found = folds(seen.values(), input_size(sample))
+    found = folds(modules.values(), input_size(sample))
     known = [name for name, _ in model.named_modules()]
     names = match_layers(layers, found, known)
     return names, {name: found.get(name, to_grid) for name in names}
 
 
+def _receptive_fields(
+    model: nn.Module, x: Any, layers: Sequence[str], unpack: Unpacks, align: str
+) -> dict[str, ReceptiveFields]:
+    """The layers' fields; those by arithmetic where the network does not run on a single clip."""
+    try:
+        return find_receptive_fields(model, x, layers, unpack, align)
+    except Exception as error:
+        # A forward or an ``unpack`` made for one batch size. What fails on any input fails again
+        # in the pass on the caller's own, which is not caught.
+        if is_out_of_memory(error) or not needs_measuring(align):
+            raise
+        warnings.warn(
+            f"the alignment is not measured, because the network does not run on a single clip "
+            f"({type(error).__name__}: {first_line(error)}): cell centres are those of "
+            'align="receptive-field"',
+            stacklevel=3,
+        )
+    return find_receptive_fields(model, x, layers, unpack, "receptive-field")
+
+
 def upsample(cam: ActivationMap, size: Sequence[int]) -> Tensor:
-    """The map on a (T, H, W) grid over the network's input: float32 (N, T, H, W), still signed."""
+    """The map on another grid over the network's input, still signed.
+
+    Args:
+        cam: a map of ``compute_cams``.
+        size: (T, H, W); ``cam.input_size`` for one value for each pixel of the input.
+
+    Returns:
+        float32 (N, T, H, W).
+    """
     return interpolate(cam.values, cam.centres, cam.input_size, size)
 
 
 def normalize(volume: Tensor) -> Tensor:
-    """ReLU, then divide by each sample's maximum: [0, 1]; a map without positive cells stays zero.
+    """ReLU, then division by each sample's maximum.
 
-    ``volume`` is (N, ...); the maximum is over everything but the first axis.
+    Args:
+        volume: signed (N, ...); the maximum is over all axes but the first.
+
+    Returns:
+        The same shape, in [0, 1]; zeros for a sample without positive values.
     """
     positive = volume.clamp(min=0)
     peak = positive.flatten(1).amax(1).reshape(-1, *[1] * (volume.ndim - 1))

@@ -1,4 +1,7 @@
-"""FullGrad: the input's and every bias' share of a score (Srinivas and Fleuret 2019)."""
+"""FullGrad: the contributions of the input and of every bias to a score.
+
+Srinivas and Fleuret 2019, "Full-Gradient Representation for Neural Network Visualization".
+"""
 
 from __future__ import annotations
 
@@ -21,25 +24,46 @@ Affine = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *BatchNorm)
 
 
 def full_gradient(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
-    """FullGrad's map (N, 1, T, H, W) on the input's grid, not negative (eq. 8).
+    """FullGrad's map (eq. 8).
 
-    The sum over the input and all channels of all layers with a bias of psi(share), psi being the
-    absolute value, scaled to [0, 1] over the grid and upsampled. Biases without a grid (of linear
-    layers) have no place and are left out, as in the paper. Raises UsageError for several inputs.
+    The sum of psi(f) over the channels f of all gradient components; psi is the absolute value,
+    scaled to [0, 1] over the grid and upsampled. Components without a grid, such as those of linear
+    layers, are left out, as in the paper.
+
+    Args:
+        x: (N, C, T, H, W), (N, T, 3, H, W) or (N, C, H, W).
+        target: as in ``target_scores``.
+
+    Returns:
+        (N, 1, T, H, W) on the input's grid, not negative.
+
+    Raises:
+        UsageError: for networks with several inputs, and for exported ones.
     """
     size = input_size(x)
-    own, *biases = shares(model, x, target)
-    if own.ndim == 5:
-        own = own.movedim(time_axis(x), 2)
-    parts = [part for part in (own, *biases) if part.ndim > 3]
-    return torch.stack([_psi(_with_time(part, len(x)), size) for part in parts]).sum(0)
+    of_input, *of_biases = gradient_components(model, x, target)
+    if of_input.ndim == 5:
+        of_input = of_input.movedim(time_axis(x), 2)
+    components = [component for component in (of_input, *of_biases) if component.ndim > 3]
+    return torch.stack([_psi(_with_time(one, len(x)), size) for one in components]).sum(0)
 
 
-def shares(model: nn.Module, x: Tensor, target: Target = None) -> list[Tensor]:
-    """Signed shares of the score: x * gradient, then bias * gradient of every layer with a bias.
+def gradient_components(model: nn.Module, x: Tensor, target: Target = None) -> list[Tensor]:
+    """The components of the full gradient, signed.
 
-    Each has its layer's shape (N, K, ...). For networks of linear, ReLU, max and average layers
-    they sum to the score exactly (proposition 1).
+    For networks of linear, ReLU, max and average layers they sum to the score exactly
+    (proposition 1).
+
+    Args:
+        x: the input tensor (N, ...).
+        target: as in ``target_scores``.
+
+    Returns:
+        x times its gradient, then for every layer with a bias the bias times the gradient of the
+        layer's output, each in its layer's shape (N, K, ...).
+
+    Raises:
+        UsageError: as ``full_gradient``.
     """
     if not isinstance(x, Tensor):
         raise UsageError("fullgrad takes networks with one input tensor")
@@ -58,14 +82,14 @@ def shares(model: nn.Module, x: Tensor, target: Target = None) -> list[Tensor]:
     for (module, _), raw in zip(outputs, gradients[1:], strict=True):
         if raw is not None:
             gradient = at_least_float32(raw)
-            if isinstance(module, nn.Linear):  # on tokens or frames: (N, ..., K)
+            if isinstance(module, nn.Linear):  # (N, ..., K), of tokens or frames
                 gradient = gradient.flatten(1, -2).sum(1) if gradient.ndim > 2 else gradient
             found.append(_along_channels(implicit_bias(module), gradient) * gradient)
     return found
 
 
 def implicit_bias(module: Any) -> Tensor:
-    """What a layer adds whatever its input, (K,): its bias; of batch norm, beta - gain mean."""
+    """The constant (K,) that a layer adds: its bias, or beta - gain * mean of batch norm."""
     if not isinstance(module, BatchNorm):
         return module.bias.detach()
     assert module.running_var is not None and module.running_mean is not None
@@ -76,16 +100,16 @@ def implicit_bias(module: Any) -> Tensor:
     return (beta - gain * module.running_mean).detach()
 
 
-def _with_time(part: Tensor, samples: int) -> Tensor:
-    """(N, K, H, W) as one frame, (N x T, K, H, W) of frames that were samples as T of them."""
-    if part.ndim == 5:
-        return part
-    return part.unflatten(0, (samples, -1)).transpose(1, 2)
+def _with_time(component: Tensor, samples: int) -> Tensor:
+    """(N, K, T, H, W) of (N x T, K, H, W), with T = 1 for images."""
+    if component.ndim == 5:
+        return component
+    return component.unflatten(0, (samples, -1)).transpose(1, 2)
 
 
 @contextmanager
 def _recorded_outputs(model: nn.Module) -> Iterator[list[tuple[nn.Module, Tensor]]]:
-    """The layers with a bias, as they run, and what they put out."""
+    """The layers with a bias, in the order in which they run, with their outputs."""
     outputs: list[tuple[nn.Module, Tensor]] = []
 
     def record(_name: str, module: nn.Module, output: Tensor) -> Tensor:
@@ -106,14 +130,15 @@ def _has_bias(module: nn.Module) -> bool:
 
 
 def _along_channels(bias: Tensor, output: Tensor) -> Tensor:
-    """A bias (K,) against its layer's output; a linear layer's channels are the last axis."""
+    """A bias (K,) in a shape that broadcasts against (N, K, ...)."""
     return bias.reshape(1, -1, *[1] * (output.ndim - 2))
 
 
-def _psi(share: Tensor, size: tuple[int, int, int]) -> Tensor:
-    magnitude = share.abs()
+def _psi(component: Tensor, size: tuple[int, int, int]) -> Tensor:
+    """Channels scaled to [0, 1], upsampled and summed: (N, 1, T, H, W)."""
+    magnitude = component.abs()
     low = magnitude.amin((2, 3, 4), keepdim=True)
     spread = magnitude.amax((2, 3, 4), keepdim=True) - low
-    # A constant channel says nothing about places.
+    # A constant channel has no information about places.
     scaled = torch.where(spread > 0, (magnitude - low) / spread, torch.zeros_like(magnitude))
     return interpolate(scaled.sum(1, keepdim=True), size=size, mode="trilinear")

@@ -5,50 +5,51 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from numbers import Integral
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from video_cam.attribution.guided_gradient import guided_gradient
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.errors import UsageError
 from video_cam.layers.hooks import frozen_evaluation, retried_with_copies
 
-# Activations with negative outputs or smooth bends have no gate (x > 0) to be guided by.
-_NOT_RECTIFIERS = {
-    "_prelu_kernel_backward": "PReLU",
-    "elu_backward": "ELU, SELU or CELU",
-    "gelu_backward": "GELU",
-    "hardswish_backward": "Hardswish",
-    "leaky_relu_backward": "LeakyReLU",
-    "mish_backward": "Mish",
-    "rrelu_with_noise_backward": "RReLU",
-    "silu_backward": "SiLU",
-    "softplus_backward": "Softplus",
-}
-# One node of the graph stands for a whole compiled piece, whose ReLUs are fused into other code.
-_COMPILED_NODES = ("CompiledFunctionBackward", "DifferentiableGraphBackward")
-
 
 def guided_backprop(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
-    """The guided gradient of the target score: the shape and dtype of ``x``.
+    """Guided backpropagation: the guided gradient of the target's score at the input.
 
     At every ReLU the backward pass is g (x > 0) (g > 0) (Springenberg et al. 2015, section 3.4);
-    elsewhere it is the gradient. ReLU6 and Threshold are gates of the same kind; sigmoid and tanh,
-    and a ReLU written as clamp or maximum, keep their gradient. ``target`` is as in
-    ``compute_cams``. The model is left exactly as found. Raises UsageError for activations that
-    are not ReLUs (GELU, SiLU, ...) and for compiled networks, whose ReLUs cannot be seen.
+    elsewhere it is the gradient. ReLU6 and Threshold are treated as ReLUs; sigmoid, tanh, and a
+    ReLU written as clamp or maximum keep their gradient. The model is left exactly as it was.
+
+    Args:
+        model: any network without other rectifiers.
+        x: floating-point (N, C, T, H, W) or (N, C, H, W).
+        target: as in ``compute_cams``.
+
+    Returns:
+        Signed, in the shape and dtype of ``x``.
+
+    Raises:
+        UsageError: for activations that are not ReLUs (GELU, SiLU, ...), for scripted networks,
+            whose ReLUs cannot be seen, and for wrong inputs and targets.
     """
     return _input_gradient(model, x, target, guided=True)
 
 
 def guided_cam(gradient: Tensor, cam: Tensor) -> Tensor:
-    """Guided Grad-CAM: gradient times map, channel by channel (Selvaraju et al. 2017, section 3.2).
+    """Guided Grad-CAM: guided gradient times map (Selvaraju et al. 2017, section 3.2).
 
-    ``gradient`` is (N, C, T, H, W), or (N, C, H, W) with T = 1, and gives the shape of the result;
-    ``cam`` is (N, T, H, W), upsampled and normalised to [0, 1].
+    Args:
+        gradient: (N, C, T, H, W), or (N, C, H, W) for T = 1.
+        cam: (N, T, H, W), upsampled and normalised to [0, 1].
+
+    Returns:
+        Signed, in the shape of ``gradient``.
+
+    Raises:
+        UsageError: where the shapes do not fit.
     """
     volume = gradient.unsqueeze(2) if gradient.ndim == 4 else gradient
     if volume.ndim != 5 or cam.shape != volume[:, 0].shape:
@@ -70,13 +71,26 @@ def smooth_gradient(
     batch_size: int = 1,
     guided: bool = False,
 ) -> Tensor:
-    """SmoothGrad: the mean gradient over ``samples`` noisy copies of ``x``, in its shape and dtype.
+    """SmoothGrad: the mean gradient over noisy inputs (Smilkov et al. 2017, section 3).
 
-    The noise is Gaussian with sigma = noise (max x - min x), sample by sample (Smilkov et al. 2017,
-    section 3); it depends on ``seed`` and ``x`` alone. ``target`` is as in ``compute_cams``, None
-    is decided on the clean input, and a function sees one noisy copy of the batch at a time.
-    ``batch_size`` is the number of copies in a forward pass and changes only speed and memory.
-    ``guided`` averages guided gradients. The model and the global random state are left as found.
+    The model and the global random state are left exactly as they were.
+
+    Args:
+        model: any network.
+        x: floating-point (N, C, T, H, W) or (N, C, H, W).
+        target: as in ``compute_cams``. None means the best classes of the input without noise; a
+            function receives the outputs for one noisy copy of the batch at a time.
+        samples: number of noisy copies.
+        noise: standard deviation of the Gaussian noise, as a fraction of max - min of each sample.
+        seed: of the noise, which depends on nothing else but ``x``.
+        batch_size: copies in one forward pass; changes speed and memory only.
+        guided: average guided gradients, as of ``guided_backprop``.
+
+    Returns:
+        Signed, in the shape and dtype of ``x``.
+
+    Raises:
+        UsageError: for wrong options, and as ``guided_backprop``.
     """
     if samples < 1 or batch_size < 1 or noise < 0:
         raise UsageError(
@@ -98,10 +112,19 @@ def smooth_gradient(
 
 
 def gradient_picture(gradient: Tensor) -> np.ndarray:
-    """A gradient (C, T, H, W) as pictures for people: uint8 (T, H, W, 3) RGB; 0 is grey 128.
+    """A gradient as pictures.
 
-    Three channels are red, green and blue; any other number is summed and drawn in grey. One scale
-    serves the whole clip, so that it does not flicker: the 99.5th percentile of the absolute value.
+    Three channels become red, green and blue; any other number is summed and drawn in grey. The
+    whole clip has one scale, the 99.5th percentile of the absolute value, so it does not flicker.
+
+    Args:
+        gradient: (C, T, H, W), finite.
+
+    Returns:
+        uint8 (T, H, W, 3) RGB; 0 is grey 128.
+
+    Raises:
+        UsageError: for another shape, or values that are not finite.
     """
     values = gradient.detach().float().cpu().numpy()
     if values.ndim != 4 or not np.isfinite(values).all():
@@ -111,40 +134,15 @@ def gradient_picture(gradient: Tensor) -> np.ndarray:
         )
     if len(values) != 3:
         values = values.sum(0, keepdims=True).repeat(3, axis=0)
-    size = np.abs(values)
-    # Guided gradients are sparse: where nearly all are 0, so is the percentile.
-    scale = np.percentile(size, 99.5) or size.max() or 1.0
+    magnitude = np.abs(values)
+    # Guided gradients are sparse: where nearly all values are 0, the percentile is 0 as well.
+    scale = np.percentile(magnitude, 99.5) or magnitude.max() or 1.0
     picture = np.rint(128 + 127 * np.clip(values / scale, -1, 1)).astype(np.uint8)
     return np.ascontiguousarray(picture.transpose(1, 2, 3, 0))
 
 
-class _GuidedBackward(TorchDispatchMode):
-    """Inside ``with``, a backward pass sends no negative gradient into a ReLU.
-
-    Guided backpropagation is the ordinary backward pass with max(g, 0) in front of every ReLU. The
-    backward formula of every ReLU is one operation, ``threshold_backward``, whether it is a module
-    (used once or often), a function, a method, in place, or in place on a view, which hides it from
-    anything that walks the graph. Changing that operation's argument on its way leaves the model
-    and its forward pass alone, and there is nothing to undo.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.refused: set[str] = set()
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        name = func.overloadpacket.__name__
-        if name in _NOT_RECTIFIERS:
-            self.refused.add(_NOT_RECTIFIERS[name])
-        if name == "threshold_backward" or (name == "hardtanh_backward" and args[2] == 0):
-            args = (args[0].clamp(min=0), *args[1:])
-        return func(*args, **(kwargs or {}))
-
-
 def _input_gradient(model: nn.Module, x: Tensor, target: Target, guided: bool) -> Tensor:
-    """d (sum of target scores) / d x, guided or not; ``.grad`` of no tensor is touched."""
+    """d (sum of target scores) / d x, guided or not; no ``.grad`` is changed."""
     _check_input(x)
     with _differentiable(model):
         return retried_with_copies(lambda: _input_gradient_once(model, x, target, guided))
@@ -152,11 +150,11 @@ def _input_gradient(model: nn.Module, x: Tensor, target: Target, guided: bool) -
 
 def _input_gradient_once(model: nn.Module, x: Tensor, target: Target, guided: bool) -> Tensor:
     leaf = x.detach().clone().requires_grad_()
-    # The clone goes in: a network may begin with an operation in place, which a leaf refuses.
+    # A clone, because the network may begin with an in-place operation, which a leaf refuses.
     scores, _ = target_scores(model(leaf.clone()), target)
     if not scores.requires_grad:
         raise _no_path()
-    backward = _guided_gradient if guided else _plain_gradient
+    backward = guided_gradient if guided else _plain_gradient
     (gradient,) = backward(scores.sum(), leaf)
     if gradient is None:
         raise _no_path()
@@ -167,38 +165,9 @@ def _plain_gradient(score: Tensor, leaf: Tensor) -> Sequence[Tensor | None]:
     return torch.autograd.grad(score, leaf, allow_unused=True)
 
 
-def _guided_gradient(score: Tensor, leaf: Tensor) -> Sequence[Tensor | None]:
-    compiled = [name for name in _node_names(score) if name.endswith(_COMPILED_NODES)]
-    if compiled:
-        raise UsageError(
-            "guided backpropagation cannot see the ReLUs of a compiled network: give the network "
-            "as it was before torch.compile or torch.jit"
-        )
-    with _GuidedBackward() as mode:
-        gradients = _plain_gradient(score, leaf)
-    if mode.refused:
-        raise UsageError(
-            "guided backpropagation is defined for ReLU, and this network has "
-            f"{', '.join(sorted(mode.refused))}: use smooth_gradient, which suits any activation"
-        )
-    return gradients
-
-
-def _node_names(score: Tensor) -> set[str]:
-    """The names of the nodes in the graph that leads to ``score``."""
-    seen: set[torch.autograd.graph.Node] = set()
-    waiting = [score.grad_fn]
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            waiting += [parent for parent, _ in node.next_functions]
-    return {node.name() for node in seen}
-
-
 @contextmanager
 def _differentiable(model: nn.Module) -> Iterator[None]:
-    """Frozen evaluation with gradients enabled, whatever the caller has switched off."""
+    """Frozen evaluation with gradients enabled, also where the caller has disabled them."""
     with ExitStack() as stack:
         stack.enter_context(frozen_evaluation(model))
         stack.enter_context(torch.inference_mode(False))
@@ -214,7 +183,7 @@ def _best_classes(model: nn.Module, x: Tensor) -> list[int]:
 
 
 def _noisy_copies(x: Tensor, samples: int, noise: float, seed: int) -> Iterator[Tensor]:
-    """``samples`` times x plus noise. Drawn on the CPU: the same on every device."""
+    """x plus noise, ``samples`` times. Drawn on the CPU, so that all devices get the same noise."""
     generator = torch.Generator().manual_seed(seed)
     flat = x.flatten(1)
     sigma = noise * (flat.amax(1) - flat.amin(1)).reshape(-1, *[1] * (x.ndim - 1))
@@ -223,7 +192,7 @@ def _noisy_copies(x: Tensor, samples: int, noise: float, seed: int) -> Iterator[
 
 
 def _repeated(target: Target, copies: int) -> Target:
-    """The target for so many copies of the batch, one behind the other."""
+    """The target for several copies of the batch, one after another."""
     if target is None or isinstance(target, int | Integral) or callable(target):
         return target
     return list(target) * copies

@@ -1,6 +1,6 @@
-"""What the methods' formulas take besides activations: gradients, and weights by re-scoring.
+"""The inputs of the methods' formulas besides the activations: gradients, and weights by scores.
 
-Each is computed at most once per target, and only where a method needs it.
+Each is computed at most once per target, and only if a method needs it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from video_cam.attribution.rescoring import ablation_weights, score_weights
 from video_cam.attribution.targets import Target, finer_scores, target_scores
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError
-from video_cam.layers.axes import Unpacks, detached, run, unpacked
+from video_cam.layers.axes import Unpacks, detached, run_network, unpacked
 from video_cam.layers.hooks import Captured, capture, frozen_evaluation
 from video_cam.layers.outputs import class_scores
 from video_cam.utils.nested import map_tensors
 from video_cam.utils.progress import Progress
 
+# Of smoothgradcam++.
 NOISY_INPUTS = 8
-NOISE = 0.15  # of the input's range
-
+NOISE = 0.15  # standard deviation, as a fraction of the input's range
 
 ByLayer = dict[str, Tensor]
 Compute = Callable[["TargetPass"], ByLayer]
@@ -38,9 +38,16 @@ class TargetPass:
     """One target of one input, with the graph of its forward pass.
 
     Attributes:
-        captured: the layers' outputs. recording: what ablation runs again from.
-        outputs: of the network. scores: (N,). class_ids: (N,), or None for a function.
+        model, x: the network and its input.
+        captured: the layers' outputs.
+        recording: of the forward pass, for ablation.
+        outputs: the network's outputs.
+        target: as in ``targets.target_scores``.
+        scores: (N,), part of the graph.
+        class_ids: int64 (N,), or None for a function.
         unpack: brings a layer's output to (N, K, T', H', W').
+        config: how maps are computed.
+        progress: reports the number of scored channels.
     """
 
     model: nn.Module
@@ -58,42 +65,44 @@ class TargetPass:
 
     @property
     def fixed_target(self) -> Target:
-        """The target as this input decided it, for other inputs."""
+        """The target for other inputs: the class ids of this one, or the function."""
         return self.target if self.class_ids is None else self.class_ids.tolist()
 
     def score(self, outputs: Any, sample: int) -> Tensor:
-        """(B,) scores of B altered versions of one sample."""
+        """Scores (B,) of B variants of one sample, from the network's outputs for them."""
         if self.class_ids is None:
             return target_scores(outputs, self.target)[0]
         return class_scores(outputs)[:, self.class_ids[sample]]
 
     def compute(self, table: Mapping[str, Compute], needs: Collection[str]) -> None:
-        """Compute what is in the table and needed, each once."""
+        """Compute the entries of the table that are needed and not computed yet."""
         for name in table:
-            if name in needs:
+            if name in needs and name not in self._computed:
                 self._computed[name] = table[name](self)
 
     def need(self, name: str) -> ByLayer:
-        """What was computed under this name."""
+        """The computed tensors of this name, by layer."""
         return self._computed[name]
 
 
 def gradient(one: TargetPass) -> ByLayer:
-    """G: d score / d A, in the layout (N, K, T', H', W')."""
+    """G = d score / d A, (N, K, T', H', W')."""
     return _unpack_all(one, one.captured.gradients(one.scores.sum(), retain_graph=True))
 
 
 def finer_gradient(one: TargetPass) -> ByLayer:
-    """The gradient of Finer-CAM's score."""
+    """The gradient of Finer-CAM's score, (N, K, T', H', W')."""
     score = finer_scores(one.outputs, one.class_ids).sum()
     return _unpack_all(one, one.captured.gradients(score, retain_graph=True))
 
 
 def hessian_product(one: TargetPass) -> ByLayer:
-    """H A: the score's Hessian times the activations; zero where the score is linear in them."""
-    layers = one.captured.layers
+    """H A, the score's Hessian times the activations, (N, K, T', H', W').
+
+    Zero where the score is linear in the activations.
+    """
     found = {}
-    for layer in layers:
+    for layer in one.captured.layers:
         A = one.captured.activations[layer]
         (G,) = torch.autograd.grad(one.scores.sum(), A, create_graph=True)
         product = None
@@ -111,7 +120,7 @@ def smooth_gradients(one: TargetPass) -> ByLayer:
     sums: dict[str, Tensor] = {}
     for _ in range(NOISY_INPUTS):
         with capture(one.model, one.captured.layers) as captured:
-            outputs = run(one.model, _noisy(one.x, generator))
+            outputs = run_network(one.model, _noisy(one.x, generator))
             scores, _ = target_scores(outputs, one.fixed_target)
             for layer, raw in captured.gradients(scores.sum()).items():
                 G = at_least_float32(unpacked(one.unpack, raw, layer))
@@ -121,15 +130,16 @@ def smooth_gradients(one: TargetPass) -> ByLayer:
 
 
 def head(one: TargetPass) -> ByLayer:
-    """The class's weights (N, K) of the linear layer behind an average over the whole grid.
+    """The class's weights (N, K) in the linear layer that follows an average over the grid.
 
-    Raises UsageError where that is not how the network makes its scores.
+    Raises:
+        UsageError: where the scores are computed in another way.
     """
     return {layer: _head_weights(one, layer) for layer in one.captured.layers}
 
 
 def ablation(one: TargetPass) -> ByLayer:
-    """Ablation-CAM's weights (N, K)."""
+    """The weights (N, K) of Ablation-CAM."""
     samples = len(one.scores)
     with frozen_evaluation(one.model):
         return {
@@ -145,7 +155,7 @@ def ablation(one: TargetPass) -> ByLayer:
 
 
 def masking(one: TargetPass) -> ByLayer:
-    """Score-CAM's weights (N, K)."""
+    """The weights (N, K) of Score-CAM."""
     return {
         layer: score_weights(
             one.model,
@@ -161,13 +171,13 @@ def masking(one: TargetPass) -> ByLayer:
 
 
 def whole_network(one: TargetPass) -> ByLayer:
-    """FullGrad's map on the input's own grid (N, 1, T, H, W), the same for every layer."""
+    """The map of FullGrad on the input's grid, (N, 1, T, H, W), the same for every layer."""
     found = full_gradient(one.model, one.x, one.fixed_target)
     return dict.fromkeys(one.captured.layers, found)
 
 
-# The first table reads the graph of the forward pass; the second runs the network again after it,
-# outside the capture. ``methods.METHODS`` names what a method needs.
+# By the names in ``methods.Method.needs``. The first table uses the graph of the forward pass; the
+# second runs the network again after it, outside the capture.
 FROM_THE_GRAPH: dict[str, Compute] = {
     "gradient": gradient,
     "finer_gradient": finer_gradient,
@@ -187,7 +197,7 @@ def _unpack_all(one: TargetPass, raw: ByLayer) -> ByLayer:
 
 
 def _channels(one: TargetPass, layer: str) -> Tensor:
-    """A layer's output as one (K, T', H', W') for each score."""
+    """A layer's output (N, K, T', H', W'), with one sample for each score."""
     grid = unpacked(one.unpack, one.captured.activations[layer].detach(), layer)
     if len(grid) != len(one.scores):
         raise UsageError(
@@ -198,10 +208,12 @@ def _channels(one: TargetPass, layer: str) -> Tensor:
 
 
 def _noisy(x: Any, generator: torch.Generator) -> Any:
+    """The input with Gaussian noise in its floating-point tensors."""
+
     def noisy(x: Tensor) -> Tensor:
         if not x.is_floating_point():
             return detached(x)
-        # Sample by sample, so that a map does not depend on the others in its batch.
+        # The same noise for every sample, so that a map does not depend on the rest of its batch.
         flat = x.flatten(1)
         spread = NOISE * (flat.amax(1) - flat.amin(1)).reshape(-1, *[1] * (x.ndim - 1))
         noise = torch.randn(x.shape[1:], generator=generator, dtype=x.dtype)
@@ -220,7 +232,7 @@ def _head_weights(one: TargetPass, layer: str) -> Tensor:
         if weight.shape == (outputs.shape[1], A.shape[1]):
             bias = 0 if last.bias is None else last.bias.detach()
             linear_part = A.mean((2, 3, 4)).to(weight.dtype) @ weight.T
-            # bfloat16 keeps three digits of a number.
+            # bfloat16 has about three significant digits.
             tolerance = 1e-3 if outputs.dtype != torch.bfloat16 else 3e-2
             error = (linear_part + bias - outputs.to(linear_part.dtype)).abs().max()
             if error <= tolerance * linear_part.abs().max():

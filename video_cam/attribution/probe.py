@@ -1,4 +1,4 @@
-"""A module to put into one's own network that shows what passes through it: ``CAMProbe``."""
+"""``CAMProbe``, a module to insert into a network for maps during training."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from video_cam.utils.names import check_names
 
 
 class CAMProbe(nn.Module):
-    """An identity that keeps the last activation that passed it, and maps scores onto it.
+    """An identity module that keeps the last activation and computes maps of scores on it.
 
-    Build it in ``__init__`` and call it in ``forward``: ``x = self.probe(x)``, with x (N, K, L),
-    (N, K, H, W) or (N, K, T, H, W). Training goes on as without it, and checkpoints are unaffected:
-    it has no state to save, and copies of the network do not carry what it keeps. Where gradients
-    are enabled it keeps the graph of the last pass alive, until the next pass or ``clear()``.
+    Create it in ``__init__`` and call it in ``forward``: ``x = self.probe(x)``, with x (N, K, L),
+    (N, K, H, W) or (N, K, T, H, W). It does not change training, and has no state in checkpoints;
+    copies of the network do not contain the kept activation. Where gradients are enabled it keeps
+    the graph of the last pass alive, until the next pass or ``clear()``.
 
-    ``enabled``: False makes it do nothing at all.
+    Attributes:
+        enabled: False turns it into a plain identity.
     """
 
     def __init__(self) -> None:
@@ -37,19 +38,23 @@ class CAMProbe(nn.Module):
 
     @property
     def activation(self) -> Tensor | None:
-        """What passed in the last forward pass, detached: the shape of x. None before."""
+        """The activation of the last forward pass, detached, in the shape of x; None before."""
         return None if self._kept is None else self._kept.detach()
 
     @property
     def gradient(self) -> Tensor | None:
-        """The gradient of the last backward pass through the last activation, in its shape.
+        """The gradient of the last activation in the last backward pass, in its shape.
 
-        None before; ``map`` makes a backward pass too.
+        None before a backward pass; ``map`` makes one too.
         """
         return self._gradient
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x``, unchanged. Raises UsageError unless it is a floating-point tensor."""
+        """``x``, unchanged.
+
+        Raises:
+            UsageError: unless x is a floating-point tensor.
+        """
         if not self.enabled:
             return x
         if not isinstance(x, Tensor) or not x.is_floating_point():
@@ -57,8 +62,9 @@ class CAMProbe(nn.Module):
             raise UsageError(f"a probe got {found}: put it where a floating-point tensor passes")
         self.clear()
         if torch.is_grad_enabled() and not x.requires_grad:
-            x = x.detach().requires_grad_()  # nothing trainable in front: the graph starts here
-        # Two copies: operations in place, on what goes on as on what came in, miss the one kept.
+            x = x.detach().requires_grad_()  # no trainable layer before: the graph starts here
+        # Two copies, so that in-place operations before and after the probe do not change the kept
+        # activation.
         kept = x.clone()
         if kept.requires_grad:
             kept.register_hook(_keep_gradient(self, kept))
@@ -66,17 +72,25 @@ class CAMProbe(nn.Module):
         return kept.clone()
 
     def map(self, score: Tensor, method: str = "gradcam", pooling: str = "clip") -> Tensor:
-        """The class activation map of ``score.sum()``: signed float32 (N, T', H', W').
+        """The class activation map of ``score.sum()``.
 
-        ``score`` comes from the last forward pass, such as ``outputs[:, 3]``; ``method`` is a key
-        of GRADIENT_METHODS, ``pooling`` of POOLING. Of (N, K, L), L is T'; (N, K, H, W) is one
-        frame. ``.grad`` of no parameter is touched, and ``score.backward()`` remains possible
-        afterwards. Raises UsageError where no graph leads from the last activation to the score.
+        No ``.grad`` is changed, and ``score.backward()`` is still possible afterwards.
+
+        Args:
+            score: from the last forward pass, such as ``outputs[:, 3]``.
+            method: a key of GRADIENT_METHODS.
+            pooling: a key of POOLING.
+
+        Returns:
+            Signed float32 (N, T', H', W'). For x (N, K, L), L is T'; (N, K, H, W) is one frame.
+
+        Raises:
+            UsageError: where the score does not depend on the last activation, and for wrong names.
         """
         check_names("method", [method], GRADIENT_METHODS)
         check_names("pooling", [pooling], POOLING)
         if self._kept is None:
-            raise UsageError("a probe has seen no forward pass: run the network, probe enabled")
+            raise UsageError("a probe has seen no forward pass: run the network with it enabled")
         A, G = _grid(self._kept.detach()), _grid(_gradient(score, self._kept))
         weights = GRADIENT_METHODS[method](A, G, POOLING[pooling])
         return (weights * A).sum(1).float()
@@ -86,21 +100,21 @@ class CAMProbe(nn.Module):
 
 
 def _keep_gradient(probe: CAMProbe, kept: Tensor) -> Callable[[Tensor], None]:
-    """A hook that notes the gradient of ``kept`` while that is the probe's last activation."""
-    # Weak: the graph holds its hooks, and they must not hold the graph.
-    the_probe, the_kept = weakref.ref(probe), weakref.ref(kept)
+    """A hook that stores the gradient of ``kept`` while that is the probe's last activation."""
+    # Weak references: the graph holds its hooks, so the hooks must not hold the graph.
+    probe_ref, kept_ref = weakref.ref(probe), weakref.ref(kept)
 
     def hook(gradient: Tensor) -> None:
-        probe, kept = the_probe(), the_kept()
+        probe, kept = probe_ref(), kept_ref()
         if probe is not None and kept is not None and probe._kept is kept:
-            # A copy: what follows may add to this tensor in place.
+            # A copy, because later operations may add to this tensor in place.
             probe._gradient = gradient.detach().clone()
 
     return hook
 
 
 def _gradient(score: Tensor, kept: Tensor) -> Tensor:
-    """d (sum of score) / d kept; the graph stays, and ``.grad`` of no tensor is touched."""
+    """d (sum of score) / d kept; the graph is retained, and no ``.grad`` is changed."""
     if not kept.requires_grad:
         raise UsageError(
             "the last pass through the probe had gradients switched off: make it under "
@@ -125,7 +139,7 @@ def _gradient(score: Tensor, kept: Tensor) -> Tensor:
 
 
 def _grid(tensor: Tensor) -> Tensor:
-    """(N, K, T', H', W') of (N, K, L), which lies in time, (N, K, H, W) or (N, K, T, H, W)."""
+    """(N, K, T', H', W') of (N, K, L) with L in time, (N, K, H, W) or (N, K, T, H, W)."""
     if tensor.ndim == 3:
         return tensor[..., None, None]  # (N, K, T', 1, 1)
     if tensor.ndim == 4:
@@ -133,13 +147,13 @@ def _grid(tensor: Tensor) -> Tensor:
     if tensor.ndim == 5:
         return tensor
     raise UsageError(
-        f"what passed the probe has shape {tuple(tensor.shape)}, expected (N, K, L), (N, K, H, W) "
-        "or (N, K, T, H, W): put the probe where features have places"
+        f"the probe's activation has shape {tuple(tensor.shape)}, expected (N, K, L), "
+        "(N, K, H, W) or (N, K, T, H, W): put the probe where features have positions"
     )
 
 
 def _no_path() -> UsageError:
     return UsageError(
-        "the score does not depend on what last passed the probe: take it from the outputs of the "
+        "the score does not depend on the probe's last activation: take it from the outputs of the "
         "last pass, with gradients enabled and nothing detached"
     )

@@ -1,7 +1,8 @@
-"""Record one forward pass: what each call puts out until a layer's call ends.
+"""Record one forward pass: the outputs of all module calls that end before a layer's call ends.
 
-It is what a later pass can answer from, so it must hold what a call put out before anything wrote
-to it in place, and must leave out calls whose effect is more than what they put out.
+A later pass can return these outputs instead of running the modules again. So an output is kept as
+it was before anything wrote to it in place, and a call that changes more than its output is marked
+to be run again.
 """
 
 from __future__ import annotations
@@ -22,42 +23,55 @@ Call = Callable[..., Any]
 
 
 @dataclass
-class Record:
-    """What a call gave in the recorded pass.
+class RecordedCall:
+    """One call of a module in the recorded pass.
 
-    answers: False for a call that is made again. shapes: of the tensors it was given.
-    written: something later in the pass wrote to the output's memory; ``output`` is from before.
-    onto: of a layer that works in place, which of the tensors it was given it changed.
+    Attributes:
+        module: the module.
+        output: its output, detached; None for a call that is not reusable.
+        input_shapes: shapes of the tensors that it was given.
+        reusable: whether a later pass can return ``output`` instead of running the module.
+        overwritten: whether a later operation of the pass wrote to the output's memory; ``output``
+            is then a copy from before.
+        in_place_input: for a layer that works in place, the position of the input tensor that it
+            wrote to; None for other layers.
     """
 
     module: nn.Module
     output: Any
-    shapes: list[torch.Size]
-    answers: bool = True
-    written: bool = False
-    onto: int | None = None
+    input_shapes: list[torch.Size]
+    reusable: bool = True
+    overwritten: bool = False
+    in_place_input: int | None = None
 
-    def safe(self, tensor: Tensor) -> Tensor:
-        """``tensor``, or a copy where what comes next is about to write to it."""
-        return tensor.clone() if self.written else tensor
+    def protect(self, tensor: Tensor) -> Tensor:
+        """``tensor``, or a copy of it where the operations that follow write to it in place."""
+        return tensor.clone() if self.overwritten else tensor
 
 
 class Recorder(TorchDispatchMode):
-    """Keeps what calls put out until the layer's call ends, as it was before any later write.
+    """Keeps the outputs of module calls until the layer's call ends.
 
-    A call that ends well stands for all calls made inside it. One that writes to what it was
-    given, or hands on its memory (an in-place ReLU, a dropout), is made again instead: an answer
-    from elsewhere would not change what the caller still holds. Those inside it are then kept.
+    A recorded call replaces those made inside it. A call that writes to its inputs, or whose output
+    shares their memory (an in-place ReLU, dropout in evaluation mode), is run again by a later
+    pass: a stored output would not change the tensor that the caller still holds. Of such a call,
+    the calls inside it are kept.
+
+    Attributes:
+        layer_name, layer_module: the layer.
+        network_input: the input of the pass, as a recorded output.
+        calls: in the order in which they ended.
+        layer_call: the layer's call; None until it ends.
     """
 
-    def __init__(self, name: str, module: nn.Module, x: Any) -> None:
+    def __init__(self, layer_name: str, layer_module: nn.Module, x: Any) -> None:
         super().__init__()
-        self.name, self.module = name, module
-        self.x = Record(module, map_tensors(torch.Tensor.detach, x), [])
-        self.records: list[Record] = []
-        self.layer: Record | None = None
-        self.writes: list[int] = []  # the memory written to, in order
-        self.put_out: set[int] = set()  # the memory of the layer's own output
+        self.layer_name, self.layer_module = layer_name, layer_module
+        self.network_input = RecordedCall(layer_module, map_tensors(torch.Tensor.detach, x), [])
+        self.calls: list[RecordedCall] = []
+        self.layer_call: RecordedCall | None = None
+        self._written: list[int] = []  # addresses of the memory written to, in order
+        self._layer_output: set[int] = set()  # addresses of the layer's own output
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -71,86 +85,86 @@ class Recorder(TorchDispatchMode):
         return func(*args, **kwargs)
 
     def _before_write(self, memory: set[int]) -> None:
-        self.writes += memory
-        for record in [self.x, *self.records, *([self.layer] if self.layer else [])]:
-            if memory & _memory_of(record.output):
-                record.output = map_tensors(torch.clone, record.output)
-                record.written = True
+        """Copy recorded outputs in this memory before an operation writes to it."""
+        self._written += memory
+        layer_calls = [self.layer_call] if self.layer_call else []
+        for call in [self.network_input, *self.calls, *layer_calls]:
+            if memory & _memory_of(call.output):
+                call.output = map_tensors(torch.clone, call.output)
+                call.overwritten = True
 
-    def recording(self, module: nn.Module) -> Call:
-        """The call of ``module``, with its output kept if it ends before the layer's does."""
+    def recorded(self, module: nn.Module) -> Call:
+        """The call of ``module``, recorded if it ends before the layer's does."""
         call = own_call(module)
 
-        def record(*args: Any, **kwargs: Any) -> Any:
-            if self.layer is not None and module is not self.module:
+        def call_and_record(*args: Any, **kwargs: Any) -> Any:
+            if self.layer_call is not None and module is not self.layer_module:
                 return call(*args, **kwargs)
-            # Now, because some networks change the list they are given.
-            given = list(tensors_in((args, kwargs)))
-            shapes = [tensor.shape for tensor in given]
-            first, writes = len(self.records), len(self.writes)
+            # Before the call, because some networks change the list they are given.
+            inputs = list(tensors_in((args, kwargs)))
+            shapes = [tensor.shape for tensor in inputs]
+            first, writes = len(self.calls), len(self._written)
             output = call(*args, **kwargs)
-            # Packed afresh for the same reason.
-            kept = Record(module, map_tensors(torch.Tensor.detach, output), shapes)
-            self._keep(kept, given, {*self.writes[writes:]}, first)
+            # In new containers for the same reason.
+            made = RecordedCall(module, map_tensors(torch.Tensor.detach, output), shapes)
+            self._add(made, inputs, {*self._written[writes:]}, first)
             return output
 
-        return record
+        return call_and_record
 
-    def note_output(self, _module: nn.Module, _given: Any, output: Any) -> None:
-        """A forward hook for the layer: a later hook may hand on a copy of what it put out."""
-        self.put_out = _memory_of(next(tensors_in(output), None))
+    def note_layer_output(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        """A forward hook for the layer; later hooks may replace its output by a copy."""
+        self._layer_output = _memory_of(next(tensors_in(output), None))
 
-    def _keep(self, record: Record, given: list[Tensor], written: set[int], first: int) -> None:
-        """Keep a call that was given tensors and wrote to memory; records from ``first`` are of
-        the calls inside it."""
-        if record.module is self.module:
-            self._keep_layer(record, given, written)
-            self.records[first:] = []
-        elif self.layer is not None:  # the layer's call was one of those inside
+    def _add(self, made: RecordedCall, inputs: list[Tensor], written: set[int], first: int) -> None:
+        """Record a call that wrote to some memory; the calls inside it start at ``first``."""
+        if made.module is self.layer_module:
+            self._add_layer(made, inputs, written)
+            self.calls[first:] = []
+        elif self.layer_call is not None:  # the layer ran inside this call
             return
-        elif not is_plain(record.output) or _memory_of(given) & (
-            written | _memory_of(record.output)
-        ):
-            self.records.append(Record(record.module, None, [], answers=False))
+        elif not is_plain(made.output) or _memory_of(inputs) & (written | _memory_of(made.output)):
+            self.calls.append(RecordedCall(made.module, None, [], reusable=False))
         else:
-            self.records[first:] = [record]
+            self.calls[first:] = [made]
 
-    def _keep_layer(self, record: Record, given: list[Tensor], written: set[int]) -> None:
-        if self.layer is not None:
+    def _add_layer(self, made: RecordedCall, inputs: list[Tensor], written: set[int]) -> None:
+        if self.layer_call is not None:
             raise UsageError(
-                f"layer {self.name!r} runs more than once in a forward pass, so what follows it "
-                "is not defined: choose a layer that runs once, such as the block around it"
+                f"layer {self.layer_name!r} runs more than once in a forward pass, so what follows "
+                "it is not defined: choose a layer that runs once, such as the block around it"
             )
-        in_place = written & self.put_out
-        record.onto = next((i for i, t in enumerate(given) if _memory_of(t) & in_place), None)
-        self.layer = record
+        in_place = written & self._layer_output
+        positions = (i for i, tensor in enumerate(inputs) if _memory_of(tensor) & in_place)
+        made.in_place_input = next(positions, None)
+        self.layer_call = made
 
 
 def _memory_of(value: Any) -> set[int]:
-    """The addresses of the storages that the tensors in ``value`` lie in."""
+    """The addresses of the storages of the tensors in ``value``."""
     tensors = [tensor for tensor in tensors_in(value) if is_plain(tensor)]
     return {tensor.untyped_storage().data_ptr() for tensor in tensors if tensor.numel()}
 
 
 def own_call(module: nn.Module) -> Call:
-    """What ``module(...)`` does, also where ``module.compile()`` has been used."""
+    """What ``module(...)`` runs, also after ``module.compile()``."""
     return module._compiled_call_impl or module._call_impl
 
 
 @contextmanager
-def calls_replaced(calls: Mapping[nn.Module, Call]) -> Iterator[None]:
-    """Inside the block ``module(...)`` makes the call in the table, hooks and all left out.
+def replaced_calls(calls: Mapping[nn.Module, Call]) -> Iterator[None]:
+    """Inside the block ``module(...)`` runs the function in ``calls`` instead, without hooks.
 
-    It is done where Module.compile does it, so ``forward`` and the hooks stay what they are.
+    It is replaced where Module.compile does it, so ``forward`` and hooks stay as they are.
     """
-    place = "_compiled_call_impl"
-    before = {module: vars(module)[place] for module in calls if place in vars(module)}
+    attribute = "_compiled_call_impl"
+    before = {module: vars(module)[attribute] for module in calls if attribute in vars(module)}
     try:
         for module, call in calls.items():
-            vars(module)[place] = call
+            vars(module)[attribute] = call
         yield
     finally:
         for module in calls:
-            vars(module).pop(place, None)
+            vars(module).pop(attribute, None)
         for module, call in before.items():
-            vars(module)[place] = call
+            vars(module)[attribute] = call

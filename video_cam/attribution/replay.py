@@ -1,12 +1,12 @@
-"""Run again only what follows a layer: calls that had finished before it answer from memory.
+"""Run only the part of a network that follows a layer, from a recorded forward pass.
 
-One forward pass is recorded. In a later pass every call of a sub-module that had finished before
-the layer's call answers with its recorded output, the layer answers with what it is given, and
-the rest is computed: what follows, and the code between the calls in the modules around the layer.
-A call is known by its module and by how many calls of that module came before it.
+In a replay every module call that had ended before the layer's call returns its recorded output,
+the layer returns the tensor it is given, and everything else is computed: the modules that follow,
+and the code between the calls in the modules around the layer. A call is identified by its module
+and by the number of earlier calls of the same module.
 
     recorded    conv1   layer1   layer2 [block0  block1]   layer3   fc
-    replayed      answered         run   answered given    run      run      (layer2.block1 altered)
+    replayed       recorded        run  recorded given      run     run      (layer2.block1 given)
 """
 
 from __future__ import annotations
@@ -18,76 +18,97 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from video_cam.attribution.recording import Call, Record, Recorder, calls_replaced, own_call
+from video_cam.attribution.recording import (
+    Call,
+    RecordedCall,
+    Recorder,
+    own_call,
+    replaced_calls,
+)
 from video_cam.errors import UsageError
-from video_cam.layers.axes import run
+from video_cam.layers.axes import run_network
 from video_cam.layers.hooks import find_module
 from video_cam.utils.nested import map_tensors, sample_rows, tensors_in
 
 
 @contextmanager
 def recording(model: nn.Module, x: Any, layers: Sequence[str]) -> Iterator[Recording]:
-    """Record the forward pass of ``x`` that is made inside the block, for runs behind ``layers``.
+    """Record the forward pass on ``x`` that is made inside the block, for replays after ``layers``.
 
-    The pass may build a graph and may be captured at the same time: what is kept is detached.
-    The calls of the network's modules are as they were after the block, whatever happened. Not for
-    several threads that share a model. Raises UsageError for an unknown layer, and for one that
-    runs more than once.
+    The pass may build a graph and may be captured at the same time; recorded tensors are detached.
+    After the block the network's modules are as they were, also after an error. Not for several
+    threads that share a model.
+
+    Raises:
+        UsageError: for an unknown layer, and for one that runs more than once.
     """
     recorders = {layer: Recorder(layer, find_module(model, layer), x) for layer in layers}
     with ExitStack() as stack:
         for recorder in recorders.values():
-            calls = {part: recorder.recording(part) for part in model.modules()}
-            stack.enter_context(calls_replaced(calls))
-            # In front of all other hooks: the layer's own output, before anything replaces it.
-            hook = recorder.module.register_forward_hook(recorder.note_output, prepend=True)
+            calls = {module: recorder.recorded(module) for module in model.modules()}
+            stack.enter_context(replaced_calls(calls))
+            # Before all other hooks, which may replace the layer's output.
+            hook = recorder.layer_module.register_forward_hook(
+                recorder.note_layer_output, prepend=True
+            )
             stack.callback(hook.remove)
             stack.enter_context(recorder)
         yield Recording(model, recorders)
 
 
 class Recording:
-    """What was kept of a forward pass."""
+    """A recorded forward pass, for replays after several layers."""
 
     def __init__(self, model: nn.Module, recorders: dict[str, Recorder]) -> None:
         self._model, self._recorders = model, recorders
 
     def replay(self, layer: str, outputs: Any, samples: int) -> Replay:
-        """Offer to run again what follows ``layer``, after a pass that put out ``outputs``.
+        """The replay of what follows ``layer``.
 
-        ``samples`` is how many samples the input held. Where the frames of a clip are folded into
-        the first axis, sample n is rows n F ... (n + 1) F of a tensor with samples x F rows.
-        Raises UsageError for a layer that did not run or whose rows are not those of samples.
+        Args:
+            layer: one of the recorded layers.
+            outputs: the network's outputs in the recorded pass.
+            samples: number of samples in the input. Where the frames of a clip are folded into the
+                first axis, sample n is rows n F ... (n + 1) F of a tensor with samples x F rows.
+
+        Raises:
+            UsageError: for a layer that did not run, or whose number of rows is no multiple of
+                ``samples``.
         """
         recorder = self._recorders[layer]
-        if recorder.layer is None:
+        if recorder.layer_call is None:
             raise UsageError(f"layer {layer!r} did not run in the forward pass: choose another")
-        activation = next(tensors_in(recorder.layer.output), None)
+        activation = next(tensors_in(recorder.layer_call.output), None)
         if activation is None or activation.ndim == 0 or len(activation) % samples:
             shape = None if activation is None else tuple(activation.shape)
             raise UsageError(
-                f"layer {layer!r} put out {shape} for {samples} samples, expected a multiple of "
-                f"{samples} rows: choose another layer"
+                f"the output of layer {layer!r} is {shape} for {samples} samples, expected a "
+                f"multiple of {samples} rows: choose another layer"
             )
         outputs = map_tensors(torch.Tensor.detach, outputs)
         return Replay(self._model, layer, samples, outputs, recorder)
 
 
 class Replay:
-    """A recorded forward pass, of which the part behind a layer can be run again.
+    """Runs what follows one layer of a recorded forward pass, on other outputs of that layer.
 
-    outputs: what the network put out. activation: the layer's output, of a tuple the first tensor,
-    (samples x F, ...) with F > 1 where frames are folded into the first axis. The network is to be
-    as it was in the recorded pass, in evaluation mode.
+    The network must be in evaluation mode and as it was in the recorded pass.
+
+    Attributes:
+        layer: name of the layer.
+        samples: number of samples in the recorded input.
+        outputs: the network's outputs in the recorded pass.
+        activation: the layer's output (samples x F, ...), of a tuple the first tensor; F > 1 where
+            frames are folded into the first axis.
     """
 
     def __init__(
         self, model: nn.Module, layer: str, samples: int, outputs: Any, recorder: Recorder
     ) -> None:
-        assert recorder.layer is not None  # checked by _record
-        self.model, self.layer, self.samples, self.outputs = model, layer, samples, outputs
-        self._x, self._layer, self._records = recorder.x, recorder.layer, recorder.records
-        self.activation = next(tensors_in(self._layer.output))
+        assert recorder.layer_call is not None  # for the type checker; checked by Recording
+        self._model, self._recorder, self._layer_call = model, recorder, recorder.layer_call
+        self.layer, self.samples, self.outputs = layer, samples, outputs
+        self.activation = next(tensors_in(self._layer_call.output))
 
     def sample_activation(self, sample: int) -> Tensor:
         """The layer's output (F, ...) for one sample."""
@@ -97,97 +118,114 @@ class Replay:
         """The network's outputs for one sample, as ``rerun`` with its own activation gives them."""
         return map_tensors(lambda t: sample_rows(t, self.samples, sample, 1), self.outputs)
 
-    def rerun(self, altered: Tensor, sample: int) -> Any:
-        """The network's outputs (B, ...) with ``altered`` (B, ...) as the layer's output.
+    def rerun(self, activations: Tensor, sample: int) -> Any:
+        """The network's outputs with other outputs of the layer.
 
-        Everything in front of the layer is as it was for ``sample``. With folded frames both are
-        (B x F, ...), the F rows of one altered activation together. ``altered`` is not changed.
-        Raises UsageError for a wrong shape, and where the outputs show that what follows the layer
-        does not keep its samples on the first axis.
+        Args:
+            activations: (B, ...) in place of the layer's output; with folded frames (B x F, ...),
+                the F rows of one activation together. They are not changed.
+            sample: index of the sample from which everything before the layer is taken.
+
+        Returns:
+            The outputs, with B rows.
+
+        Raises:
+            UsageError: for a wrong shape or sample, and where the shape of the outputs shows that
+                the network does not keep samples on the first axis after the layer.
         """
-        batch = self._batch_of(altered, sample)
-        answers = _Answers(self, altered, batch, sample)
-        with torch.inference_mode(), calls_replaced(answers.calls()):
-            outputs = run(self.model, answers.rows(self._x))
+        batch = self._batch_of(activations, sample)
+        replayed = _ReplayedCalls(self._recorder, self._layer_call, self.samples, sample, batch)
+        with torch.inference_mode(), replaced_calls(replayed.table(activations)):
+            outputs = run_network(self._model, replayed.rows(self._recorder.network_input))
         self._check(outputs, batch)
         return outputs
 
-    def _batch_of(self, altered: Tensor, sample: int) -> int:
+    def _batch_of(self, activations: Tensor, sample: int) -> int:
         rows = len(self.activation) // self.samples
-        if altered.shape[1:] != self.activation.shape[1:] or len(altered) % rows:
+        if activations.shape[1:] != self.activation.shape[1:] or len(activations) % rows:
             expected = (f"a multiple of {rows}", *self.activation.shape[1:])
             raise UsageError(
-                f"altered has shape {tuple(altered.shape)}, layer {self.layer!r} puts out "
-                f"{expected}: give activations of that shape"
+                f"the activations have shape {tuple(activations.shape)}, the output of layer "
+                f"{self.layer!r} has {expected}: give activations of that shape"
             )
         if not 0 <= sample < self.samples:
             raise UsageError(f"sample {sample} is outside 0 ... {self.samples - 1}")
-        return len(altered) // rows
+        return len(activations) // rows
 
     def _check(self, outputs: Any, batch: int) -> None:
         new, old = (next(tensors_in(o), torch.empty(())) for o in (outputs, self.outputs))
         expected = sample_rows(old, self.samples, 0, batch).shape
         if new.shape != expected:
             raise UsageError(
-                f"behind layer {self.layer!r} the network put out {tuple(new.shape)} for {batch} "
-                f"activations, expected {tuple(expected)}: it does not keep its samples on the "
-                "first axis, so choose another layer or a gradient method"
+                f"after layer {self.layer!r} the network's output is {tuple(new.shape)} for "
+                f"{batch} activations, expected {tuple(expected)}: it does not keep its samples on "
+                "the first axis, so choose another layer or a gradient method"
             )
 
 
-class _Answers:
-    """What the modules answer in one run behind the layer."""
+class _ReplayedCalls:
+    """The calls of the network's modules in one replay."""
 
-    def __init__(self, recorded: Replay, altered: Tensor, batch: int, sample: int) -> None:
-        self.recorded, self.altered = recorded, altered
-        self.batch, self.sample = batch, sample
+    def __init__(
+        self,
+        recorder: Recorder,
+        layer_call: RecordedCall,
+        samples: int,
+        sample: int,
+        batch: int,
+    ) -> None:
+        self._recorder, self._layer_call = recorder, layer_call
+        self._samples, self._sample, self._batch = samples, sample, batch
 
-    def calls(self) -> dict[nn.Module, Call]:
-        """Only modules that have an answer are in it: nothing else of the network is touched."""
-        waiting: dict[nn.Module, list[Record]] = {}
-        for record in reversed(self.recorded._records):
-            waiting.setdefault(record.module, []).append(record)
-        calls = {module: self._answering(module, left) for module, left in waiting.items()}
-        calls[self.recorded._layer.module] = self._answer_layer
+    def table(self, activations: Tensor) -> dict[nn.Module, Call]:
+        """The calls to replace: those of recorded modules and of the layer, no others."""
+        remaining: dict[nn.Module, list[RecordedCall]] = {}
+        for made in reversed(self._recorder.calls):
+            remaining.setdefault(made.module, []).append(made)
+        calls = {module: self._replayed(module, left) for module, left in remaining.items()}
+        calls[self._layer_call.module] = self._layer(activations)
         return calls
 
-    def rows(self, record: Record) -> Any:
-        """A record's rows for the sample, one after another for each altered activation."""
-        recorded = self.recorded
+    def rows(self, made: RecordedCall) -> Any:
+        """The sample's rows of a recorded output, repeated for each activation."""
         return map_tensors(
-            lambda t: record.safe(sample_rows(t, recorded.samples, self.sample, self.batch)),
-            record.output,
+            lambda t: made.protect(sample_rows(t, self._samples, self._sample, self._batch)),
+            made.output,
         )
 
-    def _answering(self, module: nn.Module, waiting: list[Record]) -> Call:
+    def _replayed(self, module: nn.Module, remaining: list[RecordedCall]) -> Call:
         call = own_call(module)
 
-        def answer(*args: Any, **kwargs: Any) -> Any:
-            if not waiting:  # the layer was in front of this call
+        def replayed(*args: Any, **kwargs: Any) -> Any:
+            if not remaining:  # this call came after the layer
                 return call(*args, **kwargs)
-            record = waiting.pop()
-            if not record.answers:
+            made = remaining.pop()
+            if not made.reusable:
                 return call(*args, **kwargs)
             shapes = [tensor.shape for tensor in tensors_in((args, kwargs))]
-            if self._knows_no_samples(record, shapes):
-                return map_tensors(record.safe, record.output)
-            return self.rows(record)
+            if self._is_independent_of_samples(made, shapes):
+                return map_tensors(made.protect, made.output)
+            return self.rows(made)
 
-        return answer
+        return replayed
 
-    def _knows_no_samples(self, record: Record, shapes: list[torch.Size]) -> bool:
-        """Whether the call made something that belongs to no sample, such as a table of places.
+    def _is_independent_of_samples(self, made: RecordedCall, shapes: list[torch.Size]) -> bool:
+        """Whether the output belongs to no sample, such as a table of position embeddings.
 
-        What it is given does not grow with the batch, so what it puts out does not either.
+        The inputs of such a call do not grow with the batch, so its output does not either.
         """
-        return not shapes or (shapes == record.shapes and self.batch != self.recorded.samples)
+        return not shapes or (shapes == made.input_shapes and self._batch != self._samples)
 
-    def _answer_layer(self, *args: Any, **kwargs: Any) -> Any:
-        record = self.recorded._layer
-        altered = record.safe(self.altered)
-        if record.onto is not None:  # the caller may go on with what it gave the layer
-            altered = [*tensors_in((args, kwargs))][record.onto].copy_(altered)
-        if isinstance(record.output, Tensor):
-            return altered
-        given = [altered]
-        return map_tensors(lambda tensor: given.pop() if given else tensor, self.rows(record))
+    def _layer(self, activations: Tensor) -> Call:
+        made = self._layer_call
+
+        def layer(*args: Any, **kwargs: Any) -> Any:
+            given = made.protect(activations)
+            if made.in_place_input is not None:  # the caller may use the input that was changed
+                given = [*tensors_in((args, kwargs))][made.in_place_input].copy_(given)
+            if isinstance(made.output, Tensor):
+                return given
+            first = [given]
+            return map_tensors(lambda tensor: first.pop() if first else tensor, self.rows(made))
+
+        return layer

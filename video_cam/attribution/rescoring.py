@@ -1,7 +1,7 @@
-"""Weights from scores of altered activations or inputs: Ablation-CAM and Score-CAM.
+"""Channel weights from scores of ablated activations (Ablation-CAM) or masked inputs (Score-CAM).
 
-Neither needs a gradient. A score is a function of the network's outputs and of the number of the
-sample they belong to, so that each sample can have its own class; with one class for all,
+No gradient is needed. A score function takes the network's outputs and the index of the sample that
+they belong to, so each sample can have its own class; with one class for all samples it is
 ``lambda outputs, sample: outputs[:, class_id]``.
 """
 
@@ -17,37 +17,48 @@ from torch.nn.functional import interpolate
 
 from video_cam.attribution.replay import Replay
 from video_cam.errors import UsageError
-from video_cam.layers.axes import Unpacks, run, time_axis, to_grid, unpacked
+from video_cam.layers.axes import Unpacks, run_network, time_axis, to_grid, unpacked
 from video_cam.layers.hooks import frozen_evaluation
 from video_cam.utils.nested import map_tensors, sample_rows
 from video_cam.utils.progress import Progress, Step, silent
 
-Score = Callable[[Any, int], Tensor]  # (the network's outputs for B altered ones, sample) -> (B,)
+# (outputs of the network for B variants of a sample, index of the sample) -> scores (B,)
+ScoreFunction = Callable[[Any, int], Tensor]
 
 
 def ablation_weights(
-    recorded: Replay,
-    score: Score,
+    replay: Replay,
+    score: ScoreFunction,
     *,
     unpack: Unpacks = to_grid,
     batch_size: int = 16,
     progress: Progress = silent,
 ) -> Tensor:
-    """Ablation-CAM: w_k = (y - y_k) / y, signed (N, K) (Desai and Ramaswamy 2020, eq. 3).
+    """Ablation-CAM: w_k = (y - y_k) / y (Desai and Ramaswamy 2020, eq. 3).
 
-    y is a sample's score and y_k its score with channel k of the recorded layer set to 0. Only
-    what follows the layer runs, on ``batch_size`` altered activations at most. ``unpack`` brings
-    the layer's output to (N, K, T', H', W') by moving elements alone: those it leaves out, such as
-    a class token, are not ablated.
+    y is the sample's score, y_k its score with channel k of the layer set to 0. Only what follows
+    the layer runs. A channel of zeros has weight 0; where y is 0, all weights are 0.
 
-    Raises UsageError for an ``unpack`` or ``score`` of the wrong shape.
+    Args:
+        replay: of the layer, from a recorded forward pass.
+        score: the score function.
+        unpack: brings the layer's output to (N, K, T', H', W'), only by moving elements. Elements
+            that it leaves out, such as a class token, are not ablated.
+        batch_size: ablated activations in one pass.
+        progress: reports the number of scored channels.
+
+    Returns:
+        Signed (N, K), float32 or float64.
+
+    Raises:
+        UsageError: for an ``unpack`` or ``score`` with a wrong result.
     """
     _check_positive("batch_size", batch_size)
-    cells = _cells(recorded.sample_activation(0), unpack, recorded.layer)
-    with progress("ablate", recorded.samples * len(cells)) as step:
+    elements = _channel_elements(replay.sample_activation(0), unpack, replay.layer)
+    with progress("ablate", replay.samples * len(elements)) as step:
         rows = [
-            _ablation_row(recorded, sample, cells, score, batch_size, step)
-            for sample in range(recorded.samples)
+            _ablation_row(replay, sample, elements, score, batch_size, step)
+            for sample in range(replay.samples)
         ]
     return torch.stack(rows)
 
@@ -56,22 +67,34 @@ def score_weights(
     model: nn.Module,
     x: Any,
     channels: Tensor,
-    score: Score,
+    score: ScoreFunction,
     *,
     batch_size: int = 16,
     max_channels: int | None = None,
     progress: Progress = silent,
 ) -> Tensor:
-    """Score-CAM: w = softmax over channels of the score of x * H_k, (N, K) (Wang et al. 2020).
+    """Score-CAM: w = softmax over channels k of the score of x * H_k (Wang et al. 2020).
 
-    H_k is channel k of ``channels`` (N, K, T', H', W'), a layer's output for ``x``, upsampled to
-    the input (corners on corners), brought to [0, 1] by its own minimum and maximum: all 0 where
-    the channel is constant. The paper subtracts the score of a baseline, which no softmax notices.
-    Channels with the same H_k run once, and ``batch_size`` masked inputs at most at a time.
+    H_k is channel k upsampled to the input, with aligned corners, and scaled to [0, 1] by its own
+    minimum and maximum; a constant channel gives 0. The paper subtracts the score of a baseline
+    input, which does not change a softmax. Channels with the same H_k run once.
 
-    max_channels: how many channels run, those that vary most over time and space; the softmax is
-    over them and the others weigh 0. ``x``: tensors (N, C, T, H, W) or (N, C, H, W); where there
-    are more rows than N, frames are folded into the first axis, and they are the mask's time.
+    Args:
+        model: the network.
+        x: its input: tensors (N, C, T, H, W) or (N, C, H, W). With more rows than N, the frames of
+            each sample are folded into the first axis.
+        channels: (N, K, T', H', W'), the layer's output for ``x``.
+        score: the score function.
+        batch_size: masked inputs in one pass.
+        max_channels: run only this many channels, those with the largest variance; the softmax is
+            over them, and the others have weight 0. None runs all.
+        progress: reports the number of scored channels.
+
+    Returns:
+        (N, K), float32 or float64, not negative; each row sums to 1.
+
+    Raises:
+        UsageError: for inputs that are no clips or images, and for wrong options.
     """
     _check_positive("batch_size", batch_size)
     if max_channels is not None:
@@ -91,43 +114,48 @@ def score_weights(
 
 
 def _ablation_row(
-    recorded: Replay, sample: int, cells: Tensor, score: Score, batch_size: int, step: Step
+    replay: Replay,
+    sample: int,
+    elements: Tensor,
+    score: ScoreFunction,
+    batch_size: int,
+    step: Step,
 ) -> Tensor:
-    """The weights (K,) of one sample. ``cells`` (K, P): where each channel's elements lie."""
-    activation = recorded.sample_activation(sample)
+    """The weights (K,) of one sample. ``elements`` (K, P): positions of each channel's elements."""
+    activation = replay.sample_activation(sample)
     flat = activation.flatten()
-    [y] = _scores(score, recorded.sample_outputs(sample), sample, 1)
-    weights = y.new_zeros(len(cells))
-    # A channel of zeros is its own ablation: weight 0. A drop relative to a score of 0 is not
-    # defined, and 0 leaves the map empty where a quotient would fill it with infinities.
-    alive = (flat[cells] != 0).any(1).nonzero()[:, 0] if y != 0 else cells.new_empty(0)
-    step(len(cells) - len(alive))
-    for chunk in alive.split(batch_size):
-        altered = flat.repeat(len(chunk), 1).scatter_(1, cells[chunk], 0)
-        altered = altered.reshape(-1, *activation.shape[1:])  # (B, F x ...) -> (B x F, ...)
-        y_k = _scores(score, recorded.rerun(altered, sample), sample, len(chunk))
+    [y] = _scores(score, replay.sample_outputs(sample), sample, 1)
+    weights = y.new_zeros(len(elements))
+    # Ablating a channel of zeros changes nothing. Relative to a score of 0 a drop is not defined:
+    # weights of 0 leave the map empty, a quotient would fill it with infinities.
+    ablated = (flat[elements] != 0).any(1).nonzero()[:, 0] if y != 0 else elements.new_empty(0)
+    step(len(elements) - len(ablated))
+    for chunk in ablated.split(batch_size):
+        without = flat.repeat(len(chunk), 1).scatter_(1, elements[chunk], 0)
+        without = without.reshape(-1, *activation.shape[1:])  # (B, F x ...) -> (B x F, ...)
+        y_k = _scores(score, replay.rerun(without, sample), sample, len(chunk))
         weights[chunk] = (y - y_k) / y
         step(len(chunk))
     return weights
 
 
-def _cells(activation: Tensor, unpack: Unpacks, layer: str) -> Tensor:
-    """Which elements of one sample's flat activation make up each channel: int64 (K, P)."""
-    # What unpack does to the elements' numbers it does to the elements. float64 holds them all.
-    numbers = torch.arange(activation.numel(), dtype=torch.float64).reshape(activation.shape)
-    grid = unpacked(unpack, numbers, layer)[0]  # (K, T', H', W')
-    cells = grid.flatten(1).long()
-    distinct = cells.unique()  # sorted
+def _channel_elements(activation: Tensor, unpack: Unpacks, layer: str) -> Tensor:
+    """Positions of each channel's elements in one sample's flat activation: int64 (K, P)."""
+    # ``unpack`` moves the elements' indices as it moves the elements. float64 holds them exactly.
+    indices = torch.arange(activation.numel(), dtype=torch.float64).reshape(activation.shape)
+    grid = unpacked(unpack, indices, layer)[0]  # (K, T', H', W')
+    elements = grid.flatten(1).long()
+    distinct = elements.unique()  # sorted
     if (
-        not torch.equal(cells, grid.flatten(1))
-        or len(distinct) < cells.numel()
-        or not 0 <= distinct[0] <= distinct[-1] < numbers.numel()
+        not torch.equal(elements, grid.flatten(1))
+        or len(distinct) < elements.numel()
+        or not 0 <= distinct[0] <= distinct[-1] < indices.numel()
     ):
         raise UsageError(
             f"unpack computes with the output of layer {layer!r}: to ablate channels it must only "
             "move elements (reshape, permute, index)"
         )
-    return cells.to(activation.device)
+    return elements.to(activation.device)
 
 
 def _score_row(
@@ -135,7 +163,7 @@ def _score_row(
     x: Any,
     channels: Tensor,
     sample: int,
-    score: Score,
+    score: ScoreFunction,
     batch_size: int,
     count: int,
     step: Step,
@@ -144,25 +172,32 @@ def _score_row(
     flat = channels.to(torch.promote_types(channels.dtype, torch.float32)).flatten(1)
     chosen = flat.var(1, correction=0).argsort(descending=True, stable=True)[:count]
     constant = flat.amax(1, keepdim=True) == flat.amin(1, keepdim=True)
-    flat = flat.masked_fill(constant, 0)[chosen]  # one mask for all constant channels
-    distinct, place = torch.unique(flat, dim=0, return_inverse=True)
+    flat = flat.masked_fill(constant, 0)[chosen]  # so that all constant channels have one mask
+    distinct, mask_of = torch.unique(flat, dim=0, return_inverse=True)
     step(count - len(distinct))
     scores = []
     for part in distinct.split(batch_size):
         masks = part.reshape(-1, 1, *channels.shape[1:])
-        outputs = run(model, map_tensors(partial(masked_inputs, channels=masks), x))
+        outputs = run_network(model, map_tensors(partial(masked_inputs, channels=masks), x))
         scores.append(_scores(score, outputs, sample, len(part)))
         step(len(part))
     raw = torch.cat(scores)
-    return raw.new_zeros(len(channels)).index_copy_(0, chosen, raw[place].softmax(0))
+    return raw.new_zeros(len(channels)).index_copy_(0, chosen, raw[mask_of].softmax(0))
 
 
 def masked_inputs(x: Tensor, channels: Tensor) -> Tensor:
-    """One sample's input times each of B channels, upsampled and brought to [0, 1].
+    """One sample's input times each of B channels, upsampled and scaled to [0, 1].
 
-    x is (1, C, T, H, W), (1, T, 3, H, W), or (F, C, H, W): F frames of one clip, or a still image
-    with F = 1. channels: (B, 1, T', H', W'). Returns (B, C, T, H, W), (B, T, 3, H, W) or
-    (B x F, C, H, W).
+    Args:
+        x: (1, C, T, H, W), (1, T, 3, H, W), or (F, C, H, W) with the F frames of one clip; F = 1
+            for a still image.
+        channels: (B, 1, T', H', W').
+
+    Returns:
+        (B, C, T, H, W), (B, T, 3, H, W) or (B x F, C, H, W).
+
+    Raises:
+        UsageError: for an input of another shape.
     """
     if x.ndim not in (4, 5) or (x.ndim == 5 and len(x) != 1):
         raise UsageError(
@@ -180,8 +215,8 @@ def masked_inputs(x: Tensor, channels: Tensor) -> Tensor:
     return masked.transpose(1, 2).flatten(0, 1)
 
 
-def _scores(score: Score, outputs: Any, sample: int, batch: int) -> Tensor:
-    """The scores (batch,), in float32 at least: differences of them are what counts."""
+def _scores(score: ScoreFunction, outputs: Any, sample: int, batch: int) -> Tensor:
+    """The scores (batch,), at least in float32, because small differences between them matter."""
     scores = score(outputs, sample)
     if scores.shape != (batch,):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""What is explained: from a network's outputs to one score per sample."""
+"""Targets: from a network's outputs to the one score per sample that is explained."""
 
 from __future__ import annotations
 
@@ -15,15 +15,23 @@ from video_cam.layers.outputs import class_scores
 
 Target = int | Sequence[int] | Callable[[Any], Tensor] | None
 
-SIMILAR_CLASSES = 3
+SIMILAR_CLASSES = 3  # that Finer-CAM compares with
 
 
 def target_scores(outputs: Any, target: Target) -> tuple[Tensor, Tensor | None]:
-    """The (N,) scores a target names in the network's outputs, and its class ids.
+    """The scores of a target, and its class ids.
 
-    A target is None (each sample's best class), a class id, one id per sample, or a function from
-    the outputs to the scores, which has no class ids. Class scores are found as ``class_scores``
-    finds them.
+    Args:
+        outputs: of the network; class scores are taken from them by ``class_scores``.
+        target: None for each sample's best class, a class id, one id per sample, or a function
+            from the outputs to (N,) scores.
+
+    Returns:
+        Scores (N,), part of the outputs' graph, and class ids int64 (N,), None for a function.
+
+    Raises:
+        UsageError: for a class that does not exist, a wrong number of ids, or a function with a
+            wrong result.
     """
     if callable(target):
         return _function_scores(target, outputs), None
@@ -58,10 +66,13 @@ def _class_ids(target: Any, batch: int) -> list[int]:
 
 
 def finer_scores(outputs: Any, class_ids: Tensor | None) -> Tensor:
-    """Finer-CAM's scores (N,): how far the class stands out from those most like it.
+    """Finer-CAM's scores (N,), the difference between a class and the classes most similar to it.
 
     The mean of y_c - y_d over the SIMILAR_CLASSES classes d whose scores are nearest to y_c,
     weighted by their probabilities (Zhang et al. 2025, eq. 6).
+
+    Raises:
+        UsageError: without class ids, and for a network with a single score.
     """
     outputs = class_scores(outputs)
     if class_ids is None:
@@ -70,7 +81,7 @@ def finer_scores(outputs: Any, class_ids: Tensor | None) -> Tensor:
         raise UsageError("finercam compares classes, and this network has one score only")
     own = outputs.gather(1, class_ids[:, None])  # (N, 1)
     distances = (outputs - own).detach().abs()
-    # The class itself comes first, also where another ties with it.
+    # -1 sorts the class itself first, also where another one has the same score.
     order = distances.scatter(1, class_ids[:, None], -1.0).argsort(dim=1, stable=True)
     others = order[:, 1 : 1 + SIMILAR_CLASSES]
     weights = outputs.softmax(1).gather(1, others)
@@ -81,10 +92,10 @@ def finer_scores(outputs: Any, class_ids: Tensor | None) -> Tensor:
 def _function_scores(target: Callable[[Any], Tensor], outputs: Any) -> Tensor:
     scores = target(outputs)
     if isinstance(scores, Tensor) and scores.ndim == 0:
-        scores = scores.unsqueeze(0)  # of one sample
+        scores = scores.unsqueeze(0)  # the score of a single sample
     samples = _samples(outputs)
-    is_right = isinstance(scores, Tensor) and scores.ndim == 1
-    if not is_right or (samples is not None and len(scores) != samples):
+    is_vector = isinstance(scores, Tensor) and scores.ndim == 1
+    if not is_vector or (samples is not None and len(scores) != samples):
         made = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         name = getattr(target, "__name__", "target")
         raise UsageError(
@@ -95,7 +106,7 @@ def _function_scores(target: Callable[[Any], Tensor], outputs: Any) -> Tensor:
 
 
 def _samples(outputs: Any) -> int | None:
-    """How many there are, where outputs are class scores."""
+    """The number of samples, where the outputs are class scores."""
     try:
         return len(class_scores(outputs))
     except UsageError:

@@ -11,7 +11,7 @@ from video_cam.config import ExplainConfig
 from video_cam.explanation.sampling import span_of
 from video_cam.explanation.window_reader import plan_windows
 from video_cam.layers.measured_alignment import MeasuredField, measure
-from video_cam.layers.selection import enough_for_when
+from video_cam.layers.selection import min_cells_in_time
 from video_cam.models.classifier import Classifier
 from video_cam.video.scan import probe
 
@@ -87,7 +87,7 @@ def advice(
         return
     if framewise:
         yield "for when, take any: each frame is scored by itself"
-    elif when in table and table[when][0].cells >= enough_for_when(size[0]):
+    elif when in table and table[when][0].cells >= min_cells_in_time(size[0]):
         yield (
             f"for when, take {when}: {sentence(table[when][0], size[0])}; windows that overlap "
             "more (--window-stride) sharpen it"

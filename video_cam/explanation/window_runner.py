@@ -20,7 +20,7 @@ from video_cam.explanation.scenes import CutHint, crossed
 from video_cam.explanation.target_selection import best_classes, candidates, num_candidates
 from video_cam.explanation.window_reader import batches, read_windows
 from video_cam.explanation.window_result import WindowResult
-from video_cam.layers.outputs import class_scores, frame_scores, shares
+from video_cam.layers.outputs import class_scores, frame_scores, shown_scores
 from video_cam.utils.memory import Halving
 from video_cam.utils.progress import Progress, silent
 from video_cam.utils.threads import ahead
@@ -139,14 +139,14 @@ class WindowRunner:
 
         def note_and_choose(outputs: Any) -> Sequence[Target]:
             logits = _logits(outputs, len(self._plan.labels))
-            self._probabilities[indices] = shares(logits, self._model.score).cpu().numpy()
+            self._probabilities[indices] = shown_scores(logits, self._model.score).cpu().numpy()
             return choose(logits)
 
         found = self._attributor(x, note_and_choose, batch_size=self._halving.size)
         logits = _logits(found.outputs, len(self._plan.labels)).cpu().numpy()
         of_frames = frame_scores(found.outputs)
         if of_frames is not None:
-            of_frames = shares(of_frames.float(), self._model.score).cpu()
+            of_frames = shown_scores(of_frames.float(), self._model.score).cpu()
         functions = self._function_scores(found, len(batch))
         return [
             WindowResult(

@@ -1,5 +1,5 @@
-"""Inside any ``nn.Module``: hooks, shapes of every layer, layouts, positions of a layer's cells.
+"""Inside any ``nn.Module``: hooks, output shapes, layouts, and the positions of a layer's cells.
 
-Knows tensors and modules; knows no methods, no clips and no files but its own cache.
+Works on tensors and modules only: no CAM methods, no clips, no files except its own cache.
 May import: video_cam.config, video_cam.utils.
 """

@@ -1,9 +1,9 @@
-"""The centres of a layer's cells in frames and pixels of the input, and interpolation between them.
+"""Alignment: the centres of a layer's cells in the input, and interpolation between them.
 
-Positions count from the centre of the first frame or pixel: 0 is the centre of frame 0, 0.5 lies
-between frames 0 and 1. A map is brought to another grid by linear interpolation between the
-centres of its cells, each axis by itself, and is constant beyond the outermost centres. With the
-alignment "nearest" each position takes the value of the nearest centre.
+Positions are in input frames and pixels, counted from the centre of the first one: 0 is the centre
+of frame 0, 0.5 lies between frames 0 and 1. A map is brought to another grid by linear
+interpolation between the centres of its cells, one axis at a time, and is constant beyond the
+outermost centres. With the alignment "nearest" each position takes the value of the nearest centre.
 """
 
 from __future__ import annotations
@@ -18,14 +18,18 @@ from torch import Tensor
 from video_cam.layers.receptive_field import AxisReceptiveField
 
 Positions = np.ndarray  # float64, one per cell or sample
+# (number of cells, samples of the input along the axis, the cells' receptive fields) -> centres
 Alignment = Callable[[int, int, "AxisReceptiveField | None"], Positions]
 
 
 @dataclass(frozen=True)
 class CellCentres:
-    """The centres of a layer's cells: t in input frames (T',), y and x in input pixels.
+    """The centres of a layer's cells.
 
-    nearest: whether a map is constant around each centre, not linear between them.
+    Attributes:
+        t: float64 (T',), in input frames.
+        y, x: float64 (H',) and (W',), in input pixels.
+        nearest: whether a map is constant around each centre instead of linear between centres.
     """
 
     t: Positions
@@ -40,19 +44,19 @@ class CellCentres:
 
 
 def half_pixel(cells: int, size: int, field: AxisReceptiveField | None = None) -> Positions:
-    """Cells of equal width side by side: cell i is centred on (i + 1/2) size / cells - 1/2."""
+    """Cells of equal width side by side: the centre of cell i is (i + 1/2) size / cells - 1/2."""
     return (np.arange(cells) + 0.5) * (size / cells) - 0.5
 
 
 def corners(cells: int, size: int, field: AxisReceptiveField | None = None) -> Positions:
-    """The first and last cells on the first and last pixel, as align_corners=True does."""
+    """The first and last centres on the first and last sample, as with align_corners=True."""
     return np.linspace(0, size - 1, cells) if cells > 1 else np.array([(size - 1) / 2])
 
 
 def arithmetic(cells: int, size: int, field: AxisReceptiveField | None = None) -> Positions:
-    """The centre of the receptive field by the layer's strides, kernels and paddings.
+    """The centres of the receptive fields from strides, kernels and paddings.
 
-    Half-pixel where the field is unknown or does not give this number of cells.
+    Half-pixel where the field is unknown or gives another number of cells.
     """
     if field is None or field.cells(size) != cells:
         return half_pixel(cells, size)
@@ -60,20 +64,21 @@ def arithmetic(cells: int, size: int, field: AxisReceptiveField | None = None) -
 
 
 def measured(cells: int, size: int, field: AxisReceptiveField | None = None) -> Positions:
-    """By arithmetic, shifted by the mean measured offset of the cells' gradients, if there is one.
+    """The centres by arithmetic, shifted by the mean measured offset of the cells' gradients.
 
     Only the mean over the cells is taken from the measurement: where receptive fields overlap
-    widely, measured centres lie closer together than what the cells respond to.
+    widely, measured centres lie closer together than what the cells respond to. Without a
+    measurement the centres are those by arithmetic.
     """
     centres = arithmetic(cells, size, field)
     if field is None or len(field.measured) != cells:
         return centres
-    # A cell is never moved beyond its receptive field: frames scored one by one stay apart.
-    most = (field.length() - 1) / 2
-    return centres + float(np.clip(np.mean(np.array(field.measured) - centres), -most, most))
+    # No cell moves beyond its receptive field: cells that depend on a single frame stay there.
+    limit = (field.length() - 1) / 2
+    return centres + float(np.clip(np.mean(np.array(field.measured) - centres), -limit, limit))
 
 
-# In time, then in space. docs: "Alignment" has the measurements behind the default.
+# Name -> (alignment in time, alignment in space). docs, "Alignment", has the measurements.
 ALIGNMENTS: dict[str, tuple[Alignment, Alignment]] = {
     "receptive-field": (arithmetic, half_pixel),
     "probe": (measured, measured),
@@ -85,7 +90,7 @@ NEAREST = ("nearest",)
 
 
 def needs_measuring(align: str) -> bool:
-    """Whether an alignment runs the network, by ``measured_alignment.measure``."""
+    """Whether the alignment of this name needs ``measured_alignment.measure``."""
     return measured in ALIGNMENTS[align]
 
 
@@ -95,7 +100,14 @@ def cell_centres(
     fields: Sequence[AxisReceptiveField | None],
     align: str,
 ) -> CellCentres:
-    """Centres of a (T', H', W') grid on a (T, H, W) input; ``align`` is a key of ALIGNMENTS."""
+    """The centres of a layer's cells in the input.
+
+    Args:
+        grid: (T', H', W').
+        input_size: (T, H, W).
+        fields: receptive fields along (T, H, W); None along an axis where unknown.
+        align: a key of ALIGNMENTS.
+    """
     in_time, in_space = ALIGNMENTS[align]
     alignments = (in_time, in_space, in_space)
     t, y, x = (
@@ -108,11 +120,20 @@ def cell_centres(
 def interpolation_matrix(
     centres: Positions, positions: Positions, nearest: bool = False
 ) -> np.ndarray:
-    """Interpolation as a matrix (len(positions), len(centres)); rows sum to 1."""
+    """Interpolation between cells as a matrix.
+
+    Args:
+        centres: (cells,), rising.
+        positions: (samples,), in the same unit.
+        nearest: take the nearest cell instead of interpolating linearly.
+
+    Returns:
+        float32 (samples, cells); rows sum to 1.
+    """
     cells = len(centres)
     identity = np.eye(cells)
     if nearest:
-        # Halfway between two centres the later one counts, as in torch's "nearest".
+        # Halfway between two centres the later one is taken, as by torch's "nearest".
         limits = (centres[1:] + centres[:-1]) / 2
         return identity[np.searchsorted(limits, positions, side="right")].astype(np.float32)
     columns = [np.interp(positions, centres, identity[cell]) for cell in range(cells)]
@@ -120,9 +141,16 @@ def interpolation_matrix(
 
 
 def gather_onto(values: Tensor, centres: CellCentres, input_size: Sequence[int]) -> Tensor:
-    """Maps on the input's grid (N, T, H, W) -> means around the cells, (N, T', H', W').
+    """Means of maps around the cells of a layer.
 
-    A cell's mean is weighted as interpolation from the cells would weight the cell.
+    A position counts with the weight that interpolation from the cells gives the cell there.
+
+    Args:
+        values: (N, T, H, W) on the input's own grid.
+        input_size: (T, H, W).
+
+    Returns:
+        (N, T', H', W').
     """
     for axis, (cells, length) in enumerate(
         zip((centres.t, centres.y, centres.x), input_size, strict=True), start=1
@@ -135,14 +163,24 @@ def gather_onto(values: Tensor, centres: CellCentres, input_size: Sequence[int])
 
 
 def grid_positions(size: int, input_size: int) -> Positions:
-    """Where ``size`` samples of equal width lie along an axis of ``input_size`` pixels."""
+    """Positions of ``size`` samples of equal width along an axis of ``input_size`` samples."""
     return (np.arange(size) + 0.5) * (input_size / size) - 0.5
 
 
 def interpolate(
     values: Tensor, centres: CellCentres, input_size: Sequence[int], size: Sequence[int]
 ) -> Tensor:
-    """Signed maps (N, T', H', W') -> signed (N, T, H, W) of ``size``, on the input's own extent."""
+    """Signed maps on another grid over the whole input.
+
+    Args:
+        values: (N, T', H', W').
+        centres: of the maps' cells.
+        input_size: (T, H, W) of the input.
+        size: (T, H, W) of the result.
+
+    Returns:
+        (N, T, H, W), signed, in the dtype of ``values``.
+    """
     for axis, (cells, extent, length) in enumerate(
         zip((centres.t, centres.y, centres.x), input_size, size, strict=True), start=1
     ):

@@ -1,4 +1,4 @@
-"""The axes of inputs and of layers' outputs."""
+"""Axes of network inputs and of layer outputs, and the call of a network on its input."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ from video_cam.errors import UsageError
 from video_cam.utils.nested import map_tensors, tensors_in
 
 Unpack = Callable[[Tensor], Tensor]
-Unpacks = Unpack | Mapping[str, Unpack]  # one for all layers, or each layer's own
+Unpacks = Unpack | Mapping[str, Unpack]  # one function for all layers, or one per layer name
 
 
 def to_grid(output: Tensor) -> Tensor:
-    """A layer's output as (N, K, T', H', W'): four axes are one frame, five stay as they are."""
+    """A layer's output as (N, K, T', H', W').
+
+    Args:
+        output: (N, K, T', H', W'), returned unchanged, or (N, K, H', W'), which becomes T' = 1.
+
+    Raises:
+        UsageError: for any other number of axes.
+    """
     if output.ndim == 4:
         return output.unsqueeze(2)
     if output.ndim == 5:
@@ -28,7 +35,7 @@ def to_grid(output: Tensor) -> Tensor:
 
 
 def for_layer(unpack: Unpacks, layer: str) -> Unpack:
-    """The layer's own entry of a table, or the one function for all layers."""
+    """The layer's entry where ``unpack`` is a table, else the one function for all layers."""
     if not isinstance(unpack, Mapping):
         return unpack
     if layer not in unpack:
@@ -37,10 +44,14 @@ def for_layer(unpack: Unpacks, layer: str) -> Unpack:
 
 
 def unpacked(unpack: Unpacks, tensor: Tensor, layer: str) -> Tensor:
-    """The layer's ``unpack`` of a tensor, or a UsageError where that is not (N, K, T', H', W')."""
+    """A layer's output, or its gradient, brought to (N, K, T', H', W') by ``unpack``.
+
+    Raises:
+        UsageError: where ``unpack`` has no entry for the layer or does not return five axes.
+    """
     if for_layer(unpack, layer) is to_grid and tensor.ndim not in (4, 5):
         raise UsageError(
-            f"layer {layer!r} puts out {tuple(tensor.shape)}, expected (N, K, T, H, W) or "
+            f"the output of layer {layer!r} is {tuple(tensor.shape)}, expected (N, K, T, H, W) or "
             "(N, K, H, W): choose another layer, or give unpack="
         )
     grid = for_layer(unpack, layer)(tensor)
@@ -52,7 +63,14 @@ def unpacked(unpack: Unpacks, tensor: Tensor, layer: str) -> Tensor:
 
 
 def input_size(x: Any) -> tuple[int, int, int]:
-    """(T, H, W) of the network's input; of several inputs, that of the one with most frames."""
+    """(T, H, W) of the network's input; of several input tensors, the one with the most frames.
+
+    Args:
+        x: tensors (N, C, T, H, W), (N, T, 3, H, W) or (N, C, H, W), in any container.
+
+    Raises:
+        UsageError: for tensors with other axes, or none at all.
+    """
     sizes = [
         (t.shape[1], *t.shape[3:]) if _time_first(t) else (*[1] * (5 - t.ndim), *t.shape[2:])
         for t in tensors_in(x)
@@ -63,23 +81,26 @@ def input_size(x: Any) -> tuple[int, int, int]:
 
 
 def time_axis(x: Tensor) -> int:
-    """Where the frames of a five-axis input are."""
+    """The axis of the frames in a five-axis input: 1 for (N, T, 3, H, W), else 2."""
     return 1 if _time_first(x) else 2
 
 
 def _time_first(x: Tensor) -> bool:
-    """(N, T, 3, H, W): three colours where the frames of (N, 3, T, H, W) would be."""
+    """Whether the input is (N, T, 3, H, W): three channels where (N, 3, T, H, W) has frames."""
     return x.ndim == 5 and x.shape[2] == 3 and x.shape[1] > 4
 
 
 def detached(x: Any) -> Any:
-    """The caller's tensors without their graph, packed afresh: some networks change the list."""
-    # A tensor made in inference mode cannot be saved for backward; its clone can.
+    """The tensors of ``x`` without their graphs, in new containers.
+
+    New containers, because some networks overwrite the list that they are given.
+    """
+    # A tensor made in inference mode cannot be saved for a backward pass, but its clone can.
     return map_tensors(lambda t: t.clone() if t.is_inference() else t.detach(), x)
 
 
-def run(model: nn.Module, x: Any) -> Any:
-    """``model(x)``; a dict whose keys are names of the forward's parameters is given by name."""
+def run_network(model: nn.Module, x: Any) -> Any:
+    """``model(x)``, or ``model(**x)`` for a dict whose keys are parameters of the forward."""
     if isinstance(x, Mapping) and _are_parameters(model, x):
         return model(**x)
     return model(x)
@@ -87,6 +108,6 @@ def run(model: nn.Module, x: Any) -> Any:
 
 def _are_parameters(model: nn.Module, x: Mapping[Any, Any]) -> bool:
     parameters = inspect.signature(model.forward).parameters.values()
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    takes_any_name = any(p.kind is p.VAR_KEYWORD for p in parameters)
     names = {p.name for p in parameters}
-    return all(isinstance(key, str) and (takes_any or key in names) for key in x)
+    return all(isinstance(key, str) and (takes_any_name or key in names) for key in x)

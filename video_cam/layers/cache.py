@@ -1,7 +1,7 @@
-"""What was learned of a network, so that it need not be learned again: in memory, and on disk.
+"""A cache for facts about a network that take forward passes to find: in memory and on disk.
 
-On disk it lies in ``VIDEO_CAM_CACHE``, by default ``~/.cache/video_cam``: a few kilobytes for each
-network, choice of layers and input size. A file that cannot be read or written there is ignored.
+The folder on disk is ``VIDEO_CAM_CACHE``, by default ``~/.cache/video_cam``: a few kilobytes for
+each network, choice of layers and input size. A file that cannot be read or written is ignored.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -25,51 +26,55 @@ from video_cam.utils.files import write_atomically
 
 FORMAT = 2  # to be raised whenever the same network would be described differently
 FOLDER_VARIABLE = "VIDEO_CAM_CACHE"
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
-_in_memory: WeakKeyDictionary[nn.Module, dict[Hashable, Any]] = WeakKeyDictionary()
+# Network -> key -> (state of the network, value). Only the latest state is kept: in a training loop
+# every step has a new one.
+_in_memory: WeakKeyDictionary[nn.Module, dict[Hashable, tuple[Hashable, Any]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
-class Fact(Generic[Found]):
-    """A kind of knowledge about a network.
+class Fact(Generic[Value]):
+    """A kind of fact about a network.
 
     Attributes:
-        kind: names the knowledge in keys and file names.
+        kind: its name in keys and file names.
         uses_weights: whether it changes with the network's parameters and buffers, or with its
             modules and shapes alone.
-        to_json, from_json: between what is found and JSON's types; ``from_json`` gets the network,
-            too, and may raise ValueError, TypeError, KeyError or AttributeError.
+        to_json, from_json: convert a value to and from JSON's types; ``from_json`` also receives
+            the network, and may raise ValueError, TypeError, KeyError or AttributeError.
     """
 
     kind: str
     uses_weights: bool
-    to_json: Callable[[Found], Any]
-    from_json: Callable[[nn.Module, Any], Found]
+    to_json: Callable[[Value], Any]
+    from_json: Callable[[nn.Module, Any], Value]
 
 
 def learned(
-    fact: Fact[Found],
+    fact: Fact[Value],
     model: nn.Module,
     key: Sequence[Hashable],
-    find: Callable[[], Found],
+    find: Callable[[], Value],
     identity: str = "",
-) -> Found:
-    """What ``find`` finds out, or what it found before for the same network and key.
+) -> Value:
+    """The result of ``find``, or its earlier result for the same network and key.
 
     Args:
-        model: the network; it is looked at anew when its modules are exchanged and, if the fact
-            uses weights, when its parameters change.
-        key: what else the answer depends on, in JSON's types.
-        find: finds it out.
-        identity: the same text for the same network code in every process. The answer is kept on
-            disk only where there is one.
+        fact: the kind of fact.
+        model: the network; ``find`` is called again when its modules are exchanged and, if the
+            fact uses weights, when its parameters or buffers change.
+        key: what else the result depends on, in JSON's types.
+        find: finds the value.
+        identity: the same text for the same network code in every process. Only values of networks
+            that have one are kept on disk.
     """
-    known = _in_memory.setdefault(model, {})
-    slot = (fact.kind, *key, _state(model, fact.uses_weights))
-    if slot not in known:
-        known[slot] = _from_disk(fact, model, key, find, identity) if identity else find()
-    return known[slot]
+    entries = _in_memory.setdefault(model, {})
+    entry_key, state = (fact.kind, *key), _state(model, fact.uses_weights)
+    if entry_key not in entries or entries[entry_key][0] != state:
+        value = _from_disk(fact, model, key, find, identity) if identity else find()
+        entries[entry_key] = state, value
+    return entries[entry_key][1]
 
 
 def digest_of_weights(module: nn.Module) -> str:
@@ -82,22 +87,22 @@ def digest_of_weights(module: nn.Module) -> str:
 
 
 def _state(model: nn.Module, with_weights: bool) -> Hashable:
-    """Changes within this process whenever the network does."""
+    """A value that changes within this process whenever the network does."""
     modules = tuple(map(id, model.modules()))
     if not with_weights:
         return modules
     # Tensors made in inference mode have no version, and cannot be trained.
-    versions = ((id(p), 0 if p.is_inference() else p._version) for p in model.parameters())
-    return modules, tuple(versions)
+    tensors = chain(model.parameters(), model.buffers())
+    return modules, tuple((id(t), 0 if t.is_inference() else t._version) for t in tensors)
 
 
 def _from_disk(
-    fact: Fact[Found],
+    fact: Fact[Value],
     model: nn.Module,
     key: Sequence[Hashable],
-    find: Callable[[], Found],
+    find: Callable[[], Value],
     identity: str,
-) -> Found:
+) -> Value:
     weights = digest_of_weights(model) if fact.uses_weights else ""
     names = [FORMAT, identity, weights, *_structure(model), *key]
     digest = hashlib.sha256(json.dumps(names).encode()).hexdigest()[:32]
@@ -115,7 +120,7 @@ def _from_disk(
 
 
 def _folder() -> Path | None:
-    """Where files are kept; None for a user without a home, as in some containers."""
+    """The folder of the cache; None for a user without a home folder, as in some containers."""
     try:
         return Path(os.environ.get(FOLDER_VARIABLE) or Path.home() / ".cache" / "video_cam")
     except RuntimeError:
@@ -123,7 +128,7 @@ def _folder() -> Path | None:
 
 
 def _structure(model: nn.Module) -> list[str]:
-    """The modules, their shapes, and the versions of the packages whose code they run."""
+    """The modules, the parameters' shapes, and the versions of the packages with their code."""
     packages = {type(part).__module__.split(".")[0] for part in model.modules()}
     shapes = [f"{name} {tuple(p.shape)} {p.dtype}" for name, p in model.named_parameters()]
     return [repr(model), *shapes, *map(_version, sorted(packages | {"torch"}))]

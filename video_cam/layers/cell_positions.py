@@ -1,8 +1,8 @@
-"""The receptive fields of a layer's cells: by arithmetic, and with measured centres where asked."""
+"""The receptive fields of a layer's cells: by arithmetic, and with measured centres if wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,14 +10,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from video_cam.layers.alignment import needs_measuring
-from video_cam.layers.axes import Unpacks, input_size
+from video_cam.layers.axes import Unpack, Unpacks, for_layer, input_size
 from video_cam.layers.cache import Fact, learned
 from video_cam.layers.measured_alignment import MeasuredFields, measure
 from video_cam.layers.receptive_field import (
     UNKNOWN,
     AxisReceptiveField,
+    AxisStep,
     ReceptiveFields,
-    Step,
     trace_receptive_fields,
 )
 
@@ -30,35 +30,44 @@ def find_receptive_fields(
     align: str,
     identity: str = "",
 ) -> dict[str, ReceptiveFields]:
-    """The receptive fields of each layer, with measured centres where ``align`` wants them.
+    """The receptive fields of each layer, with measured centres where ``align`` needs them.
 
-    Only fields that arithmetic knows are measured: other cells are mostly those of patches, which
-    lie where half-pixel alignment puts them whatever the network sees around them.
+    The result is cached by network, layers and input size. Only layers with a known field are
+    measured: cells without one are mostly those of patches, for which half-pixel alignment is
+    right, wherever else the network looks.
 
     Args:
         x: the network's input (N, C, T, H, W) or (N, C, H, W); its values are not used.
+        layers: module names.
         unpack: brings a layer's output to (N, K, T', H', W').
         align: of ``config.ALIGNMENT_NAMES``.
-        identity: of the network, for what is kept on disk (see ``cache.learned``).
+        identity: of the network, for the cache on disk (see ``cache.learned``).
 
     Returns:
         Layer -> fields along (T, H, W); UNKNOWN for inputs that are not one tensor.
     """
     if not isinstance(x, Tensor):
         return dict.fromkeys(layers, UNKNOWN)
-    measured = needs_measuring(align)
-    find = partial(_find, model, x, layers, unpack if measured else None)
-    key = (*layers, *x.shape[1:], measured)
-    return learned(_FIELDS, model, key, find, identity)
+    key: tuple[Hashable, ...] = (*layers, *x.shape[1:])
+    if not needs_measuring(align):
+        return learned(_FIELDS, model, key, partial(_find, model, x, layers, None), identity)
+    key += tuple(_text_of(for_layer(unpack, layer)) for layer in layers)
+    return learned(_FIELDS, model, key, partial(_find, model, x, layers, unpack), identity)
+
+
+def _text_of(unpack: Unpack) -> str:
+    """Text that differs between functions with different code, for the cache's key."""
+    code = getattr(unpack, "__code__", None)
+    return repr(unpack) if code is None else f"{code.co_name} {hash(code)}"
 
 
 def _find(
     model: nn.Module, x: Tensor, layers: Sequence[str], unpack: Unpacks | None
 ) -> dict[str, ReceptiveFields]:
-    """unpack: None where nothing is to be measured."""
+    """The fields by arithmetic, with measured centres unless ``unpack`` is None."""
     fields = trace_receptive_fields(model, x, layers)
     known = [layer for layer in layers if None not in fields[layer]]
-    # Measuring draws clips of (1, 3, T, H, W); for other inputs arithmetic has to do.
+    # Measuring runs the network on clips (1, 3, T, H, W); other inputs are left to arithmetic.
     is_clip = x.ndim == 5 and x.shape[1] == 3
     if unpack is None or not known or not is_clip or next(model.parameters(), None) is None:
         return fields
@@ -84,7 +93,7 @@ def _to_json(found: Mapping[str, ReceptiveFields]) -> Any:
 def _axis_to_json(field: AxisReceptiveField | None) -> Any:
     if field is None:
         return None
-    steps = [[s.kernel, s.stride, s.padding, s.dilation, s.behind] for s in field.steps]
+    steps = [[s.kernel, s.stride, s.padding, s.dilation, s.padding_after] for s in field.steps]
     return [steps, field.measured]
 
 
@@ -100,7 +109,7 @@ def _axis_from_json(content: Any) -> AxisReceptiveField | None:
     if content is None:
         return None
     steps, measured = content
-    return AxisReceptiveField(tuple(Step(*step) for step in steps), tuple(map(float, measured)))
+    return AxisReceptiveField(tuple(AxisStep(*step) for step in steps), tuple(map(float, measured)))
 
 
 _FIELDS = Fact("receptive-fields", uses_weights=True, to_json=_to_json, from_json=_from_json)

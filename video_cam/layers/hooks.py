@@ -1,7 +1,7 @@
-"""Record what named layers put out, in a graph that starts at the first of them.
+"""Context managers that capture layer outputs, and leave the network exactly as it was.
 
-The parameters are frozen and the first captured output becomes a leaf, so nothing in front of it
-is stored for the backward pass, and a backward pass ends there.
+In a captured pass the parameters are frozen and the first captured output becomes a leaf of the
+graph. So nothing before it is stored for the backward pass, and the backward pass ends there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ Result = TypeVar("Result")
 
 
 class Captured:
-    """The outputs of the captured layers in the last forward pass, by layer name."""
+    """The outputs of the captured layers in the last forward pass.
+
+    Attributes:
+        layers: names of the captured layers.
+        activations: layer -> output, part of the graph; of a tuple or list, the first tensor.
+    """
 
     def __init__(self, layers: Sequence[str]) -> None:
         self.layers = tuple(layers)
@@ -33,9 +38,17 @@ class Captured:
         self.activations.clear()
 
     def gradients(self, score: Tensor, *, retain_graph: bool = False) -> dict[str, Tensor]:
-        """d score / d output, for every captured layer; ``.grad`` of no tensor is touched.
+        """Gradients of a score with respect to the captured outputs; no ``.grad`` is changed.
 
-        ``score`` is a scalar. Raises UsageError for a layer that the score does not depend on.
+        Args:
+            score: a scalar computed from the last forward pass.
+            retain_graph: keep the graph for further backward passes.
+
+        Returns:
+            Layer -> gradient in the shape of the layer's output.
+
+        Raises:
+            UsageError: for a layer that the score does not depend on.
         """
         names = list(self.activations)
         outputs = [self.activations[name] for name in names]
@@ -52,11 +65,12 @@ class Captured:
 def capture(model: nn.Module, layers: Sequence[str]) -> Iterator[Captured]:
     """Capture the outputs of ``layers`` (module names) in forward passes made inside the block.
 
-    Inside, the model is in evaluation mode with frozen parameters and gradients are enabled;
-    afterwards training flags, ``requires_grad`` and hooks are as they were, whatever happened.
-    A layer that returns a tuple or a list is represented by the first tensor in it.
+    Inside, the model is in evaluation mode with frozen parameters, and gradients are enabled.
+    Afterwards training flags, ``requires_grad`` and hooks are as they were, also after an error.
 
-    Raises UsageError for an unknown name, and for a layer that runs twice in one forward pass.
+    Raises:
+        UsageError: for an unknown name, for a layer that runs twice in one forward pass, and for
+            one whose output has no floating-point tensor.
     """
     captured = Captured(layers)
     modules = {name: find_module(model, name) for name in layers}
@@ -64,7 +78,7 @@ def capture(model: nn.Module, layers: Sequence[str]) -> Iterator[Captured]:
         stack.enter_context(frozen_evaluation(model))
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(forward_hooks(modules, partial(_record, captured.activations)))
+        stack.enter_context(forward_hooks(modules, partial(_capture_output, captured.activations)))
         yield captured
 
 
@@ -75,28 +89,29 @@ OutputHook = Callable[[str, nn.Module, Any], Any]
 def forward_hooks(modules: Mapping[str, nn.Module], hook: OutputHook) -> Iterator[None]:
     """Call ``hook(name, module, output)`` after every forward of these modules, inside the block.
 
-    What the hook returns replaces the output, unless it is None.
+    The hook's return value replaces the output, unless it is None. The hooks are removed at the end
+    of the block, also after an error.
     """
 
-    def bound(name: str) -> Callable[..., Any]:
+    def with_name(name: str) -> Callable[..., Any]:
         return lambda module, _arguments, output: hook(name, module, output)
 
     with ExitStack() as stack:
         for name, module in modules.items():
-            stack.callback(module.register_forward_hook(bound(name)).remove)
+            stack.callback(module.register_forward_hook(with_name(name)).remove)
         yield
 
 
 def retried_with_copies(run: Callable[[], Result]) -> Result:
-    """``run()``; once more for networks that change in place what autograd had saved.
+    """``run()``, repeated once where the network changes in place a tensor that autograd saved.
 
-    Autograd refuses such networks. For those alone the pass is made again, with copies of what is
-    changed.
+    Autograd refuses the backward pass of such networks. Only for them the pass is repeated, with
+    copies of the tensors that are changed.
     """
     try:
         return run()
     except RuntimeError as error:
-        if "modified by an inplace operation" not in str(error):  # autograd's words
+        if "modified by an inplace operation" not in str(error):  # autograd's message
             raise
     with torch.autograd.graph.allow_mutation_on_saved_tensors():
         return run()
@@ -115,7 +130,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
 
 @contextmanager
 def _uncompiled(model: nn.Module) -> Iterator[None]:
-    """Compiled modules run as they were written: compiled ones call no hooks of their parts."""
+    """Run compiled modules uncompiled inside the block: compiled code calls no sub-module hooks."""
     compiled = any(
         getattr(module, "_compiled_call_impl", None) or getattr(module, "_orig_mod", None)
         for module in model.modules()
@@ -129,11 +144,11 @@ def _uncompiled(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def frozen_evaluation(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and frozen parameters inside the block; every flag as it was afterwards.
+    """Evaluation mode and frozen parameters inside the block; every flag is restored afterwards.
 
-    Nothing that was compiled runs so.
+    Compiled modules run uncompiled, and recurrent layers without cuDNN.
     """
-    # PyTorch's transformer layers have a fused path that runs none of their sub-modules.
+    # PyTorch's transformer layers have a fused path that calls none of their sub-modules.
     fused = torch.backends.mha.get_fastpath_enabled()
     training = [(module, module.training) for module in model.modules()]
     trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
@@ -153,10 +168,10 @@ def frozen_evaluation(model: nn.Module) -> Iterator[None]:
 
 
 def on_meta(model: nn.Module) -> dict[str, Tensor]:
-    """Shapes of all parameters and buffers, to be put in their place by functional_call.
+    """All parameters and buffers on the meta device, as replacements for ``functional_call``.
 
-    A module that goes by two names is in it once, and ``tie_weights`` has to be off: with both
-    names functional_call saves the replacement as the original, and puts that back.
+    A module with two names is in it once, and ``tie_weights`` must be False: with both names
+    functional_call would save the replacement as the original, and restore that.
     """
     return {
         f"{prefix}.{name}".lstrip("."): tensor.detach().to("meta")
@@ -170,16 +185,16 @@ def on_meta(model: nn.Module) -> dict[str, Tensor]:
 
 @contextmanager
 def recurrent_layers_differentiable(model: nn.Module) -> Iterator[None]:
-    """RNN, LSTM and GRU layers run without cuDNN inside the block, and nothing else does.
+    """Run RNN, LSTM and GRU layers, and only them, without cuDNN inside the block.
 
-    cuDNN's recurrent layers refuse a backward pass in evaluation mode; PyTorch's own do not.
+    cuDNN's recurrent layers have no backward pass in evaluation mode; PyTorch's own have one.
     """
     with ExitStack() as stack:
         for module in model.modules():
             if isinstance(module, nn.RNNBase) and _on_cuda(module):
-                entered = ExitStack()
-                before = module.register_forward_pre_hook(_without_cudnn(entered))
-                after = module.register_forward_hook(_as_before(entered), always_call=True)
+                flags = ExitStack()
+                before = module.register_forward_pre_hook(_disable_cudnn(flags))
+                after = module.register_forward_hook(_restore_cudnn(flags), always_call=True)
                 stack.callback(before.remove)
                 stack.callback(after.remove)
         yield
@@ -189,29 +204,36 @@ def _on_cuda(module: nn.Module) -> bool:
     return any(parameter.is_cuda for parameter in module.parameters())
 
 
-def _without_cudnn(entered: ExitStack) -> Callable[..., None]:
-    def enter(_module: nn.Module, _arguments: Any) -> None:
-        entered.enter_context(torch.backends.cudnn.flags(enabled=False))
+def _disable_cudnn(flags: ExitStack) -> Callable[..., None]:
+    def hook(_module: nn.Module, _arguments: Any) -> None:
+        flags.enter_context(torch.backends.cudnn.flags(enabled=False))
 
-    return enter
+    return hook
 
 
-def _as_before(entered: ExitStack) -> Callable[..., None]:
-    def leave(_module: nn.Module, _arguments: Any, _output: Any) -> None:
-        entered.close()
+def _restore_cudnn(flags: ExitStack) -> Callable[..., None]:
+    def hook(_module: nn.Module, _arguments: Any, _output: Any) -> None:
+        flags.close()
 
-    return leave
+    return hook
 
 
 def find_module(model: nn.Module, name: str) -> nn.Module:
-    """The sub-module called ``name``; a wrong name answers with the nearest right ones."""
+    """The sub-module called ``name``.
+
+    Raises:
+        UsageError: for an unknown name, with the most similar known ones.
+    """
     modules = dict(model.named_modules())
     if name in modules:
         return modules[name]
     raise UsageError(f"unknown layer {name!r}: {nearest(name, [n for n in modules if n])}")
 
 
-def _record(activations: dict[str, Tensor], name: str, _module: nn.Module, output: Any) -> Any:
+def _capture_output(
+    activations: dict[str, Tensor], name: str, _module: nn.Module, output: Any
+) -> Any:
+    """A forward hook that keeps a layer's output and lets the network go on with a copy."""
     if name in activations:
         raise UsageError(
             f"layer {name!r} runs more than once in a forward pass, so its map is not defined: "
@@ -219,16 +241,16 @@ def _record(activations: dict[str, Tensor], name: str, _module: nn.Module, outpu
         )
     tensor = first_tensor(output)
     if tensor is None or not tensor.is_floating_point():
-        raise UsageError(f"layer {name!r} puts out no floating-point tensor: choose another")
+        raise UsageError(f"layer {name!r} returns no floating-point tensor: choose another")
     if not tensor.requires_grad:
         tensor = tensor.detach().requires_grad_()
     activations[name] = tensor
-    # A clone goes on: the next operation may be in place and must not rewrite the record.
+    # A clone, because the next operation may be in place and must not change what is captured.
     return _replace_first_tensor(output, tensor.clone())
 
 
 def first_tensor(output: Any) -> Tensor | None:
-    """A layer's output if it is a tensor, or the first tensor of a tuple or list; else None."""
+    """The output itself if it is a tensor, the first tensor of a tuple or list, else None."""
     if isinstance(output, Tensor):
         return output
     if isinstance(output, (tuple, list)):
@@ -241,7 +263,7 @@ def _replace_first_tensor(output: Any, tensor: Tensor) -> Any:
         return tensor
     position = next(i for i, item in enumerate(output) if isinstance(item, Tensor))
     items = [*output[:position], tensor, *output[position + 1 :]]
-    if hasattr(output, "_fields"):  # a named tuple takes its fields one by one
+    if hasattr(output, "_fields"):  # a named tuple takes its fields as single arguments
         return type(output)(*items)
     return type(output)(items)
 

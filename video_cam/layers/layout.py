@@ -1,11 +1,11 @@
-"""A layer's output to (N, K, T', H', W'), whatever axes the network keeps it in.
+"""How a layer's output becomes a grid (N, K, T', H', W'), found from the shapes of a trace.
 
     convolutions          (N, K, T', H', W')
     frames as samples     (N x T, K, H', W')
     Swin                  (N, T', H', W', K)
     tokens                (N, extra + T' H' W', K), or (N x T, extra + H' W', K)
 
-Elements are moved and left out, never computed with.
+Elements are moved or left out; their values do not change.
 """
 
 from __future__ import annotations
@@ -16,26 +16,29 @@ from math import log, prod
 
 from torch import Tensor, nn
 
-from video_cam.layers.trace import Seen
+from video_cam.layers.trace import ModuleOutput
 
 Grid = tuple[int, int, int]
 
 CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _CHANNELS_FIRST = (*CONVOLUTIONS, nn.BatchNorm2d, nn.BatchNorm3d, nn.MaxPool2d, nn.MaxPool3d)
-# Class, distillation and register tokens; more would be no token but a grid misread.
-_MOST_EXTRA_TOKENS = 8
-# A cell four times as high as wide is no cell, but heads and tokens that look like a grid.
-_MOST_OBLONG = 4
+# Class, distillation and register tokens. With more left over, the grid is the wrong one.
+_MAX_EXTRA_TOKENS = 8
+# Heads and tokens can look like a grid, but with cells much longer than wide.
+_MAX_ASPECT = 4
 
 
 @dataclass(frozen=True)
 class Fold:
-    """How one layer's output becomes (N, K, T', H', W'). Call it with the output.
+    """How one layer's output is folded to (N, K, T', H', W'). Call it with the output.
 
-    axes: "first" (channels before the grid), "last" (behind it) or "tokens". frames: T where
-    frames are samples of their own, else 0. extra: tokens in front that belong to no place.
-    space_first: tokens run through time fastest, as TimeSformer's do. guessed: other grids would
-    have fitted as well.
+    Attributes:
+        axes: "first" for channels before the grid, "last" for channels behind it, or "tokens".
+        grid: (T', H', W').
+        frames: T where every frame is a sample of its own, else 0.
+        extra: number of tokens before the grid's, such as a class token.
+        space_first: whether neighbouring tokens are neighbours in time, as in TimeSformer.
+        guessed: whether other grids fit the number of tokens as well.
     """
 
     axes: str
@@ -67,22 +70,29 @@ class Fold:
         return f"tokens folded as {t}x{h}x{w}{extra}{guess}"
 
 
-def folds(seen: Iterable[Seen], size: Sequence[int], space_first: bool = False) -> dict[str, Fold]:
-    """Module name -> how its output folds, for those that have a grid of more than one place.
+def folds(
+    modules: Iterable[ModuleOutput], size: Sequence[int], space_first: bool = False
+) -> dict[str, Fold]:
+    """How the outputs of modules fold, for modules with a grid of more than one cell in space.
 
-    seen: one sample's trace in order of finishing. size: (T, H, W) of the input. space_first: the
-    network keeps tokens of all frames place by place.
+    Args:
+        modules: the trace of one sample, in the order of execution.
+        size: (T, H, W) of the input.
+        space_first: whether the network's tokens are ordered by place, then by frame.
+
+    Returns:
+        Module name -> fold.
     """
     found: dict[str, Fold] = {}
-    grids: list[Grid] = []  # the newest first
-    lengths: set[int] = set()
-    for one in seen:
+    grids: list[Grid] = []  # of the modules so far, the latest first
+    lengths: set[int] = set()  # numbers of tokens so far
+    for one in modules:
         fold = _fold(one, size, grids, lengths, space_first)
         if len(one.shape) == 3:
             lengths.add(one.shape[1])
         if fold is None:
             continue
-        # Others may be heads and tokens that look like a grid.
+        # Of other modules, heads and tokens may look like a grid.
         if one.grid or issubclass(one.kind, _CHANNELS_FIRST):
             grids.insert(0, fold.grid)
         if fold.grid[1] * fold.grid[2] > 1:
@@ -91,18 +101,22 @@ def folds(seen: Iterable[Seen], size: Sequence[int], space_first: bool = False) 
 
 
 def _fold(
-    one: Seen, size: Sequence[int], grids: Sequence[Grid], lengths: set[int], space_first: bool
+    one: ModuleOutput,
+    size: Sequence[int],
+    grids: Sequence[Grid],
+    lengths: set[int],
+    space_first: bool,
 ) -> Fold | None:
     frames = size[0] if size[0] > 1 and one.shape[0] == size[0] else 0
     if (one.shape[0] != 1 and not frames) or (frames and len(one.shape) == 5):
-        return None  # windows, places or heads as samples
+        return None  # the first axis holds windows, places or heads
     if len(one.shape) == 3:
         return _token_fold(one, size, grids, frames, space_first)
-    if len(one.shape) not in (4, 5) or _by_heads(one, lengths):
+    if len(one.shape) not in (4, 5) or _has_heads(one, lengths):
         return None
     likely = _channels_last(one, size, grids)
-    never = issubclass(one.kind, _CHANNELS_FIRST)
-    for last in (likely,) if never else (likely, not likely):
+    is_certain = issubclass(one.kind, _CHANNELS_FIRST)
+    for last in (likely,) if is_certain else (likely, not likely):
         places = one.shape[1:-1] if last else one.shape[2:]
         t, h, w = (frames or 1, *places) if len(places) == 2 else places
         if _fits((t, h, w), size):
@@ -112,13 +126,13 @@ def _fold(
 
 def _fits(grid: Grid, size: Sequence[int]) -> bool:
     """No more cells than frames and pixels, and cells not far from square."""
-    oblong = (size[1] / grid[1]) / (size[2] / grid[2])
+    aspect = (size[1] / grid[1]) / (size[2] / grid[2])
     few = all(cells <= most for cells, most in zip(grid, size, strict=True))
-    return few and 1 / _MOST_OBLONG <= oblong <= _MOST_OBLONG
+    return few and 1 / _MAX_ASPECT <= aspect <= _MAX_ASPECT
 
 
-def _by_heads(one: Seen, lengths: set[int]) -> bool:
-    """(N, heads, L, L) are attention's weights, (N, heads, L, K) what it weighs."""
+def _has_heads(one: ModuleOutput, lengths: set[int]) -> bool:
+    """Whether an output is attention's weights (N, heads, L, L) or values (N, heads, L, K)."""
     return (
         len(one.shape) == 4
         and one.shape[2] in lengths
@@ -126,25 +140,25 @@ def _by_heads(one: Seen, lengths: set[int]) -> bool:
     )
 
 
-def _channels_last(one: Seen, size: Sequence[int], grids: Sequence[Grid]) -> bool:
-    """By the newest grid that is known; else H'/W' is near H/W for the right pair of axes."""
+def _channels_last(one: ModuleOutput, size: Sequence[int], grids: Sequence[Grid]) -> bool:
+    """By the latest known grid; else by which pair of axes has H'/W' nearer to H/W."""
     if issubclass(one.kind, _CHANNELS_FIRST):
         return False
-    newest = grids[0][1:] if grids else None
-    first, last = one.shape[-2:] == newest, one.shape[-3:-1] == newest
+    latest = grids[0][1:] if grids else None
+    first, last = one.shape[-2:] == latest, one.shape[-3:-1] == latest
     if first != last:
         return last
     h, w, c = one.shape[-3:]  # if channels were last
     wanted = log(size[1] / size[2])
-    # (K, H', W') against (H', W', K); a tie goes to the usual layout.
+    # (K, H', W') against (H', W', K); at a tie channels are first, as usual.
     return abs(log(h / w) - wanted) < abs(log(w / c) - wanted)
 
 
 def _token_fold(
-    one: Seen, size: Sequence[int], grids: Sequence[Grid], frames: int, space_first: bool
+    one: ModuleOutput, size: Sequence[int], grids: Sequence[Grid], frames: int, space_first: bool
 ) -> Fold | None:
     length = one.shape[1]
-    if one.grid and 0 <= length - prod(one.grid) <= _MOST_EXTRA_TOKENS:
+    if one.grid and 0 <= length - prod(one.grid) <= _MAX_EXTRA_TOKENS:
         return Fold("tokens", one.grid, frames, length - prod(one.grid))
     known = [(1, *grid[1:]) if frames else grid for grid in _with_time(grids, size[0])]
     exact = _fitting(length, known)
@@ -159,24 +173,24 @@ def _token_fold(
 
 
 def _with_time(grids: Sequence[Grid], frames: int) -> Iterator[Grid]:
-    """The grids seen so far; one frame's grid may also be that of all frames side by side."""
+    """The known grids, and each of them with a cell for every frame."""
     yield from grids
     for _, h, w in grids:
         yield frames, h, w
 
 
 def _fitting(length: int, grids: Iterable[Grid]) -> list[tuple[Grid, int]]:
-    """Grids with at most a few tokens left over, the fewest first."""
+    """Grids for ``length`` tokens, with the number of extra tokens, the fewest first."""
     fitting = [
         (grid, length - prod(grid))
         for grid in dict.fromkeys(grids)
-        if 0 <= length - prod(grid) <= _MOST_EXTRA_TOKENS and prod(grid) > 1
+        if 0 <= length - prod(grid) <= _MAX_EXTRA_TOKENS and prod(grid) > 1
     ]
     return sorted(fitting, key=lambda pair: pair[1])
 
 
 def _factorisations(size: Sequence[int], per_frame: bool) -> Iterator[Grid]:
-    """Grids of square patches and tubelets that divide the input, usual ones first."""
+    """Grids of square patches and tubelets that divide the input, the most usual first."""
     T, H, W = size
     for tubelet in (1,) if per_frame else (2, 1, 4, 8):
         for patch in (16, 14, 32, 8, 4, 2):

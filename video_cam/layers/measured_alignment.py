@@ -1,19 +1,23 @@
-"""Where a layer's cells look, measured: the input is disturbed a little, the cells answer.
+"""Measured alignment: where a layer's cells look, measured by small perturbations of the input.
 
-With J the derivative of a cell with respect to the input and v white noise, the expectation of
-(J v)^2 is the sum of squared gradients G, that of (J v)(J p v) the sum of p G, and that of
-(J p v)^2 the sum of p^2 G, for any weight p of the input's positions. So a few forward passes give
-centre and width of every cell of every layer, without a backward pass; J v is a difference.
+With J the derivative of a cell with respect to the input, G = J^2 and v white noise,
 
-In space v is white noise. In time it is a little of what one frame differs by from the frame
-before, with random signs: networks for video answer to motion, and white noise has none that they
-know. README, "Where a cell sits", has what either is worth.
+    E[(J v)^2] = sum_i G_i,   E[(J v)(J p v)] = sum_i p_i G_i,   E[(J p v)^2] = sum_i p_i^2 G_i
+
+for any weights p over the input's positions (the randomised trace estimator of Hutchinson 1990). So
+a few forward passes give the centre and the width of the squared gradient of every cell of every
+layer, without a backward pass: J v is the difference of two outputs.
+
+In space v is white noise. In time it is a small part of the difference between neighbouring frames,
+with random signs: video networks respond to motion, and white noise is not motion that they were
+trained on. docs, "Alignment", has the measurements of both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,27 +33,32 @@ from video_cam.layers.hooks import (
     frozen_evaluation,
 )
 
-DISTURBANCE = 1e-2  # of an input of unit variance: small beside the kinks of ReLUs
-DIFFERENCE = 5e-2  # of the difference between frames, for the same reason
-BLOCKS = 8  # along height and width, each with a sign of its own in every frame
+# Small, so that few ReLUs of the network change their side.
+NOISE_SCALE = 1e-2  # of an input of unit variance
+MOTION_SCALE = 5e-2  # of the difference between frames
+SIGN_BLOCKS = 8  # along height and width, each with its own random sign in every frame
 FIRST_SEED = 3_000_000
-# A network of many channels averages over them; a small one is cheap to ask again.
-MANY_PARAMETERS, SAMPLES_OF_SMALL = 10_000_000, 8
+# A network with many channels averages over them; a small one needs more clips, which are cheap.
+LARGE_NETWORK_PARAMETERS, CLIPS_FOR_SMALL_NETWORKS = 10_000_000, 8
+
+OnOutput = Callable[[str, Tensor], Any]  # (layer, its output as a grid) -> ignored
 
 
 @dataclass(frozen=True)
 class MeasuredField:
-    """What the cells of a layer see along one axis, in input samples.
+    """Where the cells of a layer look along one axis, in input frames or pixels.
 
-    centres: (cells,), where their squared gradient is centred. width: the length of a box as wide
-    as it (the root of 12 times the variance), the mean over the cells.
+    Attributes:
+        centres: float64 (cells,), the centres of the cells' squared gradients.
+        width: length of a box with the same variance (the root of 12 times the variance), the mean
+            over the cells.
     """
 
     centres: np.ndarray
     width: float
 
 
-MeasuredFields = tuple[MeasuredField, MeasuredField, MeasuredField]  # t, y, x
+MeasuredFields = tuple[MeasuredField, MeasuredField, MeasuredField]  # along t, y, x
 
 
 def measure(
@@ -59,33 +68,31 @@ def measure(
     unpack: Unpacks,
     samples: int | None = None,
 ) -> dict[str, MeasuredFields]:
-    """The reach of every layer's cells for an input (1, 3, *size) = (1, 3, T, H, W).
+    """Centres and widths of what the cells of each layer look at.
 
-    On drawn clips, the same ones every time. A layer that puts out no grid, or that nothing
-    reaches, is left out.
+    The network runs six times on each of ``samples`` drawn clips, the same ones in every call. Its
+    state and the global random state stay as they were.
+
+    Args:
+        layers: module names.
+        size: (T, H, W) of the input; the network takes clips (1, 3, T, H, W).
+        unpack: brings a layer's output to (N, K, T', H', W').
+        samples: number of clips; by default 1 for networks with LARGE_NETWORK_PARAMETERS or more,
+            else CLIPS_FOR_SMALL_NETWORKS.
+
+    Returns:
+        Layer -> fields along (T, H, W), without layers that have no grid or a cell whose gradient
+        is zero.
     """
     parameter = next(model.parameters())
-    if samples is None:
-        small = sum(p.numel() for p in model.parameters()) < MANY_PARAMETERS
-        samples = SAMPLES_OF_SMALL if small else 1
-    sums: dict[str, list[_Sums]] = {}
-    ramps = [_ramp(length, axis).to(parameter) for axis, length in enumerate(size)]
+    run = partial(_run, model, layers, unpack)
+    sums: dict[str, list[_Moments]] = {}
     generator = torch.Generator().manual_seed(0)
-    for sample in range(samples):
+    for sample in range(_default_samples(model) if samples is None else samples):
         x = _drawn_input(FIRST_SEED + sample, size).to(parameter)
-        noise = DISTURBANCE * torch.randn(x.shape, generator=generator).to(parameter)
-        motion = _motion(x, generator) if len(ramps[0]) > 1 else noise
-        still = _Kept()
-        _run(model, x, layers, unpack, still.take)
-        for disturbance, axes in ((motion, (0,)), (noise, (1, 2))):
-            plain = _Kept()
-            _run(model, x + disturbance, layers, unpack, plain.take)
-            for axis in axes:
-                # Taken in as they come: every layer of a large network at once is gigabytes.
-                ramped = x + ramps[axis] * disturbance
-                _run(model, ramped, layers, unpack, _adding(sums, still, plain, axis))
+        _add_clip(sums, run, x, generator)
     found = {
-        layer: [s.measured_field(size[a]) for a, s in enumerate(axes)]
+        layer: [one.field(n) for one, n in zip(axes, size, strict=True)]
         for layer, axes in sums.items()
     }
     return {
@@ -95,71 +102,101 @@ def measure(
     }
 
 
-def _motion(x: Tensor, generator: torch.Generator) -> Tensor:
-    """A little of the way from each frame of (1, C, T, H, W) to the one before, or from it.
+def _default_samples(model: nn.Module) -> int:
+    is_large = sum(p.numel() for p in model.parameters()) >= LARGE_NETWORK_PARAMETERS
+    return 1 if is_large else CLIPS_FOR_SMALL_NETWORKS
 
-    The first frame goes to the one after it.
+
+def _add_clip(
+    sums: dict[str, list[_Moments]],
+    run: Callable[[Tensor, OnOutput], None],
+    x: Tensor,
+    generator: torch.Generator,
+) -> None:
+    """Add what one clip (1, 3, T, H, W) shows to the moments of every layer and axis."""
+    base: dict[str, Tensor] = {}
+    run(x, base.__setitem__)
+    for perturbation, axes in _perturbations(x, generator):
+        perturbed: dict[str, Tensor] = {}
+        run(x + perturbation, perturbed.__setitem__)
+        for axis in axes:
+            # Added during the pass: all layers of a large network together take gigabytes.
+            add = partial(_add_output, sums, base, perturbed, axis)
+            run(x + _ramp(x, axis) * perturbation, add)
+
+
+def _add_output(
+    sums: dict[str, list[_Moments]],
+    base: dict[str, Tensor],
+    perturbed: dict[str, Tensor],
+    axis: int,
+    layer: str,
+    weighted: Tensor,
+) -> None:
+    """Add one layer's outputs for the clip, its perturbation, and the perturbation times a ramp."""
+    if layer in base and layer in perturbed:
+        axes = sums.setdefault(layer, [_Moments() for _ in range(3)])
+        axes[axis].add(perturbed[layer] - base[layer], weighted - base[layer], axis)
+
+
+def _perturbations(
+    x: Tensor, generator: torch.Generator
+) -> Iterator[tuple[Tensor, tuple[int, ...]]]:
+    """Perturbations of a clip (1, C, T, H, W), each with the axes of (T, H, W) it is used for."""
+    noise = NOISE_SCALE * torch.randn(x.shape, generator=generator).to(x)
+    yield _motion(x, generator) if x.shape[2] > 1 else noise, (0,)
+    yield noise, (1, 2)
+
+
+def _motion(x: Tensor, generator: torch.Generator) -> Tensor:
+    """MOTION_SCALE of the difference to the frame before, with random signs in blocks.
+
+    The first frame is moved towards the second one, or away from it.
     """
     before = torch.cat([x[:, :, 1:2], x[:, :, :-1]], 2)
-    signs = torch.randint(0, 2, (1, x.shape[2], BLOCKS, BLOCKS), generator=generator) * 2.0 - 1
+    shape = (1, x.shape[2], SIGN_BLOCKS, SIGN_BLOCKS)
+    signs = torch.randint(0, 2, shape, generator=generator) * 2.0 - 1
     spread = torch.nn.functional.interpolate(signs, x.shape[3:], mode="nearest")
-    return DIFFERENCE * spread[:, None].to(x) * (before - x)
+    return MOTION_SCALE * spread[:, None].to(x) * (before - x)
 
 
-class _Kept(dict[str, Tensor]):
-    """What layers put out in one pass, by name."""
-
-    def take(self, layer: str, grid: Tensor) -> None:
-        self[layer] = grid
-
-
-def _adding(
-    sums: dict[str, list[_Sums]], still: _Kept, plain: _Kept, axis: int
-) -> Callable[[str, Tensor], None]:
-    def add(layer: str, moved: Tensor) -> None:
-        if layer in still and layer in plain:
-            axes = sums.setdefault(layer, [_Sums() for _ in range(3)])
-            axes[axis].add(plain[layer] - still[layer], moved - still[layer], axis)
-
-    return add
-
-
-class _Sums:
-    """Moments of the squared gradient along one axis, one entry for each cell of the axis."""
+class _Moments:
+    """Moments 0, 1 and 2 of the squared gradient along one axis, for each cell of the axis."""
 
     def __init__(self) -> None:
         self._moments: Any = 0.0  # (3, cells)
 
-    def add(self, answer: Tensor, weighted: Tensor, axis: int) -> None:
-        """Add answers (N, K, T', H', W') to the disturbance as it is and times the ramp."""
+    def add(self, change: Tensor, weighted_change: Tensor, axis: int) -> None:
+        """Add output changes (N, K, T', H', W') by a perturbation, and by it times the ramp."""
         others = [0, 1, *(dim for dim in (2, 3, 4) if dim != axis + 2)]
-        products = (answer * answer, answer * weighted, weighted * weighted)
+        products = (change * change, change * weighted_change, weighted_change * weighted_change)
         self._moments = (
             self._moments
             + torch.stack([p.sum(others, dtype=torch.float64) for p in products]).cpu().numpy()
         )
 
-    def measured_field(self, length: int) -> MeasuredField | None:
-        """Back from ramps to samples; None where some cell does not answer."""
-        weight, first, second = self._moments
-        if not (weight > 0).all():
+    def field(self, length: int) -> MeasuredField | None:
+        """Centres and width in samples of an axis of ``length``; None where a gradient is 0."""
+        total, first, second = self._moments
+        if not (total > 0).all():
             return None
-        mean = first / weight
-        middle, half = (length - 1) / 2, length / 2
-        variance = np.maximum(second / weight - mean**2, 0).mean() * half**2
-        # Neighbours in the order they are in, even where noise says otherwise.
+        mean = first / total
+        middle, half = (length - 1) / 2, length / 2  # the ramp is (position - middle) / half
+        variance = np.maximum(second / total - mean**2, 0).mean() * half**2
+        # Cells stay in their order, also where noise says otherwise.
         centres = np.maximum.accumulate(mean * half + middle) + 1e-6 * np.arange(len(mean))
         return MeasuredField(centres.clip(0, length - 1 + 1e-3), float(np.sqrt(12 * variance)))
 
 
-def _ramp(length: int, axis: int) -> Tensor:
-    """From -1 to 1 along one axis of (T, H, W), to be broadcast over the others."""
+def _ramp(x: Tensor, axis: int) -> Tensor:
+    """From -1 to 1 along one axis of (T, H, W), in a shape that broadcasts over the others."""
+    length = x.shape[axis + 2]
     ramp = (torch.arange(length) - (length - 1) / 2) / (length / 2)
-    return ramp.reshape([-1 if dim == axis else 1 for dim in range(3)])
+    return ramp.reshape([-1 if dim == axis else 1 for dim in range(3)]).to(x)
 
 
 def _drawn_input(seed: int, size: Sequence[int]) -> Tensor:
-    """A drawn clip (1, 3, T, H, W) of mean 0 and variance 1, as networks are given."""
+    """A drawn clip (1, 3, T, H, W) of mean 0 and variance 1, as networks expect it."""
     num_frames, height, width = size
     frames = draw_clip(seed, num_frames=num_frames, size=max(height, width)).frames
     x = torch.from_numpy(frames[None, :, :height, :width]).permute(0, 4, 1, 2, 3).float()
@@ -167,22 +204,18 @@ def _drawn_input(seed: int, size: Sequence[int]) -> Tensor:
 
 
 def _run(
-    model: nn.Module,
-    x: Tensor,
-    layers: Sequence[str],
-    unpack: Unpacks,
-    take: Callable[[str, Tensor], None],
+    model: nn.Module, layers: Sequence[str], unpack: Unpacks, x: Tensor, on_output: OnOutput
 ) -> None:
-    """Run the network; ``take`` gets each layer's output as a float32 grid (1, K, T', H', W')."""
+    """Run the network; ``on_output`` receives each layer's output as float32 (1, K, T', H', W')."""
 
-    def note(layer: str, _module: nn.Module, output: Any) -> None:
+    def hook(layer: str, _module: nn.Module, output: Any) -> None:
         tensor = first_tensor(output)
         if tensor is not None and tensor.ndim in (3, 4, 5):
             grid = for_layer(unpack, layer)(tensor)
             if grid.ndim == 5:
-                # A copy: what follows may change the output in place.
-                take(layer, grid.detach().float().clone())
+                # A copy, because later operations may change the output in place.
+                on_output(layer, grid.detach().float().clone())
 
     modules = {name: find_module(model, name) for name in layers}
-    with forward_hooks(modules, note), frozen_evaluation(model), torch.inference_mode():
+    with forward_hooks(modules, hook), frozen_evaluation(model), torch.inference_mode():
         model(x)

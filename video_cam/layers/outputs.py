@@ -1,37 +1,49 @@
-"""What networks put out: class scores, whatever they come wrapped in, and shares of them."""
+"""Class scores in whatever a network returns, and scores as they are shown to people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from video_cam.errors import UsageError
 
+# Attributes and keys that hold the scores, in the order in which they are tried.
 _NAMES = ("logits", "scores", "output", "out", "predictions", "pred", "y")
 
 
 def class_scores(outputs: Any) -> Tensor:
-    """(N, classes) scores of a clip; where a network scores every frame, their mean.
+    """Scores (N, classes) of clips; where a network scores every frame, the mean over frames.
 
-    Takes (N, classes), (N, classes, 1, 1, 1), (N, T, classes) or (N,), one score; alone, in a
-    tuple or list (the first tensor counts), in a dict, or as an attribute called logits (scores,
-    output, out, ...). Raises UsageError for anything else.
+    Args:
+        outputs: a floating-point tensor (N, classes), (N, classes, 1, 1, 1), (N, T, classes), or
+            (N,) for one class; alone, in a tuple or list (the first tensor counts), in a dict, or
+            as an attribute named logits (scores, output, out, ...).
+
+    Raises:
+        UsageError: for anything else.
     """
     scores = raw_scores(outputs)
     return scores.mean(1) if scores.ndim == 3 else scores
 
 
 def frame_scores(outputs: Any) -> Tensor | None:
-    """(N, T, classes) of a network that scores every frame, else None."""
+    """Scores (N, T, classes) of a network that scores every frame, else None.
+
+    Raises:
+        UsageError: as ``class_scores``.
+    """
     scores = raw_scores(outputs)
     return scores if scores.ndim == 3 else None
 
 
 def raw_scores(outputs: Any) -> Tensor:
-    """(N, classes) or (N, T, classes), taken out of what it comes in."""
+    """Scores (N, classes) or (N, T, classes), taken out of their container.
+
+    Raises:
+        UsageError: as ``class_scores``.
+    """
     tensor = _tensor_of(outputs)
     if tensor is None:
         raise _no_class_axis(type(outputs).__name__)
@@ -44,15 +56,21 @@ def raw_scores(outputs: Any) -> Tensor:
     return tensor
 
 
-def shares(scores: Tensor, kind: str) -> Tensor:
-    """Scores (..., classes) as shown: probabilities over the classes, each by itself, or raw."""
+def shown_scores(scores: Tensor, kind: str) -> Tensor:
+    """Scores (..., classes) as results show them.
+
+    Args:
+        scores: logits, or any numbers.
+        kind: "softmax" for probabilities that sum to 1 over the classes, "sigmoid" for one
+            probability per class, "raw" for the scores themselves.
+    """
     if kind == "softmax":
         return scores.softmax(-1)
     return scores.sigmoid() if kind == "sigmoid" else scores
 
 
-def default_kind(classes: int) -> str:
-    """One score alone is a yes or no; several exclude one another."""
+def default_score_kind(classes: int) -> str:
+    """How scores are shown by default: "sigmoid" for a single score, else "softmax"."""
     return "softmax" if classes > 1 else "sigmoid"
 
 
@@ -67,13 +85,14 @@ def _tensor_of(outputs: Any) -> Tensor | None:
         if isinstance(value, Tensor):
             return value
     if isinstance(outputs, Mapping):
-        tensors = [value for value in outputs.values() if isinstance(value, torch.Tensor)]
+        tensors = [value for value in outputs.values() if isinstance(value, Tensor)]
         return tensors[0] if len(tensors) == 1 else None
     return None
 
 
-def _no_class_axis(what: str) -> UsageError:
+def _no_class_axis(found: str) -> UsageError:
     return UsageError(
-        f"the network put out {what}, expected (N, classes) or (N, T, classes) scores: give the "
-        "target as a function from its output to (N,) scores, or wrap the network in one that does"
+        f"the network's output is {found}, expected (N, classes) or (N, T, classes) scores: give "
+        "the target as a function from its output to (N,) scores, or wrap the network in one that "
+        "returns scores"
     )

@@ -1,8 +1,8 @@
-"""Follow the steps from a layer back to the input, without computing anything.
+"""Receptive fields by arithmetic, from the operations between the input and a layer.
 
-The network runs on the meta device, where tensors have shapes and no data; autograd still writes
-down every convolution, pooling, padding and slice. The longest way back from a layer to the
-input is the chain that places its cells.
+The network runs on the meta device, where tensors have shapes but no data; autograd still records
+every convolution, pooling, padding and slice. A layer's receptive field follows from the longest
+path of such operations from the layer back to the input.
 """
 
 from __future__ import annotations
@@ -19,34 +19,39 @@ from video_cam.layers.hooks import find_module, forward_hooks, frozen_evaluation
 
 
 @dataclass(frozen=True)
-class Step:
-    """One convolution, pooling, padding or slice along one axis, in input samples of that step.
+class AxisStep:
+    """One convolution, pooling, padding or slice along one axis.
 
-    padding: in front; behind is the same unless ``behind`` says otherwise. A slice is a padding
-    below zero.
+    Attributes:
+        kernel, stride, dilation: in samples of the operation's input.
+        padding: samples added before the first one; negative for a slice.
+        padding_after: samples added after the last one; None for the same as ``padding``.
     """
 
     kernel: int
     stride: int
     padding: int
     dilation: int = 1
-    behind: int | None = None
+    padding_after: int | None = None
 
 
 @dataclass(frozen=True)
 class AxisReceptiveField:
-    """The steps along one axis, from the layer back to the input.
+    """The receptive fields of a layer's cells along one axis.
 
-    measured: the centres of the cells as ``sensitivity`` found them, if it was asked.
+    Attributes:
+        steps: from the layer back to the input.
+        measured: centres of the cells from ``measured_alignment``; empty where not measured.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[AxisStep, ...]
     measured: tuple[float, ...] = ()
 
     def centres(self, cells: int) -> np.ndarray:
-        """Centre of each cell's receptive field: p -> stride p + dilation (kernel-1)/2 - padding.
+        """Centres of the cells' receptive fields in input samples, float64 (cells,).
 
-        Dumoulin and Visin 2016, relationship 15, applied from the layer back to the input.
+        A step brings position p to stride p + dilation (kernel - 1) / 2 - padding of its input
+        (Dumoulin and Visin 2016, relationship 15).
         """
         positions = np.arange(cells, dtype=np.float64)
         for step in self.steps:
@@ -55,18 +60,18 @@ class AxisReceptiveField:
         return positions
 
     def length(self) -> int:
-        """How many input samples a cell depends on, counted step by step back to the input."""
+        """The number of input samples between the first and the last that a cell depends on."""
         length = 1
         for step in self.steps:
             length = step.stride * (length - 1) + step.dilation * (step.kernel - 1) + 1
         return length
 
     def cells(self, size: int) -> int:
-        """How many cells an input of ``size`` gives, rounding down as convolutions do."""
+        """The number of cells for an input of ``size`` samples, rounded down as convolutions do."""
         for step in reversed(self.steps):
-            reach = step.dilation * (step.kernel - 1) + 1
-            behind = step.padding if step.behind is None else step.behind
-            size = (size + step.padding + behind - reach) // step.stride + 1
+            extent = step.dilation * (step.kernel - 1) + 1
+            after = step.padding if step.padding_after is None else step.padding_after
+            size = (size + step.padding + after - extent) // step.stride + 1
         return size
 
 
@@ -83,21 +88,22 @@ def trace_receptive_fields(
 
     Args:
         x: the network's input (N, C, T, H, W) or (N, C, H, W); only its shape is used.
+        layers: module names.
 
     Returns:
-        Layer -> fields; None along an axis that cannot be followed. All are UNKNOWN for a network
-        whose forward does not run on shapes alone.
+        Layer -> fields; UNKNOWN where an operation on the path has no such arithmetic (transposed
+        convolutions, for instance), and for all layers of a network that does not run on shapes.
     """
     if not isinstance(x, Tensor):
         return dict.fromkeys(layers, UNKNOWN)
     try:
         outputs = _run_on_meta(model, x, layers)
-        # Checkpointed parts run again where their graph is read.
+        # Inside the try: reading the graph of checkpointed parts runs them again.
         return {
             layer: _fields(_longest_path(outputs[layer].grad_fn)) if layer in outputs else UNKNOWN
             for layer in layers
         }
-    # Any exception of a user's forward that runs on shapes alone means the same: not known.
+    # Any exception of a user's forward on shapes alone means the same: the fields are unknown.
     except Exception:
         return dict.fromkeys(layers, UNKNOWN)
 
@@ -122,7 +128,7 @@ def _run_on_meta(model: nn.Module, x: Tensor, layers: Sequence[str]) -> dict[str
 
 
 def _longest_path(last: Any) -> list[Any]:
-    """The way from ``last`` back to the input that passes the most steps, without recursion."""
+    """The path from ``last`` back to the input with the most steps; not recursive."""
     best: dict[Any, tuple[int, Any]] = {}
     for node in _inputs_first(last):
         parents = [parent for parent, _ in node.next_functions if parent is not None]
@@ -140,7 +146,7 @@ def _longest_path(last: Any) -> list[Any]:
 
 
 def _inputs_first(last: Any) -> list[Any]:
-    """Every node of the graph behind ``last``, each after all it depends on."""
+    """Every node that ``last`` depends on, each after its own inputs."""
     order: list[Any] = []
     seen: set[Any] = set()
     stack: list[tuple[Any, bool]] = [(last, False)] if last is not None else []
@@ -160,8 +166,8 @@ def _is_step(node: Any) -> bool:
 
 
 def _fields(path: list[Any]) -> ReceptiveFields:
-    """Receptive fields along (T, H, W) of a path; a 2D network leaves the time axis as it is."""
-    steps: list[list[Step]] = [[], [], []]
+    """Receptive fields along (T, H, W) of a path; a 2D network has no steps in time."""
+    steps: list[list[AxisStep]] = [[], [], []]
     for node in path:
         if not _is_step(node):
             continue
@@ -174,8 +180,8 @@ def _fields(path: list[Any]) -> ReceptiveFields:
     return t, y, x
 
 
-def _axis_steps(node: Any) -> list[Step] | None:
-    """A node's steps along its own axes, or None where a node is neither conv nor simple pool."""
+def _axis_steps(node: Any) -> list[AxisStep] | None:
+    """A node's steps along its own axes, or None where its operation has no such arithmetic."""
     name = node.name()
     if name.startswith("ConvolutionBackward"):
         if node._saved_transposed:
@@ -195,35 +201,35 @@ def _axis_steps(node: Any) -> list[Step] | None:
         return None
     if len(kernel) < 2:
         return None
-    return [Step(*values) for values in zip(kernel, *fields, strict=True)]
+    return [AxisStep(*values) for values in zip(kernel, *fields, strict=True)]
 
 
-def _padding_steps(node: Any) -> list[Step] | None:
-    """Zeros, mirrored or repeated samples around a (N, C, ...) tensor; None for other paddings."""
+def _padding_steps(node: Any) -> list[AxisStep] | None:
+    """Padding of a (N, C, ...) tensor with any kind of samples; None where N or C is padded."""
     pad = getattr(node, "_saved_pad", None) or getattr(node, "_saved_padding", None)
     if pad is None:
         return None
     pairs = [_signed(pad[i : i + 2]) for i in range(0, len(pad), 2)]  # the last axis comes first
     if any(pair != [0, 0] for pair in pairs[3:]):
         return None
-    return [Step(1, 1, before, behind=after) for before, after in reversed(pairs[:3])]
+    return [AxisStep(1, 1, before, padding_after=after) for before, after in reversed(pairs[:3])]
 
 
-def _slice_steps(node: Any) -> list[Step] | None:
+def _slice_steps(node: Any) -> list[AxisStep] | None:
     """x[..., start:end:step, ...] along one axis of a (N, C, T, H, W) tensor."""
     sizes = list(node._saved_self_sym_sizes)
     axis = node._saved_dim % len(sizes)
     start, end = _signed([node._saved_start or 0, node._saved_end])
     length = sizes[axis]
-    start, end = (place + length if place < 0 else place for place in (start, min(end, length)))
+    start, end = (index + length if index < 0 else index for index in (start, min(end, length)))
     if axis < 2 or len(sizes) != 5:
         whole = start == 0 and end == length and node._saved_step == 1
-        return [Step(1, 1, 0)] * 3 if whole or axis < 2 else None
-    steps = [Step(1, 1, 0)] * 3
-    steps[axis - 2] = Step(1, node._saved_step, -start, behind=end - length)
+        return [AxisStep(1, 1, 0)] * 3 if whole or axis < 2 else None
+    steps = [AxisStep(1, 1, 0)] * 3
+    steps[axis - 2] = AxisStep(1, node._saved_step, -start, padding_after=end - length)
     return steps
 
 
 def _signed(values: Sequence[int]) -> list[int]:
-    """Autograd's record shows negative numbers as unsigned ones of 64 bits."""
+    """Numbers from autograd's graph, which shows negative ones as unsigned 64-bit numbers."""
     return [int(value) - 2**64 if value >= 2**63 else int(value) for value in values]

@@ -1,4 +1,4 @@
-"""Which layers are meant: names, patterns, positions from the back, convolutions from the back."""
+"""Layers by name, pattern, position from the back, or as convolutions from the back."""
 
 from __future__ import annotations
 
@@ -10,52 +10,68 @@ from torch import nn
 
 from video_cam.errors import UsageError
 from video_cam.layers.layout import CONVOLUTIONS, Fold
-from video_cam.layers.trace import Seen
+from video_cam.layers.trace import ModuleOutput
 from video_cam.utils.names import nearest
 
-# Behind the last of these a network has no new places to tell apart.
-_NO_LAYERS = (nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d, nn.Dropout, nn.Dropout2d, nn.Dropout3d)
-_MOST_FOR_A_PATTERN = 24
-_CELLS_FOR_WHEN = 4
+# These resolve no places of their own, so none of them is a default layer.
+_NEVER_DEFAULT = (
+    *(nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
+    *(nn.Dropout, nn.Dropout2d, nn.Dropout3d),
+)
+_MAX_MATCHES = 24  # of one pattern
+_MIN_CELLS_IN_TIME = 4
 
 
-def enough_for_when(frames: int) -> int:
-    """The fewest cells in time that say something of when, for a clip of so many frames."""
-    return min(_CELLS_FOR_WHEN, frames)
+def min_cells_in_time(frames: int) -> int:
+    """The fewest cells in time of a layer that tells when something happens in ``frames``."""
+    return min(_MIN_CELLS_IN_TIME, frames)
 
 
 def choose_layers(
     wanted: Sequence[str | int],
-    seen: Mapping[str, Seen],
+    modules: Mapping[str, ModuleOutput],
     folds: Mapping[str, Fold],
     known: Sequence[str],
     frames: int,
 ) -> tuple[str, ...]:
-    """Module names for names, globs such as ``layer?``, and negative positions.
+    """Module names for names, patterns and positions; each of them can be mapped.
 
-    A glob names every module that matches and has a grid; -1 is the last module with a grid, as
-    they run. seen and folds: of a trace of so many frames; known: every module's name. Raises
-    UsageError for what is not there, did not run, ran twice, or has no grid.
+    Args:
+        wanted: module names; patterns such as ``layer?``, for every matching module with a grid;
+            negative positions, -1 being the module with a grid that runs last.
+        modules, folds: of a trace with ``frames`` frames.
+        known: the names of all modules.
+
+    Raises:
+        UsageError: for a layer that does not exist, did not run, ran twice, or has no grid.
     """
     chosen = match_layers(wanted, folds, known)
     for name in chosen:
-        _check(name, seen, folds, frames)
+        _check(name, modules, folds, frames)
     return chosen
 
 
 def match_layers(
     wanted: Sequence[str | int], folds: Mapping[str, Fold], known: Sequence[str]
 ) -> tuple[str, ...]:
-    """``choose_layers`` without a look at whether the modules named can be mapped."""
-    return tuple(dict.fromkeys(name for one in wanted for name in _choose(str(one), folds, known)))
+    """Module names as in ``choose_layers``, without the check that the modules can be mapped.
+
+    Raises:
+        UsageError: for what matches no module.
+    """
+    return tuple(dict.fromkeys(name for one in wanted for name in _match(str(one), folds, known)))
 
 
 def convolutions_from_back(
-    counts: Sequence[int], seen: Mapping[str, Seen], folds: Mapping[str, Fold]
+    counts: Sequence[int], modules: Mapping[str, ModuleOutput], folds: Mapping[str, Fold]
 ) -> tuple[str, ...]:
-    """--conv-backcount: 1 is the convolution that runs last, of those with a grid."""
-    names = [name for name, one in seen.items() if issubclass(one.kind, CONVOLUTIONS)]
-    names = [name for name in names if name in folds and seen[name].calls == 1]
+    """Names of convolutions with a grid, counted from the back: 1 is the one that runs last.
+
+    Raises:
+        UsageError: for a count below 1 or above the number of such convolutions.
+    """
+    names = [name for name, one in modules.items() if issubclass(one.kind, CONVOLUTIONS)]
+    names = [name for name in names if name in folds and modules[name].calls == 1]
     for count in counts:
         if not 1 <= count <= len(names):
             raise UsageError(
@@ -65,21 +81,21 @@ def convolutions_from_back(
     return tuple(dict.fromkeys(names[-count] for count in counts))
 
 
-def candidates(seen: Mapping[str, Seen], folds: Mapping[str, Fold]) -> list[str]:
-    """Layers that a default may be, best first: the last ones with T' > 1, then the others."""
-    names = [name for name, one in seen.items() if name in folds and one.calls == 1]
-    names = [name for name in names if not issubclass(seen[name].kind, _NO_LAYERS)]
-    names = [name for name in names if not _inside_a_block(seen[name], folds[name])]
+def default_candidates(modules: Mapping[str, ModuleOutput], folds: Mapping[str, Fold]) -> list[str]:
+    """Layers that can be the default, best first: from the back, T' > 1 before T' = 1."""
+    names = [name for name, one in modules.items() if name in folds and one.calls == 1]
+    names = [name for name in names if not issubclass(modules[name].kind, _NEVER_DEFAULT)]
+    names = [name for name in names if not _inside_a_block(modules[name], folds[name])]
     names.reverse()
     return sorted(names, key=lambda name: folds[name].grid[0] == 1)  # stable
 
 
-def _inside_a_block(one: Seen, fold: Fold) -> bool:
-    """Queries, keys and the like: of a transformer's tokens, blocks and norms are looked at."""
+def _inside_a_block(one: ModuleOutput, fold: Fold) -> bool:
+    """Whether tokens are queries, keys or the like: only blocks and norms can be the default."""
     return fold.axes == "tokens" and one.leaf and "norm" not in one.kind.__name__.lower()
 
 
-def _choose(wanted: str, folds: Mapping[str, Fold], known: Sequence[str]) -> list[str]:
+def _match(wanted: str, folds: Mapping[str, Fold], known: Sequence[str]) -> list[str]:
     if re.fullmatch(r"-\d+", wanted) and wanted not in known:
         names = list(folds)
         if not 1 <= -int(wanted) <= len(names):
@@ -93,45 +109,47 @@ def _choose(wanted: str, folds: Mapping[str, Fold], known: Sequence[str]) -> lis
         matches = [name for name in folds if fnmatchcase(name, wanted)]
         if not matches:
             raise UsageError(f"no layer with a grid matches {wanted!r}: see --list-layers")
-        if len(matches) > _MOST_FOR_A_PATTERN:
-            raise UsageError(
-                f"{len(matches)} layers match {wanted!r}: name at most {_MOST_FOR_A_PATTERN}"
-            )
+        if len(matches) > _MAX_MATCHES:
+            raise UsageError(f"{len(matches)} layers match {wanted!r}: name at most {_MAX_MATCHES}")
         return matches
     raise UsageError(f"unknown layer {wanted!r}: {nearest(wanted, [n for n in known if n])}")
 
 
-def _check(name: str, seen: Mapping[str, Seen], folds: Mapping[str, Fold], frames: int) -> None:
-    if name not in seen:
+def _check(
+    name: str, modules: Mapping[str, ModuleOutput], folds: Mapping[str, Fold], frames: int
+) -> None:
+    """Raise UsageError for a layer that has no map, with the reason."""
+    if name not in modules:
         raise UsageError(
-            f"layer {name!r} puts out no tensor in a forward pass, or is never called: "
-            f"{_others(name, folds)}"
+            f"layer {name!r} returns no tensor in a forward pass, or is never called: "
+            f"{_suggestion(name, folds)}"
         )
-    if seen[name].calls == frames > 1 and len(seen[name].shape) == 4:
-        raise UsageError(once_for_each(seen[name]))
-    if seen[name].calls > 1:
+    one = modules[name]
+    if one.calls == frames > 1 and len(one.shape) == 4:
+        raise UsageError(frame_loop_message(one))
+    if one.calls > 1:
         raise UsageError(
-            f"layer {name!r} runs {seen[name].calls} times in a forward pass, so its map is not "
-            f"defined: {_others(name, folds)}"
+            f"layer {name!r} runs {one.calls} times in a forward pass, so its map is not "
+            f"defined: {_suggestion(name, folds)}"
         )
     if name not in folds:
         raise UsageError(
-            f"layer {name!r} has no grid of places: its output is {seen[name].shape}; "
-            f"{_others(name, folds)}"
+            f"layer {name!r} has no grid of places: its output is {one.shape}; "
+            f"{_suggestion(name, folds)}"
         )
 
 
-def once_for_each(one: Seen) -> str:
-    """What to do about a layer that a network calls frame by frame."""
+def frame_loop_message(one: ModuleOutput) -> str:
+    """The error message for a layer that the network calls frame by frame."""
     return (
         f"layer {one.name!r} runs once for each of the {one.calls} frames: give it all frames at "
-        "once, x.transpose(1, 2).flatten(0, 1), and unflatten what comes of them"
+        "once, x.transpose(1, 2).flatten(0, 1), and unflatten the result"
     )
 
 
-def _others(name: str, folds: Mapping[str, Fold]) -> str:
-    """The layers with a grid most like ``name``, else the last of them."""
+def _suggestion(name: str, folds: Mapping[str, Fold]) -> str:
+    """The rest of a message: layers with a grid whose names are like ``name``, or the last ones."""
     if not folds:
-        return "no layer of this network has one"
+        return "no layer of this network has a grid"
     likely = nearest(name, [other for other in folds if other != name])
     return likely if likely.startswith("did") else f"choose one of {', '.join([*folds][-3:])}"

@@ -1,7 +1,7 @@
-"""What every module of a network puts out for an input of some size: shapes, in order of finishing.
+"""The output shapes of every module of a network for one input size, in the order of execution.
 
-The network runs on the meta device, where tensors have shapes and no data; one whose forward needs
-numbers runs on zeros instead.
+The network runs on the meta device, where tensors have shapes but no data; a network whose forward
+needs values runs on zeros instead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError, first_line
-from video_cam.layers.axes import run
+from video_cam.layers.axes import run_network
 from video_cam.layers.cache import Fact, learned
 from video_cam.layers.hooks import first_tensor, forward_hooks, frozen_evaluation, on_meta
 from video_cam.layers.outputs import class_scores
@@ -25,11 +25,16 @@ from video_cam.utils.nested import map_tensors, tensors_in
 
 
 @dataclass
-class Seen:
-    """What one module put out: the shape of its first tensor, and how often it ran.
+class ModuleOutput:
+    """The output of one module in the traced pass.
 
-    grid: the (T', H', W') that it names beside its tokens, as MViT's blocks do. kind: its class.
-    leaf: it has no sub-modules.
+    Attributes:
+        name: of the module.
+        kind: class of the module.
+        shape: of the first tensor in its output.
+        grid: (T', H', W') where the module returns it beside its tokens, as MViT's blocks do.
+        calls: how often the module ran.
+        leaf: whether it has no sub-modules.
     """
 
     name: str
@@ -42,29 +47,34 @@ class Seen:
 
 @dataclass(frozen=True)
 class Trace:
-    """seen: modules by name, in the order in which their last call ended; and the outputs."""
+    """The output shapes of one forward pass.
 
-    seen: dict[str, Seen]
+    Attributes:
+        modules: by name, in the order in which their last calls ended.
+        outputs: the network's outputs, without meaningful values.
+    """
+
+    modules: dict[str, ModuleOutput]
     outputs: Any
 
 
 def input_dtype(model: nn.Module) -> torch.dtype:
-    """That of the network's first floating-point parameter."""
+    """The dtype of the network's first floating-point parameter; float32 if it has none."""
     dtypes = (p.dtype for p in model.parameters() if p.is_floating_point())
     return next(dtypes, torch.float32)
 
 
 def example(model: nn.Module, size: Sequence[int]) -> Tensor:
-    """An input (1, 3, T, H, W) without content, to trace a network with."""
+    """An uninitialised input (1, 3, T, H, W) of size (T, H, W), to trace a network with."""
     return torch.empty(1, 3, *size, dtype=input_dtype(model))
 
 
 def trace(model: nn.Module, x: Any, identity: str = "") -> Trace:
-    """Run ``model`` on an input like ``x``, once for each input size.
+    """Output shapes of all modules of ``model`` for an input like ``x``; cached by input shape.
 
     Args:
         x: a tensor, or tensors in a tuple, list or dict; only shapes and dtypes are used.
-        identity: of the network, for what is kept on disk (see ``cache.learned``).
+        identity: of the network, for the cache on disk (see ``cache.learned``).
 
     Raises:
         UsageError: where the network does not run on such an input.
@@ -77,7 +87,7 @@ def trace(model: nn.Module, x: Any, identity: str = "") -> Trace:
 def _trace(model: nn.Module, x: Any) -> Trace:
     try:
         return _trace_on(model, x, on_shapes=True)
-    # Whatever a stranger's forward raises on shapes alone, zeros tell whether it is its own fault.
+    # Some networks fail on shapes alone; the run on zeros tells whether the input is at fault.
     except Exception:
         pass
     try:
@@ -94,24 +104,24 @@ def _trace(model: nn.Module, x: Any) -> Trace:
 
 
 def _trace_on(model: nn.Module, x: Any, on_shapes: bool) -> Trace:
-    seen: dict[str, Seen] = {}
+    found: dict[str, ModuleOutput] = {}
     with ExitStack() as stack:
         stack.enter_context(frozen_evaluation(model))
         stack.enter_context(torch.no_grad())
         modules = {name: module for name, module in model.named_modules() if name}
-        stack.enter_context(forward_hooks(modules, partial(_note, seen)))
+        stack.enter_context(forward_hooks(modules, partial(_add_output, found)))
         if not on_shapes:
-            place = next((p.device for p in model.parameters()), torch.device("cpu"))
-            zeros = map_tensors(lambda t: torch.zeros(t.shape, dtype=t.dtype, device=place), x)
-            return Trace(seen, run(model, zeros))
+            device = next((p.device for p in model.parameters()), torch.device("cpu"))
+            zeros = map_tensors(lambda t: torch.zeros(t.shape, dtype=t.dtype, device=device), x)
+            return Trace(found, run_network(model, zeros))
         empty = map_tensors(lambda t: torch.empty(t.shape, dtype=t.dtype, device="meta"), x)
-        called = _Called(model)
-        outputs = torch.func.functional_call(called, on_meta(called), (empty,), tie_weights=False)
-        return Trace(seen, outputs)
+        wrapper = _Wrapper(model)
+        outputs = torch.func.functional_call(wrapper, on_meta(wrapper), (empty,), tie_weights=False)
+        return Trace(found, outputs)
 
 
-class _Called(nn.Module):
-    """Calls a network as ``run`` does, so that functional_call can hand it any input."""
+class _Wrapper(nn.Module):
+    """Calls a network by ``run_network``, so that functional_call can give it any input."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -119,20 +129,23 @@ class _Called(nn.Module):
         self.network = network
 
     def forward(self, x: Any) -> Any:
-        return run(self.network, x)
+        return run_network(self.network, x)
 
 
-def _note(seen: dict[str, Seen], name: str, module: nn.Module, output: Any) -> None:
+def _add_output(found: dict[str, ModuleOutput], name: str, module: nn.Module, output: Any) -> None:
     tensor = first_tensor(output)
     if tensor is None or not tensor.is_floating_point():
         return
     items = output if isinstance(output, tuple | list) else [output]
-    calls = seen.pop(name).calls + 1 if name in seen else 1
+    calls = found.pop(name).calls + 1 if name in found else 1  # the last call decides the order
     leaf = next(module.children(), None) is None
-    seen[name] = Seen(name, type(module), tuple(tensor.shape), _grid_in(items), calls, leaf)
+    found[name] = ModuleOutput(
+        name, type(module), tuple(tensor.shape), _grid_in(items), calls, leaf
+    )
 
 
 def _grid_in(items: Sequence[Any]) -> tuple[int, int, int] | None:
+    """Three whole numbers among a module's outputs."""
     for item in items:
         if isinstance(item, tuple | list) and [type(number) for number in item] == [int] * 3:
             return item[0], item[1], item[2]
@@ -140,18 +153,18 @@ def _grid_in(items: Sequence[Any]) -> tuple[int, int, int] | None:
 
 
 def _to_json(found: Trace) -> Any:
-    rows = [[s.name, s.shape, s.grid, s.calls, s.leaf] for s in found.seen.values()]
+    rows = [[m.name, m.shape, m.grid, m.calls, m.leaf] for m in found.modules.values()]
     return [rows, class_scores(found.outputs).shape]
 
 
 def _from_json(model: nn.Module, content: Any) -> Trace:
     kinds = {name: type(part) for name, part in model.named_modules()}
-    rows, scores = content
-    seen = {
-        name: Seen(name, kinds[name], tuple(shape), grid and tuple(grid), calls, leaf)
+    rows, scores_shape = content
+    modules = {
+        name: ModuleOutput(name, kinds[name], tuple(shape), grid and tuple(grid), calls, leaf)
         for name, shape, grid, calls, leaf in rows
     }
-    return Trace(seen, torch.empty(scores, device="meta"))
+    return Trace(modules, torch.empty(scores_shape, device="meta"))
 
 
 _TRACE = Fact("trace", uses_weights=False, to_json=_to_json, from_json=_from_json)

@@ -13,16 +13,16 @@ from torch import nn
 from video_cam.config import InputConfig
 from video_cam.errors import UsageError
 from video_cam.layers.layout import Fold, folds
-from video_cam.layers.outputs import class_scores, default_kind
-from video_cam.layers.reachability import leading_to_scores
+from video_cam.layers.outputs import class_scores, default_score_kind
+from video_cam.layers.reachability import layers_affecting_scores
 from video_cam.layers.selection import (
-    candidates,
     choose_layers,
     convolutions_from_back,
-    enough_for_when,
-    once_for_each,
+    default_candidates,
+    frame_loop_message,
+    min_cells_in_time,
 )
-from video_cam.layers.trace import Seen, example, input_dtype, trace
+from video_cam.layers.trace import ModuleOutput, example, input_dtype, trace
 from video_cam.models.input_layout import AS_IT_IS, Packing, adapted, parse_layout
 from video_cam.models.labels import read_labels
 from video_cam.models.preprocessing import Preprocess
@@ -102,9 +102,9 @@ class Classifier:
     def _library_name(self) -> str:
         return self.name if self.known and not self.code else ""
 
-    def trace(self, size: Sequence[int]) -> tuple[dict[str, Seen], dict[str, Fold]]:
+    def trace(self, size: Sequence[int]) -> tuple[dict[str, ModuleOutput], dict[str, Fold]]:
         """What every module puts out for a (T, H, W) input, and how outputs fold into grids."""
-        seen = trace(self.module, example(self.module, size), self._library_name).seen
+        seen = trace(self.module, example(self.module, size), self._library_name).modules
         return seen, folds(seen.values(), size, self.space_first)
 
     def layers(
@@ -125,7 +125,7 @@ class Classifier:
                 looped = [one for one in seen.values() if one.calls == size[0] > 1]
                 pictures = [one for one in looped if len(one.shape) == 4]
                 if pictures:
-                    raise UsageError(once_for_each(pictures[-1]))
+                    raise UsageError(frame_loop_message(pictures[-1]))
                 raise UsageError(
                     "no layer of the network puts out a grid of places that leads to its scores: "
                     "a map needs one, such as a convolution's output; --layer names one"
@@ -159,8 +159,8 @@ def make_classifier(
     size = (num_frames, *preprocess.crop)
     found = trace(module, example(module, size), "" if row is OWN else name)
     classes = class_scores(found.outputs).shape[1]
-    grids = folds(found.seen.values(), size, row.space_first)
-    where = row.where or _default_layer(module, size, found.seen, grids, check_layer)
+    grids = folds(found.modules.values(), size, row.space_first)
+    where = row.where or _default_layer(module, size, found.modules, grids, check_layer)
     return Classifier(
         module,
         name,
@@ -170,10 +170,10 @@ def make_classifier(
         said.frame_rate or row.frame_rate,
         preprocess,
         where,
-        row.when or _layer_for_when(where, found.seen, grids, num_frames),
+        row.when or _layer_for_when(where, found.modules, grids, num_frames),
         packing,
         row.space_first,
-        said.score or default_kind(classes),
+        said.score or default_score_kind(classes),
         known=row is not OWN,
     )
 
@@ -181,22 +181,24 @@ def make_classifier(
 def _default_layer(
     module: nn.Module,
     size: Sequence[int],
-    seen: Mapping[str, Seen],
+    seen: Mapping[str, ModuleOutput],
     grids: Mapping[str, Fold],
     check: bool,
 ) -> str:
-    names = candidates(seen, grids)
+    names = default_candidates(seen, grids)
     if check or any(grids[name].axes == "tokens" for name in names[:1]):
         # Of class-token networks the last blocks' grid leads nowhere.
-        names = leading_to_scores(module, size, names, grids)
+        names = layers_affecting_scores(module, size, names, grids)
     return names[0] if names else ""
 
 
 def _layer_for_when(
-    where: str, seen: Mapping[str, Seen], grids: Mapping[str, Fold], frames: int
+    where: str, seen: Mapping[str, ModuleOutput], grids: Mapping[str, Fold], frames: int
 ) -> str:
     """``where`` if it has cells enough in time, else the last layer that has, else ``where``."""
-    fine = [n for n in candidates(seen, grids) if grids[n].grid[0] >= enough_for_when(frames)]
+    fine = [
+        n for n in default_candidates(seen, grids) if grids[n].grid[0] >= min_cells_in_time(frames)
+    ]
     return where if where in fine or not fine else fine[0]
 
 
