@@ -40,10 +40,10 @@ from video_cam.layers.outputs import class_scores, frame_scores, shares
 from video_cam.models.classifier import Classifier
 from video_cam.models.labels import class_id
 from video_cam.models.user_code import find_function
-from video_cam.utils.memory import Halving
+from video_cam.utils.memory import BatchHalving
 from video_cam.utils.names import as_tuple
 from video_cam.utils.progress import Progress, silent
-from video_cam.utils.threads import ahead
+from video_cam.utils.threads import prefetch
 from video_cam.video.reader import FrameReader
 from video_cam.video.scan import ClipInfo, decoded_timeline, probe
 from video_cam.video.timeline import Timeline
@@ -141,7 +141,7 @@ class _Sweeps:
         self.cuts: set[int] = set()
         self.num_damaged = 0
         self.batch_size = model.batch(options.batch_size)
-        self.halving = Halving(self.batch_size)
+        self.halving = BatchHalving(self.batch_size)
         self.logits = np.zeros((len(self.windows), len(model.labels)), np.float32)
         self.probabilities = np.zeros_like(self.logits)
         self.function_scores = np.zeros((len(self.windows), len(options.targets)), np.float32)
@@ -222,7 +222,7 @@ class _Sweeps:
         with (
             FrameReader(self.path, self.span.first, self.span.stop, self.known) as reader,
             self.progress("explain", len(windows)) as step,
-            ahead(self._read(reader, windows, hint), BATCHES_AHEAD) as read,
+            prefetch(self._read(reader, windows, hint), BATCHES_AHEAD) as read,
         ):
             for batch in read:
                 self.halving.run(batch, partial(self._explain_batch, choose=choose))
@@ -246,7 +246,7 @@ class _Sweeps:
             return [self.span]
         with (
             FrameReader(self.path, self.span.first, self.span.stop, self.known) as reader,
-            ahead(reader, WAITING_FRAMES) as frames,
+            prefetch(reader, WAITING_FRAMES) as frames,
         ):
             return split_scenes(frames, self.span, self.clip.frame_rate)
 

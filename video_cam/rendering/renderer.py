@@ -43,7 +43,7 @@ from video_cam.rendering.summary import summarise
 from video_cam.rendering.timeline_plot import draw_timeline
 from video_cam.utils.names import check_names
 from video_cam.utils.progress import Progress, silent
-from video_cam.utils.threads import Behind, ahead
+from video_cam.utils.threads import BackgroundCalls, prefetch
 from video_cam.video.browser_copy import CleanCopy
 from video_cam.video.reader import Frame as SourceFrame
 from video_cam.video.reader import FrameReader
@@ -215,9 +215,9 @@ class _Drawing:
             writers = [open_.enter_context(self._writer(name)) for name in self.names]
             # Decoding, drawing, encoding and compressing go on side by side. Pictures that wait
             # are memory: only a few may.
-            encoding = open_.enter_context(Behind(WAITING_FRAMES * (len(writers) + 1)))
-            saving = open_.enter_context(Behind(2 * WAITING_PICTURES, num_threads=2))
-            frames = open_.enter_context(ahead(_converted(reader), WAITING_FRAMES))
+            encoding = open_.enter_context(BackgroundCalls(WAITING_FRAMES * (len(writers) + 1)))
+            saving = open_.enter_context(BackgroundCalls(2 * WAITING_PICTURES, num_threads=2))
+            frames = open_.enter_context(prefetch(_converted(reader), WAITING_FRAMES))
             step = open_.enter_context(self.progress("render", stop - first))
             for frame, rgb in frames:
                 is_keyframe = frame.index in saved
