@@ -9,7 +9,7 @@ from typing import Any
 
 from video_cam.batch.inputs import Clips, folder_names
 from video_cam.batch.store import Store
-from video_cam.video.container import named
+from video_cam.utils.names import printable_path
 
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 
@@ -87,5 +87,5 @@ def failed_row(job: Job, error: str, seconds: float = 0.0) -> Row:
     """The row of a clip that could not be done; the error becomes one line that names the clip."""
     line = " ".join(error.split()) or "unknown error"
     if str(job.clip) not in line:
-        line = f"{named(job.clip)}: {line}"
+        line = f"{printable_path(job.clip)}: {line}"
     return Row(str(job.clip), None, FAILED, error=line, seconds=round(seconds, 3))

@@ -58,13 +58,10 @@ class WindowActor:
     """An actor with the network."""
 
     def __init__(self, parsed: argparse.Namespace) -> None:
-        from video_cam.cli.settings import limits_of, load
+        from video_cam.cli.settings import load
         from video_cam.utils.allocator import keep_freed_memory
-        from video_cam.video.limits import limited
 
         keep_freed_memory()
-        self._limits = limited(limits_of(parsed))
-        self._limits.__enter__()  # as long as this process lives
         self._model = load(parsed, Console(quiet=True))
 
     def explain(self, part: Part, options: Any) -> Findings | Exception:

@@ -169,15 +169,13 @@ class _Messenger:
 def _serve(connection: Connection, parsed: argparse.Namespace) -> None:
     """The process: load the network, then do jobs until the other side closes."""
     from video_cam.cli.console import set_up_logging
-    from video_cam.cli.settings import limits_of
     from video_cam.utils.allocator import keep_freed_memory
-    from video_cam.video.limits import limited
 
     keep_freed_memory()
     set_up_logging(parsed.log_level)
     messenger = _Messenger(connection)
     # The other side has gone, or the user wants us gone: nothing half-done stays.
-    with suppress(EOFError, OSError, KeyboardInterrupt), limited(limits_of(parsed)):
+    with suppress(EOFError, OSError, KeyboardInterrupt):
         _work(connection, parsed, messenger)
 
 

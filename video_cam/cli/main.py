@@ -50,13 +50,11 @@ def run(parsed: argparse.Namespace, console: Console) -> int:
         return _list_models()
     if not parsed.clip:
         raise UsageError("no clip was given: add --clip PATH")
-    options_of(parsed), look_of(parsed)  # wrong ones are told of before anything is looked for
+    # Wrong values are reported before anything is looked for.
+    options_of(parsed), look_of(parsed), limits_of(parsed)
     if parsed.labels:
         read_labels(parsed.labels)
-    from video_cam.video.limits import limited
-
-    with limited(limits_of(parsed)):
-        return _run_clips(parsed, console)
+    return _run_clips(parsed, console)
 
 
 def _run_clips(parsed: argparse.Namespace, console: Console) -> int:

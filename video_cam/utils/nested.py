@@ -29,11 +29,11 @@ def map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
             copied[key] = map_tensors(function, item)
         return copied
     if is_dataclass(value) and not isinstance(value, type):
-        copied = copy.copy(value)
+        twin = copy.copy(value)
         for field in fields(value):
             item = map_tensors(function, getattr(value, field.name))
-            object.__setattr__(copied, field.name, item)  # frozen dataclasses too
-        return copied
+            object.__setattr__(twin, field.name, item)  # frozen dataclasses too
+        return twin
     return value
 
 
