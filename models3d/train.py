@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -239,9 +240,8 @@ def _batches(recipe: Recipe, first: int, workers: int) -> Iterator[tuple[Tensor,
 
 def _save_state(path: Path, parts: dict[str, Any], recipe: Recipe, step: int) -> None:
     states = {name: part.state_dict() for name, part in parts.items()}
-    beside = path.with_name(path.name + ".part")
-    torch.save({"step": step, "recipe": asdict(recipe), **states}, beside)
-    beside.replace(path)
+    with _written_beside(path) as temporary:
+        torch.save({"step": step, "recipe": asdict(recipe), **states}, temporary)
 
 
 def _restore(path: Path, parts: dict[str, Any], recipe: Recipe) -> int:
@@ -258,10 +258,17 @@ def _restore(path: Path, parts: dict[str, Any], recipe: Recipe) -> int:
 
 def save_weights(net: nn.Module, path: Path, metadata: dict[str, str]) -> None:
     """Write a safetensors file; ``path`` holds either the old file or the whole new one."""
-    beside = path.with_name(path.name + ".part")
     state = {name: value.cpu().contiguous() for name, value in net.state_dict().items()}
-    beside.write_bytes(save(state, metadata))
-    beside.replace(path)
+    with _written_beside(path) as temporary:
+        temporary.write_bytes(save(state, metadata))
+
+
+@contextmanager
+def _written_beside(path: Path) -> Iterator[Path]:
+    """A temporary path that replaces ``path`` when the block succeeds."""
+    temporary = path.with_name(path.name + ".part")
+    yield temporary
+    temporary.replace(path)
 
 
 @torch.inference_mode()

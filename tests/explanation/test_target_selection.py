@@ -30,7 +30,6 @@ from video_cam.rendering import gradient_pictures
 from video_cam.rendering.gradient_pictures import write_gradients
 from video_cam.rendering.heat import MapPainter
 from video_cam.rendering.overlay import save_picture
-from video_cam.video.reader import read_frames
 from video_cam.video.timeline import Timeline
 
 FIRST, SECOND = list(SAMPLES)[:2]
@@ -120,7 +119,7 @@ def test_contrast_is_the_map_of_the_difference(two_actions, bundled) -> None:
     [series] = found.maps
     assert series.class_id == best and " rather than " in series.label
     window = found.frame_indices[1]
-    frames = [frame.rgb() for frame in read_frames(two_actions)]
+    frames = [frame.rgb() for frame in media.read_frames(two_actions)]
     x = bundled.preprocess.tensor(np.stack([[bundled.preprocess.frame(frames[i]) for i in window]]))
     [expected] = video_cam.compute_cams(
         bundled.module,
