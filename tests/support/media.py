@@ -15,8 +15,11 @@ from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 
+from video_cam.video.audio import SoundSpan
+from video_cam.video.clip import Clip
 from video_cam.video.reader import Frame, FrameReader
 from video_cam.video.timeline import Timeline
+from video_cam.video.writer import VideoFormat, VideoWriter
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 30), (30, 30, 220), (230, 230, 230)
 
@@ -213,3 +216,16 @@ def read_all(path: Path | str) -> FrameReader:
 def is_same_timeline(one: Timeline, other: Timeline) -> bool:
     """Whether both have as many frames, at the same exact times."""
     return one.time_base == other.time_base and np.array_equal(one.pts, other.pts)
+
+
+def write_copy(source: Path, target: Path, sound: SoundSpan | None = None) -> VideoWriter:
+    """Write all frames of a clip again, with ``VideoWriter``."""
+    clip = Clip.open(source)
+    info, timeline = clip.info, clip.timeline
+    form = VideoFormat(
+        info.width, info.height, timeline.time_base, info.frame_rate, info.sample_aspect_ratio
+    )
+    with VideoWriter(target, form, sound) as writer, clip.frames() as frames:
+        for frame in frames:
+            writer.write(frame.rgb(), frame.pts, timeline.duration_ticks(frame.index))
+    return writer
