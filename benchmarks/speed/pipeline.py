@@ -33,13 +33,13 @@ import torch
 import video_cam
 from benchmarks.speed.timing import ratios, seconds
 from models3d.drawn_clips import draw_clip
-from video_cam.cli.settings import cpu_computes_bf16
+from video_cam.batch.network import NetworkExplainer, cpu_computes_bf16
 from video_cam.config import ExplainConfig, RenderConfig
 from video_cam.explanation.sampling import span_of
 from video_cam.explanation.window_reader import batches, plan_windows, read_windows
 from video_cam.layers.cache import FOLDER
 from video_cam.models.classifier import Classifier
-from video_cam.pipeline import process
+from video_cam.pipeline import process_clip
 from video_cam.rendering.heat import MapPainter
 from video_cam.rendering.overlay import Palette, caption, overlay
 from video_cam.utils.allocator import keep_freed_memory
@@ -142,7 +142,8 @@ def whole_command(folder: Path) -> None:
 
 
 def _process(clip: Path, folder: Path, model: Classifier) -> None:
-    summary = process(clip, folder / "out", model, ExplainConfig(check=False), RenderConfig())
+    explainer, options = NetworkExplainer(model), ExplainConfig(check=False)
+    summary = process_clip(clip, folder / "out", explainer, options, RenderConfig())
     print("  stages:", {name: round(took, 2) for name, took in summary["seconds"].items()})
 
 
@@ -263,7 +264,7 @@ def gpu(folder: Path) -> None:
     torch.cuda.synchronize()
     network = time.perf_counter() - began
     began = time.perf_counter()
-    process(clip, folder / "out", model, maps, RenderConfig())
+    process_clip(clip, folder / "out", NetworkExplainer(model), maps, RenderConfig())
     print(f"gpu: the network runs {network / (time.perf_counter() - began):.0%} of the time")
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from models3d.motion3d import Motion3D
 from video_cam import Classifier, UsageError, load_model
-from video_cam.batch.fingerprint import digest_of_weights
+from video_cam.layers.weights_digest import digest_of_weights
 from video_cam.models import weights as weights_module
 from video_cam.models.registry import BUNDLED, known_models
 from video_cam.models.weights import read_state_dict

@@ -21,10 +21,10 @@ import torch
 from torch import nn
 
 from video_cam import __version__
-from video_cam.batch.fingerprint import digest_of_weights
 from video_cam.layers.outputs import class_scores
 from video_cam.layers.receptive_field import AxisChain, Chains, Step
 from video_cam.layers.trace import Seen, Trace
+from video_cam.layers.weights_digest import digest_of_weights
 
 if TYPE_CHECKING:
     from video_cam.models.classifier import Classifier
