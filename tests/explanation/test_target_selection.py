@@ -16,6 +16,7 @@ import torch
 import video_cam
 from clips.make_clips import SAMPLES, draw_sample
 from tests.support import media
+from tests.support.networks import PoolLinear
 from video_cam import Explanation, UsageError
 from video_cam.attribution.input_gradients import guided_backprop
 from video_cam.config import make_explain_config
@@ -173,6 +174,25 @@ def test_fused_layers_are_one_map(two_actions, bundled) -> None:
     found = video_cam.explain(two_actions, bundled, layers=["layer4", "layer3"], fuse="product")
     [one] = found.maps
     assert one.centres.grid == (8, 8, 8) and 0 < one.values.max() <= 1 and one.values.min() >= 0
+
+
+def test_a_function_of_the_output_is_a_target(sample_clip: Path, tmp_path: Path) -> None:
+    model = video_cam.load_model(PoolLinear(), num_frames=4, size=(16, 16), frame_rate=8)
+
+    def margin(outputs: torch.Tensor) -> torch.Tensor:
+        return outputs[:, 0] - outputs[:, 1]
+
+    found = video_cam.explain(sample_clip, model, targets=[margin], class_ids=[0, 1])
+    zero, one, function = found.maps
+    assert np.abs(function.values).max() > 1e-3
+    # The map is linear in the score.
+    np.testing.assert_allclose(function.values, zero.values - one.values, atol=1e-6)
+    assert (function.label, function.class_id) == ("margin", -1)
+    found.save(tmp_path / "e.npz")
+    loaded = Explanation.load(tmp_path / "e.npz")
+    assert loaded.functions == ("margin",) and loaded.score(-1) == found.score(-1)
+    summary = video_cam.render(sample_clip, loaded, tmp_path / "drawn")
+    assert summary["targets"][2]["label"] == "margin" and "%" not in summary["targets"][2]["shown"]
 
 
 def test_windows_keep_to_their_scene(two_actions, bundled) -> None:

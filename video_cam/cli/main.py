@@ -143,9 +143,9 @@ def _open_page(path: str) -> None:
 def _list_models() -> int:
     from video_cam.models.registry import known_models
 
-    for name, row in known_models().items():
-        of_frames = "  frame by frame" if row.packing.layout == "frames" else ""
-        print(f"{name:19s} weights: {', '.join(row.pretrained)}{of_frames}")
+    for name, spec in known_models().items():
+        of_frames = "  frame by frame" if spec.input_layout.layout == "frames" else ""
+        print(f"{name:19s} weights: {', '.join(spec.pretrained)}{of_frames}")
     return EXIT_DONE
 
 

@@ -381,7 +381,7 @@ class _Sweeps:
     def _place(self, values: Tensor, layer: str) -> CellCentres:
         centres = place(values, self.input_size, self.chains[layer], self.options.align)
         # A slow pathway's cells sit where its frames do among those of the fast one.
-        frames = self.model.packing.frames_of(len(centres.t), self.input_size[0])
+        frames = self.model.input_layout.frames_of(len(centres.t), self.input_size[0])
         if frames is None:
             return centres
         return replace(centres, t=frames.numpy().astype(np.float64))

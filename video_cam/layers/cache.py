@@ -47,7 +47,7 @@ def remembered_chains(
     """
     if not model.known:
         return find()
-    network = [model.name, model.code, digest_of_weights(model.module), str(model.packing)]
+    network = [model.name, model.code, digest_of_weights(model.module), str(model.input_layout)]
     key = [*network, *_structure(model.module), *layers, *size, measured]
     return _kept("chains", key, find, _chains_to_json, _chains_from_json)
 
