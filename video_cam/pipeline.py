@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
-from video_cam.explanation.explainer import explain_with
+from video_cam.explanation.explainer import explain_clip
 from video_cam.explanation.explanation import Explanation
 from video_cam.metrics.perturbation_check import CannotCheck, check_explanation
 from video_cam.metrics.randomization_check import check_sanity
@@ -99,7 +99,7 @@ def explain_and_verify(
         UsageError: for options that do not fit the network or the clip.
         ClipError: for a clip that cannot be used.
     """
-    explanation = explain_with(clip.path, model, config, progress)
+    explanation = explain_clip(clip, model, config, progress)
     return verify(clip, model, explanation, config, progress)
 
 
