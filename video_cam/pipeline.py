@@ -7,19 +7,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from video_cam.config import ExplainConfig, RenderConfig
 from video_cam.explanation.explainer import explain_with
 from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.keyframe_gradients import GRADIENTS, keyframe_gradients
 from video_cam.explanation.window_result import Deal
 from video_cam.metrics.perturbation_check import CannotCheck, check_explanation
 from video_cam.metrics.randomization_check import check_sanity
 from video_cam.models.classifier import Classifier
 from video_cam.models.labels import class_id
-from video_cam.rendering.gradient_pictures import PICTURES, write_gradients
+from video_cam.rendering.gradient_pictures import write_gradient_pictures
 from video_cam.rendering.renderer import render_with
+from video_cam.rendering.source_clip import as_explained
 from video_cam.utils.progress import Progress, silent
+from video_cam.video.clip import Clip
 
 
 def check(model: Classifier, options: ExplainConfig) -> None:
@@ -76,16 +80,13 @@ def process(
     """
     explanation = explain_with(str(clip), model, options, progress, deal)
     explanation = checked(str(clip), model, explanation, options, progress)
-    also = None
-    kinds = [kind for kind in PICTURES if getattr(options, kind)]
-    if kinds:
-        also = partial(
-            write_gradients,
-            str(clip),
-            model,
-            explanation,
-            kinds,
-            options.targets,
-            progress=progress,
-        )
-    return render_with(str(clip), explanation, folder, look, progress, also, marks)
+    opened = Clip.open(clip)
+    kinds = [kind for kind in GRADIENTS if getattr(options, kind)]
+    with TemporaryDirectory() as extra_files:
+        if kinds:
+            explained = as_explained(opened, explanation)
+            gradients = keyframe_gradients(
+                explained, model, explanation, kinds, options.targets, progress
+            )
+            write_gradient_pictures(Path(extra_files), explanation, gradients)
+        return render_with(opened, explanation, folder, look, progress, Path(extra_files), marks)

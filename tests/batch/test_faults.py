@@ -26,15 +26,15 @@ from video_cam.batch.results_file import RESULTS, append_rows, latest, parse_row
 from video_cam.batch.store import Busy, FolderStore
 from video_cam.batch.worker import WorkerDied
 from video_cam.cli.console import Console
-from video_cam.rendering.result_folder import MARK, clear_remains, replace_folder
+from video_cam.rendering.result_folder import SUMMARY_FILE, clear_remains, replace_folder
 
 KILLS = 50
 
 
 def assert_whole(folder: Path) -> str:
     """The folder holds one complete result; returns whose."""
-    mark = json.loads((folder / MARK).read_text())
-    assert sorted(p.name for p in folder.iterdir()) == sorted([MARK, *mark["files"]])
+    mark = json.loads((folder / SUMMARY_FILE).read_text())
+    assert sorted(p.name for p in folder.iterdir()) == sorted([SUMMARY_FILE, *mark["files"]])
     for name in mark["files"]:
         assert (folder / name).read_text() == mark["content"] * 1000
     return mark["content"]
@@ -50,7 +50,7 @@ def write_results(root: Path, began: str) -> None:
                 for file in ("one", "two", "three"):
                     (folder / file).write_text(content * 1000)
                 mark = {"files": ["one", "two", "three"], "content": content}
-                (folder / MARK).write_text(json.dumps(mark))
+                (folder / SUMMARY_FILE).write_text(json.dumps(mark))
             store.append([{"clip": name, "status": "done", "content": content}])
 
 
@@ -78,7 +78,7 @@ def test_killed_at_any_moment_fifty_times(tmp_path: Path) -> None:
                 assert_whole(out / name)
         rows = latest(parse_rows((out / RESULTS).read_bytes())) if (out / RESULTS).exists() else []
         # What the list calls done is there, and nothing half-written is left anywhere.
-        assert all((out / row["clip"] / MARK).exists() for row in rows)
+        assert all((out / row["clip"] / SUMMARY_FILE).exists() for row in rows)
     assert {p.name for p in out.iterdir() if not p.name.startswith("began")} == {
         "a", "b", ".locks", RESULTS
     }  # fmt: skip
@@ -105,7 +105,7 @@ def test_the_command_killed_at_any_moment(tmp_path: Path) -> None:
         run.kill()
         run.wait()
         for folder in results_in(out):
-            assert json.loads((out / folder / MARK).read_text())["clip"]["num_frames"] == 20
+            assert json.loads((out / folder / SUMMARY_FILE).read_text())["clip"]["num_frames"] == 20
             assert (out / folder / "annotated.mp4").exists()
     done = command(*words)
     assert (done.returncode, done.stderr) == (0, "")
@@ -117,20 +117,20 @@ def test_the_command_killed_at_any_moment(tmp_path: Path) -> None:
 
 def test_what_a_kill_moved_away_is_put_back(tmp_path: Path) -> None:
     with replace_folder(tmp_path / "clip") as folder:
-        (folder / MARK).write_text("good")
+        (folder / SUMMARY_FILE).write_text("good")
     [key] = {p.name.split(".")[1] for p in _hidden(tmp_path / "clip")}
     (tmp_path / "clip").rename(tmp_path / f".{key}.0123.old")
     (tmp_path / f".{key}.4567.partial").mkdir()
     (tmp_path / ".other.4567.partial").mkdir()
     clear_remains(tmp_path / "clip")
     assert sorted(p.name for p in tmp_path.iterdir()) == [".other.4567.partial", "clip"]
-    assert (tmp_path / "clip" / MARK).read_text() == "good"
+    assert (tmp_path / "clip" / SUMMARY_FILE).read_text() == "good"
 
 
 def _hidden(target: Path) -> list[Path]:
     """The hidden names that a write of ``target`` uses, seen from inside one."""
     with replace_folder(target) as folder:
-        (folder / MARK).write_text("good")
+        (folder / SUMMARY_FILE).write_text("good")
         return [folder]
 
 
@@ -298,7 +298,7 @@ def test_a_clip_that_kills_every_worker_is_given_up(monkeypatch, tmp_path: Path)
     jobs = [Job(tmp_path / name, name) for name in ("busy", "crashes", "fine")]
     parsed = argparse.Namespace(time_limit=None, output_dir=str(tmp_path / "out"))
     with replace_folder(tmp_path / "out" / "crashes") as left:
-        (left / MARK).touch()
+        (left / SUMMARY_FILE).touch()
     left.mkdir()
     rows = list(local.run_local(jobs, parsed, Console(quiet=True)))
     # The clip that another run was at work on comes last.

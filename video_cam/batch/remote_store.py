@@ -12,7 +12,7 @@ from typing import Any
 from video_cam.batch.results_file import RESULTS, json_line, latest, parse_rows
 from video_cam.batch.store import owner_of
 from video_cam.errors import UsageError
-from video_cam.rendering.result_folder import MARK
+from video_cam.rendering.result_folder import SUMMARY_FILE
 
 
 class RemoteStore:
@@ -44,7 +44,7 @@ class RemoteStore:
 
     def summary(self, name: str) -> dict[str, Any] | None:
         try:
-            summary = json.loads(self._files.cat_file(self._at(name, MARK)))
+            summary = json.loads(self._files.cat_file(self._at(name, SUMMARY_FILE)))
         except (OSError, ValueError):
             return None
         return summary if isinstance(summary, dict) else None
@@ -60,12 +60,12 @@ class RemoteStore:
             self._upload(local, name)
 
     def _upload(self, local: Path, name: str) -> None:
-        mark = self._at(name, MARK)
+        mark = self._at(name, SUMMARY_FILE)
         if self._files.exists(mark):
             self._files.rm_file(mark)
         if self._files.exists(self._at(name)):
             self._files.rm(self._at(name), recursive=True)
-        for file in sorted(local.rglob("*"), key=lambda f: (f.name == MARK, f)):
+        for file in sorted(local.rglob("*"), key=lambda f: (f.name == SUMMARY_FILE, f)):
             if file.is_file():
                 target = self._at(name, file.relative_to(local).as_posix())
                 self._files.makedirs(target.rsplit("/", 1)[0], exist_ok=True)

@@ -10,7 +10,7 @@ from video_cam.batch.jobs import DONE, FAILED, SKIPPED, Job, Row
 from video_cam.batch.store import Store
 from video_cam.cli.console import Console
 from video_cam.errors import UsageError
-from video_cam.rendering.result_folder import MARK
+from video_cam.rendering.result_folder import SUMMARY_FILE
 
 FAILURES_TOLD = 20
 
@@ -100,7 +100,7 @@ class Tally:
     def _find_lost(self) -> None:
         """Results that were there and are gone: somebody removed the folder during the run."""
         for number, row in enumerate(self._rows):
-            if row.folder is not None and not self._store.holds(row.folder, [MARK]):
+            if row.folder is not None and not self._store.holds(row.folder, [SUMMARY_FILE]):
                 error = f"{row.clip}: its results were removed during the run; run again"
                 lost = replace(row, status=FAILED, folder=None, error=error)
                 self._rows[number] = lost

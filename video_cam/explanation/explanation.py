@@ -196,10 +196,9 @@ class Explanation:
 
         clip: where the clip is now, by default where it was explained. look: RenderConfig's fields.
         """
-        from video_cam.config import RenderConfig
         from video_cam.rendering.notebook import show
 
-        show(os.fspath(clip or self.clip.path), self, RenderConfig(**look))
+        show(self, clip, **look)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
