@@ -28,7 +28,7 @@ from video_cam.batch.run_config import ModelConfig, RunConfig
 from video_cam.batch.store import FolderStore
 from video_cam.batch.worker import WorkerDied, WorkerTimedOut
 from video_cam.config import ExplainConfig, RenderConfig
-from video_cam.rendering.result_folder import MARK, replace_folder
+from video_cam.rendering.result_folder import SUMMARY_FILE, replace_folder
 
 
 class FakeWorker:
@@ -78,7 +78,7 @@ def test_workers_that_hang_or_die_cost_their_clips_only(
     remains = []
     for name in ("crashes", "hangs"):  # what a killed worker leaves
         with replace_folder(tmp_path / "out" / name) as partial:
-            (partial / MARK).touch()
+            (partial / SUMMARY_FILE).touch()
         partial.mkdir()
         remains.append(partial)
     records = list(run_local(jobs, config, reporter))
@@ -233,7 +233,7 @@ def test_the_command_is_killed_at_random_moments(tmp_path: Path, out: Path) -> N
         run.kill()
         run.wait()
         for folder in results_in(out):
-            summary = json.loads((out / folder / MARK).read_text())
+            summary = json.loads((out / folder / SUMMARY_FILE).read_text())
             assert summary["clip"]["num_frames"] == 20
             assert (out / folder / "annotated.mp4").exists()
     done = command(*words)

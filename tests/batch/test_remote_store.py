@@ -14,7 +14,7 @@ from tests.support.media import write_clip
 from video_cam import UsageError
 from video_cam.batch.remote_store import RemoteStore
 from video_cam.batch.store import open_store
-from video_cam.rendering.result_folder import MARK
+from video_cam.rendering.result_folder import SUMMARY_FILE
 
 pytest.importorskip("fsspec", reason="fsspec is not installed: requirements-ray.txt has it")
 
@@ -29,7 +29,7 @@ def write(store: RemoteStore, name: str, content: str) -> None:
     with store.writing(name) as folder:
         (folder / "page").mkdir(parents=True)
         (folder / "page" / f"{content}.js").write_text(content)
-        (folder / MARK).write_text(json.dumps({"clip_id": content}))
+        (folder / SUMMARY_FILE).write_text(json.dumps({"clip_id": content}))
 
 
 def test_results_are_uploaded_and_replaced_as_a_whole(address: str) -> None:
@@ -37,7 +37,7 @@ def test_results_are_uploaded_and_replaced_as_a_whole(address: str) -> None:
     assert (store.summary("v"), store.owner("v"), store.records()) == (None, None, [])
     with store.claim("v", 0):
         write(store, "v", "first")
-    assert store.owner("v") == "first" and store.has_files("v", [MARK, "page/first.js"])
+    assert store.owner("v") == "first" and store.has_files("v", [SUMMARY_FILE, "page/first.js"])
     write(store, "v", "second")
     assert store.owner("v") == "second" and store.has_files("v", ["page/second.js"])
     assert not store.has_files("v", ["page/first.js"])
@@ -61,7 +61,7 @@ def test_an_error_while_writing_uploads_nothing(address: str) -> None:
     store = RemoteStore(address)
     with pytest.raises(ValueError), store.writing("v") as folder:
         folder.mkdir()
-        (folder / MARK).write_text("{}")
+        (folder / SUMMARY_FILE).write_text("{}")
         raise ValueError
     assert store.summary("v") is None
 

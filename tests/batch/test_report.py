@@ -23,7 +23,7 @@ from video_cam.batch.jobs import DONE, FAILED, SKIPPED, ClipRecord, Job
 from video_cam.batch.report import SHOWN_FAILURES, RunReport
 from video_cam.batch.results_file import RESULTS
 from video_cam.batch.store import FolderStore
-from video_cam.rendering.result_folder import MARK
+from video_cam.rendering.result_folder import SUMMARY_FILE
 
 QUICK = (*BUNDLED, "--max-keyframes", "1")
 GROW = {"class_id": 4, "label": "grow", "score": 0.1, "shown": "10%"}
@@ -49,7 +49,7 @@ def record(store: FolderStore, name: str, status: str = DONE, **values: Any) -> 
     if status == FAILED:
         return ClipRecord(f"{name}.mp4", None, FAILED, error=f"{name}.mp4: bad", **values)
     (store.root / name).mkdir(parents=True, exist_ok=True)
-    (store.root / name / MARK).write_text("{}")
+    (store.root / name / SUMMARY_FILE).write_text("{}")
     values = {"targets": (SPIN,), "prediction": SPIN, "duration_seconds": 2.0} | values
     return ClipRecord(f"{name}.mp4", name, status, **values)
 
@@ -153,7 +153,7 @@ def test_records_that_are_never_written_are_reported(store, reporter, monkeypatc
 def test_results_that_are_removed_during_the_run_have_failed(store, reporter, out: Path) -> None:
     with RunReport(jobs("a", "b"), store, reporter) as report:
         report.add(record(store, "a"))
-        (out / "a" / MARK).unlink()
+        (out / "a" / SUMMARY_FILE).unlink()
         report.add(record(store, "b"))
     assert report.num_failed == 1
     assert statuses(out) == [("a.mp4", DONE), ("b.mp4", DONE), ("a.mp4", FAILED)]

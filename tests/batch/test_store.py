@@ -16,7 +16,7 @@ from tests.support.command import records_in
 from video_cam import UsageError
 from video_cam.batch.results_file import RESULTS, latest, parse_records
 from video_cam.batch.store import ClipBusy, FolderStore, open_store, owner_of
-from video_cam.rendering.result_folder import MARK, clear_remains, replace_folder
+from video_cam.rendering.result_folder import SUMMARY_FILE, clear_remains, replace_folder
 
 KILLS = 50
 FILES = ["one", "three", "two"]
@@ -25,8 +25,8 @@ fork = multiprocessing.get_context("fork")
 
 def assert_whole(folder: Path) -> None:
     """The folder holds the files of one result."""
-    summary = json.loads((folder / MARK).read_text())
-    assert sorted(p.name for p in folder.iterdir()) == sorted([MARK, *FILES])
+    summary = json.loads((folder / SUMMARY_FILE).read_text())
+    assert sorted(p.name for p in folder.iterdir()) == sorted([SUMMARY_FILE, *FILES])
     for name in FILES:
         assert (folder / name).read_text() == summary["content"] * 1000
 
@@ -40,7 +40,7 @@ def write_results(root: Path, began: str) -> None:
             with store.claim(name, -1), replace_folder(root / name) as folder:
                 for file in FILES:
                     (folder / file).write_text(content * 1000)
-                (folder / MARK).write_text(json.dumps({"content": content}))
+                (folder / SUMMARY_FILE).write_text(json.dumps({"content": content}))
             store.append([{"clip": name, "status": "done", "content": content}])
 
 
@@ -67,7 +67,9 @@ def test_two_runs_killed_at_fifty_random_moments(tmp_path: Path) -> None:
                 assert_whole(out / name)
         # Whatever the records call done exists.
         data = (out / RESULTS).read_bytes() if (out / RESULTS).exists() else b""
-        assert all((out / record["clip"] / MARK).exists() for record in latest(parse_records(data)))
+        assert all(
+            (out / record["clip"] / SUMMARY_FILE).exists() for record in latest(parse_records(data))
+        )
     left = {p.name for p in out.iterdir() if not p.name.startswith("began")}
     assert left == {"a", "b", ".locks", RESULTS}
 
@@ -113,7 +115,7 @@ def test_one_run_at_a_time_processes_a_clip(tmp_path: Path) -> None:
 def test_claiming_a_clip_removes_what_a_killed_run_left(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     with replace_folder(tmp_path / "v") as partial:
-        (partial / MARK).write_text("{}")
+        (partial / SUMMARY_FILE).write_text("{}")
     partial.mkdir()  # as if the process had been killed before it took its name
     with store.claim("v", 0):
         assert not partial.exists() and (tmp_path / "v").exists()
@@ -124,11 +126,13 @@ def test_summaries_files_and_owners(tmp_path: Path) -> None:
     assert (store.summary("v"), store.owner("v")) == (None, None)
     (tmp_path / "v").mkdir()
     for text in ("not JSON", "[]"):
-        (tmp_path / "v" / MARK).write_text(text)
+        (tmp_path / "v" / SUMMARY_FILE).write_text(text)
         assert store.summary("v") is None
-    (tmp_path / "v" / MARK).write_text('{"clip_id": "0123"}')
+    (tmp_path / "v" / SUMMARY_FILE).write_text('{"clip_id": "0123"}')
     assert (store.summary("v"), store.owner("v")) == ({"clip_id": "0123"}, "0123")
-    assert store.has_files("v", [MARK]) and not store.has_files("v", [MARK, "annotated.mp4"])
+    assert store.has_files("v", [SUMMARY_FILE]) and not store.has_files(
+        "v", [SUMMARY_FILE, "annotated.mp4"]
+    )
     assert store.shown("v/index.html") == str(tmp_path / "v" / "index.html")
 
 
