@@ -13,7 +13,6 @@ import pytest
 import video_cam
 from tests.support import media
 from video_cam import Classifier, UsageError
-from video_cam.video.reader import read_frames
 from video_cam.video.scan import probe
 from video_cam.video.timeline import Timeline
 
@@ -114,9 +113,9 @@ def test_b_frames_cut_by_an_edit_list(bundled: Classifier, tmp_path: Path) -> No
                 output.mux(packet)
     assert b"elst" in cut.read_bytes()
     _, timeline = probe(cut)
-    shown = [frame.rgb() for frame in read_frames(cut)]
+    shown = [frame.rgb() for frame in media.read_frames(cut)]
     assert len(shown) == timeline.num_frames == 45
-    source = [frame.rgb() for frame in read_frames(whole)][30:]
+    source = [frame.rgb() for frame in media.read_frames(whole)][30:]
     assert max(np.abs(a.astype(int) - b).max() for a, b in zip(shown, source, strict=True)) == 0
     summary, stamps = through(cut, bundled, tmp_path / "out")
     assert stamps == [timeline.pts_seconds(i) for i in range(45)]

@@ -139,12 +139,10 @@ def _self_test() -> Iterator[str]:
 
 
 def _write(path: Path, frames: np.ndarray, frame_rate: Fraction) -> None:
-    from video_cam.video.writer import VideoWriter
+    from video_cam.video.writer import VideoFormat, VideoWriter
 
     height, width = frames.shape[1:3]
-    with VideoWriter(
-        path, width, height, time_base=1 / frame_rate, frame_rate=frame_rate
-    ) as writer:
+    with VideoWriter(path, VideoFormat(width, height, 1 / frame_rate, frame_rate)) as writer:
         for index, frame in enumerate(frames):
             writer.write(frame, index, 1)
 

@@ -190,9 +190,9 @@ def _count_rows(parsed: argparse.Namespace) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    from video_cam.utils.files import write_atomically
+
+    write_atomically(path, text.encode("utf-8"))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.truth.measures import MEAN_MAP, Values
 from video_cam.config import ExplainConfig
 from video_cam.metrics import Interval, bootstrap, paired_difference
+from video_cam.utils.files import atomic_write
 
 # JSON key -> heading. Those with a sign are printed with it.
 COLUMNS = {
@@ -141,6 +142,5 @@ def draw(path: Path, rows: Sequence[Measured]) -> None:
         panel.tick_params(labelsize=8)
         panel.grid(axis="x", alpha=0.3)
         panel.axvline(0, color="black", linewidth=0.6)
-    beside = path.with_name(f".{path.name}.part")
-    figure.savefig(beside, dpi=110, format="png")
-    beside.replace(path)
+    with atomic_write(path) as file:
+        figure.savefig(file, dpi=110, format="png")

@@ -16,21 +16,24 @@ import torch
 import video_cam
 from clips.make_clips import SAMPLES, draw_sample
 from tests.support import media
+from tests.support.networks import PoolLinear
 from video_cam import Explanation, UsageError
 from video_cam.attribution.input_gradients import guided_backprop
-from video_cam.config import make_explain_config
-from video_cam.explanation.aggregation import FUSE, fused, window_subject
-from video_cam.explanation.explainer import explain_with
+from video_cam.config import ExplainConfig, make_explain_config
+from video_cam.explanation.aggregation import FUSE, fused
+from video_cam.explanation.explainer import explain_clip
 from video_cam.explanation.explanation import MapSeries
+from video_cam.explanation.map_series import ClassTarget
 from video_cam.explanation.sampling import Span, Window
 from video_cam.explanation.scenes import CutHint, crossed, split_scenes
+from video_cam.explanation.target_selection import explained_targets
 from video_cam.explanation.window_reader import plan_windows
 from video_cam.layers.alignment import CellCentres
 from video_cam.rendering import gradient_pictures
 from video_cam.rendering.gradient_pictures import write_gradients
 from video_cam.rendering.heat import MapPainter
 from video_cam.rendering.overlay import save_picture
-from video_cam.video.reader import read_frames
+from video_cam.video.clip import Clip
 from video_cam.video.timeline import Timeline
 
 FIRST, SECOND = list(SAMPLES)[:2]
@@ -68,10 +71,15 @@ def test_windows_end_where_their_scene_does(explanation: Explanation) -> None:
 
 def test_each_window_is_told_from_its_own_rival() -> None:
     probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])
-    best = window_subject(probabilities, 0, contrast=True)
-    assert (best.class_ids, best.rivals) == ((0, 2), (1, 1))
+    config = ExplainConfig(class_scope="window", contrast=True)
+    [best] = explained_targets(probabilities, "abc", config, [])
+    assert best.targets == (ClassTarget(0), ClassTarget(2))
+    assert best.rivals == (ClassTarget(1), ClassTarget(1))
     assert best.label == "each window's best class rather than its next"
-    assert window_subject(probabilities, -1, contrast=False).label == "each window's worst class"
+    config = ExplainConfig(class_scope="window", worst=True)
+    assert explained_targets(probabilities, "abc", config, [])[1].label == (
+        "each window's worst class"
+    )
 
 
 def test_each_class_lives_in_its_own_part(both: Explanation) -> None:
@@ -120,7 +128,7 @@ def test_contrast_is_the_map_of_the_difference(two_actions, bundled) -> None:
     [series] = found.maps
     assert series.class_id == best and " rather than " in series.label
     window = found.frame_indices[1]
-    frames = [frame.rgb() for frame in read_frames(two_actions)]
+    frames = [frame.rgb() for frame in media.read_frames(two_actions)]
     x = bundled.preprocess.tensor(np.stack([[bundled.preprocess.frame(frames[i]) for i in window]]))
     [expected] = video_cam.compute_cams(
         bundled.module,
@@ -176,6 +184,25 @@ def test_fused_layers_are_one_map(two_actions, bundled) -> None:
     assert one.centres.grid == (8, 8, 8) and 0 < one.values.max() <= 1 and one.values.min() >= 0
 
 
+def test_a_function_of_the_output_is_a_target(sample_clip: Path, tmp_path: Path) -> None:
+    model = video_cam.load_model(PoolLinear(), num_frames=4, size=(16, 16), frame_rate=8)
+
+    def margin(outputs: torch.Tensor) -> torch.Tensor:
+        return outputs[:, 0] - outputs[:, 1]
+
+    found = video_cam.explain(sample_clip, model, targets=[margin], class_ids=[0, 1])
+    zero, one, function = found.maps
+    assert np.abs(function.values).max() > 1e-3
+    # The map is linear in the score.
+    np.testing.assert_allclose(function.values, zero.values - one.values, atol=1e-6)
+    assert (function.label, function.class_id) == ("margin", -1)
+    found.save(tmp_path / "e.npz")
+    loaded = Explanation.load(tmp_path / "e.npz")
+    assert loaded.functions == ("margin",) and loaded.score(-1) == found.score(-1)
+    summary = video_cam.render(sample_clip, loaded, tmp_path / "drawn")
+    assert summary["targets"][2]["label"] == "margin" and "%" not in summary["targets"][2]["shown"]
+
+
 def test_windows_keep_to_their_scene(two_actions, bundled) -> None:
     pytest.importorskip("scenedetect")
     found = video_cam.explain(two_actions, bundled, split_scenes=True)
@@ -188,7 +215,7 @@ def test_windows_keep_to_their_scene(two_actions, bundled) -> None:
 
 def test_short_scenes_are_padded_and_counted(two_actions, bundled, monkeypatch) -> None:
     scenes = [Span(0, 10), Span(10, 2 * LENGTH)]
-    module = importlib.import_module("video_cam.explanation.explainer")
+    module = importlib.import_module("video_cam.explanation.clip_plan")
     monkeypatch.setattr(module, "split_scenes", lambda *_: scenes)
     found = video_cam.explain(two_actions, bundled, split_scenes=True)
     assert found.frame_indices[0].tolist() == [*range(10), *[9] * 6]
@@ -229,7 +256,7 @@ def test_gradients_are_of_what_the_map_explains(
     monkeypatch.setattr(gradient_pictures, "guided_backprop", note)
     for number, options in enumerate(({"class_scope": "window"}, {"targets": [lead]})):
         made = make_explain_config({"end": 2.5, **options})
-        found = explain_with(str(two_actions), bundled, made)
+        found = explain_clip(Clip.open(two_actions), bundled, made)
         folder = tmp_path / str(number)
         folder.mkdir()
         asked.clear()

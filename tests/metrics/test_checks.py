@@ -16,7 +16,7 @@ from torch import nn
 import run_video_cam
 from video_cam import Classifier, Explanation
 from video_cam.config import make_explain_config
-from video_cam.explanation.explainer import explain_with
+from video_cam.explanation.explainer import explain_clip
 from video_cam.metrics import baseline_of
 from video_cam.metrics.faithfulness import rank_voxels
 from video_cam.metrics.perturbation_check import (
@@ -30,7 +30,8 @@ from video_cam.metrics.perturbation_check import (
     sentence,
 )
 from video_cam.metrics.randomization_check import check_sanity, parts, randomised, rank_correlation
-from video_cam.pipeline import checked
+from video_cam.pipeline import verify
+from video_cam.video.clip import Clip
 
 
 def box_score(x: torch.Tensor) -> torch.Tensor:
@@ -129,8 +130,8 @@ def test_a_check_that_was_asked_for_and_cannot_be_is_noted(
     words, notes: list[str], bundled: Classifier, sample_clip: Path
 ) -> None:
     options = make_explain_config({"check": True} | words)
-    plain = explain_with(str(sample_clip), bundled, options)
-    found = checked(str(sample_clip), bundled, plain, options)
+    plain = explain_clip(Clip.open(sample_clip), bundled, options)
+    found = verify(Clip.open(sample_clip), bundled, plain, options)
     assert found.check is None and list(found.notes) == notes
 
 
@@ -271,7 +272,7 @@ def test_sanity_is_of_the_map_that_was_drawn(
     given: dict, bundled: Classifier, sample_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options, trained = make_explain_config(given), []
-    explanation = explain_with(str(sample_clip), bundled, options)
+    explanation = explain_clip(Clip.open(sample_clip), bundled, options)
 
     def note(cells: np.ndarray, _: np.ndarray) -> None:
         trained.append(cells)
@@ -286,7 +287,7 @@ def test_a_contrast_map_is_checked_by_the_lead_over_the_rival(
     bundled: Classifier, sample_clip: Path
 ) -> None:
     options = make_explain_config({"contrast": True})
-    explanation = explain_with(str(sample_clip), bundled, options)
+    explanation = explain_clip(Clip.open(sample_clip), bundled, options)
     found = check_explanation(str(sample_clip), bundled, explanation, options, always=True)
     assert found is not None
     own, rival = explanation.probabilities.mean(0).argsort()[::-1][:2]

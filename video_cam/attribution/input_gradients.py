@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.errors import UsageError
-from video_cam.layers.hooks import frozen_evaluation
+from video_cam.layers.hooks import frozen_evaluation, retried_with_copies
 
 # Activations with negative outputs or smooth bends have no gate (x > 0) to be guided by.
 _NOT_RECTIFIERS = {
@@ -147,14 +147,7 @@ def _input_gradient(model: nn.Module, x: Tensor, target: Target, guided: bool) -
     """d (sum of target scores) / d x, guided or not; ``.grad`` of no tensor is touched."""
     _check_input(x)
     with _differentiable(model):
-        try:
-            return _input_gradient_once(model, x, target, guided)
-        except RuntimeError as error:
-            # Once more with copies, for networks that change a saved tensor in place.
-            if "modified by an inplace operation" not in str(error):
-                raise
-        with torch.autograd.graph.allow_mutation_on_saved_tensors():
-            return _input_gradient_once(model, x, target, guided)
+        return retried_with_copies(lambda: _input_gradient_once(model, x, target, guided))
 
 
 def _input_gradient_once(model: nn.Module, x: Tensor, target: Target, guided: bool) -> Tensor:

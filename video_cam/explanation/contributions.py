@@ -11,7 +11,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from video_cam.explanation.blending import Maps
-from video_cam.explanation.explanation import Explanation, MapSeries
+from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.map_series import MapSeries
 from video_cam.layers.alignment import interpolation_matrix
 
 TOLERANCE = 1e-3  # of the largest logit: what float32 loses on the way
@@ -29,16 +30,19 @@ def complete_bias(values: Maps, logits: np.ndarray, bias: float | None) -> float
     return bias if float(np.abs(rest - bias).max()) <= allowed else None
 
 
-def head_bias(module: nn.Module, class_id: int, classes: int) -> float | None:
-    """The class's bias in the last linear layer with one output per class; None without one.
+def head_biases(module: nn.Module, classes: int) -> np.ndarray | None:
+    """float64 (classes,): biases of the last linear layer with one output per class.
 
-    A convolution of one cell is one, too: behind it comes the mean.
+    A convolution whose kernel is one cell counts as linear: the mean over cells follows it. None
+    where the network has no such layer.
     """
     heads = [child for child in module.modules() if _outputs(child) == classes]
     if not heads:
         return None
     bias = heads[-1].bias
-    return float(bias[class_id].detach()) if isinstance(bias, Tensor) else 0.0
+    if not isinstance(bias, Tensor):
+        return np.zeros(classes)
+    return bias.detach().double().cpu().numpy()
 
 
 def _outputs(child: nn.Module) -> int | None:

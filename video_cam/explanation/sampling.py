@@ -18,8 +18,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from video_cam.errors import UsageError
-from video_cam.video.limits import check_samples
+from video_cam.config import LimitsConfig
+from video_cam.errors import ClipError, UsageError
 from video_cam.video.timeline import Timeline
 
 # Matroska rounds time stamps to milliseconds: a frame due at a sample's instant may be stamped
@@ -73,12 +73,14 @@ def sample_windows(
     num_frames: int,
     frame_rate: Fraction | None,
     window_stride: int,
+    max_samples: int = LimitsConfig.max_frames,
 ) -> list[Window]:
     """Windows of ``num_frames`` samples at ``frame_rate`` (None: every frame), in order of time.
 
     A window starts every ``window_stride`` samples; the last one ends on the span's last frame. A
     sample shows the frame on display at its instant. A span shorter than a window is padded by
-    its last frame.
+    its last frame. Raises ClipError for more than ``max_samples`` samples: one damaged time stamp
+    makes a short clip last for months.
     """
     if num_frames < 1 or window_stride < 1:
         raise UsageError(
@@ -87,7 +89,7 @@ def sample_windows(
     forward = _grid(timeline, span, frame_rate)
     last = span.stop - 1
     length = grid_length(timeline, span, frame_rate)
-    check_samples(length)
+    _check_count(length, max_samples)
     if length < num_frames:
         frames = [forward(k) for k in range(length)]
         # The frames after the grid's last sample and up to the last frame belong to the padding.
@@ -112,6 +114,15 @@ def sample_uniform(timeline: Timeline, span: Span, *, num_frames: int) -> list[W
     frames = tuple(_on_display(timeline, span, tick) for tick in ticks)
     available = span.stop - span.first
     return [Window(frames, max(num_frames - available, 0))]
+
+
+def _check_count(count: int, max_samples: int) -> None:
+    if count > max_samples:
+        raise ClipError(
+            f"by its time stamps the clip lasts for {count} frames of the network, more than "
+            f"{max_samples}: cut it with --start and --end, use --sampling uniform, or raise "
+            "--max-frames"
+        )
 
 
 def _grid(timeline: Timeline, span: Span, rate: Fraction | None) -> Callable[[int], int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import webbrowser
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 
@@ -22,7 +23,8 @@ from video_cam.rendering.page.writer import (
     write_page,
 )
 from video_cam.rendering.summary import summarise
-from video_cam.video.browser_copy import CleanCopy
+from video_cam.video.browser_copy import BrowserCopy
+from video_cam.video.clip import Clip
 from video_cam.video.reader import FrameReader
 
 HEIGHT = 1100  # CSS pixels of the page in a cell
@@ -93,14 +95,14 @@ def _notebook() -> object | None:
 
 def _write_media(
     clip: str, folder: Path, explanation: Explanation, keyframes: list[int]
-) -> CleanCopy:
+) -> BrowserCopy:
     """The clip and the keyframes' small pictures, from one reading."""
     info, timeline, span = explanation.clip, explanation.timeline, explanation.span
     wanted, box = (
         set(keyframes),
         spatial_matrices(explanation.geometry, explanation.maps[0].centres)[2],
     )
-    copy = CleanCopy(clip, folder / FOLDER, info, timeline, span)
+    copy = BrowserCopy(Clip(replace(info, path=clip), timeline), folder / FOLDER, span)
     with copy, FrameReader(clip, *span) as reader:
         for frame in reader:
             if copy.is_remuxed and frame.index not in wanted:

@@ -8,8 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +42,15 @@ from video_cam.rendering.summary import summarise
 from video_cam.rendering.timeline_plot import draw_timeline
 from video_cam.utils.names import check_names
 from video_cam.utils.progress import Progress, silent
-from video_cam.utils.threads import Behind, ahead
-from video_cam.video.browser_copy import CleanCopy
+from video_cam.utils.threads import BackgroundCalls, prefetch
+from video_cam.video.audio import SoundSpan
+from video_cam.video.browser_copy import BrowserCopy
+from video_cam.video.clip import Clip
 from video_cam.video.reader import Frame as SourceFrame
 from video_cam.video.reader import FrameReader
 from video_cam.video.scan import decoded_timeline, probe
 from video_cam.video.timeline import Timeline
-from video_cam.video.writer import VideoWriter
+from video_cam.video.writer import VideoFormat, VideoWriter
 
 LONGEST_PANEL = 640  # pixels of a keyframe's panel
 COMPARISON = "comparison.png"
@@ -167,7 +168,7 @@ class Drawn:
     for the page.
     """
 
-    copy: CleanCopy
+    copy: BrowserCopy
     keyframes: list[dict[str, Any]]
     videos: list[str]
     notes: tuple[str, ...]
@@ -208,16 +209,17 @@ class _Drawing:
         saved, thumbnails = set(self.saved), []
         for name in (_png(0), thumbnail_name(0)):
             (self.folder / name).parent.mkdir(parents=True)
-        clip, page = self.explanation.clip, (self.folder / thumbnail_name(0)).parent.parent
+        clip = Clip(replace(self.explanation.clip, path=self.path), self.timeline)
+        page = (self.folder / thumbnail_name(0)).parent.parent
         with ExitStack() as open_:
             reader = open_.enter_context(FrameReader(self.path, first, stop, self.timeline))
-            copy = open_.enter_context(CleanCopy(self.path, page, clip, self.timeline, self.span))
+            copy = open_.enter_context(BrowserCopy(clip, page, self.span))
             writers = [open_.enter_context(self._writer(name)) for name in self.names]
             # Decoding, drawing, encoding and compressing go on side by side. Pictures that wait
             # are memory: only a few may.
-            encoding = open_.enter_context(Behind(WAITING_FRAMES * (len(writers) + 1)))
-            saving = open_.enter_context(Behind(2 * WAITING_PICTURES, num_threads=2))
-            frames = open_.enter_context(ahead(_converted(reader), WAITING_FRAMES))
+            encoding = open_.enter_context(BackgroundCalls(WAITING_FRAMES * (len(writers) + 1)))
+            saving = open_.enter_context(BackgroundCalls(2 * WAITING_PICTURES, num_threads=2))
+            frames = open_.enter_context(prefetch(_converted(reader), WAITING_FRAMES))
             step = open_.enter_context(self.progress("render", stop - first))
             for frame, rgb in frames:
                 is_keyframe = frame.index in saved
@@ -303,26 +305,21 @@ class _Drawing:
         clip = self.explanation.clip
         first, whole = self.span[0], self._whole()
         panels = {"overlay": 1, "side-by-side": 2, "strip": 3}[self.look.layout]
-        return VideoWriter(
-            self.folder / name,
+        video_format = VideoFormat(
             clip.width * panels,
             clip.height,
             time_base=self.timeline.time_base,
             frame_rate=clip.frame_rate,
-            audio_from=self.path if clip.has_audio else None,
-            audio_start_seconds=0 if whole else self.timeline.pts_seconds(first),
-            audio_end_seconds=None if whole else self._end_seconds(),
             sample_aspect_ratio=clip.sample_aspect_ratio,
         )
+        sound = SoundSpan(self.path)
+        if not whole:
+            end = self.timeline.frame_end_seconds(self.span[1] - 1)
+            sound = SoundSpan(self.path, self.timeline.pts_seconds(first), end)
+        return VideoWriter(self.folder / name, video_format, sound if clip.has_audio else None)
 
     def _whole(self) -> bool:
         return self.span == (0, self.timeline.num_frames)
-
-    def _end_seconds(self) -> Fraction:
-        last = self.span[1] - 1
-        return self.timeline.pts_seconds(last) + (
-            self.timeline.duration_ticks(last) * self.timeline.time_base
-        )
 
     def _write(self, writer: VideoWriter, frame: SourceFrame, panels: Panels) -> None:
         rgb, heat, painted = panels

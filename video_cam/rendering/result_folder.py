@@ -61,6 +61,23 @@ def clear_remains(target: Path) -> None:
             shutil.rmtree(remains, ignore_errors=True)
 
 
+@contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """An empty folder beside ``target``, removed at the end of the block.
+
+    Where the process is killed before, ``clear_remains`` removes it.
+
+    Raises:
+        UsageError: where results must not be written to ``target``.
+    """
+    check_target(target)
+    folder = _make_partial(target)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _make_partial(target: Path) -> Path:
     partial = _hidden_beside(target, _PARTIAL)
     try:

@@ -19,7 +19,7 @@ from video_cam.rendering.page.script_data import (
     script_json,
     write_bytes_script,
 )
-from video_cam.video.browser_copy import CleanCopy
+from video_cam.video.browser_copy import BrowserCopy
 
 if TYPE_CHECKING:
     from video_cam.config import RenderConfig
@@ -47,7 +47,7 @@ def write_page(
     explanation: Explanation,
     summary: dict[str, Any],
     look: RenderConfig,
-    copy: CleanCopy,
+    copy: BrowserCopy,
 ) -> None:
     """Write the page of one clip beside its other results; names and labels are escaped."""
     page = folder / FOLDER
@@ -91,7 +91,7 @@ def _page_data(
     explanation: Explanation,
     summary: dict[str, Any],
     look: RenderConfig,
-    copy: CleanCopy,
+    copy: BrowserCopy,
 ) -> dict[str, Any]:
     """All that the scripts know before a chunk of maps is loaded, ready for JSON."""
     curves = [write_maps(page, explanation, i) for i in range(len(explanation.maps))]
@@ -121,7 +121,7 @@ def _page_data(
     }
 
 
-def _clip(page: Path, explanation: Explanation, copy: CleanCopy) -> dict[str, Any]:
+def _clip(page: Path, explanation: Explanation, copy: BrowserCopy) -> dict[str, Any]:
     info = explanation.clip
     small = copy.path.stat().st_size <= LARGEST_SCRIPT_CLIP
     if small:
