@@ -43,6 +43,7 @@ class ClipPlan:
         scenes: the parts of the span that no window runs across.
         windows: the network's inputs, in order of time.
         slots: (layer, method) of a window's maps.
+        input_size: (T, H, W) of one window.
         centres: layer -> positions of its cells.
         head_biases: (classes,) of the network's linear head, None without one.
         batch_size: windows in one forward pass.
@@ -58,6 +59,7 @@ class ClipPlan:
     scenes: tuple[Span, ...]
     windows: tuple[Window, ...]
     slots: tuple[tuple[str, str], ...]
+    input_size: tuple[int, int, int]
     centres: dict[str, CellCentres]
     head_biases: np.ndarray | None
     batch_size: int
@@ -65,22 +67,46 @@ class ClipPlan:
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """What a process with the network needs besides: how its layers' outputs are read.
+    """How the outputs of the mapped layers are read; needed where the network is.
 
     Attributes:
-        model: with the frame rate that the clip asks for.
         layers: names of the mapped layers.
         folds: layer -> how its output becomes (N, K, T', H', W').
         fields: layer -> receptive fields of its cells.
     """
 
-    model: Classifier
     layers: tuple[str, ...]
     folds: dict[str, Fold]
     fields: dict[str, ReceptiveFields]
 
 
-def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> tuple[ClipPlan, NetworkPlan]:
+def plan_network(
+    model: Classifier,
+    size: Sequence[int],
+    layers: Sequence[str | int] | None,
+    config: ExplainConfig,
+) -> NetworkPlan:
+    """Choose layers for inputs of (T, H, W), and find the receptive fields of their cells.
+
+    What is measured for that is measured once per network, layers and size.
+
+    Args:
+        layers: names, patterns or positions; None for the network's own, and those that
+            ``config.conv_backcount`` names.
+    """
+    chosen = model.layers(size, layers, config.conv_backcount)
+    fields = find_receptive_fields(
+        model.module,
+        torch.empty(1, 3, *size),
+        chosen.names,
+        chosen.folds,
+        config.align,
+        model.identity,
+    )
+    return NetworkPlan(chosen.names, chosen.folds, fields)
+
+
+def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
     """Choose span, scenes, windows and layers, and find the positions of the layers' cells.
 
     Raises:
@@ -94,21 +120,13 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> tuple[Cli
     scenes = _scenes(clip, span) if config.split_scenes else (span,)
     windows = tuple(plan_windows(clip.timeline, scenes, model, config))
     size = (len(windows[0].frame_indices), *model.preprocess.crop)
-    chosen = model.layers(size, config.layers, config.conv_backcount)
-    fields = find_receptive_fields(
-        model.module,
-        torch.empty(1, 3, *size),
-        chosen.names,
-        chosen.folds,
-        config.align,
-        model.identity,
-    )
-    plan = ClipPlan(
+    network = plan_network(model, size, config.layers, config)
+    return ClipPlan(
         clip=clip,
         model=ModelInfo(
             model.name,
             model.weights,
-            chosen.names,
+            network.layers,
             size[0],
             config.frame_rate or model.frame_rate,
             model.trained,
@@ -121,15 +139,14 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> tuple[Cli
         span=span,
         scenes=scenes,
         windows=windows,
-        slots=tuple((layer, method) for layer in chosen.names for method in config.methods),
+        slots=tuple((layer, method) for layer in network.layers for method in config.methods),
+        input_size=size,
         centres={
-            layer: _centres(model, fields[layer], chosen.folds[layer], size, config.align)
-            for layer in chosen.names
+            layer: _centres(model, network, layer, size, config.align) for layer in network.layers
         },
         head_biases=head_biases(model.module, len(model.labels)),
         batch_size=model.batch(config.batch_size),
     )
-    return plan, NetworkPlan(model, chosen.names, chosen.folds, fields)
 
 
 def _scenes(clip: Clip, span: Span) -> tuple[Span, ...]:
@@ -138,9 +155,9 @@ def _scenes(clip: Clip, span: Span) -> tuple[Span, ...]:
 
 
 def _centres(
-    model: Classifier, fields: ReceptiveFields, fold: Fold, size: Sequence[int], align: str
+    model: Classifier, network: NetworkPlan, layer: str, size: Sequence[int], align: str
 ) -> CellCentres:
-    centres = cell_centres(fold.grid, size, fields, align)
+    centres = cell_centres(network.folds[layer].grid, size, network.fields[layer], align)
     # The cells of a slow pathway lie where its frames do among those of the fast one.
     frames = model.input_layout.frames_of(len(centres.t), size[0])
     return centres if frames is None else replace(centres, t=frames.numpy().astype(np.float64))

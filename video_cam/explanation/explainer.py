@@ -75,8 +75,8 @@ def explain_clip(
 def _explain_here(
     clip: Clip, model: Classifier, config: ExplainConfig, progress: Progress, began: float
 ) -> Explanation:
-    plan, network = plan_clip(clip, model, config)
-    runner = WindowRunner(plan, network, config, progress)
+    plan = plan_clip(clip, model, config)
+    runner = WindowRunner(plan, model, config, progress)
     return explain_plan(plan, config, runner.run, began)
 
 

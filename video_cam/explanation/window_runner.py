@@ -13,7 +13,7 @@ from video_cam.attribution.attributor import AttributionResult, Attributor
 from video_cam.attribution.targets import Target
 from video_cam.config import ExplainConfig
 from video_cam.errors import ClipError, UsageError
-from video_cam.explanation.clip_plan import ClipPlan, NetworkPlan
+from video_cam.explanation.clip_plan import ClipPlan, plan_network
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapTarget
 from video_cam.explanation.sampling import Span, Window
 from video_cam.explanation.scenes import CutHint, crossed
@@ -21,6 +21,7 @@ from video_cam.explanation.target_selection import best_classes, candidates, num
 from video_cam.explanation.window_reader import batches, read_windows
 from video_cam.explanation.window_result import WindowResult
 from video_cam.layers.outputs import class_scores, frame_scores, shares
+from video_cam.models.classifier import Classifier
 from video_cam.utils.memory import BatchHalving
 from video_cam.utils.progress import Progress, silent
 from video_cam.utils.threads import prefetch
@@ -42,15 +43,22 @@ class WindowRunner:
     def __init__(
         self,
         plan: ClipPlan,
-        network: NetworkPlan,
+        model: Classifier,
         config: ExplainConfig,
         progress: Progress = silent,
     ) -> None:
-        self._plan, self._model, self._config = plan, network.model, config
+        """Bind a plan, which another process with the same network may have made.
+
+        Args:
+            model: the network.
+            progress: is told how many windows have been run.
+        """
+        self._plan, self._model, self._config = plan, model, config
         self._progress = progress
+        network = plan_network(model, plan.input_size, plan.model.layers, config)
         self._halving = BatchHalving(plan.batch_size)
         self._attributor = Attributor(
-            network.model.module,
+            model.module,
             network.layers,
             config.attribution(),
             unpack=network.folds,
