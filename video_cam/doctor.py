@@ -18,8 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from video_cam import __version__
 from video_cam.errors import VideoCamError
+from video_cam.utils.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np

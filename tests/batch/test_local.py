@@ -106,7 +106,7 @@ def test_a_worker_that_dies_while_it_loads_the_network(monkeypatch, reporter) ->
             raise WorkerDied("the worker process ended with status 1")
 
     monkeypatch.setattr(local, "Worker", DyingWorker)
-    with pytest.raises(VideoCamError, match="the network could not be loaded: .* status 1"):
+    with pytest.raises(VideoCamError, match=r"the network could not be loaded: .* status 1"):
         list(run_local(jobs_of(Path(), "a"), RunConfig(), reporter))
 
 

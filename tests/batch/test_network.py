@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from video_cam.batch.network import (
 )
 from video_cam.batch.run_config import ModelConfig, RunConfig
 from video_cam.config import ExplainConfig, InputConfig
+from video_cam.models.user_code import UserFunction
 from video_cam.utils.progress import silent
 from video_cam.video.clip import Clip
 
@@ -86,15 +88,15 @@ def test_target_functions_are_found_where_the_network_is_loaded(
 ) -> None:
     (tmp_path / "targets.py").write_text("def twice(out):\n    return 2 * out[:, 1]\n")
     function = f"{tmp_path}/targets.py:twice"
-    explain = ExplainConfig(check=False)
-    config = RunConfig(model=BUNDLED, explain=explain, target_functions=(function,))
+    explain = ExplainConfig(check=False, targets=(UserFunction(function),))
+    config = pickle.loads(pickle.dumps(RunConfig(model=BUNDLED, explain=explain)))
     explainer, adapted = load_explainer(config, reporter)
     assert [target.__name__ for target in adapted.explain.targets] == ["twice"]
-    assert adapted.target_functions == ()
     explanation = explainer.explain(Clip.open(sample_clip), adapted.explain, silent)
     assert [series.label for series in explanation.maps] == ["twice"]
     with pytest.raises(UsageError, match="did you mean twice"):
-        load_explainer(RunConfig(model=BUNDLED, target_functions=(f"{function}e",)), reporter)
+        wrong = ExplainConfig(targets=(UserFunction(f"{function}e"),))
+        load_explainer(RunConfig(model=BUNDLED, explain=wrong), reporter)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from video_cam.cli.arguments import (
     parse,
     run_config,
 )
+from video_cam.models.user_code import UserFunction
 
 # Words -> the field of RunConfig that they set, and its value.
 RUN_OPTIONS: list[tuple[str, str, Any]] = [
@@ -44,7 +45,7 @@ RUN_OPTIONS: list[tuple[str, str, Any]] = [
     ("--layer-name when", "explain.layers", ("when",)),
     ("--conv-backcount 1 3", "explain.conv_backcount", (1, 3)),
     ("--class-id grow 3", "explain.class_ids", ("grow", "3")),
-    ("--target a.py:f b.py:g", "target_functions", ("a.py:f", "b.py:g")),
+    ("--target a.py:f b.py:g", "explain.targets", (UserFunction("a.py:f"), UserFunction("b.py:g"))),
     ("--top-k 3", "explain.top_k", 3),
     ("--worst", "explain.worst", True),
     ("--aug-smooth", "explain.aug_smooth", True),

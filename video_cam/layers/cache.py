@@ -19,9 +19,9 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
-from video_cam import __version__
 from video_cam.layers.weights_digest import digest_of_weights
 from video_cam.utils.files import write_atomically
+from video_cam.utils.version import __version__
 
 FORMAT = 2  # to be raised whenever the same network would be described differently
 FOLDER_VARIABLE = "VIDEO_CAM_CACHE"

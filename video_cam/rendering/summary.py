@@ -11,8 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from video_cam import __version__
 from video_cam.explanation.explanation import Explanation
+from video_cam.utils.version import __version__
 
 TOP_PREDICTIONS = 5
 
