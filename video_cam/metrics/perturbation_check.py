@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -170,7 +170,7 @@ def check_explanation(
         "marked_share": MARKED_SHARE,
         "forwards": forwards,
         "window": window,
-        **{name: asdict(series)[name] for name in ("class_id", "layer", "method")},
+        **{name: getattr(series, name) for name in ("class_id", "layer", "method")},
     }
 
 
