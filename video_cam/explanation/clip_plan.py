@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,9 +9,10 @@ import numpy as np
 import torch
 
 from video_cam.config import ExplainConfig
+from video_cam.errors import UsageError
 from video_cam.explanation.contributions import head_biases
-from video_cam.explanation.map_series import ModelInfo
-from video_cam.explanation.sampling import Span, Window, span_of
+from video_cam.explanation.map_series import MapKey, ModelInfo
+from video_cam.explanation.sampling import FrameSpan, Window, span_of
 from video_cam.explanation.scenes import split_scenes
 from video_cam.explanation.window_reader import plan_windows
 from video_cam.layers.alignment import CellCentres, cell_centres
@@ -25,7 +25,7 @@ from video_cam.models.preprocessing import Geometry
 from video_cam.utils.threads import ahead
 from video_cam.video.clip import Clip
 
-WAITING_FRAMES = 8  # decoded ahead of the scene detector
+FRAMES_AHEAD = 8  # decoded while the scene detector runs
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,18 @@ class ClipPlan:
     """The plan of one clip: kilobytes, without the network, for any process.
 
     Attributes:
-        clip: as it is read, with the time stamps of its frames.
-        model: what the results tell of the network.
-        model_note: what a reader of the network's results has to know; often empty.
+        clip: header and time stamps; opens the file when frames are read.
+        model: what the results say about the network.
+        model_note: what the results say about how the network was loaded; often empty.
         labels: class names.
         class_ids: ids of the classes that the user named.
-        geometry: how source pixels lie in the network's input.
-        span: the frames that are looked at.
+        geometry: where the network's input lies in the source frames.
+        span: the frames that are explained.
         scenes: the parts of the span that no window runs across.
         windows: the network's inputs, in order of time.
-        slots: (layer, method) of a window's maps.
+        map_keys: (layer, method) of a window's maps, in their order.
         centres: layer -> positions of its cells.
-        head_biases: (classes,) of the network's linear head, None without one.
+        head_biases: float64 (classes,) of the network's linear head, None without one.
         batch_size: windows in one forward pass.
     """
 
@@ -54,10 +54,10 @@ class ClipPlan:
     labels: tuple[str, ...]
     class_ids: tuple[int, ...]
     geometry: Geometry
-    span: Span
-    scenes: tuple[Span, ...]
+    span: FrameSpan
+    scenes: tuple[FrameSpan, ...]
     windows: tuple[Window, ...]
-    slots: tuple[tuple[str, str], ...]
+    map_keys: tuple[MapKey, ...]
     centres: dict[str, CellCentres]
     head_biases: np.ndarray | None
     batch_size: int
@@ -65,10 +65,10 @@ class ClipPlan:
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """What a process with the network needs besides: how its layers' outputs are read.
+    """The network itself, for the processes that run it, and how its layers' outputs are read.
 
     Attributes:
-        model: with the frame rate that the clip asks for.
+        model: the network, with the frame rate used for this clip.
         layers: names of the mapped layers.
         folds: layer -> how its output becomes (N, K, T', H', W').
         fields: layer -> receptive fields of its cells.
@@ -83,17 +83,50 @@ class NetworkPlan:
 def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> tuple[ClipPlan, NetworkPlan]:
     """Choose span, scenes, windows and layers, and find the positions of the layers' cells.
 
+    Frames are read only to split scenes.
+
     Raises:
-        UsageError: for wrong layers, classes or times. ClipError: where scenes cannot be read.
+        UsageError: for wrong layers, classes or times.
+        ClipError: where scenes cannot be read, or where there are too many samples.
     """
+    if config.contrast and len(model.labels) < 2:
+        raise UsageError("contrast compares two classes, and the network has one: leave it out")
     if model.framewise and Path(clip.path).is_dir():
-        # Of a folder of numbered pictures each one is looked at, whatever the network's rate.
+        # Every picture of a folder is explained, whatever the network's own frame rate.
         model = replace(model, frame_rate=clip.info.frame_rate)
     class_ids = tuple(class_id(one, model.labels) for one in config.class_ids)
     span = span_of(clip.timeline, config.start, config.end)
     scenes = _scenes(clip, span) if config.split_scenes else (span,)
-    windows = tuple(plan_windows(clip.timeline, scenes, model, config))
-    size = (len(windows[0].frame_indices), *model.preprocess.crop)
+    windows = plan_windows(clip.timeline, scenes, model, config, clip.limits.max_frames)
+    network = _plan_network(model, config, num_frames=len(windows[0].frame_indices))
+    plan = ClipPlan(
+        clip=clip,
+        model=_model_info(network, config, num_frames=len(windows[0].frame_indices)),
+        model_note=model.note,
+        labels=model.labels,
+        class_ids=class_ids,
+        geometry=model.preprocess.geometry(clip.info.height, clip.info.width),
+        span=span,
+        scenes=scenes,
+        windows=tuple(windows),
+        map_keys=tuple((layer, method) for layer in network.layers for method in config.methods),
+        centres={
+            layer: _centres(network, layer, len(windows[0].frame_indices), config.align)
+            for layer in network.layers
+        },
+        head_biases=head_biases(model.module, len(model.labels)),
+        batch_size=model.batch(config.batch_size),
+    )
+    return plan, network
+
+
+def _scenes(clip: Clip, span: FrameSpan) -> tuple[FrameSpan, ...]:
+    with clip.frames(span.first, span.stop) as reader, ahead(reader, FRAMES_AHEAD) as frames:
+        return tuple(split_scenes(frames, span, clip.info.frame_rate))
+
+
+def _plan_network(model: Classifier, config: ExplainConfig, num_frames: int) -> NetworkPlan:
+    size = (num_frames, *model.preprocess.crop)
     chosen = model.layers(size, config.layers, config.conv_backcount)
     fields = find_receptive_fields(
         model.module,
@@ -103,44 +136,25 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> tuple[Cli
         config.align,
         model.identity,
     )
-    plan = ClipPlan(
-        clip=clip,
-        model=ModelInfo(
-            model.name,
-            model.weights,
-            chosen.names,
-            size[0],
-            config.frame_rate or model.frame_rate,
-            model.trained,
-            model.score,
-        ),
-        model_note=model.note,
-        labels=model.labels,
-        class_ids=class_ids,
-        geometry=model.preprocess.geometry(clip.info.height, clip.info.width),
-        span=span,
-        scenes=scenes,
-        windows=windows,
-        slots=tuple((layer, method) for layer in chosen.names for method in config.methods),
-        centres={
-            layer: _centres(model, fields[layer], chosen.folds[layer], size, config.align)
-            for layer in chosen.names
-        },
-        head_biases=head_biases(model.module, len(model.labels)),
-        batch_size=model.batch(config.batch_size),
+    return NetworkPlan(model, chosen.names, chosen.folds, fields)
+
+
+def _model_info(network: NetworkPlan, config: ExplainConfig, num_frames: int) -> ModelInfo:
+    model = network.model
+    return ModelInfo(
+        name=model.name,
+        weights=model.weights,
+        layers=network.layers,
+        num_frames=num_frames,
+        frame_rate=config.frame_rate or model.frame_rate,
+        trained=model.trained,
+        score=model.score,
     )
-    return plan, NetworkPlan(model, chosen.names, chosen.folds, fields)
 
 
-def _scenes(clip: Clip, span: Span) -> tuple[Span, ...]:
-    with clip.frames(span.first, span.stop) as reader, ahead(reader, WAITING_FRAMES) as frames:
-        return tuple(split_scenes(frames, span, clip.info.frame_rate))
-
-
-def _centres(
-    model: Classifier, fields: ReceptiveFields, fold: Fold, size: Sequence[int], align: str
-) -> CellCentres:
-    centres = cell_centres(fold.grid, size, fields, align)
-    # The cells of a slow pathway lie where its frames do among those of the fast one.
-    frames = model.packing.frames_of(len(centres.t), size[0])
+def _centres(network: NetworkPlan, layer: str, num_frames: int, align: str) -> CellCentres:
+    size = (num_frames, *network.model.preprocess.crop)
+    centres = cell_centres(network.folds[layer].grid, size, network.fields[layer], align)
+    # The cells of a slow pathway are at its frames, which are some of the fast pathway's frames.
+    frames = network.model.packing.frames_of(len(centres.t), num_frames)
     return centres if frames is None else replace(centres, t=frames.numpy().astype(np.float64))
