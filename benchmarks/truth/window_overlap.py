@@ -28,8 +28,8 @@ import video_cam
 from models3d import CLASSES, DrawnClip, draw_clip
 from models3d.motion3d import FRAME_RATE, NUM_FRAMES, SIZE
 from video_cam import Classifier
-from video_cam.explanation.blending import TimeBlend
-from video_cam.explanation.sampling import Span, Window, sample_windows
+from video_cam.explanation.blending import WindowBlender
+from video_cam.explanation.sampling import FrameSpan, Window, sample_windows
 from video_cam.layers.alignment import Positions
 from video_cam.models.registry import BUNDLED
 from video_cam.video.timeline import Timeline
@@ -63,7 +63,7 @@ def windows_of(stride: int) -> list[Window]:
     """The windows of a clip of LENGTH frames; the last one ends on the last frame."""
     timeline = Timeline(np.arange(LENGTH), Fraction(1, FRAME_RATE), 1)
     return sample_windows(
-        timeline, Span(0, LENGTH), num_frames=NUM_FRAMES, frame_rate=None, window_stride=stride
+        timeline, FrameSpan(0, LENGTH), num_frames=NUM_FRAMES, frame_rate=None, window_stride=stride
     )
 
 
@@ -102,7 +102,7 @@ def mass_over_time(maps: np.ndarray, centres: Positions, windows: Sequence[Windo
     """
     frame_indices = np.array([window.frame_indices for window in windows], float)
     values = maps[[window.frame_indices[0] for window in windows]]
-    blend = TimeBlend(frame_indices, centres)
+    blend = WindowBlender(frame_indices, centres)
     blended = [blend.at(values, t) for t in range(LENGTH)]
     return np.array([0.0 if m is None else m.clip(min=0).mean() for m in blended])
 

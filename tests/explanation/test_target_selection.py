@@ -25,7 +25,7 @@ from video_cam.explanation.aggregation import FUSE, fused
 from video_cam.explanation.explainer import explain_with
 from video_cam.explanation.explanation import MapSeries
 from video_cam.explanation.map_series import ClassTarget
-from video_cam.explanation.sampling import Span, Window
+from video_cam.explanation.sampling import FrameSpan, Window
 from video_cam.explanation.scenes import CutHint, crossed, split_scenes
 from video_cam.explanation.target_selection import explained_targets
 from video_cam.explanation.window_reader import plan_windows
@@ -213,7 +213,7 @@ def test_windows_keep_to_their_scene(two_actions, bundled) -> None:
 
 
 def test_short_scenes_are_padded_and_counted(two_actions, bundled, monkeypatch) -> None:
-    scenes = [Span(0, 10), Span(10, 2 * LENGTH)]
+    scenes = [FrameSpan(0, 10), FrameSpan(10, 2 * LENGTH)]
     module = importlib.import_module("video_cam.explanation.clip_plan")
     monkeypatch.setattr(module, "split_scenes", lambda *_: scenes)
     found = video_cam.explain(two_actions, bundled, split_scenes=True)
@@ -227,10 +227,10 @@ def test_short_scenes_are_padded_and_counted(two_actions, bundled, monkeypatch) 
 @pytest.mark.parametrize(
     ("scenes", "rate", "lengths", "padded"),
     [
-        ([Span(0, 10), Span(10, 58)], 16, [16, 16, 16, 16], [6, 0, 0, 0]),
-        ([Span(0, 10), Span(10, 15)], 16, [15, 15], [5, 10]),
-        ([Span(0, 48)], 240, [4, 4], [0, 0]),  # a fifth of a second
-        ([Span(0, 1)], 16, [1], [0]),
+        ([FrameSpan(0, 10), FrameSpan(10, 58)], 16, [16, 16, 16, 16], [6, 0, 0, 0]),
+        ([FrameSpan(0, 10), FrameSpan(10, 15)], 16, [15, 15], [5, 10]),
+        ([FrameSpan(0, 48)], 240, [4, 4], [0, 0]),  # a fifth of a second
+        ([FrameSpan(0, 1)], 16, [1], [0]),
     ],
 )
 def test_windows_of_frames_scored_one_by_one(scenes, rate, lengths, padded) -> None:
@@ -265,7 +265,7 @@ def test_gradients_are_of_what_the_map_explains(two_actions, bundled, monkeypatc
 def test_scenes_take_an_optional_package(monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "scenedetect", None)
     with pytest.raises(UsageError, match="pip install scenedetect"):
-        split_scenes([], Span(0, 10), Fraction(25))
+        split_scenes([], FrameSpan(0, 10), Fraction(25))
 
 
 def test_the_hint_is_a_jump_that_stands_out() -> None:
