@@ -1,7 +1,7 @@
-"""Write the sample clips: ``python -m clips.make_clips``. Their truth can be drawn again.
+"""Write the sample clips: ``python -m clips.make_clips``. ``draw_sample`` gives their ground truth.
 
-After the bundled network has been trained anew, ``python -m clips.make_clips --find 100 400`` names
-the seeds in that range that show the event best and that it reads best; SAMPLES has the choice.
+After the bundled network has been trained again, ``python -m clips.make_clips --find 100 400``
+lists the seeds in that range on which it is most confident; put the chosen ones into SAMPLES.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from models3d.drawn_clips import CLASSES, DrawnClip, Frames, draw_clip
 
 SIZE = 256
 NUM_FRAMES = 32
-EVENT = (11, 21)  # so that every 16-frame window of the clip sees some of it
-FRAME_RATE = 16
+EVENT = (11, 21)  # [start, end); every 16-frame window of the clip contains some of it
+FRAME_RATE = 16  # frames per second
 
 SAMPLES: dict[str, tuple[int, str]] = {  # file stem -> (held-out seed, class)
     "dash_right": (185, "dash right"),
@@ -28,15 +28,26 @@ SAMPLES: dict[str, tuple[int, str]] = {  # file stem -> (held-out seed, class)
 
 
 def draw_sample(name: str, **options: Any) -> DrawnClip:
-    """The drawing behind ``clips/<name>.mp4``: its frames before compression, mask and event."""
+    """Draw the clip ``clips/<name>.mp4``: its frames before compression, and its ground truth.
+
+    Args:
+        name: a key of SAMPLES.
+        options: of ``draw_clip``, in place of those the file was made with.
+    """
     seed, action = SAMPLES[name]
     shape = {"num_frames": NUM_FRAMES, "event": EVENT, "size": SIZE, **options}
     return draw_clip(seed, class_id=CLASSES.index(action), **shape)
 
 
 def write_video(path: Path, frames: Frames, frame_rate: int = FRAME_RATE) -> None:
-    """Encode uint8 (T, H, W, 3) RGB frames as H.264 yuv420p; the same bytes every time."""
-    # One thread, because x264 decides differently with another number of them.
+    """Encode frames as H.264, yuv420p; the same bytes every time.
+
+    Args:
+        path: the file to write.
+        frames: uint8 (T, H, W, 3), RGB.
+        frame_rate: in frames per second.
+    """
+    # One thread, because the bytes that x264 writes depend on their number.
     encoding = {"crf": "20", "preset": "slow", "threads": "1"}
     container_options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(str(path), "w", options=container_options) as container:
@@ -49,14 +60,21 @@ def write_video(path: Path, frames: Frames, frame_rate: int = FRAME_RATE) -> Non
 
 
 def find(action: str, seeds: range) -> list[tuple[float, int]]:
-    """(least probability over the windows that hold the whole event, seed), best first.
+    """The seeds whose event the network classifies with the highest confidence.
 
-    Only of clips in which the actor stays clear of the rims and nobody hides much of it.
+    Only clips in which the actor touches no edge and is hardly covered by distractors.
+
+    Args:
+        action: name of the event.
+        seeds: to search.
+
+    Returns:
+        (lowest probability over the windows that contain the whole event, seed), best first.
     """
     import torch
 
     from models3d import load_trained
-    from models3d.train import preprocess
+    from models3d.motion3d import preprocess
 
     net, class_id = load_trained(), CLASSES.index(action)
     found = []
@@ -73,20 +91,22 @@ def find(action: str, seeds: range) -> list[tuple[float, int]]:
 
 
 def _in_full_view(clip: DrawnClip) -> bool:
-    """Is the mask clear of the rims and one whole piece, about as large as a disc of its width?"""
+    """Whether the mask touches no edge and fills its bounding box about as a disc does."""
     for mask in clip.mask[slice(*EVENT)]:
         rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
-        rim = mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()
+        touches_edge = mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()
         box = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
-        if rim or mask.sum() < 0.7 * box:
+        if touches_edge or mask.sum() < 0.7 * box:
             return False
     return True
 
 
 def main() -> None:
-    """Write every sample beside this file, or look for seeds."""
+    """Write all sample clips into this folder, or search for seeds."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--find", nargs=2, type=int, metavar=("FIRST", "STOP"))
+    parser.add_argument(
+        "--find", nargs=2, type=int, metavar=("FIRST", "STOP"), help="search for seeds"
+    )
     parsed = parser.parse_args()
     if parsed.find:
         for _, action in SAMPLES.values():

@@ -1,4 +1,7 @@
-"""Networks the project brings itself, and the drawn clips they are trained and checked on."""
+"""The project's own small networks, and the drawn clips that they are trained and tested on.
+
+Imports nothing of ``video_cam``.
+"""
 
 from models3d.drawn_clips import CLASSES, EVENTS, NOTHING, DrawnClip, draw_batch, draw_clip
 from models3d.motion3d import WEIGHTS_FILE, Motion3D, load_trained

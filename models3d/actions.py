@@ -1,12 +1,12 @@
-"""What a sprite does in a clip: the event that names the class, or a decoy that moves as much.
+"""How a sprite moves: the event that names the class, or a decoy with as much movement.
 
-A decoy is an event's motion that leads nowhere: to and fro instead of ahead, or ahead on a
-diagonal. Its steps from frame to frame are drawn from the event's own ranges, so that how much
-something moves does not tell the actor from the others.
+A decoy is an event's motion without its result: back and forth instead of ahead, or ahead on a
+diagonal. Its steps from frame to frame have the ranges of the events' steps, so that the amount of
+movement does not distinguish the actor from the distractors.
 
-One frame at a random moment does not tell the class either. Places are uniform on a canvas whose
-opposite rims touch, at every moment and for every class; steady radii have the distribution of a
-growing sprite's at a random moment.
+One frame at a random moment does not show the class either. Positions are uniform, at every moment
+and for every class, on a canvas whose opposite edges touch; constant radii have the distribution of
+the radius of a growing sprite at a random moment.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-WORLD = 64.0
+WORLD = 64.0  # side of the canvas in world units
 EVENT_FRAMES = (6, 10)  # shortest and longest event
-STRETCH_FRAMES = 16  # a distractor acts once in every so many frames
+STRETCH_FRAMES = 16  # a distractor acts once in each stretch of so many frames
 RADIUS = (6.5, 13.0)
-SMALL, LARGE = (6.5, 7.5), (12.0, 13.0)  # where growing starts and ends; inside RADIUS
+SMALL, LARGE = (6.5, 7.5), (12.0, 13.0)  # radii before and after growing; inside RADIUS
 GLIDE_SPEED = 0.5  # world units per frame and axis, at most
 DASH_SPEED = (2.4, 3.4)
 SPIN_SPEED = (0.25, 0.45)  # radians per frame: 14 to 26 degrees
 DIRECTIONS = {"dash left": (-1, 0), "dash right": (1, 0), "dash up": (0, -1), "dash down": (0, 1)}
-# As often as the events they imitate: half are dashes, a quarter changes of size.
+# As frequent as the events they imitate: half are dashes, a quarter changes of size.
 DECOYS = ("shuttle", "shuttle", "diagonal", "diagonal", "throb", "throb", "rock", "swap")
 
 Floats = NDArray[np.float64]
@@ -34,11 +34,14 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Motion:
-    """One sprite's life; every array has one entry per frame.
+    """The state of one sprite in every frame.
 
-    centre: (T, 2) x, y in world units, on a canvas whose opposite rims touch. radius: world
-    units. angle: radians. picture: which of its pictures shows; -1 for none.
-    acting: while it does its event or decoy.
+    Attributes:
+        centre: (T, 2), x and y in world units; the canvas wraps around.
+        radius: (T,) in world units.
+        angle: (T,) in radians.
+        picture: (T,) index of the picture that is shown; -1 where the sprite is hidden.
+        acting: (T,) true while the event or decoy takes place.
     """
 
     centre: Floats
@@ -49,22 +52,34 @@ class Motion:
 
 
 @dataclass(frozen=True)
-class Character:
-    """What is drawn by lot for a sprite, whatever it will do."""
+class SpriteTraits:
+    """Random properties of a sprite, drawn alike for every event and decoy.
 
-    start: Floats  # (2,) world units
-    glide: Floats  # (2,) world units per frame
+    Attributes:
+        start: (2,) position in world units.
+        glide: (2,) world units per frame.
+        angle: in radians, before any rotation.
+        growth: radii in world units before and after growing.
+        moment: in [0, 1), of the clip; a constant radius is that of a growing sprite then.
+        speed: of a dash, in world units per frame.
+        turn: radians per frame, signed.
+        period: frames until a blink or a decoy reverses.
+        direction: of a decoy, in right angles.
+    """
+
+    start: Floats
+    glide: Floats
     angle: float
-    growth: tuple[float, float]  # radii where growing starts and ends
-    moment: float  # in [0, 1): where in the clip a steady radius is taken from a growing one
-    speed: float  # of a dash, world units per frame
-    turn: float  # radians per frame, signed
-    period: int  # frames until a blink or a decoy turns round
-    direction: int  # of a decoy, a multiple of a right angle
+    growth: tuple[float, float]
+    moment: float
+    speed: float
+    turn: float
+    period: int
+    direction: int
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, glide: float) -> Character:
-        """``glide``: the highest speed of gliding on each axis."""
+    def draw(cls, rng: np.random.Generator, glide: float) -> SpriteTraits:
+        """Draw the properties; ``glide`` is the highest speed of gliding on each axis."""
         return cls(
             start=rng.uniform(0, WORLD, 2),
             glide=rng.uniform(-glide, glide, 2),
@@ -77,94 +92,111 @@ class Character:
             direction=int(rng.integers(4)),
         )
 
-    def steady_radius(self, event: tuple[int, int], num_frames: int) -> float:
-        """A growing sprite's radius at the drawn moment, played forwards or backwards."""
+    def constant_radius(self, event: tuple[int, int], num_frames: int) -> float:
+        """The radius that a sprite growing in ``event`` has at ``moment``, in world units."""
         small, large = self.growth
-        return small + (large - small) * float(grown(int(self.moment * num_frames), event))
+        return small + (large - small) * float(growth_share(int(self.moment * num_frames), event))
 
-    def blinks_out(self, event: tuple[int, int], num_frames: int) -> bool:
-        """Would a blink be out at the drawn moment?"""
-        since = int(self.moment * num_frames) - event[0]
-        return 0 <= since < event[1] - event[0] and since // self.period % 2 == 0
+    def would_be_hidden(self, event: tuple[int, int], num_frames: int) -> bool:
+        """Whether a sprite blinking in ``event`` is hidden at ``moment``."""
+        since_start = int(self.moment * num_frames) - event[0]
+        return 0 <= since_start < event[1] - event[0] and since_start // self.period % 2 == 0
 
 
-def grown(frame: NDArray[np.int64] | int, event: tuple[int, int]) -> Floats:
-    """How much of a growth is over in the middle of a frame, 0 to 1: the same played backwards."""
+def growth_share(frame: NDArray[np.int64] | int, event: tuple[int, int]) -> Floats:
+    """The share of a growth that is complete in the middle of a frame, in [0, 1].
+
+    Symmetric: a clip played backwards has 1 minus this share.
+    """
     start, end = event
     return np.clip((np.asarray(frame) - start + 0.5) / (end - start), 0.0, 1.0)
 
 
 def event_motion(
-    who: Character, action: str, event: tuple[int, int], num_frames: int, acts: bool = True
+    traits: SpriteTraits, action: str, event: tuple[int, int], num_frames: int, acts: bool = True
 ) -> Motion:
-    """The actor's life, with its ``action`` in frames [start, end).
+    """The motion of the actor.
 
-    Unless it ``acts`` it goes on as it was; up to the event's start both lives are the same.
+    Args:
+        traits: the actor's properties.
+        action: name of the event, one of ``drawn_clips.EVENTS``.
+        event: [start, end) in frames.
+        num_frames: of the clip.
+        acts: False for the same motion without the event. Before the event both are the same.
     """
     start, end = event
     since_start = np.arange(num_frames) - (start - 1)  # 1 in the event's first frame
     acted = np.clip(since_start, 0, end - start) * acts  # frames of action so far
     acting = (since_start >= 1) & (since_start <= end - start) & acts
-    progress = grown(np.arange(num_frames), event) * acts
-    small, large = who.growth
+    progress = growth_share(np.arange(num_frames), event) * acts
+    small, large = traits.growth
 
     gliding, moved = since_start, np.zeros((num_frames, 2))
-    radius = np.full(num_frames, who.steady_radius(event, num_frames))
-    angle = np.full(num_frames, who.angle)
+    radius = np.full(num_frames, traits.constant_radius(event, num_frames))
+    angle = np.full(num_frames, traits.angle)
     picture = np.zeros(num_frames, np.int64)
-    if action in DIRECTIONS:  # the dash takes the place of the gliding
+    if action in DIRECTIONS:  # a dash replaces the gliding
         gliding = since_start - acted
-        moved = np.array(DIRECTIONS[action]) * who.speed * acted[:, None]
+        moved = np.array(DIRECTIONS[action]) * traits.speed * acted[:, None]
     if action == "grow":
         radius = small + (large - small) * progress
     if action == "shrink":
         radius = large + (small - large) * progress
     if action == "spin":
-        angle = angle + who.turn * acted
+        angle = angle + traits.turn * acted
     if action == "blink":
-        picture = np.where(acting & ((since_start - 1) // who.period % 2 == 0), -1, 0)
-    centre = np.mod(who.start + who.glide * gliding[:, None] + moved, WORLD)
+        picture = np.where(acting & ((since_start - 1) // traits.period % 2 == 0), -1, 0)
+    centre = np.mod(traits.start + traits.glide * gliding[:, None] + moved, WORLD)
     return Motion(centre, radius, angle, picture, acting)
 
 
-def decoy_motion(who: Character, decoy: str | None, acting: Flags, length: int) -> Motion:
-    """A distractor's life, with its ``decoy`` in the frames it is ``acting``; None only glides.
+def decoy_motion(traits: SpriteTraits, decoy: str | None, acting: Flags, length: int) -> Motion:
+    """The motion of a distractor.
 
-    ``length``: of the stretch it acts in, in frames.
+    Args:
+        traits: the distractor's properties.
+        decoy: one of DECOYS; None only glides.
+        acting: (T,) the frames in which the decoy takes place.
+        length: of one decoy in frames.
     """
     num_frames = len(acting)
     acting = acting & (decoy is not None)
     acted = np.cumsum(acting)
-    swing = who.period - np.abs(acted % (2 * who.period) - who.period)  # 0 1 2 1 0 ...
-    small, large = who.growth
+    swing = traits.period - np.abs(acted % (2 * traits.period) - traits.period)  # 0 1 2 1 0 ...
+    small, large = traits.growth
 
-    heading = np.pi / 2 * who.direction + (np.pi / 4 if decoy == "diagonal" else 0)
+    heading = np.pi / 2 * traits.direction + (np.pi / 4 if decoy == "diagonal" else 0)
     ahead = {"shuttle": swing, "diagonal": acted}.get(decoy or "", 0 * acted)
-    travelling = acting & (decoy in ("shuttle", "diagonal"))  # instead of gliding
+    travelling = acting & (decoy in ("shuttle", "diagonal"))  # replaces the gliding
     gliding = np.arange(num_frames) - np.cumsum(travelling)
-    moved = who.speed * ahead[:, None] * np.array([np.cos(heading), np.sin(heading)])
+    moved = traits.speed * ahead[:, None] * np.array([np.cos(heading), np.sin(heading)])
 
-    steady = small + (large - small) * who.moment
-    radius = np.full(num_frames, steady)
+    constant = small + (large - small) * traits.moment
+    radius = np.full(num_frames, constant)
     if decoy == "throb":
-        inwards = -1 if steady > sum(RADIUS) / 2 else 1
-        radius = steady + inwards * (large - small) / length * swing
-    angle = who.angle + who.turn * (swing if decoy == "rock" else 0 * swing)
-    out = (acted - 1) // who.period % 2 == 0
-    picture = np.where(acting & out & (decoy == "swap"), 1, 0)
-    centre = np.mod(who.start + who.glide * gliding[:, None] + moved, WORLD)
+        sign = -1 if constant > sum(RADIUS) / 2 else 1
+        radius = constant + sign * (large - small) / length * swing
+    angle = traits.angle + traits.turn * (swing if decoy == "rock" else 0 * swing)
+    second_picture = (acted - 1) // traits.period % 2 == 0
+    picture = np.where(acting & second_picture & (decoy == "swap"), 1, 0)
+    centre = np.mod(traits.start + traits.glide * gliding[:, None] + moved, WORLD)
     return Motion(centre, radius, angle, picture, acting)
 
 
 def draw_event(rng: np.random.Generator, num_frames: int) -> tuple[int, int]:
-    """[start, end) of an event somewhere in the clip."""
+    """Draw the [start, end) frames of an event inside a clip of ``num_frames``."""
     length = min(int(rng.integers(EVENT_FRAMES[0], EVENT_FRAMES[1] + 1)), num_frames)
     start = int(rng.integers(num_frames - length + 1))
     return start, start + length
 
 
 def draw_acting(rng: np.random.Generator, num_frames: int) -> tuple[Flags, int]:
-    """(T,) when a distractor acts: as an event would, once in every STRETCH_FRAMES; its length."""
+    """Draw when a distractor acts: as an event would, once in every STRETCH_FRAMES.
+
+    Returns:
+        acting: bool (num_frames,).
+        length: of the longest decoy in frames.
+    """
     acting = np.zeros(num_frames, bool)
     length = 0
     for first in range(0, num_frames, STRETCH_FRAMES):

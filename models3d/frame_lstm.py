@@ -1,4 +1,4 @@
-"""Features of every frame into an LSTM: an example of a recurrent video classifier."""
+"""A 2D network per frame, then an LSTM: an example of a recurrent video classifier."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 
 class FrameLSTM(nn.Module):
-    """Normalised clips (N, 3, T, H, W) of any size -> logits (N, num_classes).
+    """Normalised float clips (N, 3, T, H, W) of any size -> logits (N, num_classes).
 
-    A small 2D network sees each frame; an LSTM reads what it says in order, and its last word is
-    the answer. No weights come with it.
+    A small 2D network computes features of each frame; an LSTM reads them in order, and its last
+    state is classified. There are no trained weights.
     """
 
     def __init__(self, num_classes: int = 8, features: int = 64, hidden: int = 64) -> None:
@@ -23,6 +23,7 @@ class FrameLSTM(nn.Module):
         self.fc = nn.Linear(hidden, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalised float clips (N, 3, T, H, W) -> logits (N, num_classes)."""
         frames = x.transpose(1, 2).flatten(0, 1)  # (N x T, 3, H, W)
         features = self.cnn(frames).mean((2, 3))  # (N x T, features)
         states, _ = self.lstm(features.unflatten(0, (len(x), x.shape[2])))  # (N, T, hidden)
@@ -38,5 +39,5 @@ def _block(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 def frame_lstm(num_classes: int = 8) -> FrameLSTM:
-    """The network with fresh weights."""
+    """The network with random weights."""
     return FrameLSTM(num_classes)

@@ -1,6 +1,6 @@
-"""What the drawn clips are painted with: a background, and a sprite's own picture.
+"""Random textures of the drawn clips: the background, and the pictures of sprites.
 
-Everything is smooth on the scale of a pixel, so that drawings at different sizes agree.
+All textures are smooth on the scale of a pixel, so that drawings of different sizes agree.
 """
 
 from __future__ import annotations
@@ -16,13 +16,21 @@ BACKGROUND_UNITS = 128  # side of the background picture in world units, one tex
 
 
 def _smooth_noise(rng: np.random.Generator, cells: int, side: int) -> Image:
-    """(side, side, 3) float32 noise in about [-1, 1] that varies over ``side / cells`` texels."""
+    """float32 (side, side, 3), about [-1, 1]; changes over a distance of ``side / cells``."""
     coarse = rng.uniform(-1, 1, (cells, cells, 3)).astype(np.float32)
     return np.asarray(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def background(rng: np.random.Generator, contrast: float) -> Image:
-    """(128, 128, 3) float32 in [0, 1]: a random colour plus three octaves of noise."""
+    """A random colour plus three octaves of noise.
+
+    Args:
+        rng: source of the random numbers.
+        contrast: factor of the noise; 0 gives a plain colour.
+
+    Returns:
+        float32 (BACKGROUND_UNITS, BACKGROUND_UNITS, 3), RGB in [0, 1].
+    """
     colour = rng.uniform(0.25, 0.75, 3).astype(np.float32)
     octaves = [
         weight * _smooth_noise(rng, cells, BACKGROUND_UNITS)
@@ -31,21 +39,27 @@ def background(rng: np.random.Generator, contrast: float) -> Image:
     return np.clip(colour + contrast * sum(octaves), 0, 1).astype(np.float32)
 
 
-def sprite(rng: np.random.Generator, side: int, edge: float) -> Image:
-    """(side, side, 4) float32 RGBA in [0, 1], colour premultiplied by alpha: a textured blob.
+def sprite_picture(rng: np.random.Generator, side: int, edge: float) -> Image:
+    """A textured blob with a soft edge.
 
-    ``edge`` is the width of the soft rim in radii. Radius 1 spans ``side / 2 / SPRITE_EXTENT``.
+    Args:
+        rng: source of the random numbers.
+        side: of the picture in texels; radius 1 spans ``side / 2 / SPRITE_EXTENT`` of them.
+        edge: width of the soft edge in radii.
+
+    Returns:
+        float32 (side, side, 4), RGBA in [0, 1], colour premultiplied by alpha.
     """
     axis = ((np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1) * SPRITE_EXTENT
     x, y = (np.asarray(grid, np.float32) for grid in np.meshgrid(axis, axis))
     rgb = np.clip(_stripes(rng, x, y) + 0.25 * _smooth_noise(rng, 5, side), 0, 1)
-    inside = (_outline(rng, x, y) - np.hypot(x, y)) / edge + 0.5
+    inside = (_outline_radius(rng, x, y) - np.hypot(x, y)) / edge + 0.5
     alpha = np.clip(inside, 0, 1)[..., None]
     return np.concatenate([rgb * alpha, alpha], axis=2).astype(np.float32)
 
 
 def _stripes(rng: np.random.Generator, x: Image, y: Image) -> Image:
-    """(H, W, 3) waves between two colours that differ clearly: a turn has to be visible."""
+    """(H, W, 3) waves between a light and a dark colour, which make a rotation visible."""
     angle, phase = rng.uniform(0, 2 * np.pi, 2)
     waves = rng.uniform(2.5, 5.0)
     light = rng.uniform(0.55, 1.0, 3)
@@ -55,8 +69,8 @@ def _stripes(rng: np.random.Generator, x: Image, y: Image) -> Image:
     return np.asarray(dark + (light - dark) * share, np.float32)
 
 
-def _outline(rng: np.random.Generator, x: Image, y: Image) -> Image:
-    """Radius of the blob's rim in the direction of every texel, at most 1."""
+def _outline_radius(rng: np.random.Generator, x: Image, y: Image) -> Image:
+    """Radius of the blob's outline in the direction of every texel, at most 1."""
     lobes = int(rng.integers(2, 6))
     depth, phase = rng.uniform(0.0, 0.16), rng.uniform(0, 2 * np.pi)
     return np.asarray(1 - depth + depth * np.cos(lobes * np.arctan2(y, x) + phase), np.float32)

@@ -1,25 +1,22 @@
-"""Clips of any length: memory stays flat, results stay small, threads end."""
+"""Clips of any length: memory stays flat, results stay small, late parts are explained alike."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 import run_video_cam
+import video_cam
 from tests.support import media
-from video_cam import Explanation
+from tests.support.memory import allocate_too_much
+from video_cam import Classifier, Explanation
 from video_cam.explanation.explanation import MapSeries
 from video_cam.layers.alignment import CellCentres
-from video_cam.utils.threads import Behind, ahead
 from video_cam.video.timeline import Timeline
 
 SHORT, LONG = 50, 600  # frames
@@ -86,57 +83,36 @@ def test_an_hour_is_explained_in_less_than_50_mb(explanation: Explanation, tmp_p
     np.testing.assert_array_equal(Explanation.load(tmp_path / "hour.npz").maps[0].values, values)
 
 
-def threads() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name == "ahead"]
+def test_a_late_part_is_explained_like_that_part_alone(tmp_path: Path, bundled: Classifier) -> None:
+    pictures = media.moving_square(80, 96, 64)
+    whole, part = (
+        media.write_clip(
+            tmp_path / name, frames, time_base=Fraction(1, 16), codec="ffv1", pix_fmt="yuv420p"
+        )
+        for name, frames in (("whole.mkv", pictures), ("part.mkv", pictures[40:]))
+    )
+    found = video_cam.explain(whole, bundled, start=2.5)
+    expected = video_cam.explain(part, bundled)
+    np.testing.assert_array_equal(found.frame_indices - 40, expected.frame_indices)
+    np.testing.assert_allclose(found.maps[0].values, expected.maps[0].values, rtol=1e-3, atol=1e-5)
 
 
-def test_ahead_gives_all_in_order_and_stays_near() -> None:
-    made: list[int] = []
+def test_a_clip_is_explained_in_smaller_batches(bundled: Classifier, sample_clip: Path) -> None:
+    whole = video_cam.explain(sample_clip, bundled)
+    assert len(whole.frame_indices) > 2
+    sizes = []
 
-    def numbers() -> Iterator[int]:
-        for i in range(50):
-            made.append(i)
-            yield i
+    def fail_above_two(module, inputs) -> None:
+        sizes.append(len(inputs[0]))
+        if len(inputs[0]) > 2:
+            allocate_too_much()
 
-    with ahead(numbers(), 3) as items:
-        first = next(items)
-        time.sleep(0.05)
-        assert first == 0 and len(made) <= 5
-        assert list(items) == list(range(1, 50))
-    assert threads() == []
-
-
-def test_ahead_raises_where_it_is_taken_and_ends_when_left() -> None:
-    def broken() -> Iterator[int]:
-        yield 1
-        raise ValueError("here")
-
-    with ahead(broken(), 2) as items, pytest.raises(ValueError, match="here"):
-        assert next(items) == 1
-        next(items)
-    with ahead(iter(int, 1), 2) as endless:  # zeros without end
-        assert next(endless) == 0
-    with pytest.raises(KeyError), ahead(iter(int, 1), 2):
-        raise KeyError
-    assert threads() == []
-
-
-def test_behind_keeps_the_order_and_its_depth_and_tells_errors() -> None:
-    done: list[int] = []
-    with Behind(2) as calls:
-        for i in range(20):
-            calls.call(done.append, i)
-        calls.finish()
-    assert done == list(range(20))
-    with pytest.raises(ZeroDivisionError), Behind(1) as calls:
-        calls.call(lambda: 1 / 0)
-        calls.finish()
-    held = threading.Event()
-    with Behind(2) as calls:
-        calls.call(held.wait)
-        calls.call(done.append, 20)
-        threading.Timer(0.1, held.set).start()
-        began = time.perf_counter()
-        calls.call(done.append, 21)  # waits for the first
-        assert time.perf_counter() - began > 0.05
-        calls.finish()
+    hook = bundled.module.register_forward_pre_hook(fail_above_two)
+    try:
+        halved = video_cam.explain(sample_clip, bundled)
+    finally:
+        hook.remove()
+    assert max(sizes) > 2 and sizes[-1] <= 2
+    assert any("out of memory with batches of" in note for note in halved.notes)
+    np.testing.assert_allclose(halved.probabilities, whole.probabilities, atol=1e-5)
+    np.testing.assert_allclose(halved.maps[0].values, whole.maps[0].values, atol=1e-4)

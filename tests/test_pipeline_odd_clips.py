@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pytest
 import video_cam
 from tests.support import media
 from video_cam import Classifier, UsageError
-from video_cam.video.reader import read_frames
 from video_cam.video.scan import probe
 from video_cam.video.timeline import Timeline
 
@@ -114,9 +112,9 @@ def test_b_frames_cut_by_an_edit_list(bundled: Classifier, tmp_path: Path) -> No
                 output.mux(packet)
     assert b"elst" in cut.read_bytes()
     _, timeline = probe(cut)
-    shown = [frame.rgb() for frame in read_frames(cut)]
+    shown = [frame.rgb() for frame in media.read_frames(cut)]
     assert len(shown) == timeline.num_frames == 45
-    source = [frame.rgb() for frame in read_frames(whole)][30:]
+    source = [frame.rgb() for frame in media.read_frames(whole)][30:]
     assert max(np.abs(a.astype(int) - b).max() for a, b in zip(shown, source, strict=True)) == 0
     summary, stamps = through(cut, bundled, tmp_path / "out")
     assert stamps == [timeline.pts_seconds(i) for i in range(45)]
@@ -141,9 +139,7 @@ def test_stamps_that_only_decoding_tells_are_drawn(
     explanation = video_cam.explain(clip, bundled)
     info, timeline = probe(clip)
     packets = Timeline(timeline.pts + 1, timeline.time_base, timeline.last_duration)
-    # The public name is the function's.
-    module = importlib.import_module("video_cam.rendering.renderer")
-    monkeypatch.setattr(module, "probe", lambda path: (info, packets))
+    monkeypatch.setattr("video_cam.video.clip.probe", lambda path: (info, packets))
     summary = video_cam.render(clip, explanation, tmp_path / "out", max_keyframes=2)
     assert summary["clip"]["num_frames"] == 20
     media.write_clip(clip, 10)

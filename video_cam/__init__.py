@@ -7,7 +7,7 @@ import PyTorch.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from video_cam.utils.version import __version__
 
 if TYPE_CHECKING:
     from video_cam import metrics

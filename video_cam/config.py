@@ -1,14 +1,15 @@
 """Settings of the tool as frozen dataclasses; each default value is written once, here.
 
-The command line and the Python functions fill the same classes. PyTorch is not imported, so that
-``--help`` and a wrong argument answer at once.
+The command line and the Python functions fill the same classes; settings of a whole run over clips
+are in video_cam/batch/run_config.py. PyTorch is not imported, so that ``--help`` and a wrong
+argument answer at once.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -39,8 +40,6 @@ VIDEO_LAYOUTS = ("overlay", "side-by-side", "strip")
 NORMALIZATIONS = ("video", "window", "frame")
 COLORMAP_NAMES = ("inferno", "magma", "plasma", "viridis", "cividis", "turbo", "jet", "hot")
 SCORE_KINDS = ("softmax", "sigmoid", "raw")
-LOG_LEVELS = ("debug", "info", "warning", "error")
-ENGINES = ("local", "ray")
 
 # The longest input that any published video network takes is far below this number of frames.
 MAX_INPUT_FRAMES = 10_000
@@ -59,7 +58,7 @@ class LimitsConfig:
     max_frames: int = 500_000  # more than two hours at 60 frames per second
 
     def __post_init__(self) -> None:
-        _check_positive(self, ("max_pixels", "max_frames"))
+        check_positive(self, ("max_pixels", "max_frames"))
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ class AttributionConfig:
         check_names("precision", [self.precision], PRECISIONS)
         if not self.methods:
             raise UsageError("no method is named: give at least one, or leave methods out")
-        _check_positive(self, ("max_channels", "batch_size"))
+        check_positive(self, ("max_channels", "batch_size"))
         if self.aug_shift < 0:
             raise UsageError(f"aug_shift {self.aug_shift} must be 0 or more frames")
 
@@ -197,7 +196,7 @@ class ExplainConfig(AttributionConfig):
         for target in self.targets:
             if not callable(target):
                 raise UsageError(f"target {target!r} must be a function of the network's output")
-        _check_positive(self, ("top_k", "num_frames", "frame_rate", "window_stride"))
+        check_positive(self, ("top_k", "num_frames", "frame_rate", "window_stride"))
         if self.num_frames is not None and self.num_frames > MAX_INPUT_FRAMES:
             raise UsageError(f"num_frames {self.num_frames} must be at most {MAX_INPUT_FRAMES}")
 
@@ -264,68 +263,6 @@ class RenderConfig:
             raise UsageError(f"max_keyframes {self.max_keyframes} must be 1 or more")
 
 
-@dataclass(frozen=True)
-class ModelConfig:
-    """Which network, and on which device.
-
-    Attributes:
-        name: as ``--model`` takes it; None for the default network.
-        weights: an entry's name, a file, "none" for random ones; None for the pretrained ones.
-        labels: path of a label file.
-        trust_checkpoint: files that can run code may be loaded.
-        device: such as "cpu", "cuda:1"; None for the CPU, or CUDA with ``use_cuda``.
-        use_cuda: CUDA where it is available.
-        input: what the caller says about the network's input.
-    """
-
-    name: str | None = None
-    weights: str | None = None
-    labels: str | None = None
-    trust_checkpoint: bool = False
-    device: str | None = None
-    use_cuda: bool = False
-    input: InputConfig = field(default_factory=InputConfig)
-
-
-@dataclass(frozen=True)
-class RayConfig:
-    """How clips are spread over a Ray cluster.
-
-    Attributes:
-        address: of the cluster: auto, HOST:6379 or ray://HOST:10001; None for this machine alone.
-        actor_cpus: cores an actor takes where it has no GPU.
-        spread: the windows of one clip at a time on all actors.
-        log_to_driver: show the actors' output.
-    """
-
-    address: str | None = None
-    actor_cpus: int = 4
-    spread: bool = False
-    log_to_driver: bool = False
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """Everything that a run over clips needs to know; pickled to workers and actors.
-
-    Attributes:
-        output_dir: a folder, or an address that fsspec knows.
-        overwrite: finished results are made again.
-        time_limit: seconds for one clip; None for no limit while there is progress.
-        engine: of ENGINES.
-    """
-
-    model: ModelConfig = field(default_factory=ModelConfig)
-    explain: ExplainConfig = field(default_factory=ExplainConfig)
-    render: RenderConfig = field(default_factory=RenderConfig)
-    limits: LimitsConfig = field(default_factory=LimitsConfig)
-    output_dir: str = "outputs"
-    overwrite: bool = False
-    time_limit: float | None = None
-    engine: str = "local"
-    ray: RayConfig = field(default_factory=RayConfig)
-
-
 def make_explain_config(values: dict[str, Any]) -> ExplainConfig:
     """An ExplainConfig from keyword arguments as people write them.
 
@@ -352,7 +289,8 @@ def function_name(function: Callable[..., Any]) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def _check_positive(config: Any, names: Sequence[str]) -> None:
+def check_positive(config: Any, names: Sequence[str]) -> None:
+    """Raise UsageError unless these attributes of ``config`` are None or above 0."""
     for name in names:
         value = getattr(config, name)
         if value is not None and value <= 0:

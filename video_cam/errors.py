@@ -1,12 +1,12 @@
-"""What goes wrong for reasons the user can act on: one line each, no traceback needed."""
+"""Errors the user can act on: each message is one line, shown without a traceback."""
 
 
 class VideoCamError(Exception):
-    """Base of the errors whose message is one line written for the user."""
+    """Base class of errors whose message is one line written for the user."""
 
 
 class ClipError(VideoCamError):
-    """The clip cannot be used: missing, empty, not a video, undecodable."""
+    """The clip cannot be used: missing, empty, not a video, or undecodable."""
 
 
 class UsageError(VideoCamError):
@@ -14,5 +14,5 @@ class UsageError(VideoCamError):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type's name where it has none."""
+    """The first line of an error's message, or the name of its type if it has no message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,91 +1,159 @@
-"""The story: a clip is explained, the maps are checked, then it is drawn."""
+"""One clip from file to results: open it, explain it, verify the maps, draw them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from video_cam.config import ExplainConfig, RenderConfig
-from video_cam.explanation.explainer import explain_with
+from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
+from video_cam.explanation.explainer import explain_clip
 from video_cam.explanation.explanation import Explanation
-from video_cam.explanation.window_result import Deal
+from video_cam.explanation.keyframe_gradients import GRADIENTS
 from video_cam.metrics.perturbation_check import CannotCheck, check_explanation
 from video_cam.metrics.randomization_check import check_sanity
 from video_cam.models.classifier import Classifier
 from video_cam.models.labels import class_id
-from video_cam.rendering.gradient_pictures import PICTURES, write_gradients
 from video_cam.rendering.renderer import render_with
+from video_cam.rendering.result_folder import temporary_folder
 from video_cam.utils.progress import Progress, silent
+from video_cam.video.clip import Clip
 
 
-def check(model: Classifier, options: ExplainConfig) -> None:
-    """Raise UsageError for what would fail on every clip, before work on the first one."""
-    size = (options.num_frames or model.num_frames, *model.preprocess.crop)
-    model.layers(size, options.layers, options.conv_backcount)
-    for wanted in options.class_ids:
-        class_id(wanted, model.labels)
+class ClipExplainer(Protocol):
+    """Explains clips: a network in this process, or actors that hold one each."""
+
+    def explain(self, clip: Clip, config: ExplainConfig, progress: Progress) -> Explanation:
+        """The maps of a clip, with the checks that ``config`` asks for.
+
+        Raises:
+            UsageError: for options that do not fit the network or the clip.
+            ClipError: for a clip that cannot be used.
+        """
+
+    def write_gradients(
+        self,
+        clip: Clip,
+        explanation: Explanation,
+        config: ExplainConfig,
+        folder: Path,
+        progress: Progress,
+    ) -> None:
+        """Write the pictures of ``--guided`` and ``--smoothgrad`` to sub-folders of ``folder``."""
+
+    def fingerprint_parts(self, config: ExplainConfig) -> dict[str, Any]:
+        """Everything of the network and ``config`` that changes a result, for JSON."""
 
 
-def checked(
-    clip: str,
+def process_clip(
+    path: Path,
+    output_dir: Path,
+    explainer: ClipExplainer,
+    config: ExplainConfig,
+    render: RenderConfig,
+    limits: LimitsConfig | None = None,
+    progress: Progress = silent,
+    summary_entries: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Explain one clip and write its results to ``output_dir``, which appears when all are there.
+
+    Args:
+        path: a video, GIF, still image or folder of numbered images.
+        limits: how much the file may ask for; None for the default limits.
+        summary_entries: further entries of the summary; they tell a later run what it finds.
+
+    Returns:
+        The content of summary.json.
+
+    Raises:
+        UsageError: for options that do not fit, or a folder that must not be replaced.
+        ClipError: for a clip that cannot be used.
+    """
+    clip = Clip.open(path, limits)
+    explanation = explainer.explain(clip, config, progress)
+    with _gradient_pictures(
+        explainer, clip, explanation, config, output_dir, progress
+    ) as extra_files:
+        return render_with(
+            clip, explanation, output_dir, render, progress, extra_files, summary_entries
+        )
+
+
+def explain_and_verify(
+    clip: Clip, model: Classifier, config: ExplainConfig, progress: Progress = silent
+) -> Explanation:
+    """The maps of a clip, with the checks that ``config`` asks for.
+
+    Raises:
+        UsageError: for options that do not fit the network or the clip.
+        ClipError: for a clip that cannot be used.
+    """
+    explanation = explain_clip(clip, model, config, progress)
+    return verify(clip, model, explanation, config, progress)
+
+
+def verify(
+    clip: Clip,
     model: Classifier,
     explanation: Explanation,
-    options: ExplainConfig,
+    config: ExplainConfig,
     progress: Progress = silent,
 ) -> Explanation:
-    """The explanation with the checks that ``options`` ask for, or a note why there is none."""
+    """Run the checks that ``config`` asks for.
+
+    Returns:
+        The explanation with their results; where a check was asked for and cannot be run, with a
+        note that says why.
+    """
     began = time.perf_counter()
-    asked = options.check is True
+    is_asked_for = config.check is True
     checks: dict[str, Callable[[], dict[str, Any] | None]] = {}
-    if options.check is not False:
+    if config.check is not False:
         checks["check"] = partial(
-            check_explanation, clip, model, explanation, options, progress, always=asked
+            check_explanation, clip.path, model, explanation, config, progress, always=is_asked_for
         )
-    if options.sanity:
-        checks["sanity"] = partial(check_sanity, clip, model, explanation, options, progress)
-    found: dict[str, Any] = {}
+    if config.sanity:
+        checks["sanity"] = partial(check_sanity, clip.path, model, explanation, config, progress)
+    results: dict[str, Any] = {}
     notes = list(explanation.notes)
     for name, run in checks.items():
         try:
-            found[name] = run()
+            results[name] = run()
         except CannotCheck as reason:
-            if name == "sanity" or asked:
+            if name == "sanity" or is_asked_for:
                 notes.append(f"no {name}: {reason}")
     seconds = explanation.seconds | {"check": time.perf_counter() - began}
-    return replace(explanation, seconds=seconds, notes=tuple(notes), **found)
+    return replace(explanation, seconds=seconds, notes=tuple(notes), **results)
 
 
-def process(
-    clip: Path,
-    folder: Path,
-    model: Classifier,
-    options: ExplainConfig,
-    look: RenderConfig,
-    progress: Progress = silent,
-    marks: Mapping[str, str] | None = None,
-    deal: Deal | None = None,
-) -> dict[str, Any]:
-    """Explain one clip and write its results to ``folder``; returns its summary.
+def check_options(model: Classifier, config: ExplainConfig) -> None:
+    """Raise UsageError for layers and classes that the network lacks, before any clip is read."""
+    size = (config.num_frames or model.num_frames, *model.preprocess.crop)
+    model.layers(size, config.layers, config.conv_backcount)
+    for wanted in config.class_ids:
+        class_id(wanted, model.labels)
 
-    ``marks`` are kept in the summary: they tell a later run what it finds. ``deal``: as
-    ``explain_with`` takes it.
+
+@contextmanager
+def _gradient_pictures(
+    explainer: ClipExplainer,
+    clip: Clip,
+    explanation: Explanation,
+    config: ExplainConfig,
+    output_dir: Path,
+    progress: Progress,
+) -> Iterator[Path | None]:
+    """A temporary folder with the pictures that ``config`` asks for; None where it asks for none.
+
+    They are computed before rendering, which runs no network.
     """
-    explanation = explain_with(str(clip), model, options, progress, deal)
-    explanation = checked(str(clip), model, explanation, options, progress)
-    also = None
-    kinds = [kind for kind in PICTURES if getattr(options, kind)]
-    if kinds:
-        also = partial(
-            write_gradients,
-            str(clip),
-            model,
-            explanation,
-            kinds,
-            options.targets,
-            progress=progress,
-        )
-    return render_with(str(clip), explanation, folder, look, progress, also, marks)
+    if not any(getattr(config, kind) for kind in GRADIENTS):
+        yield None
+        return
+    with temporary_folder(output_dir) as folder:
+        explainer.write_gradients(clip, explanation, config, folder, progress)
+        yield folder

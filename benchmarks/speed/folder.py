@@ -24,9 +24,10 @@ import torch
 import video_cam
 from clips.make_clips import write_video
 from models3d.drawn_clips import draw_clip
+from video_cam.batch.network import NetworkExplainer
 from video_cam.config import ExplainConfig, RenderConfig
 from video_cam.models.classifier import Classifier
-from video_cam.pipeline import process
+from video_cam.pipeline import process_clip
 
 ROOT = Path(__file__).parent.parent
 SECONDS, FRAME_RATE, SIZE = 10, 16, 256
@@ -90,10 +91,11 @@ def _folder(clips: list[Path], model: Classifier, out: Path) -> tuple[float, flo
 
 def _singles(clips: list[Path], model: Classifier, out: Path) -> float:
     """The sum of the seconds of the clips by themselves; the first one warms up, unmeasured."""
-    process(clips[0], out / "warm", model, ExplainConfig(), RenderConfig())
+    explainer = NetworkExplainer(model)
+    process_clip(clips[0], out / "warm", explainer, ExplainConfig(), RenderConfig())
     began = time.perf_counter()
     for clip in clips:
-        process(clip, out / clip.stem, model, ExplainConfig(), RenderConfig())
+        process_clip(clip, out / clip.stem, explainer, ExplainConfig(), RenderConfig())
     return time.perf_counter() - began
 
 

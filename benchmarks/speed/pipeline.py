@@ -33,19 +33,21 @@ import torch
 import video_cam
 from benchmarks.speed.timing import ratios, seconds
 from models3d.drawn_clips import draw_clip
-from video_cam.cli.settings import cpu_computes_bf16
+from video_cam.batch.network import NetworkExplainer, cpu_computes_bf16
 from video_cam.config import ExplainConfig, RenderConfig
 from video_cam.explanation.sampling import span_of
 from video_cam.explanation.window_reader import batches, plan_windows, read_windows
-from video_cam.layers.cache import FOLDER
+from video_cam.layers.cache import FOLDER_VARIABLE
 from video_cam.models.classifier import Classifier
-from video_cam.pipeline import process
-from video_cam.rendering.heat import MapPainter
-from video_cam.rendering.overlay import Palette, caption, overlay
+from video_cam.pipeline import process_clip
+from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.rendering.captions import draw_caption
+from video_cam.rendering.heat import HeatMapper
+from video_cam.rendering.overlay import Palette, overlay
 from video_cam.utils.allocator import keep_freed_memory
 from video_cam.video.reader import FrameReader
 from video_cam.video.scan import probe
-from video_cam.video.writer import VideoWriter
+from video_cam.video.writer import VideoFormat, VideoWriter
 
 ROOT = Path(__file__).parent.parent
 RATE = 28
@@ -64,9 +66,7 @@ def make_clip(path: Path, length_seconds: float, width: int, height: int) -> Non
     frames = [
         cv2.resize(frame, (width, height)) for frame in draw_clip(0, num_frames=48, size=256).frames
     ]
-    with VideoWriter(
-        path, width, height, time_base=Fraction(1, RATE), frame_rate=Fraction(RATE)
-    ) as writer:
+    with VideoWriter(path, VideoFormat(width, height, Fraction(1, RATE), Fraction(RATE))) as writer:
         for index in range(round(length_seconds * RATE)):
             position = index % 94
             # Forwards and back again.
@@ -103,16 +103,8 @@ def forwards(model: Classifier, inputs: Sequence[torch.Tensor]) -> None:
 def encode(path: Path, target: Path) -> None:
     """Decode and encode, and draw nothing."""
     info, timeline = probe(path)
-    with (
-        FrameReader(path) as reader,
-        VideoWriter(
-            target,
-            info.width,
-            info.height,
-            time_base=timeline.time_base,
-            frame_rate=info.frame_rate,
-        ) as writer,
-    ):
+    form = VideoFormat(info.width, info.height, timeline.time_base, info.frame_rate)
+    with FrameReader(path) as reader, VideoWriter(target, form) as writer:
         for frame in reader:
             writer.write(frame.rgb(), frame.pts, timeline.duration_ticks(frame.index))
 
@@ -152,7 +144,8 @@ def whole_command(folder: Path) -> None:
 
 
 def _process(clip: Path, folder: Path, model: Classifier) -> None:
-    summary = process(clip, folder / "out", model, ExplainConfig(check=False), RenderConfig())
+    explainer, options = NetworkExplainer(model), ExplainConfig(check=False)
+    summary = process_clip(clip, folder / "out", explainer, options, RenderConfig())
     print("  stages:", {name: round(took, 2) for name, took in summary["seconds"].items()})
 
 
@@ -162,7 +155,8 @@ def _command(clip: Path, folder: Path, *options: str) -> None:
         [sys.executable, str(ROOT / "run_video_cam.py"), *words, *options],
         check=True,
         capture_output=True,
-        env=os.environ | {FOLDER: str(folder / "cache")},  # filled by the run that warms up
+        env=os.environ
+        | {FOLDER_VARIABLE: str(folder / "cache")},  # filled by the run that warms up
     )
 
 
@@ -171,22 +165,19 @@ def drawing(folder: Path) -> None:
     clip = folder / "drawing.mp4"
     make_clip(clip, 2, 1280, 720)
     explanation = video_cam.explain(clip, video_cam.load_model("motion3d"))
-    painter = MapPainter(explanation, 0, "video")
-    painter.measure(np.arange(2 * RATE) / RATE)
+    mapper = HeatMapper(BlendedMaps(explanation)[0], explanation.geometry, "video")
     palette = Palette("inferno", 0.7)
     with FrameReader(clip) as reader:
         frames = [frame.rgb() for frame in reader]
 
     def draw() -> None:
         for index, frame in enumerate(frames):
-            painted = overlay(frame, painter.coarse_heat(index / RATE), painter.box, palette)
-            caption(painted, ["spin", f"98%   {index / RATE:.2f} s"])
+            painted = overlay(frame, mapper.coarse_heat(index), mapper.box, palette)
+            draw_caption(painted, ["spin", f"98%   {index / RATE:.2f} s"])
 
     def encode_them() -> None:
         rate = Fraction(RATE)
-        with VideoWriter(
-            folder / "d.mp4", 1280, 720, time_base=1 / rate, frame_rate=rate
-        ) as writer:
+        with VideoWriter(folder / "d.mp4", VideoFormat(1280, 720, 1 / rate, rate)) as writer:
             for index, frame in enumerate(frames):
                 writer.write(frame, index, 1)
 
@@ -275,7 +266,7 @@ def gpu(folder: Path) -> None:
     torch.cuda.synchronize()
     network = time.perf_counter() - began
     began = time.perf_counter()
-    process(clip, folder / "out", model, maps, RenderConfig())
+    process_clip(clip, folder / "out", NetworkExplainer(model), maps, RenderConfig())
     print(f"gpu: the network runs {network / (time.perf_counter() - began):.0%} of the time")
 
 

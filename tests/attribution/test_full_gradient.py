@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models.video import r3d_18
 
 from tests.support.networks import Nonlinear, clip, seeded
-from video_cam import UsageError, compute_cams
+from video_cam import UsageError, compute_cams, guided_backprop, load_model
 from video_cam.attribution.full_gradient import full_gradient, implicit_bias, shares
 
 
@@ -85,6 +85,31 @@ def test_the_model_is_left_as_found_and_r3d_18_works() -> None:
         p.requires_grad and p.grad is None for p in network.parameters()
     )
     assert not any(module._forward_hooks for module in network.modules())
+
+
+class _ImageNetwork(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(x).relu().mean((2, 3)))
+
+
+def test_a_network_that_scores_frame_by_frame() -> None:
+    network = _ImageNetwork().eval()
+    model = load_model(network, layout="frames", num_frames=4, size=(16, 16)).module
+    x = torch.randn(2, 3, 4, 16, 16)
+    [cam] = compute_cams(model, x, layers=["conv"], methods=["fullgrad"], targets=[1])
+    assert cam.values.shape == (2, 4, 8, 8)
+    assert guided_backprop(model, x, 1).shape == x.shape
+    # Frames share nothing, so a frame's map is a quarter of the map of that frame alone.
+    options = {"layers": ["conv"], "methods": ["hirescam"], "targets": [1]}
+    [single] = compute_cams(model, x[:, :, 2:3], **options)
+    [whole] = compute_cams(model, x, **options)
+    assert (single.values != 0).any()
+    torch.testing.assert_close(whole.values[:, 2:3] * 4, single.values)
 
 
 def test_networks_with_several_inputs_are_refused() -> None:

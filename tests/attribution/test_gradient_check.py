@@ -24,7 +24,7 @@ from video_cam import compute_cams
 from video_cam.config import InputConfig
 from video_cam.layers.hooks import find_module
 from video_cam.models.classifier import Classifier, make_classifier
-from video_cam.models.saved_networks import OWN
+from video_cam.models.spec import USER_NETWORK
 
 STEP = 1e-5
 
@@ -78,7 +78,7 @@ def test_sum_of_map_against_finite_difference(head: str) -> None:
     build, layout, size, layer = HEADS[head]
     said = InputConfig(num_frames=size[0], size=size[1:], layout=layout)
     network = fill(build()).double().eval()
-    model = make_classifier(network, head, "none", OWN, said, ("a", "b", "c"))
+    model = make_classifier(network, head, "none", USER_NETWORK, said, ("a", "b", "c"))
     model = _space_first(model) if head == "divided attention" else model
     x = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     folds = model.layers(size, [layer]).folds

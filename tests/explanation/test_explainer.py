@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import video_cam
-from tests.support.media import cut_file, damage_packets, moving_square, write_clip
+from tests.support.media import cut_file, damage_packets, moving_square, read_frames, write_clip
 from video_cam import Classifier, ClipError, Explanation, UsageError
 from video_cam.explanation.notes import notes_on_maps
 from video_cam.explanation.sampling import Window
@@ -20,7 +20,6 @@ from video_cam.explanation.window_reader import read_windows
 from video_cam.models import registry as models
 from video_cam.models.registry import BUNDLED
 from video_cam.models.weights import WeightsUnavailable
-from video_cam.video.reader import read_frames
 
 
 def inputs(path: Path, explanation: Explanation, model: Classifier) -> torch.Tensor:

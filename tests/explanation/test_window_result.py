@@ -37,14 +37,14 @@ def test_parts_hold_whole_batches(windows, parts, batch_size, sizes) -> None:
 )
 def test_parts_put_together_are_the_whole(config: ExplainConfig, bundled, tmp_path) -> None:
     clip = Clip.open(write_clip(tmp_path / "v.mp4", moving_square(90)))
-    plan, network = plan_clip(clip, bundled, config)
+    plan = plan_clip(clip, bundled, config)
     asked = []
 
     def run_in_parts(indices, class_ids):
         """Each part by a runner of its own, as on an actor; the last part first."""
         asked.append(class_ids)
         for part in reversed(split_windows(indices, 3, plan.batch_size)):
-            yield from WindowRunner(plan, network, config).run(part, class_ids)
+            yield from WindowRunner(plan, bundled, config).run(part, class_ids)
 
     whole = explain_clip(clip, bundled, config)
     parts = explain_plan(plan, config, run_in_parts, time.perf_counter())
@@ -60,14 +60,14 @@ def test_parts_put_together_are_the_whole(config: ExplainConfig, bundled, tmp_pa
 
 def test_a_part_reads_only_its_own_frames(bundled, tmp_path, monkeypatch) -> None:
     clip = Clip.open(write_clip(tmp_path / "v.mp4", moving_square(160)))
-    plan, network = plan_clip(clip, bundled, ExplainConfig())
+    plan = plan_clip(clip, bundled, ExplainConfig())
     read = []
     frames = Clip.frames
     monkeypatch.setattr(
         Clip, "frames", lambda self, *span: read.append(span) or frames(self, *span)
     )
     last = len(plan.windows) - 1
-    [result] = WindowRunner(plan, network, ExplainConfig()).run([last])
+    [result] = WindowRunner(plan, bundled, ExplainConfig()).run([last])
     indices = plan.windows[last].frame_indices
     assert result.index == last and read == [(indices[0], indices[-1] + 1)]
     assert indices[0] > 0

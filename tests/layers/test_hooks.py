@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from torch import nn
 
 from tests.support.model_state import assert_same, fingerprint
 from tests.support.networks import Nonlinear, PoolLinear, clip, seeded
-from video_cam import UsageError, compute_cams
+from video_cam import UsageError, compute_cams, load_model
 from video_cam.attribution.methods import METHODS
 from video_cam.layers.axes import to_grid
 from video_cam.layers.hooks import capture
@@ -154,6 +156,36 @@ def test_it_works_where_the_caller_has_gradients_switched_off(context) -> None:
         x = clip()
         values = compute_cams(network, x, layers=["layer2"])[0].values
     assert torch.equal(values, expected)
+
+
+def test_recurrent_layers_run_without_cudnn_and_nothing_else(monkeypatch) -> None:
+    network = load_model("frame_lstm", "none", num_frames=3, size=(16, 16)).module
+    monkeypatch.setattr(sys.modules["video_cam.layers.hooks"], "_on_cuda", lambda module: True)
+    used: dict[str, bool] = {}
+
+    def note(name: str) -> Any:
+        return lambda *_: used.update({name: torch.backends.cudnn.enabled})
+
+    handles = [
+        getattr(network, name).register_forward_pre_hook(note(name)) for name in ("cnn", "fc")
+    ]
+    whole = network.lstm.forward
+    monkeypatch.setattr(
+        network.lstm, "forward", lambda *x: (note("lstm")(), whole(*x))[1], raising=False
+    )
+    compute_cams(network, torch.randn(1, 3, 3, 16, 16), layers=["cnn"])
+    assert used == {"cnn": True, "lstm": False, "fc": True}
+    assert torch.backends.cudnn.enabled
+
+    def breaks(*_: Any) -> None:
+        raise RuntimeError("half-way")
+
+    monkeypatch.setattr(network.lstm, "forward", breaks)
+    with pytest.raises(RuntimeError, match="half-way"), capture(network, ["cnn"]):
+        network(torch.randn(1, 3, 3, 16, 16))
+    assert torch.backends.cudnn.enabled and not network.lstm._forward_pre_hooks
+    for handle in handles:
+        handle.remove()
 
 
 def test_nothing_in_front_of_the_first_layer_is_stored() -> None:

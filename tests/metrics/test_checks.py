@@ -30,7 +30,7 @@ from video_cam.metrics.perturbation_check import (
     sentence,
 )
 from video_cam.metrics.randomization_check import check_sanity, parts, randomised, rank_correlation
-from video_cam.pipeline import checked
+from video_cam.pipeline import verify
 from video_cam.video.clip import Clip
 
 
@@ -131,7 +131,7 @@ def test_a_check_that_was_asked_for_and_cannot_be_is_noted(
 ) -> None:
     options = make_explain_config({"check": True} | words)
     plain = explain_clip(Clip.open(sample_clip), bundled, options)
-    found = checked(str(sample_clip), bundled, plain, options)
+    found = verify(Clip.open(sample_clip), bundled, plain, options)
     assert found.check is None and list(found.notes) == notes
 
 

@@ -12,6 +12,9 @@ import torch
 from tests.support.random_networks import fill, hottest_cell
 from video_cam import Classifier, UsageError, compute_cams, load_model
 from video_cam.layers.reachability import layers_affecting_scores
+from video_cam.models import huggingface
+from video_cam.models.huggingface import huggingface_spec, is_repository
+from video_cam.models.weights import WeightsUnavailable
 
 transformers = pytest.importorskip("transformers")
 
@@ -80,7 +83,7 @@ def saved(request, tmp_path_factory) -> tuple[Path, str]:
     return folder, request.param
 
 
-def test_from_a_folder(saved) -> None:
+def test_a_folder_as_save_pretrained_writes_it(saved) -> None:
     folder, name = saved
     model = load_model(str(folder))
     _, values, layer, grid = NETWORKS[name]
@@ -93,17 +96,19 @@ def test_from_a_folder(saved) -> None:
     fold = model.layers(size).folds[layer]
     assert fold.grid == grid and "tokens folded as 3x4x4" in str(fold) and "guess" not in str(fold)
     assert layers_affecting_scores(model.module, size, [layer], {layer: fold}) == [layer]
-    _assert_places(model, layer, grid, size)
+    _assert_patches_show_in_their_cells(model, layer, grid, size)
 
 
-def _assert_places(model: Classifier, layer: str, grid: Any, size: Any) -> None:
-    """Every place by itself, so that no two axes can be exchanged."""
+def _assert_patches_show_in_their_cells(
+    model: Classifier, layer: str, grid: Any, size: Any
+) -> None:
+    """A bright patch of the input changes its own cell most; no two axes may be exchanged."""
     for cell in ([0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [2, 3, 1]):
-        place = tuple(
+        patch = tuple(
             slice(i * length // cells, (i + 1) * length // cells)
             for i, length, cells in zip(cell, size, grid, strict=True)
         )
-        assert hottest_cell(model, layer, place) == cell
+        assert hottest_cell(model, layer, patch) == cell
 
 
 def test_timesformers_tokens_run_through_time_fastest(tmp_path: Path) -> None:
@@ -111,10 +116,10 @@ def test_timesformers_tokens_run_through_time_fastest(tmp_path: Path) -> None:
     fill(transformers.TimesformerForVideoClassification(config)).save_pretrained(tmp_path)
     model = load_model(str(tmp_path))
     layer = "timesformer.encoder.layer.0"  # puts out (N, 1 + H' W' T', K)
-    _assert_places(model, layer, (3, 4, 4), (3, 32, 32))
+    _assert_patches_show_in_their_cells(model, layer, (3, 4, 4), (3, 32, 32))
 
 
-def test_the_map_of_raw_outputs_is_that_of_the_row(saved) -> None:
+def test_the_networks_own_outputs_give_the_same_map(saved) -> None:
     folder, name = saved
     model = load_model(str(folder))
     layer = NETWORKS[name][2]
@@ -127,9 +132,9 @@ def test_the_map_of_raw_outputs_is_that_of_the_row(saved) -> None:
     # The package's own network, which puts out an object with logits.
     network = type(model.module).__mro__[1].from_pretrained(folder)
     key = "pixel_values_videos" if name == "vjepa2" else "pixel_values"
-    given = {key: x.transpose(1, 2)}
+    inputs = {key: x.transpose(1, 2)}
     [raw] = compute_cams(
-        network, given, layers=[layer], targets=[2], unpack=model.layers(size).folds
+        network, inputs, layers=[layer], targets=[2], unpack=model.layers(size).folds
     )
     torch.testing.assert_close(raw.values, cam.values, atol=1e-5, rtol=1e-4)
     [ablated] = compute_cams(
@@ -148,11 +153,12 @@ def test_an_image_network_is_applied_frame_by_frame(tmp_path: Path) -> None:
     fill(transformers.ViTForImageClassification(config)).save_pretrained(tmp_path)
     model = load_model(str(tmp_path), num_frames=2)
     assert model.framewise and model.preprocess.crop == (32, 32)
-    # The last block puts out tokens that nobody reads; the layer is one whose grid counts.
+    # The head reads only the class token of the last block, so an earlier layer is chosen.
+    assert not model.layer.startswith("vit.encoder.layer.1.output")
     assert model.layers((2, 32, 32)).folds[model.layer].grid == (2, 4, 4)
 
 
-def test_what_is_no_classifier_is_refused(tmp_path: Path) -> None:
+def test_a_network_that_is_no_classifier_is_refused(tmp_path: Path) -> None:
     config = transformers.BertConfig(hidden_size=8, num_attention_heads=1, num_hidden_layers=1)
     config.save_pretrained(tmp_path)
     with pytest.raises(UsageError, match="expected a classifier of images or of the kinds"):
@@ -164,3 +170,118 @@ def test_a_folder_without_weights(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be loaded"):
         load_model(str(tmp_path))
     assert not load_model(str(tmp_path), "none").trained
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{folder}", True),
+        ("{empty}", False),
+        ("owner/name", True),
+        ("a/b/c", False),
+        ("r3d", False),
+    ],
+)
+def test_what_is_written_like_a_repository(tmp_path: Path, text: str, expected: bool) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "config.json").write_text("{}")
+    name = text.format(folder=tmp_path, empty=tmp_path / "empty")
+    assert is_repository(name) is expected
+
+
+def test_a_name_that_is_neither_on_disk_nor_on_the_hub(monkeypatch) -> None:
+    monkeypatch.setattr(huggingface, "why_no_download", lambda url: "no route to host")
+    with pytest.raises(WeightsUnavailable) as caught:
+        load_model("nobody/nothing-like-it")
+    assert str(caught.value) == (
+        "'nobody/nothing-like-it' is neither on disk nor available from the Hugging Face hub "
+        "(no route to host)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("processor", "resize", "crop"),
+    [
+        ({"size": {"shortest_edge": 36}, "crop_size": {"height": 30, "width": 32}}, 36, (30, 32)),
+        ({"size": {"height": 36, "width": 40}, "do_center_crop": False}, (36, 40), (36, 40)),
+        ({"size": 36}, (36, 36), (32, 32)),
+        ({}, (32, 32), (32, 32)),
+    ],
+)
+def test_sizes_as_preprocessing_files_write_them(tmp_path: Path, processor, resize, crop) -> None:
+    transformers.VivitConfig(**NETWORKS["vivit"][1]).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["architectures"] = ["VivitForVideoClassification"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(processor))
+    preprocess = huggingface_spec(str(tmp_path)).preprocess
+    assert (preprocess.resize, preprocess.crop) == (resize, crop)
+
+
+# Code in a repository
+
+
+@pytest.fixture
+def questions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was asked on stdin; every question is answered with yes."""
+    asked: list[str] = []
+
+    def say_yes(question: str = "") -> str:
+        asked.append(question)
+        return "y"
+
+    monkeypatch.setattr("builtins.input", say_yes)
+    return asked
+
+
+def write_repository_with_code(folder: Path, config: dict[str, Any]) -> Path:
+    """A folder whose configuration names Python code in it; returns the file that it would make."""
+    marker = folder / "code was run"
+    (folder / "own_code.py").write_text(
+        f"import pathlib\npathlib.Path({str(marker)!r}).touch()\n"
+        "from transformers import BertConfig as Config, BertForSequenceClassification as Network\n"
+    )
+    classes = ("AutoModelForImageClassification", "AutoModelForVideoClassification")
+    references = {"AutoConfig": "own_code.Config", **dict.fromkeys(classes, "own_code.Network")}
+    (folder / "config.json").write_text(json.dumps(config | {"auto_map": references}))
+    return marker
+
+
+VIVIT = (
+    SMALL
+    | {"model_type": "vivit", "image_size": 32, "num_frames": 6}
+    | {
+        "tubelet_size": [2, 8, 8],
+        "architectures": ["VivitForVideoClassification"],
+    }
+)
+BERT = {"hidden_size": 8, "num_attention_heads": 1, "num_hidden_layers": 1}
+
+
+@pytest.mark.parametrize("weights", [None, "none"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        # transformers would read the configuration with the repository's code,
+        {"model_type": "own", "architectures": ["OwnForVideoClassification"]},
+        # and here build the network with it.
+        BERT | {"model_type": "bert", "architectures": ["BertForImageClassification"]},
+    ],
+    ids=["configuration", "network"],
+)
+def test_code_in_a_repository_is_refused_without_a_question(
+    config, weights, tmp_path: Path, questions: list[str]
+) -> None:
+    marker = write_repository_with_code(tmp_path, config)
+    with pytest.raises(UsageError, match="contains custom code"):
+        load_model(str(tmp_path), weights, trust_checkpoint=True)
+    assert questions == [] and not marker.exists()
+
+
+def test_a_known_network_is_built_without_the_code_beside_it(
+    tmp_path: Path, questions: list[str]
+) -> None:
+    marker = write_repository_with_code(tmp_path, VIVIT)
+    model = load_model(str(tmp_path), "none", trust_checkpoint=True)
+    assert type(model.module).__mro__[1] is transformers.VivitForVideoClassification
+    assert questions == [] and not marker.exists()

@@ -1,4 +1,4 @@
-"""Label files, and classes by number or name."""
+"""Label files of every form, and classes by number or name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from video_cam import UsageError
-from video_cam.models.labels import class_id, read_labels
+from video_cam.models.labels import class_id, count_labels, read_labels
 
 NAMES = ("dash left", "dash right", "Spin")
 
@@ -34,9 +34,20 @@ def test_other_forms(tmp_path: Path, name: str, content: str) -> None:
     assert read_labels(tmp_path / name) == NAMES
 
 
-def test_a_label_file_runs_nothing(tmp_path: Path) -> None:
-    (tmp_path / "n.py").write_text("{0: __import__('os').mkdir('made')}")
-    assert read_labels(tmp_path / "n.py") == ("{0: __import__('os').mkdir('made')}",)
+def test_the_number_of_labels(tmp_path: Path) -> None:
+    (tmp_path / "n.txt").write_text("dash left\n\nSpin\n")
+    assert count_labels(tmp_path / "n.txt") == count_labels(str(tmp_path / "n.txt")) == 2
+    assert count_labels(NAMES) == 3
+
+
+def test_code_in_a_label_file_is_not_run(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    line = f"{{0: __import__('os').mkdir({str(made)!r})}}"
+    (tmp_path / "n.py").write_text(line)
+    assert read_labels(tmp_path / "n.py") == (line,)
+    assert not made.exists()
+    eval(line)
+    assert made.exists()  # the line is one that makes a folder where it is run
 
 
 @pytest.mark.parametrize(
@@ -73,6 +84,6 @@ def test_a_class_by_number_or_name(text, expected: int) -> None:
         ("jump", "choose one of dash left, dash right, Spin"),
     ],
 )
-def test_a_wrong_class_is_answered(text: str, words: str) -> None:
+def test_an_unknown_class_is_answered_with_near_names(text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         class_id(text, NAMES)

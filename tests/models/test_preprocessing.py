@@ -1,4 +1,4 @@
-"""The network's input equals torchvision's; a pixel goes there and back."""
+"""The network's input equals torchvision's, and coordinates map to it and back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIZES = [(256, 340), (240, 426), (720, 1280), (151, 97), (64, 64)]
 @pytest.mark.parametrize(
     ("name", "entry"), [("r3d_18", R3D_18_Weights.DEFAULT), ("s3d", S3D_Weights.DEFAULT)]
 )
-def test_preprocessing_is_the_weights_own(name: str, entry, size: tuple[int, int]) -> None:
+def test_the_input_equals_torchvisions(name: str, entry, size: tuple[int, int]) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8)
     preprocess = known_models()[name].preprocess
     ours = preprocess.tensor(np.stack([preprocess.frame(frame) for frame in frames])[None])
@@ -30,27 +30,27 @@ def test_preprocessing_is_the_weights_own(name: str, entry, size: tuple[int, int
 @pytest.mark.parametrize(
     "preprocess", [known_models()["r3d_18"].preprocess, known_models()["motion3d"].preprocess]
 )
-def test_a_point_goes_to_the_input_and_back(preprocess: Preprocess, size) -> None:
+def test_a_point_mapped_to_the_input_and_back_is_the_same(preprocess: Preprocess, size) -> None:
     geometry = preprocess.geometry(*size)
     for x, y in [(0.0, 0.0), (13.25, 40.5), (size[1], size[0])]:
         assert geometry.to_source(*geometry.to_input(x, y)) == pytest.approx((x, y))
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_bright_pixel_of_the_source_lights_the_pixel_the_geometry_says(size) -> None:
+def test_a_bright_spot_of_the_source_appears_where_the_geometry_maps_it(size) -> None:
     preprocess = known_models()["s3d"].preprocess
     geometry = preprocess.geometry(*size)
     left, top, right, bottom = geometry.seen_box
-    # A blob wide enough for a resize without antialiasing to find.
+    # A spot large enough to survive a resize without antialiasing.
     x, y = round(left + 0.3 * (right - left)), round(top + 0.6 * (bottom - top))
     radius = 4
     frame = np.zeros((*size, 3), np.uint8)
     frame[y - radius : y + radius, x - radius : x + radius] = 255
-    seen = preprocess.frame(frame)[..., 0].astype(float)
-    rows, columns = np.indices(seen.shape)
+    resized = preprocess.frame(frame)[..., 0].astype(float)
+    rows, columns = np.indices(resized.shape)
     centre = (
-        (columns * seen).sum() / seen.sum() + 0.5,
-        (rows * seen).sum() / seen.sum() + 0.5,
+        (columns * resized).sum() / resized.sum() + 0.5,
+        (rows * resized).sum() / resized.sum() + 0.5,
     )
     assert centre == pytest.approx(geometry.to_input(x, y), abs=0.6)
 
@@ -64,6 +64,16 @@ def test_a_bright_pixel_of_the_source_lights_the_pixel_the_geometry_says(size) -
         ((200, 100), 112, (0.0, 50.0, 100.0, 150.0)),
     ],
 )
-def test_the_box_the_network_saw(size, resize, expected) -> None:
+def test_the_part_of_the_source_in_the_input(size, resize, expected) -> None:
     box = Preprocess(resize, (112, 112), (0, 0, 0), (1, 1, 1)).geometry(*size).seen_box
     assert box == pytest.approx(expected, abs=1e-3)
+
+
+def test_frames_are_normalised_per_channel() -> None:
+    preprocess = Preprocess((2, 2), (2, 2), (0.5, 0.25, 0.0), (0.5, 0.25, 2.0))
+    frames = np.zeros((1, 3, 2, 2, 3), np.uint8)  # N, T, H, W, C
+    frames[0, 2, 1, 0] = (255, 255, 255)
+    x = preprocess.tensor(frames)
+    assert x.shape == (1, 3, 3, 2, 2) and x.dtype == torch.float32
+    assert x[0, :, 2, 1, 0].tolist() == [1.0, 3.0, 0.5]
+    assert x[0, :, 0, 0, 0].tolist() == [-1.0, -1.0, 0.0]

@@ -1,166 +1,193 @@
-"""Every kind of row: its default layer's grid, where a bright patch shows, the model as found."""
+"""``load_model``: which network and which weights a name means, and what is said otherwise."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
-from unittest.mock import patch
+import copy
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
-from torchvision.models import get_model
-from torchvision.models.video import mvit
 
-from tests.support.random_networks import fill, hottest_cell, no_initialisation
-from video_cam import compute_cams
-from video_cam.config import InputConfig
-from video_cam.models.classifier import Classifier, make_classifier
-from video_cam.models.registry import known_models
-
-LABELS = ("a", "b", "c")
-
-
-@dataclass(frozen=True)
-class Case:
-    """A row at a small size. grid: of its default layer. options: for torchvision's builder.
-
-    place: the layer in which the patch is looked for, where the default one sees too far.
-    """
-
-    name: str
-    size: tuple[int, int, int]
-    grid: tuple[int, int, int]
-    options: tuple[tuple[str, Any], ...] = ()
-    place: str | None = None
+from models3d.motion3d import Motion3D
+from tests.support.networks import PoolLinear
+from tests.support.user_networks import SMALL_INPUT, write_networks
+from video_cam import Classifier, UsageError, load_model
+from video_cam.batch.fingerprint import digest_of_weights
+from video_cam.models import weights as weights_module
+from video_cam.models.registry import ALIASES, BUNDLED, STAND_IN, known_models
+from video_cam.models.weights import WeightsUnavailable
 
 
-SMALL = [
-    Case("motion3d", (8, 64, 64), (2, 4, 4)),
-    Case("frame_lstm", (3, 32, 32), (3, 4, 4)),
-    Case("r3d_18", (16, 48, 48), (2, 3, 3)),
-    Case("mc3_18", (4, 48, 48), (4, 3, 3)),
-    Case(
-        "mvit_v1_b",
-        (4, 64, 64),
-        (2, 2, 2),
-        (("temporal_size", 4), ("spatial_size", (64, 64))),
-        "blocks.0",
-    ),
-    Case("swin3d_t", (4, 96, 96), (2, 3, 3)),
-    Case("resnet50", (2, 96, 96), (2, 3, 3)),
-    Case("densenet121", (2, 96, 96), (2, 3, 3)),
-    Case("inception_v3", (2, 107, 107), (2, 2, 2), place="Mixed_5d"),
-    Case("convnext_tiny", (2, 64, 64), (2, 2, 2), place="features.1"),
-    Case("squeezenet1_0", (2, 64, 64), (2, 3, 3)),
-    Case("googlenet", (2, 64, 64), (2, 2, 2), place="inception3b"),
-    Case("mobilenet_v2", (2, 64, 64), (2, 2, 2), place="features.7"),
-    Case("efficientnet_b0", (2, 64, 64), (2, 2, 2), place="features.2"),
-    Case("shufflenet_v2_x0_5", (2, 64, 64), (2, 2, 2), place="conv1"),
-    Case("vit_b_16", (2, 48, 48), (2, 3, 3), (("image_size", 48),)),
-    Case("swin_t", (2, 96, 96), (2, 3, 3)),
-]
-LARGE = [
-    Case("r2plus1d_18", (16, 48, 48), (2, 3, 3)),
-    Case("s3d", (16, 224, 224), (2, 7, 7)),
-    Case(
-        "mvit_v2_s",
-        (4, 64, 64),
-        (2, 2, 2),
-        (("temporal_size", 4), ("spatial_size", (64, 64))),
-        "blocks.0",
-    ),
-    Case("swin3d_s", (4, 96, 96), (2, 3, 3)),
-    Case("swin3d_b", (4, 96, 96), (2, 3, 3)),
-    Case("vgg16", (2, 96, 96), (2, 3, 3)),
-    Case("vgg19", (2, 96, 96), (2, 3, 3), place="features.18"),
-    Case("maxvit_t", (1, 224, 224), (1, 7, 7)),
-]
-CASES = [*SMALL, *(pytest.param(case, marks=pytest.mark.slow) for case in LARGE)]
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No address answers, and the hub's cache is empty; the folder of its checkpoints."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(weights_module.urllib.request, "urlopen", refuse)
+    (tmp_path / "checkpoints").mkdir()
+    return tmp_path / "checkpoints"
 
 
-def build(case: Case) -> Classifier:
-    """The row's classifier with random weights, at the case's size."""
-    row = known_models()[case.name]
-    options = dict(case.options)
-    if case.name == "vit_b_16":
-        row = replace(row, build=partial(_with_classes, partial(get_model, case.name, **options)))
-    whole = mvit._mvit
-    with (
-        no_initialisation(),
-        # torchvision's builder fixes the size its positions are for; the class does not.
-        patch.object(mvit, "_mvit", lambda **given: whole(**(given | options))),
+def same(module: nn.Module, state: dict[str, torch.Tensor]) -> bool:
+    own = module.state_dict()
+    return own.keys() == state.keys() and all(torch.equal(own[key], state[key]) for key in own)
+
+
+# Weights of a known network
+
+
+def test_weights_from_a_file(tmp_path: Path) -> None:
+    state = Motion3D().state_dict()
+    torch.save({"state_dict": {f"module.{k}": v for k, v in state.items()}}, tmp_path / "w.pth")
+    model = load_model(BUNDLED, tmp_path / "w.pth")
+    assert same(model.module, state) and not model.module.training
+    assert model.weights == "w.pth" and model.trained
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    state = Motion3D().state_dict()
+    del state["layer1.conv1.weight"]
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(UsageError, match=r"'w.pth' do not fit the network: 1 missing"):
+        load_model(BUNDLED, str(tmp_path / "w.pth"))
+
+
+def test_a_checkpoint_may_have_its_own_number_of_classes(tmp_path: Path) -> None:
+    torch.save(Motion3D(3).state_dict(), tmp_path / "w.pth")
+    model = load_model(BUNDLED, str(tmp_path / "w.pth"))
+    assert model.labels == ("class 0", "class 1", "class 2")
+    (tmp_path / "names.txt").write_text("a\nb\nc\n")
+    named = load_model(BUNDLED, str(tmp_path / "w.pth"), labels=tmp_path / "names.txt")
+    assert named.labels == ("a", "b", "c")
+
+
+def test_random_weights_with_as_many_classes_as_labels() -> None:
+    model = load_model(BUNDLED, "none", labels=["a", "b", "c"])
+    assert not model.trained and model.weights == "none" and not model.module.training
+    assert model.labels == ("a", "b", "c") and model.module.fc.out_features == 3
+    torch.manual_seed(0)
+    other = load_model(BUNDLED, "none")
+    assert not same(other.module, load_model(BUNDLED).module.state_dict())
+
+
+def test_pretrained_weights_come_from_the_hubs_cache(no_network: Path) -> None:
+    spec = known_models()["mc3_18"]
+    torch.manual_seed(2)
+    state = spec.build(400).state_dict()
+    torch.save(state, no_network / Path(spec.pretrained["KINETICS400_V1"].url).name)
+    for weights in (None, "DEFAULT", "KINETICS400_V1"):
+        model = load_model("mc3_18", weights)
+        assert same(model.module, state)
+        assert (model.weights, len(model.labels)) == ("KINETICS400_V1", 400)
+        assert model.labels[6] == "arm wrestling"
+
+
+def test_weights_are_stored_channels_last_and_mean_the_same(bundled: Classifier) -> None:
+    convolutions = [p for p in bundled.module.parameters() if p.ndim == 5]
+    assert convolutions
+    assert all(p.is_contiguous(memory_format=torch.channels_last_3d) for p in convolutions)
+    plain = copy.deepcopy(bundled.module)
+    for parameter in plain.parameters():
+        parameter.data = parameter.data.contiguous()
+    x = torch.randn(2, 3, 16, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(bundled.module(x), plain(x), rtol=1e-5, atol=1e-5)
+    assert digest_of_weights(bundled.module) == digest_of_weights(plain)
+
+
+# The default network
+
+
+def test_a_named_network_is_never_swapped(no_network: Path) -> None:
+    with pytest.raises(
+        WeightsUnavailable, match=r"weights KINETICS400_V1 of r3d_18 .*no route to host"
     ):
-        module = fill(row.build(len(LABELS))).eval()
-    said = InputConfig(num_frames=case.size[0], size=case.size[1:])
-    return make_classifier(module, case.name, "none", row, said, LABELS)
+        load_model("r3d_18")
 
 
-def _with_classes(build: Callable[..., nn.Module], classes: int) -> nn.Module:
-    return build(num_classes=classes)
+def test_the_default_falls_back_to_the_bundled_network_and_says_so(no_network: Path) -> None:
+    messages: list[str] = []
+    model = load_model(say=messages.append, num_frames=8)
+    assert model.name == BUNDLED and model.trained and model.num_frames == 8
+    assert model.note == STAND_IN
+    [line] = messages
+    assert "no route to host" in line and BUNDLED in line and "\n" not in line
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_row(case: Case) -> None:
-    model = build(case)
-    chosen = model.layers(case.size)
-    assert chosen.names == (model.layer,)
-    assert chosen.folds[model.layer].grid == case.grid
-    _assert_placemoves(model, case)
-    _assert_map_and_model_as_found(model, case)
+def test_the_default_is_r3d_18_where_its_weights_are_on_disk(no_network: Path) -> None:
+    spec = known_models()["r3d_18"]
+    state = spec.build(400).state_dict()
+    torch.save(state, no_network / Path(spec.pretrained["KINETICS400_V1"].url).name)
+    messages: list[str] = []
+    model = load_model(say=messages.append)
+    assert (model.name, model.weights) == ("r3d_18", "KINETICS400_V1")
+    assert same(model.module, state) and model.note == "" and messages == []
 
 
-def _assert_placemoves(model: Classifier, case: Case) -> None:
-    layer = case.place or model.layer
-    grid = model.layers(case.size, [layer]).folds[layer].grid
-    hottest, cells_asked = [], []
-    for step in (0, 1):
-        cell = [min((cells - 1) // 2 + step, cells - 1) for cells in grid]
-        place = tuple(
-            slice(i * length // cells, (i + 1) * length // cells)
-            for i, length, cells in zip(cell, case.size, grid, strict=True)
-        )
-        hottest.append(torch.tensor(hottest_cell(model, layer, place)))
-        cells_asked.append(torch.tensor(cell))
-    # The stem's kernels overlap: their cells are not centred on their share of the input.
-    tolerance = 1 if case.name.startswith("mvit") else 0
-    assert (hottest[0] - cells_asked[0]).abs().max() <= tolerance
-    assert torch.equal(hottest[1] - hottest[0], cells_asked[1] - cells_asked[0])
+# The user's own network
 
 
-def _assert_map_and_model_as_found(model: Classifier, case: Case) -> None:
-    before = _state(model)
-    x = torch.randn(2, 3, *case.size, generator=torch.Generator().manual_seed(2))
-    [cam] = compute_cams(
-        model.module,
-        x,
-        layers=[model.layer],
-        targets=[None],
-        unpack=model.layers(case.size).folds,
-    )
-    assert cam.values.shape == (2, *case.grid)
-    assert cam.values.isfinite().all() and (cam.values != 0).any()
-    assert cam.scores.shape == (2,)
-    assert _state(model) == before
+class _TimeFirst(PoolLinear):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.transpose(1, 2))
 
 
-def _state(model: Classifier) -> list[Any]:
-    modules = [
-        (m.training, len(m._forward_hooks), len(m._forward_pre_hooks))
-        for m in model.module.modules()
-    ]
-    parameters = [(p.requires_grad, p._version, p.grad) for p in model.module.parameters()]
-    return [modules, parameters]
+def test_a_network_at_hand_is_left_as_it_is() -> None:
+    network = _TimeFirst().train()
+    model = load_model(network, layout="NTCHW", **SMALL_INPUT)
+    assert network.training and type(network) is _TimeFirst
+    x = torch.randn(2, 3, 5, 16, 16)
+    torch.testing.assert_close(model.module(x), network(x.transpose(1, 2)))
+    assert model.module.fc is network.fc and model.weights == "its own"
 
 
-def test_every_image_row_finds_its_default_layer_on_shapes() -> None:
-    names = ["alexnet", "mnasnet0_5", "regnet_y_400mf", "resnext50_32x4d", "wide_resnet50_2"]
-    for name in names:
-        row = known_models()[name]
-        with no_initialisation():
-            module = row.build(3).eval()
-        model = make_classifier(module, name, "none", row, InputConfig(num_frames=2), LABELS)
-        t, h, w = model.layers((2, *model.preprocess.crop)).folds[model.layer].grid
-        assert t == 2 and h == w and h in (6, 7)
+def test_a_network_inside_a_wrapper_is_taken_out() -> None:
+    network = PoolLinear()
+    assert load_model(nn.DataParallel(network), **SMALL_INPUT).module is network
+
+
+def test_weights_are_loaded_into_a_factorys_network(tmp_path: Path) -> None:
+    file = write_networks(tmp_path)
+    model = load_model(f"{file}:make", **SMALL_INPUT)
+    state = {name: torch.full_like(t, 0.5) for name, t in model.module.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "w.pth")
+    loaded = load_model(f"{file}:make", tmp_path / "w.pth", **SMALL_INPUT)
+    assert loaded.weights == "w.pth" and (loaded.module.fc.weight == 0.5).all()
+    assert not loaded.module.training
+    untrained = load_model(f"{file}:make", "none", **SMALL_INPUT)
+    assert not untrained.trained
+    with pytest.raises(UsageError, match=r"no such weights file: 'missing.pth'"):
+        load_model(f"{file}:make", "missing.pth", **SMALL_INPUT)
+
+
+# Names
+
+
+def test_short_names_of_other_tools_are_known() -> None:
+    assert all(name in known_models() for name in ALIASES.values())
+    model = load_model("resnet", "none", num_frames=1, size=(64, 64))
+    assert type(model.module).__mro__[1].__name__ == "ResNet" and model.name == "resnet"
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "words"),
+    [
+        ("r3d18", None, r"unknown model 'r3d18': did you mean r3d_18.*\? Or give file.py:factory"),
+        ("qqq", None, r"unknown model 'qqq': see --list-models\. Or give"),
+        ("r3d_18", "KINETICS_V1", r"unknown weights 'KINETICS_V1' for r3d_18: give KINETICS400_V1"),
+        ("frame_lstm", None, r"frame_lstm has no pretrained weights: give --weights"),
+        ("frame_lstm", "DEFAULT", r"frame_lstm has no pretrained weights: give --weights"),
+    ],
+)
+def test_unknown_names_are_answered_with_right_ones(name: str, weights, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        load_model(name, weights)
+
+
+def test_an_unknown_option_is_named() -> None:
+    with pytest.raises(UsageError, match=r"unknown option 'num_frame': did you mean num_frames"):
+        load_model(BUNDLED, num_frame=8)

@@ -32,7 +32,7 @@ from video_cam.rendering.page import map_data as page_maps
 from video_cam.rendering.page.assets import FOLDER
 from video_cam.rendering.page.writer import write_page
 from video_cam.rendering.summary import summarise
-from video_cam.video.browser_copy import CleanCopy
+from video_cam.video.browser_copy import BrowserCopy
 from video_cam.video.scan import probe
 from video_cam.video.timeline import Timeline
 
@@ -522,7 +522,7 @@ def test_an_hour_is_there_in_two_seconds(
     )
     info, short = probe(sample_clip)
     (tmp_path / FOLDER).mkdir()
-    copy = CleanCopy(str(sample_clip), tmp_path / FOLDER, info, short, (0, short.num_frames))
+    copy = BrowserCopy(str(sample_clip), tmp_path / FOLDER, info, short, (0, short.num_frames))
     with copy:
         pass
     keyframes = [{"frame_index": int(i)} for i in starts[:240]]

@@ -1,4 +1,4 @@
-"""Files that strangers might send: seeded damage to clips of many containers, and bombs."""
+"""Files from unknown sources: seeded damage to clips of many containers, decompression bombs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xF
 
 
 def seeds(folder: Path) -> list[Path]:
-    """A small sound clip of each container and codec that is often met."""
+    """A small undamaged clip of each common container and codec."""
     folder.mkdir(parents=True, exist_ok=True)
     frames = moving_square(12)
     kinds = {
@@ -46,60 +46,60 @@ def seeds(folder: Path) -> list[Path]:
 
 
 def mutants(folder: Path, count: int = NUM_MUTANTS, seed: int = 0) -> list[Path]:
-    """``count`` damaged copies of the seeds; the same ones for the same seed."""
-    dice, originals = random.Random(seed), seeds(folder / "seeds")
+    """``count`` damaged copies of the clips of ``seeds``; the same ones for the same seed."""
+    rng, originals = random.Random(seed), seeds(folder / "seeds")
     made = []
     for number in range(count):
         original = originals[number % len(originals)]
         data = bytearray(original.read_bytes())
-        for _ in range(dice.choice((1, 1, 2, 5, 20))):
-            dice.choice(DAMAGES)(data, dice)
+        for _ in range(rng.choice((1, 1, 2, 5, 20))):
+            rng.choice(DAMAGES)(data, rng)
         path = folder / f"{number:04d}-{original.name}"
         path.write_bytes(data)
         made.append(path)
     return made
 
 
-def _place(data: bytearray, dice: random.Random) -> int:
-    """Anywhere; half the time among the first 600 bytes, where headers are."""
-    stop = min(len(data), 600) if dice.random() < 0.5 else len(data)
-    return dice.randrange(max(stop, 1))
+def _position(data: bytearray, rng: random.Random) -> int:
+    """A random position; in half of the cases among the first 600 bytes, where headers are."""
+    stop = min(len(data), 600) if rng.random() < 0.5 else len(data)
+    return rng.randrange(max(stop, 1))
 
 
-def _flip(data: bytearray, dice: random.Random) -> None:
+def _flip(data: bytearray, rng: random.Random) -> None:
     if data:
-        data[_place(data, dice)] ^= 1 << dice.randrange(8)
+        data[_position(data, rng)] ^= 1 << rng.randrange(8)
 
 
-def _extreme(data: bytearray, dice: random.Random) -> None:
-    """A number that is as large, small or negative as numbers get."""
-    order, size = dice.choice("<>"), dice.choice((("B", 1), ("H", 2), ("I", 4)))
-    number = dice.choice(_EXTREMES) & ((1 << 8 * size[1]) - 1)
-    at = _place(data, dice)
+def _extreme(data: bytearray, rng: random.Random) -> None:
+    """Overwrite a number with an extreme one: 0, the largest, the most negative."""
+    order, size = rng.choice("<>"), rng.choice((("B", 1), ("H", 2), ("I", 4)))
+    number = rng.choice(_EXTREMES) & ((1 << 8 * size[1]) - 1)
+    at = _position(data, rng)
     data[at : at + size[1]] = struct.pack(order + size[0], number)
 
 
-def _cut(data: bytearray, dice: random.Random) -> None:
-    del data[_place(data, dice) + 1 :]
+def _cut(data: bytearray, rng: random.Random) -> None:
+    del data[_position(data, rng) + 1 :]
 
 
-def _remove(data: bytearray, dice: random.Random) -> None:
-    at = _place(data, dice)
-    del data[at : at + dice.randrange(1, 200)]
+def _remove(data: bytearray, rng: random.Random) -> None:
+    at = _position(data, rng)
+    del data[at : at + rng.randrange(1, 200)]
 
 
-def _repeat(data: bytearray, dice: random.Random) -> None:
-    at = _place(data, dice)
-    data[at:at] = data[at : at + dice.randrange(1, 200)]
+def _repeat(data: bytearray, rng: random.Random) -> None:
+    at = _position(data, rng)
+    data[at:at] = data[at : at + rng.randrange(1, 200)]
 
 
-def _noise(data: bytearray, dice: random.Random) -> None:
-    at, size = _place(data, dice), dice.randrange(1, 64)
-    data[at : at + size] = dice.randbytes(size)
+def _noise(data: bytearray, rng: random.Random) -> None:
+    at, size = _position(data, rng), rng.randrange(1, 64)
+    data[at : at + size] = rng.randbytes(size)
 
 
-def _zeros(data: bytearray, dice: random.Random) -> None:
-    at, size = _place(data, dice), dice.randrange(1, 400)
+def _zeros(data: bytearray, rng: random.Random) -> None:
+    at, size = _position(data, rng), rng.randrange(1, 400)
     data[at : at + size] = bytes(size)
 
 
@@ -109,7 +109,7 @@ DAMAGES: tuple[Callable[[bytearray, random.Random], None], ...] = (
 
 
 def png_bomb(path: Path, width: int = 100_000, height: int = 100_000) -> Path:
-    """A picture of 10 gigapixels in a few kilobytes: all of it black."""
+    """A PNG of 10 gigapixels in a few kilobytes: all black."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return (
@@ -130,13 +130,13 @@ def png_bomb(path: Path, width: int = 100_000, height: int = 100_000) -> Path:
 def gif(path: Path, num_frames: int, width: int = 1, height: int = 1) -> Path:
     """A GIF of black pictures, 22 bytes each."""
     screen = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6)
-    wait = b"\x21\xf9\x04\x00\x04\x00\x00\x00"
+    delay = b"\x21\xf9\x04\x00\x04\x00\x00\x00"
     picture = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
-    path.write_bytes(screen + (wait + picture) * num_frames + b"\x3b")
+    path.write_bytes(screen + (delay + picture) * num_frames + b"\x3b")
     return path
 
 
 def raw_bomb(path: Path) -> Path:
-    """A raw video whose header promises frames of 10 gigapixels."""
+    """A raw video whose header announces frames of 10 gigapixels."""
     path.write_bytes(b"YUV4MPEG2 W100000 H100000 F25:1 Ip A1:1 C420\nFRAME\n" + bytes(1000))
     return path

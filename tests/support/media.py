@@ -1,9 +1,9 @@
-"""Small clips made on the spot with PyAV, for tests: pictures, containers, sound, damage."""
+"""Small clips for tests, made with PyAV: pictures, containers, sound, damage; and their frames."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,9 +15,15 @@ from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 
+from video_cam.video.audio import SoundSpan
+from video_cam.video.clip import Clip
+from video_cam.video.reader import Frame, FrameReader
+from video_cam.video.timeline import Timeline
+from video_cam.video.writer import VideoFormat, VideoWriter
+
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 30), (30, 30, 220), (230, 230, 230)
 
-# Display matrices (a, b, c, d) by what they do to the stored picture.
+# Display matrices (a, b, c, d) by their effect on the stored picture.
 MATRICES = {
     "as stored": (1, 0, 0, 1),
     "quarter right": (0, 1, -1, 0),
@@ -31,7 +37,7 @@ MATRICES = {
 
 
 def moving_square(num_frames: int, width: int = 64, height: int = 48) -> list[np.ndarray]:
-    """uint8 (H, W, 3) frames: a white square that walks over a dim colour ramp."""
+    """uint8 (H, W, 3) frames: a white square that moves over a dark colour ramp."""
     y, x = np.mgrid[0:height, 0:width]
     ramp = np.stack([x * 90 // width, y * 90 // height, (x + y) * 0 + 60], axis=-1)
     frames = []
@@ -82,10 +88,12 @@ def write_clip(
     audio_channels: int = 1,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """A clip in the container that the name asks for, one frame per `pts` (0, 1, 2, ... ticks).
+    """Write a clip; the container follows from the name.
 
-    frames   uint8 (H, W, 3) RGB each, or how many of `moving_square`
-    audio    codec of a tone that lasts as long as the video
+    Args:
+        frames: uint8 (H, W, 3) RGB each, or the number of frames of ``moving_square``.
+        pts: when each frame appears, in ticks; 0, 1, 2, ... by default.
+        audio: codec of a tone that lasts as long as the video; None for no sound.
     """
     pictures = moving_square(frames) if isinstance(frames, int) else list(frames)
     full_range = pix_fmt.startswith(("yuvj", "gray", "rgb", "bgr"))
@@ -148,7 +156,7 @@ def write_sound(path: Path | str, codec: str = "aac", seconds: float = 0.5) -> P
 
 
 def turn_mp4(path: Path, matrix: tuple[int, int, int, int]) -> None:
-    """Sets the display matrix of an mp4's first track, as a phone held that way would."""
+    """Set the display matrix of an mp4's first track, as a phone held that way does."""
     data = bytearray(path.read_bytes())
     box = data.index(b"tkhd")
     version = data[box + 4]
@@ -160,13 +168,13 @@ def turn_mp4(path: Path, matrix: tuple[int, int, int, int]) -> None:
 
 
 def cut_file(path: Path, keep: float) -> None:
-    """Cuts the end off a file, as a broken download does; `keep` is the share that stays."""
+    """Cut the end off a file, as a broken download does; ``keep`` is the part that remains."""
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
 
 
 def damage_packets(path: Path, numbers: Sequence[int]) -> None:
-    """Overwrites these video packets of a file with zeros."""
+    """Overwrite these video packets of a file with zeros."""
     with av.open(str(path)) as container:
         places = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
     data = bytearray(path.read_bytes())
@@ -178,7 +186,7 @@ def damage_packets(path: Path, numbers: Sequence[int]) -> None:
 
 
 def stamps_seconds(path: Path | str) -> list[Fraction]:
-    """The exact stamps of a file's frames as PyAV decodes them, in rising order."""
+    """The exact time stamps of a file's frames as PyAV decodes them, in rising order."""
     with av.open(str(path)) as container:
         return sorted(f.pts * f.time_base for f in container.decode(video=0) if f.pts is not None)
 
@@ -187,3 +195,37 @@ def audio_packets(path: Path | str) -> list[bytes]:
     """The bytes of a file's audio packets, in order."""
     with av.open(str(path)) as container:
         return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+
+
+def read_frames(
+    path: Path | str, start_index: int = 0, stop_index: int | None = None
+) -> Iterator[Frame]:
+    """The clip's frames [start_index, stop_index), decoded from the beginning."""
+    with FrameReader(path, start_index, stop_index) as reader:
+        yield from reader
+
+
+def read_all(path: Path | str) -> FrameReader:
+    """A reader that has decoded all frames of the clip."""
+    with FrameReader(path) as reader:
+        for _ in reader:
+            pass
+    return reader
+
+
+def is_same_timeline(one: Timeline, other: Timeline) -> bool:
+    """Whether both have as many frames, at the same exact times."""
+    return one.time_base == other.time_base and np.array_equal(one.pts, other.pts)
+
+
+def write_copy(source: Path, target: Path, sound: SoundSpan | None = None) -> VideoWriter:
+    """Write all frames of a clip again, with ``VideoWriter``."""
+    clip = Clip.open(source)
+    info, timeline = clip.info, clip.timeline
+    form = VideoFormat(
+        info.width, info.height, timeline.time_base, info.frame_rate, info.sample_aspect_ratio
+    )
+    with VideoWriter(target, form, sound) as writer, clip.frames() as frames:
+        for frame in frames:
+            writer.write(frame.rgb(), frame.pts, timeline.duration_ticks(frame.index))
+    return writer

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 import video_cam
-from tests.support.media import moving_square, turn_mp4, write_clip
+from tests.support.media import moving_square, read_frames, turn_mp4, write_clip
 from video_cam import Classifier, Explanation
 from video_cam.rendering.heat import MapPainter
 from video_cam.rendering.overlay import Palette, overlay
-from video_cam.video.reader import read_frames
 
 # Steps of 33 to 200 ms, in milliseconds.
 UNEVEN = np.cumsum([0] + [33, 34, 50, 33, 200, 40, 33, 34, 33, 100] * 4)[:40].tolist()

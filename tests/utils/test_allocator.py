@@ -1,4 +1,4 @@
-"""A process of ours keeps the memory that it frees."""
+"""A process that keeps freed memory causes hardly any page faults when it allocates again."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ print(*found, faults())
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
-def test_what_was_freed_is_used_again_without_asking_the_system() -> None:
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is one of glibc")
+def test_freed_memory_is_reused() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=ROOT, check=True, capture_output=True, text=True
     )

@@ -1,34 +1,40 @@
-"""The copy that browsers play: the source's packets where they can stay, else new ones."""
+"""The copy that browsers play: the source's packets where possible, else encoded frames."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
-from tests.support.media import audio_packets, moving_square, stamps_seconds, turn_mp4, write_clip
+from tests.support.media import (
+    audio_packets,
+    moving_square,
+    read_frames,
+    stamps_seconds,
+    turn_mp4,
+    write_clip,
+)
 from tests.support.pages import UNEVEN
-from video_cam.video.browser_copy import CleanCopy
-from video_cam.video.reader import read_frames
-from video_cam.video.scan import probe
+from video_cam.video.browser_copy import BrowserCopy
+from video_cam.video.clip import Clip
 
 
-def copy_clip(clip: Path, folder: Path, span: tuple[int, int] | None = None) -> CleanCopy:
-    info, timeline = probe(clip)
-    span = span or (0, timeline.num_frames)
+def copy_clip(path: Path, folder: Path, span: tuple[int, int] | None = None) -> BrowserCopy:
+    clip = Clip.open(path)
+    span = span or (0, clip.info.num_frames)
     folder.mkdir()
-    with CleanCopy(str(clip), folder, info, timeline, span) as copy:
-        for frame in read_frames(clip, *span):
+    with BrowserCopy(clip, folder, span) as copy:
+        for frame in read_frames(path, *span):
             copy.write(frame, frame.rgb())
     assert [p.name for p in folder.iterdir()] == [copy.path.name]
     return copy
 
 
 def packets(path: Path) -> list[bytes]:
-    import av
-
     with av.open(str(path)) as container:
         return [bytes(p) for p in container.demux(video=0) if p.size]
 
@@ -51,7 +57,7 @@ def test_h264_is_remuxed(name: str, made: dict, tmp_path: Path) -> None:
     assert len(packets(copy.path)) == len(packets(clip))
     if "audio" in made:
         assert len(audio_packets(copy.path)) > 10
-    (info, _), (source, _) = probe(copy.path), probe(clip)
+    info, source = Clip.open(copy.path).info, Clip.open(clip).info
     assert (info.width, info.height, info.sample_aspect_ratio) == (
         source.width,
         source.height,
@@ -69,7 +75,7 @@ def test_a_turned_clip_stays_turned(tmp_path: Path) -> None:
     np.testing.assert_array_equal(next(read_frames(copy.path)).rgb(), next(read_frames(clip)).rgb())
 
 
-def test_a_webm_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_webm_is_copied_byte_for_byte(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "v.webm", 10, codec="libvpx")
     copy = copy_clip(clip, tmp_path / "out")
     assert copy.path.name == "clip.webm" and copy.path.read_bytes() == clip.read_bytes()
@@ -81,11 +87,11 @@ def test_a_webm_is_taken_as_it_is(tmp_path: Path) -> None:
         ("old.avi", {"codec": "mpeg4"}),
         ("444.mp4", {"pix_fmt": "yuv444p"}),
         ("lossless.mkv", {"codec": "ffv1"}),
-        # With B-frames and uneven stamps an mp4's durations mislead whoever jumps in it.
+        # With B-frames and uneven stamps an mp4's durations are wrong, and browsers seek by them.
         ("vfr.mp4", {"time_base": Fraction(1, 1000), "pts": UNEVEN[:30], "options": {"bf": "2"}}),
     ],
 )
-def test_what_browsers_do_not_play_or_jump_in_is_encoded(
+def test_what_browsers_cannot_play_or_seek_in_is_encoded(
     name: str, made: dict, tmp_path: Path
 ) -> None:
     clip = write_clip(tmp_path / name, moving_square(30, 66, 48), **made)
@@ -102,7 +108,7 @@ def test_a_span_is_cut_out(codec: str, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "v.mp4", 60, codec=codec, options=options, audio="aac")
     copy = copy_clip(clip, tmp_path / "out", (25, 40))
     assert copy.is_remuxed == (codec == "libx264")
-    # From the frame before that can be jumped to, which is every tenth; else from the first.
+    # Remuxed: from the key frame before the span (every tenth frame). Encoded: from its start.
     assert copy.start_seconds == (Fraction(20, 25) if copy.is_remuxed else 1)
     shown = {stamp + copy.start_seconds: i for i, stamp in enumerate(stamps_seconds(copy.path))}
     assert len(shown) < 30
@@ -110,21 +116,34 @@ def test_a_span_is_cut_out(codec: str, tmp_path: Path) -> None:
     for frame in read_frames(clip, 25, 40):
         ours = frames[shown[frame.pts_seconds]]
         assert np.abs(ours.astype(int) - frame.rgb()).mean() < (1 if copy.is_remuxed else 5)
+    with av.open(str(copy.path)) as container:
+        heard = [p.pts * p.time_base for p in container.demux(audio=0) if p.size]
+    assert heard[0] == pytest.approx(0, abs=0.03)
+    assert heard[-1] + copy.start_seconds == pytest.approx(40 / 25, abs=0.03)
 
 
-def test_odd_sizes_are_padded_and_said(tmp_path: Path) -> None:
+def test_browsers_can_seek_to_every_second_of_an_encoded_copy(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "v.avi", 60, codec="mpeg4")
+    copy = copy_clip(clip, tmp_path / "out")
+    with av.open(str(copy.path)) as container:
+        flags = [p.is_keyframe for p in container.demux(video=0) if p.size]
+    found = [i for i, is_key in enumerate(flags) if is_key]
+    assert max(b - a for a, b in pairwise([*found, 60])) <= 25
+
+
+def test_odd_sizes_are_padded_and_reported(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "v.mkv", moving_square(3, 75, 49), codec="ffv1", pix_fmt="yuv444p")
     copy = copy_clip(clip, tmp_path / "out")
     assert (copy.width, copy.height) == (76, 50)
+    assert next(read_frames(copy.path)).rgb().shape == (50, 76, 3)
 
 
-def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
+def test_an_exception_leaves_nothing_behind(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "v.avi", 10, codec="mpeg4")
-    info, timeline = probe(clip)
     (tmp_path / "out").mkdir()
     with (
         pytest.raises(KeyboardInterrupt),
-        CleanCopy(str(clip), tmp_path / "out", info, timeline, (0, 10)),
+        BrowserCopy(Clip.open(clip), tmp_path / "out", (0, 10)),
     ):
         raise KeyboardInterrupt
     assert list((tmp_path / "out").iterdir()) == []

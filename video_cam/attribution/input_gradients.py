@@ -1,4 +1,4 @@
-"""Gradients with respect to the input: guided backpropagation, SmoothGrad and their pictures."""
+"""Gradients with respect to the input: guided backpropagation and SmoothGrad."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from numbers import Integral
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -109,36 +108,6 @@ def smooth_gradient(
             ids = _repeated(target, len(batch) // len(x))
             total += _input_gradient(model, batch, ids, guided).unflatten(0, (-1, len(x))).sum(0)
         return total / samples
-
-
-def gradient_picture(gradient: Tensor) -> np.ndarray:
-    """A gradient as pictures.
-
-    Three channels become red, green and blue; any other number is summed and drawn in grey. The
-    whole clip has one scale, the 99.5th percentile of the absolute value, so it does not flicker.
-
-    Args:
-        gradient: (C, T, H, W), finite.
-
-    Returns:
-        uint8 (T, H, W, 3) RGB; 0 is grey 128.
-
-    Raises:
-        UsageError: for another shape, or values that are not finite.
-    """
-    values = gradient.detach().float().cpu().numpy()
-    if values.ndim != 4 or not np.isfinite(values).all():
-        raise UsageError(
-            f"a gradient of shape {values.shape} cannot be drawn: give (C, T, H, W) of finite "
-            "numbers, one sample"
-        )
-    if len(values) != 3:
-        values = values.sum(0, keepdims=True).repeat(3, axis=0)
-    magnitude = np.abs(values)
-    # Guided gradients are sparse: where nearly all values are 0, the percentile is 0 as well.
-    scale = np.percentile(magnitude, 99.5) or magnitude.max() or 1.0
-    picture = np.rint(128 + 127 * np.clip(values / scale, -1, 1)).astype(np.uint8)
-    return np.ascontiguousarray(picture.transpose(1, 2, 3, 0))
 
 
 def _input_gradient(model: nn.Module, x: Tensor, target: Target, guided: bool) -> Tensor:

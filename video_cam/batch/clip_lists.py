@@ -12,43 +12,48 @@ LIST_SUFFIXES = (".txt", ".csv")
 _CLIP_COLUMNS = ("clip", "path", "file")
 _CLASS_COLUMNS = ("class", "class_id", "label")
 
-Entry = tuple[str, str | None]  # a path or glob, and the class to explain in it
+Entry = tuple[str, str | None]  # a path or glob, and the id or name of the class to explain
 
 
 def is_list(path: Path) -> bool:
-    """Whether the name is that of a list of clips."""
+    """Whether the file is a list of clips, by its suffix."""
     return path.suffix.lower() in LIST_SUFFIXES and path.is_file()
 
 
 def read_list(path: Path) -> list[Entry]:
-    """The entries of a .txt or .csv file; relative paths start from the list's own folder.
+    """The entries of a list of clips; relative paths start at the folder of the list.
 
-    .txt: a path on each line; empty lines and those that begin with # are skipped. .csv: a header
-    with a column "clip" and perhaps "class" (an id or a name; a clip with several classes has
-    several rows). Raises UsageError where there is nothing of the kind.
+    Args:
+        path: a .txt file with one path per line, where empty lines and lines that begin with # are
+            skipped; or a .csv file whose header has a column "clip" and optionally "class" (an id
+            or a name). A clip with several classes takes several lines.
+
+    Raises:
+        UsageError: where the file cannot be read, has no column "clip", or lists no clips.
     """
     try:
         text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise UsageError(f"list {str(path)!r} cannot be read: {error.strerror}") from error
-    rows = _csv_rows(path, text) if path.suffix.lower() == ".csv" else _lines(text)
-    entries = [(str(path.parent / clip), class_id) for clip, class_id in rows]
+    is_csv = path.suffix.lower() == ".csv"
+    found = _csv_entries(path, text) if is_csv else _text_entries(text)
+    entries = [(str(path.parent / clip), class_id) for clip, class_id in found]
     if not entries:
-        raise UsageError(f"list {str(path)!r} names no clips: expected a path on each line")
+        raise UsageError(f"list {str(path)!r} lists no clips: expected one path per line")
     return entries
 
 
-def _lines(text: str) -> Iterator[Entry]:
+def _text_entries(text: str) -> Iterator[Entry]:
     for line in text.split("\n"):
         name = line.strip("\r\t ")
         if name and not name.startswith("#"):
             yield name, None
 
 
-def _csv_rows(path: Path, text: str) -> Iterator[Entry]:
-    rows = csv.DictReader(text.splitlines(keepends=True), skipinitialspace=True)
-    header = [name.strip().lower() for name in rows.fieldnames or []]
-    rows.fieldnames = header
+def _csv_entries(path: Path, text: str) -> Iterator[Entry]:
+    lines = csv.DictReader(text.splitlines(keepends=True), skipinitialspace=True)
+    header = [name.strip().lower() for name in lines.fieldnames or []]
+    lines.fieldnames = header
     clip_column = next((name for name in _CLIP_COLUMNS if name in header), None)
     if clip_column is None:
         raise UsageError(
@@ -57,9 +62,9 @@ def _csv_rows(path: Path, text: str) -> Iterator[Entry]:
         )
     class_column = next((name for name in _CLASS_COLUMNS if name in header), None)
     try:
-        for row in rows:
-            if row[clip_column]:
-                named = row[class_column] if class_column else None
-                yield row[clip_column], (named or "").strip() or None
+        for line in lines:
+            if line[clip_column]:
+                class_id = line[class_column] if class_column else None
+                yield line[clip_column], (class_id or "").strip() or None
     except csv.Error as error:
-        raise UsageError(f"list {str(path)!r}, line {rows.line_num}: {error}") from error
+        raise UsageError(f"list {str(path)!r}, line {lines.line_num}: {error}") from error

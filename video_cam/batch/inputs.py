@@ -1,4 +1,4 @@
-"""From what the user wrote after --clip to clips, and to the names of their result folders."""
+"""Which clips the arguments of --clip mean, and the names of their result folders."""
 
 from __future__ import annotations
 
@@ -18,17 +18,22 @@ VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
     *(".wmv", ".flv", ".3gp", ".ogv", ".gif"),
 )
-# What a run writes beside the folders of its clips.
+# Files that a run writes beside the folders of its clips.
 RESERVED = ("index.html", "results.jsonl")
-LONGEST_NAME = 200  # bytes; file systems take 255, and a digest may follow
+LONGEST_NAME = 200  # bytes; file systems allow 255, and the clip's id may follow
 
-Clips = dict[Path, tuple[str, ...]]  # a clip and the classes that a list names for it
+Clips = dict[Path, tuple[str, ...]]  # path of a clip -> the classes that a list names for it
 
 
 def find_clips(patterns: Sequence[str]) -> Clips:
-    """Files, frame folders, the clips in other folders, in lists, and what globs match; each once.
+    """The clips that are meant, each once, in the order in which they are found.
 
-    Raises UsageError for a path that does not exist, an empty folder, a glob without a match.
+    Args:
+        patterns: files, folders of numbered images (one clip each), folders of clips, lists of
+            clips (.txt or .csv), and globs.
+
+    Raises:
+        UsageError: for a path that does not exist, a folder without clips, a glob without a match.
     """
     clips: Clips = {}
     for pattern in patterns:
@@ -40,42 +45,45 @@ def find_clips(patterns: Sequence[str]) -> Clips:
 
 
 def clip_id(clip: str | Path) -> str:
-    """The same for the same place on disk, another for every other: 12 hexadecimal digits."""
+    """12 hexadecimal digits that identify a clip by its absolute path."""
     return hashlib.sha256(os.fsencode(Path(clip).resolve())).hexdigest()[:12]
 
 
 def folder_names(
     clips: Sequence[Path], owner_of: Callable[[str], str | None] = lambda name: None
 ) -> list[str]:
-    """A folder's name for each clip: its stem, or the stem and the clip's id.
+    """A folder name for each clip: its stem, or its stem and its id.
 
-    The id is added where the stem is shared, reserved or no good name for a folder, and where
-    ``owner_of`` (a name -> the id of the clip whose results are there) says that it is taken. A
-    clip keeps the folder that it has, so the order of clips and runs changes nothing that is there.
+    The id is added where several clips have this stem, where another clip's results are in the
+    folder, and where the stem is reserved or not allowed as a folder name. A clip that has a
+    folder keeps it, so the order of clips and runs does not matter.
+
+    Args:
+        owner_of: folder name -> id of the clip whose results are in it, or None.
     """
-    plain = [_clean(_stem(clip)) for clip in clips]
-    shared = Counter(name.casefold() for name in plain)
+    plain = [_allowed_name(_stem(clip)) for clip in clips]
+    num_clips = Counter(name.casefold() for name in plain)
     names = []
     for clip, name in zip(clips, plain, strict=True):
-        own, long_name = clip_id(clip), f"{name}-{clip_id(clip)}"
+        own_id, long_name = clip_id(clip), f"{name}-{clip_id(clip)}"
         owner = owner_of(name)
-        is_free = owner is None and shared[name.casefold()] == 1
-        is_good = name == _stem(clip) and name.casefold() not in RESERVED
-        # A second look at the disk only where it matters.
-        keeps_plain = owner == own or (is_good and is_free and owner_of(long_name) != own)
-        names.append(name if keeps_plain and is_good else long_name)
+        is_free = owner is None and num_clips[name.casefold()] == 1
+        is_allowed = name == _stem(clip) and name.casefold() not in RESERVED
+        # owner_of reads a file, so it is asked a second time only where it decides.
+        takes_stem = owner == own_id or (is_allowed and is_free and owner_of(long_name) != own_id)
+        names.append(name if takes_stem and is_allowed else long_name)
     return names
 
 
 def _stem(clip: Path) -> str:
     stem = clip.resolve().name if clip.is_dir() else clip.stem
-    if not stem.strip("."):  # "..", which is a folder's name for its parent, and the like
+    if not stem.strip("."):  # such as "..", which means the parent folder
         return clip.name.replace(".", "_") or "clip"
     return stem
 
 
-def _clean(stem: str) -> str:
-    """A name that every file system, page and terminal takes: printable, visible, not too long."""
+def _allowed_name(stem: str) -> str:
+    """The nearest name that file systems, pages and terminals allow: printable, not hidden."""
     name = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in stem)
     name = "_" + name[1:] if name.startswith(".") else name
     return name.encode()[:LONGEST_NAME].decode(errors="ignore").rstrip(". ") or "clip"
@@ -85,9 +93,9 @@ def _expand(pattern: str) -> Iterator[tuple[Path, str | None]]:
     path = Path(pattern)
     if is_list(path):
         for entry, class_id in read_list(path):
-            # A list is not refused for a clip that has gone: that clip fails, and the rest go on.
-            is_gone = not (Path(entry).exists() or has_magic(entry))
-            clips = [Path(entry)] if is_gone else _clips_at(entry)
+            # A missing clip does not make its list wrong: it fails alone, the others are processed.
+            is_missing = not (Path(entry).exists() or has_magic(entry))
+            clips = [Path(entry)] if is_missing else _clips_at(entry)
             yield from ((clip, class_id) for clip in clips)
         return
     yield from ((clip, None) for clip in _clips_at(pattern))
@@ -103,19 +111,19 @@ def _clips_at(pattern: str) -> Iterator[Path]:
     else:
         matches = sorted(glob(pattern, recursive=True))  # noqa: PTH207 - patterns may be absolute
         if not matches:
-            raise UsageError(f"no such clip: {pattern!r}{_near(path)}")
+            raise UsageError(f"no such clip: {pattern!r}{_similar_names(path)}")
         for match in matches:
             yield from _clips_at(match)
 
 
-def _near(path: Path) -> str:
-    """What is there under a name like the one that is not."""
+def _similar_names(path: Path) -> str:
+    """The rest of a message: files beside the missing ``path`` with similar names."""
     try:
         names = [entry.name for entry in path.parent.iterdir()]
-    except OSError:  # no such folder, or not ours to look into
+    except OSError:  # no such folder, or one that may not be read
         return ""
-    near = [str(path.with_name(n)) for n in difflib.get_close_matches(path.name, names)]
-    return f": did you mean {' or '.join(near)}?" if near else ""
+    similar = [str(path.with_name(n)) for n in difflib.get_close_matches(path.name, names)]
+    return f": did you mean {' or '.join(similar)}?" if similar else ""
 
 
 def _clips_in(folder: Path) -> list[Path]:

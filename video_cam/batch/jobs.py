@@ -1,4 +1,4 @@
-"""What is to be done with a clip, and what became of it."""
+"""Jobs (a clip and the folder for its results) and records of how each of them ended."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from typing import Any
 
 from video_cam.batch.inputs import Clips, folder_names
 from video_cam.batch.store import Store
-from video_cam.video.container import named
+from video_cam.utils.names import printable_path
 
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 
 
 @dataclass(frozen=True)
 class Job:
-    """A clip, the name of its folder of results, and the classes a list asks for (or none)."""
+    """A clip to be processed.
+
+    Attributes:
+        clip: its path.
+        name: of the folder for its results, below the output folder.
+        class_ids: the classes that a list names for it; empty for those of the run's options.
+    """
 
     clip: Path
     name: str
@@ -24,12 +30,21 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A line of results.jsonl. skipped: it was finished before, and nothing has changed since.
+class ClipRecord:
+    """How one clip ended: a line of results.jsonl, with these fields.
 
-    folder: where the results are, below the output folder; None where there are none. error: one
-    line. prediction: class_id, label, score and shown of the best class. check: as in summary.json.
-    duration_seconds: the clip's; seconds: what it took.
+    Attributes:
+        clip: its path.
+        folder: with the results, below the output folder; None where there are none.
+        status: DONE, FAILED, or SKIPPED where finished results of an earlier run are still valid.
+        error: one line; None unless the clip failed.
+        prediction: class_id, label, score and shown (the score as text) of the best class.
+        check: as in summary.json.
+        duration_seconds: of the clip.
+        seconds: that processing took.
+        finished_at: date and time in UTC, in ISO 8601.
+        targets: the explained classes, with the fields of ``prediction``.
+        notes: as in summary.json.
     """
 
     clip: str
@@ -43,19 +58,22 @@ class Row:
     finished_at: str = field(
         default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds")
     )
-    targets: tuple[dict[str, Any], ...] = ()  # the classes explained
+    targets: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The row in JSON's types."""
+        """The record in JSON's types."""
         return asdict(self) | {"notes": list(self.notes), "targets": list(self.targets)}
 
 
 def plan_jobs(clips: Clips, store: Store, shard: tuple[int, int] | None = None) -> list[Job]:
-    """A job for every clip, or for this shard's of them: (i, n) is the i-th of n, from 1.
+    """A job for every clip, or for those of one shard.
 
-    Names are given before clips are dealt out, so that every shard sees the same ones.
+    Args:
+        clips: as ``find_clips`` returns them.
+        shard: (i, n) for the i-th of n shards, counted from 1; None for all clips.
     """
+    # Folders are named before clips are divided among shards, so that all shards agree on them.
     names = folder_names(list(clips), store.owner)
     jobs = [Job(c, n, class_ids) for (c, class_ids), n in zip(clips.items(), names, strict=True)]
     if shard is None:
@@ -64,9 +82,16 @@ def plan_jobs(clips: Clips, store: Store, shard: tuple[int, int] | None = None) 
     return jobs[index - 1 :: count]
 
 
-def finished_row(job: Job, summary: dict[str, Any], status: str, seconds: float) -> Row:
-    """The row of a clip whose results are there."""
-    return Row(
+def finished_record(job: Job, summary: dict[str, Any], status: str, seconds: float) -> ClipRecord:
+    """The record of a clip with results.
+
+    Args:
+        summary: the content of summary.json.
+        status: DONE or SKIPPED.
+        seconds: that processing took.
+    """
+    sanity = summary.get("sanity")
+    return ClipRecord(
         clip=str(job.clip),
         folder=job.name,
         status=status,
@@ -75,17 +100,13 @@ def finished_row(job: Job, summary: dict[str, Any], status: str, seconds: float)
         duration_seconds=summary["clip"]["duration_seconds"],
         seconds=round(seconds, 3),
         targets=tuple(summary["targets"]),
-        notes=(*summary.get("notes", ()), *_sentences(summary.get("sanity"))),
+        notes=(*summary.get("notes", ()), *([sanity["sentence"]] if sanity else [])),
     )
 
 
-def _sentences(found: dict[str, Any] | None) -> tuple[str, ...]:
-    return (found["sentence"],) if found else ()
-
-
-def failed_row(job: Job, error: str, seconds: float = 0.0) -> Row:
-    """The row of a clip that could not be done; the error becomes one line that names the clip."""
+def failed_record(job: Job, error: str, seconds: float = 0.0) -> ClipRecord:
+    """The record of a clip that failed; the error becomes one line that names the clip."""
     line = " ".join(error.split()) or "unknown error"
     if str(job.clip) not in line:
-        line = f"{named(job.clip)}: {line}"
-    return Row(str(job.clip), None, FAILED, error=line, seconds=round(seconds, 3))
+        line = f"{printable_path(job.clip)}: {line}"
+    return ClipRecord(str(job.clip), None, FAILED, error=line, seconds=round(seconds, 3))

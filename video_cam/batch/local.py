@@ -1,82 +1,133 @@
-"""Clips one after another on this machine, by a worker that is replaced when it hangs or dies."""
+"""Clips on this machine: in a worker process that is replaced when it fails, or a single clip here.
+
+A worker that hangs or dies costs one clip, not the run.
+"""
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 
-from video_cam.batch.jobs import Job, Row, failed_row
-from video_cam.batch.store import Busy, open_store
-from video_cam.batch.worker import Worker, WorkerDied, WorkerHangs
-from video_cam.cli.console import Console
-from video_cam.errors import VideoCamError
+from video_cam.batch.jobs import ClipRecord, Job, failed_record
+from video_cam.batch.run_config import RunConfig
+from video_cam.batch.store import ClipBusy, open_store
+from video_cam.batch.worker import Worker, WorkerDied, WorkerTimedOut
+from video_cam.errors import UsageError, VideoCamError
+from video_cam.utils.reporter import Reporter
 
-WAIT_SECONDS = 5.0
-ATTEMPTS = 2  # for a clip whose worker dies: the first death may have had another reason
+WAIT_SECONDS = 5.0  # for another run that is processing a clip
+ATTEMPTS = 2  # for a clip whose worker dies: the first time may have had another cause
 
 
-def run_local(jobs: Sequence[Job], parsed: argparse.Namespace, console: Console) -> Iterator[Row]:
-    """The rows of all jobs as they are done.
+def run_local(jobs: Sequence[Job], config: RunConfig, reporter: Reporter) -> Iterator[ClipRecord]:
+    """Run jobs one after another in a worker process.
 
-    Clips that another run is at work on come last, when it is through with them. Raises UsageError
-    where the network cannot be loaded.
+    Returns:
+        Their records as they are finished. Clips that another run is processing come last.
+
+    Raises:
+        UsageError: where the network cannot be loaded, or an option does not fit it.
     """
-    with closing(LocalRun(parsed, console)) as run:
-        # A job and how long it may wait for another run; nothing the first time.
+    with closing(SupervisedWorker(config, reporter)) as worker:
+        # A job, and how long it may wait for another run: not at all the first time.
         waiting: deque[tuple[Job, float]] = deque((job, 0.0) for job in jobs)
         while waiting:
             job, wait_seconds = waiting.popleft()
-            row = run.attempt(job, wait_seconds)
-            if row is not None:
-                yield row
+            record = worker.attempt(job, wait_seconds)
+            if record is not None:
+                yield record
                 continue
             if not wait_seconds:
-                console.say(f"{job.clip}: another run is at work on it; going on with the rest")
+                reporter.info(f"{job.clip}: another run is processing it; continuing with the rest")
             waiting.append((job, WAIT_SECONDS))
 
 
-class LocalRun:
-    """A worker, and what is done when it fails."""
+def run_in_this_process(
+    job: Job, config: RunConfig, reporter: Reporter, *, raise_errors: bool = False
+) -> ClipRecord:
+    """Run a single job without a worker process.
 
-    def __init__(self, parsed: argparse.Namespace, console: Console) -> None:
-        self._limit: float | None = parsed.time_limit
-        self._store = open_store(parsed.output_dir)
-        self._worker = Worker(parsed, console)
+    Args:
+        raise_errors: raise what the job raises instead of returning a failed record.
+
+    Raises:
+        UsageError: for options that do not fit the network or the clip.
+    """
+    from video_cam.batch.network import load_explainer
+    from video_cam.batch.runner import ClipRunner
+
+    try:
+        explainer, config = load_explainer(config, reporter)
+        runner = ClipRunner(config, explainer)
+        try:
+            return runner.run_or_raise(job, reporter.progress)
+        except ClipBusy:
+            reporter.info(f"{job.clip}: another run is processing it; waiting for it to end")
+            return runner.run_or_raise(job, reporter.progress, wait_seconds=-1)
+    except VideoCamError as error:
+        if raise_errors or isinstance(error, UsageError):
+            raise
+        return failed_record(job, str(error))
+    except Exception as error:  # an unknown network or file may raise anything
+        if raise_errors:
+            raise
+        return failed_record(job, f"{type(error).__name__}: {error} (--debug shows where)")
+
+
+class SupervisedWorker:
+    """A worker process; jobs on which it hangs or dies become records of failed clips."""
+
+    def __init__(self, config: RunConfig, reporter: Reporter) -> None:
+        """Start the process.
+
+        Raises:
+            UsageError: where the network cannot be loaded, or an option does not fit it.
+            VideoCamError: where the process dies while it loads the network.
+        """
+        self._time_limit = config.time_limit
+        self._store = open_store(config.output_dir)
+        self._worker = Worker(config, reporter)
         try:
             self._worker.start()
         except WorkerDied as error:
             raise VideoCamError(f"the network could not be loaded: {error}") from error
 
-    def finish(self, job: Job) -> Row:
-        """The job's row, however long another run is at work on the clip."""
-        row = None
-        while row is None:
-            row = self.attempt(job, WAIT_SECONDS)
-        return row
+    def finish(self, job: Job) -> ClipRecord:
+        """Run a job, after another run that is processing the clip."""
+        record = None
+        while record is None:
+            record = self.attempt(job, WAIT_SECONDS)
+        return record
 
-    def attempt(self, job: Job, wait_seconds: float) -> Row | None:
-        """The job's row; None if another run is at work on the clip all that time."""
+    def attempt(self, job: Job, wait_seconds: float) -> ClipRecord | None:
+        """Run a job.
+
+        Args:
+            wait_seconds: how long to wait for another run that is processing the clip.
+
+        Returns:
+            Its record; None where another run is processing the clip all that time.
+        """
         reason = ""
         for _ in range(ATTEMPTS):
             began = time.monotonic()
             try:
-                return self._worker.run(job, wait_seconds=wait_seconds, limit_seconds=self._limit)
-            except WorkerHangs as error:
-                self._clear(job)
-                return failed_row(job, str(error), time.monotonic() - began)
+                return self._worker.run(job, wait_seconds=wait_seconds, time_limit=self._time_limit)
+            except WorkerTimedOut as error:
+                self._remove_remains(job)
+                return failed_record(job, str(error), time.monotonic() - began)
             except WorkerDied as error:
-                self._clear(job)
+                self._remove_remains(job)
                 reason = str(error)
-        return failed_row(job, f"{reason}, {ATTEMPTS} times")
-
-    def _clear(self, job: Job) -> None:
-        """Remove what a worker that was killed has left; whoever claims a clip does."""
-        with suppress(Busy, OSError, VideoCamError), self._store.claim(job.name, 0):
-            pass
+        return failed_record(job, f"{reason}, {ATTEMPTS} times")
 
     def close(self) -> None:
-        """End the worker."""
+        """End the process."""
         self._worker.close()
+
+    def _remove_remains(self, job: Job) -> None:
+        """Remove what a killed worker left; claiming a clip does that."""
+        with suppress(ClipBusy, OSError, VideoCamError), self._store.claim(job.name, 0):
+            pass

@@ -1,12 +1,11 @@
-"""Clips on the actors of a Ray cluster: past one machine, or all the GPUs of one.
+"""Clips on the actors of a Ray cluster: on all GPUs of a machine, or on several machines.
 
-Ray Data deals the clips out, holds back what nobody has room for, and replaces actors whose machine
-is lost. An actor does its clips as a local run does: in a worker that may hang or die.
+Ray Data dispatches clips to actors, limits how many are waiting, and replaces actors whose machine
+is lost. An actor runs its clips as a local run does: in a worker process that may hang or die.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import pickle
@@ -14,103 +13,102 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from video_cam.batch.jobs import Job, Row, failed_row
-from video_cam.batch.local import LocalRun
+from video_cam.batch.jobs import ClipRecord, Job, failed_record
+from video_cam.batch.local import SupervisedWorker
+from video_cam.batch.run_config import RunConfig
 from video_cam.batch.spread import run_spread
-from video_cam.cli.console import Console
 from video_cam.errors import UsageError
+from video_cam.utils.reporter import CollectingReporter, Reporter
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def run_ray(jobs: Sequence[Job], parsed: argparse.Namespace, console: Console) -> Iterator[Row]:
-    """The rows of all jobs as they are done, by as many actors as the cluster has room for."""
+def run_ray(jobs: Sequence[Job], config: RunConfig, reporter: Reporter) -> Iterator[ClipRecord]:
+    """Run jobs on as many actors as the cluster has room for.
+
+    Returns:
+        Their records as they are finished.
+
+    Raises:
+        UsageError: where Ray is not installed, no cluster answers, it is too small for one actor,
+            or the network cannot be loaded.
+    """
     ray = _import_ray()
     started = not ray.is_initialized()
     if started:
-        _connect(ray, parsed)
+        _connect(ray, config)
     try:
-        yield from _rows(ray, jobs, parsed, console)
+        yield from _records(ray, jobs, config, reporter)
     finally:
         if started:
             ray.shutdown()
 
 
-def _rows(
-    ray: Any, jobs: Sequence[Job], parsed: argparse.Namespace, console: Console
-) -> Iterator[Row]:
+def _records(
+    ray: Any, jobs: Sequence[Job], config: RunConfig, reporter: Reporter
+) -> Iterator[ClipRecord]:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # the command has its own
-    context.max_errored_blocks = -1  # ten thousand clips do not stop for one
-    needs = _resources(parsed)
-    room = _room(ray, needs)
-    if parsed.spread:
-        console.say(f"each clip on {room} actors of {_told(needs)}")
-        yield from run_spread(ray, jobs, parsed, console, room, needs)
+    context.max_errored_blocks = -1  # a clip that fails does not stop the others
+    resources = _actor_resources(config)
+    max_actors = _max_actors(ray, resources)
+    if config.ray.spread:
+        reporter.info(f"each clip on {max_actors} actors of {_shown(resources)}")
+        yield from run_spread(ray, jobs, config, reporter, max_actors, resources)
         return
-    actors = min(len(jobs), room)
-    console.say(f"{len(jobs)} clips on {actors} actors of {_told(needs)}")
-    left = dict(enumerate(jobs))
+    num_actors = min(len(jobs), max_actors)
+    reporter.info(f"{len(jobs)} clips on {num_actors} actors of {_shown(resources)}")
+    unfinished = dict(enumerate(jobs))
     clips = ray.data.from_items(
-        [{"number": number, "job": pickle.dumps(job)} for number, job in left.items()],
-        override_num_blocks=len(jobs),  # a clip is what is dealt out, and tried again
+        [{"number": number, "job": pickle.dumps(job)} for number, job in unfinished.items()],
+        override_num_blocks=len(jobs),  # one clip is dispatched, and retried, at a time
     )
     done = clips.map(
         ClipActor,
-        fn_constructor_args=(parsed,),
-        compute=ray.data.ActorPoolStrategy(size=actors),
-        **needs,
+        fn_constructor_args=(config,),
+        compute=ray.data.ActorPoolStrategy(size=num_actors),
+        **resources,
     )
     for item in done.iter_rows():
         if item["messages"]:
-            for kind, message in pickle.loads(item["messages"]):
-                (console.warn if kind == "warn" else console.say)(message)
+            for level, message in pickle.loads(item["messages"]):
+                getattr(reporter, level)(message)
         if item["error"]:
             raise pickle.loads(item["error"])
-        left.pop(item["number"])
-        yield pickle.loads(item["row"])
-    for job in left.values():
-        yield failed_row(job, "no actor could finish it")
+        unfinished.pop(item["number"])
+        yield pickle.loads(item["record"])
+    for job in unfinished.values():
+        yield failed_record(job, "no actor could finish it")
 
 
 class ClipActor:
-    """An actor with a worker, and in the worker the network. Takes a job, gives its row."""
+    """An actor with a worker process, which has the network. Takes a job, returns its record."""
 
-    def __init__(self, parsed: argparse.Namespace) -> None:
-        self._console = _Notes()
-        self._run = LocalRun(parsed, self._console)
+    def __init__(self, config: RunConfig) -> None:
+        self._reporter = CollectingReporter()
+        self._worker = SupervisedWorker(config, self._reporter)
 
     def __call__(self, item: dict[str, Any]) -> dict[str, Any]:
-        """Bytes all through, because Arrow's text is no place for a file name of any bytes."""
-        row, error = b"", b""
+        """Run the job of one item of the dataset.
+
+        Args:
+            item: number (int) and job (a pickled Job).
+
+        Returns:
+            number; record, error (a UsageError) and messages ((level, text) pairs), pickled, as
+            Arrow's strings cannot hold file names that are not UTF-8. record or error is empty.
+        """
+        record, error = b"", b""
         try:
-            row = pickle.dumps(self._run.finish(pickle.loads(item["job"])))
+            record = pickle.dumps(self._worker.finish(pickle.loads(item["job"])))
         except UsageError as wrong:
             error = pickle.dumps(wrong)
-        messages = pickle.dumps(self._console.taken())
-        return {"number": item["number"], "row": row, "error": error, "messages": messages}
-
-
-class _Notes(Console):
-    """Keeps what is said until it is taken along with a row."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self._said: list[tuple[str, str]] = []
-
-    def say(self, message: str) -> None:
-        self._said.append(("say", message))
-
-    def warn(self, message: str) -> None:
-        self._said.append(("warn", message))
-
-    def taken(self) -> list[tuple[str, str]]:
-        said, self._said = self._said, []
-        return said
+        messages = pickle.dumps(self._reporter.take_messages())
+        return {"number": item["number"], "record": record, "error": error, "messages": messages}
 
 
 def _import_ray() -> Any:
-    # Ray's own lines would stand between those of the command.
+    # Ray's own log lines would appear between those of the command.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray
@@ -121,43 +119,45 @@ def _import_ray() -> Any:
     return ray
 
 
-def _connect(ray: Any, parsed: argparse.Namespace) -> None:
-    # Actors find the code where this process did: installed, or in a folder that all machines see.
+def _connect(ray: Any, config: RunConfig) -> None:
+    # Actors find the code where this process does: installed, or in a folder all machines share.
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     options: dict[str, Any] = {
         "runtime_env": {"env_vars": {"PYTHONPATH": paths}},
         "logging_level": logging.ERROR,
-        "log_to_driver": parsed.log_level == "debug",
+        "log_to_driver": config.log_level == "debug",
     }
-    if parsed.ray_address is None:
+    address = config.ray.address
+    if address is None:
         options["include_dashboard"] = False
     try:
-        ray.init(address=parsed.ray_address, **options)
+        ray.init(address=address, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise UsageError(
-            f"no Ray cluster answers at {parsed.ray_address!r}: give auto, HOST:6379 or ray://..., "
-            "or leave --ray-address out for this machine"
+            f"no Ray cluster answers at {address!r}: give auto, HOST:6379 or ray://..., or leave "
+            "--ray-address out for this machine"
         ) from error
 
 
-def _resources(parsed: argparse.Namespace) -> dict[str, float]:
-    """What one actor takes of a machine."""
-    wants_gpu = parsed.use_cuda or (parsed.device or "").startswith("cuda")
-    return {"num_gpus": 1} if wants_gpu else {"num_cpus": parsed.actor_cpus}
+def _actor_resources(config: RunConfig) -> dict[str, float]:
+    """What one actor reserves: {"num_gpus": 1}, or CPU cores under "num_cpus"."""
+    model = config.model
+    uses_gpu = model.use_cuda or (model.device or "").startswith("cuda")
+    return {"num_gpus": 1} if uses_gpu else {"num_cpus": config.ray.actor_cpus}
 
 
-def _room(ray: Any, needs: dict[str, float]) -> int:
-    """How many actors the cluster takes now."""
-    [(kind, each)] = needs.items()
-    there = ray.cluster_resources().get({"num_gpus": "GPU", "num_cpus": "CPU"}[kind], 0)
-    if there < each:
+def _max_actors(ray: Any, resources: dict[str, float]) -> int:
+    """How many actors the cluster has room for; UsageError for none."""
+    [(kind, each)] = resources.items()
+    in_all = ray.cluster_resources().get({"num_gpus": "GPU", "num_cpus": "CPU"}[kind], 0)
+    if in_all < each:
         remedy = "leave --use-cuda out" if kind == "num_gpus" else "lower --actor-cpus"
         raise UsageError(
-            f"an actor takes {_told(needs)}, and the cluster has {there:g} in all: {remedy}"
+            f"an actor takes {_shown(resources)}, and the cluster has {in_all:g} in all: {remedy}"
         )
-    return int(there // each)
+    return int(in_all // each)
 
 
-def _told(needs: dict[str, float]) -> str:
-    [(kind, each)] = needs.items()
+def _shown(resources: dict[str, float]) -> str:
+    [(kind, each)] = resources.items()
     return f"{each:g} {'GPU' if kind == 'num_gpus' else 'CPU core'}{'s' * (each != 1)}"

@@ -9,19 +9,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from video_cam.batch.results_file import RESULTS, json_line, latest, parse_rows
+from video_cam.batch.results_file import RESULTS, json_line, latest, parse_records
 from video_cam.batch.store import owner_of
 from video_cam.errors import UsageError
-from video_cam.rendering.result_folder import MARK
+from video_cam.rendering.result_folder import SUMMARY_FILE
 
 
 class RemoteStore:
-    """Results in a bucket. It has no locks and no renaming: one run at a time writes there.
+    """Results in a bucket, which has neither locks nor renaming: one run at a time may write there.
 
-    A clip's summary.json is removed first and comes back last, so what has one is whole.
+    A clip's summary.json is removed first and uploaded last, so a folder that has one is complete.
     """
 
     def __init__(self, address: str) -> None:
+        """Open an address.
+
+        Raises:
+            UsageError: where fsspec is not installed, or does not know the address.
+        """
         try:
             from fsspec.core import url_to_fs
         except ImportError as error:
@@ -36,70 +41,80 @@ class RemoteStore:
         self._address = address.rstrip("/")
 
     def check(self, name: str) -> None:
-        """Nothing to check: names are the clips' own."""
+        """Nothing to check: the names are those of the clips."""
 
     @contextmanager
     def claim(self, name: str, wait_seconds: float) -> Iterator[None]:
+        """No lock."""
         yield
 
     def summary(self, name: str) -> dict[str, Any] | None:
+        """The content of summary.json; None where there are no finished results."""
         try:
-            summary = json.loads(self._files.cat_file(self._at(name, MARK)))
+            summary = json.loads(self._files.cat_file(self._path(name, SUMMARY_FILE)))
         except (OSError, ValueError):
             return None
         return summary if isinstance(summary, dict) else None
 
-    def holds(self, name: str, files: Sequence[str]) -> bool:
-        return all(self._files.exists(self._at(name, file)) for file in files)
+    def has_files(self, name: str, files: Sequence[str]) -> bool:
+        """Whether all these files exist in the folder."""
+        return all(self._files.exists(self._path(name, file)) for file in files)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
+        """A temporary folder, uploaded at the end of the block."""
         with tempfile.TemporaryDirectory(prefix="video_cam-") as folder:
             local = Path(folder) / name
             yield local
             self._upload(local, name)
 
-    def _upload(self, local: Path, name: str) -> None:
-        mark = self._at(name, MARK)
-        if self._files.exists(mark):
-            self._files.rm_file(mark)
-        if self._files.exists(self._at(name)):
-            self._files.rm(self._at(name), recursive=True)
-        for file in sorted(local.rglob("*"), key=lambda f: (f.name == MARK, f)):
-            if file.is_file():
-                target = self._at(name, file.relative_to(local).as_posix())
-                self._files.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-                self._files.put_file(str(file), target)
-
-    def append(self, rows: Sequence[dict[str, Any]]) -> None:
-        # A bucket's files cannot grow: the whole list is written again, in one step.
-        if rows:
+    def append(self, records: Sequence[dict[str, Any]]) -> None:
+        """Append records to results.jsonl."""
+        # A bucket's files cannot grow: the whole file is written again, in one step.
+        if records:
             self._files.makedirs(self._root, exist_ok=True)
-            self._files.pipe_file(self._at(RESULTS), self._list() + b"".join(map(json_line, rows)))
+            lines = self._results_file() + b"".join(map(json_line, records))
+            self._files.pipe_file(self._path(RESULTS), lines)
 
-    def rows(self) -> list[dict[str, Any]]:
-        return latest(parse_rows(self._list()))
+    def records(self) -> list[dict[str, Any]]:
+        """The last record of each clip."""
+        return latest(parse_records(self._results_file()))
 
     def write_index(self) -> None:
+        """Write index.html of all clips from the records."""
         from video_cam.rendering.page.gallery import write_gallery
 
         with tempfile.TemporaryDirectory(prefix="video_cam-") as folder:
-            write_gallery(Path(folder), self.rows())
+            write_gallery(Path(folder), self.records())
             for page in Path(folder).iterdir():
-                self._files.put_file(str(page), self._at(page.name))
+                self._files.put_file(str(page), self._path(page.name))
 
     def owner(self, name: str) -> str | None:
+        """The id of the clip whose results are in the folder; None where there are none."""
         return owner_of(self.summary(name))
 
     def shown(self, name: str) -> str:
+        """The address of a file or folder, for messages."""
         return f"{self._address}/{name}"
 
-    def _list(self) -> bytes:
+    def _upload(self, local: Path, name: str) -> None:
+        summary = self._path(name, SUMMARY_FILE)
+        if self._files.exists(summary):
+            self._files.rm_file(summary)
+        if self._files.exists(self._path(name)):
+            self._files.rm(self._path(name), recursive=True)
+        for file in sorted(local.rglob("*"), key=lambda f: (f.name == SUMMARY_FILE, f)):
+            if file.is_file():
+                target = self._path(name, file.relative_to(local).as_posix())
+                self._files.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+                self._files.put_file(str(file), target)
+
+    def _results_file(self) -> bytes:
         try:
-            data: bytes = self._files.cat_file(self._at(RESULTS))
+            data: bytes = self._files.cat_file(self._path(RESULTS))
         except FileNotFoundError:
             return b""
         return data
 
-    def _at(self, *parts: str) -> str:
+    def _path(self, *parts: str) -> str:
         return "/".join([self._root.rstrip("/"), *parts])

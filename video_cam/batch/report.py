@@ -1,4 +1,4 @@
-"""What became of every clip: told as it happens, kept in results.jsonl, summed up at the end."""
+"""The run report: each clip's record as it comes, results.jsonl, and the counts at the end."""
 
 from __future__ import annotations
 
@@ -6,35 +6,39 @@ from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 
-from video_cam.batch.jobs import DONE, FAILED, SKIPPED, Job, Row
+from video_cam.batch.jobs import DONE, FAILED, SKIPPED, ClipRecord, Job
+from video_cam.batch.results_file import RESULTS
 from video_cam.batch.store import Store
-from video_cam.cli.console import Console
 from video_cam.errors import UsageError
-from video_cam.rendering.result_folder import MARK
+from video_cam.rendering.result_folder import SUMMARY_FILE
+from video_cam.utils.reporter import Reporter
 
-FAILURES_TOLD = 20
+SHOWN_FAILURES = 20  # paths in the last line of a run
 
 
-class Tally:
-    """A context for a run: add a row for each clip; at its end the list is right, whatever came.
+class RunReport:
+    """Reports the records of a run and writes results.jsonl and index.html.
 
-    A row that cannot be written (a full disk) is kept and tried again with the next one.
+    A context manager: at its end, also after an error, files and counts are up to date. A record
+    that cannot be written (a full disk) is written together with a later one.
     """
 
-    def __init__(self, jobs: Sequence[Job], store: Store, console: Console) -> None:
-        self._jobs, self._store, self._console = jobs, store, console
-        self._rows: list[Row] = []
-        self._unwritten: list[Row] = []
-        self._listed: set[str] = set()
+    def __init__(self, jobs: Sequence[Job], store: Store, reporter: Reporter) -> None:
+        self._jobs, self._store, self._reporter = jobs, store, reporter
+        self._records: list[ClipRecord] = []
+        self._unwritten: list[ClipRecord] = []
+        self._finished_before: set[str] = set()
 
     @property
     def num_failed(self) -> int:
         """How many clips failed."""
-        return sum(row.status == FAILED for row in self._rows)
+        return self._count(FAILED)
 
-    def __enter__(self) -> Tally:
-        self._listed = {
-            row["clip"] for row in self._store.rows() if row.get("status") in (DONE, SKIPPED)
+    def __enter__(self) -> RunReport:
+        self._finished_before = {
+            record["clip"]
+            for record in self._store.records()
+            if record.get("status") in (DONE, SKIPPED)
         }
         return self
 
@@ -44,85 +48,89 @@ class Tally:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._rows:
+        if not self._records:
             return
-        self._find_lost()
-        self._write()
+        self._find_removed_results()
+        self._write_records()
         self._write_index()
         if self._unwritten:
-            count = len(self._unwritten)
-            self._console.complain(f"{count} lines could not be added to results.jsonl")
-        self._sum_up()
+            self._reporter.error(f"{len(self._unwritten)} lines could not be added to {RESULTS}")
+        self._report_counts()
 
-    def add(self, row: Row) -> None:
-        """Tell of a clip and keep its row. What a list already says is not said again."""
-        self._rows.append(row)
-        self._tell(row)
-        if row.status != SKIPPED or row.clip not in self._listed:
-            self._unwritten.append(row)
-            self._write()
+    def add(self, record: ClipRecord) -> None:
+        """Report a clip's record and write it to results.jsonl.
 
-    def _tell(self, row: Row) -> None:
-        console = self._console
-        console.event("clip", **row.as_json())
-        if row.status == FAILED:
-            console.complain(row.error or "")
+        A skipped clip is not written again where the file has it as finished already.
+        """
+        self._records.append(record)
+        self._report(record)
+        if record.status != SKIPPED or record.clip not in self._finished_before:
+            self._unwritten.append(record)
+            self._write_records()
+
+    def _report(self, record: ClipRecord) -> None:
+        reporter = self._reporter
+        reporter.event("clip", **record.as_json())
+        if record.status == FAILED:
+            reporter.error(record.error or "")
             return
-        if console.as_json:
+        if reporter.as_json:
             return
-        page = self._store.shown(f"{row.folder}/index.html")
-        if row.status == SKIPPED:
-            console.say(f"{row.clip}: finished before, nothing has changed; see {page}")
+        page = self._store.shown(f"{record.folder}/index.html")
+        if record.status == SKIPPED:
+            reporter.info(f"{record.clip}: finished before, nothing has changed; see {page}")
             return
-        for note in row.notes:
-            console.say(f"note: {note}")
-        if row.check:
-            console.say(f"check: {row.check['sentence']}")
-        targets = ", ".join(f"{t['label']} {t['shown']}" for t in row.targets)
-        best = row.prediction
-        if best and best["class_id"] not in [t["class_id"] for t in row.targets]:
+        for note in record.notes:
+            reporter.info(f"note: {note}")
+        if record.check:
+            reporter.info(f"check: {record.check['sentence']}")
+        targets = ", ".join(f"{target['label']} {target['shown']}" for target in record.targets)
+        best = record.prediction
+        if best and best["class_id"] not in [target["class_id"] for target in record.targets]:
             targets += f" (predicted {best['label']} {best['shown']})"
-        console.say(f"{row.clip}: {targets}; {row.seconds:.1f} s; see {page}")
+        reporter.info(f"{record.clip}: {targets}; {record.seconds:.1f} s; see {page}")
 
-    def _write(self) -> None:
+    def _write_records(self) -> None:
         try:
-            self._store.append([row.as_json() for row in self._unwritten])
+            self._store.append([record.as_json() for record in self._unwritten])
         except (OSError, UsageError):
-            return  # told of at the end, if it stays so
+            return  # reported at the end, if no later attempt succeeds
         self._unwritten.clear()
 
     def _write_index(self) -> None:
         try:
             self._store.write_index()
         except (OSError, UsageError) as error:
-            self._console.complain(f"index.html of all clips could not be written: {error}")
+            self._reporter.error(f"index.html of all clips could not be written: {error}")
 
-    def _find_lost(self) -> None:
-        """Results that were there and are gone: somebody removed the folder during the run."""
-        for number, row in enumerate(self._rows):
-            if row.folder is not None and not self._store.holds(row.folder, [MARK]):
-                error = f"{row.clip}: its results were removed during the run; run again"
-                lost = replace(row, status=FAILED, folder=None, error=error)
-                self._rows[number] = lost
-                self._unwritten.append(lost)
-                self._console.complain(error)
+    def _find_removed_results(self) -> None:
+        """Record clips as failed whose folder was removed during the run."""
+        for number, record in enumerate(self._records):
+            if record.folder is not None and not self._store.has_files(
+                record.folder, [SUMMARY_FILE]
+            ):
+                error = f"{record.clip}: its results were removed during the run; run again"
+                failed = replace(record, status=FAILED, folder=None, error=error)
+                self._records[number] = failed
+                self._unwritten.append(failed)
+                self._reporter.error(error)
 
-    def _sum_up(self) -> None:
-        done, skipped, failed = (
-            [row for row in self._rows if row.status == status]
-            for status in (DONE, SKIPPED, FAILED)
-        )
-        not_tried = len(self._jobs) - len(self._rows)
-        counts = {"done": len(done), "skipped": len(skipped), "failed": len(failed)}
-        self._console.event("end", **counts, not_tried=not_tried)
+    def _report_counts(self) -> None:
+        counts = {status: self._count(status) for status in (DONE, SKIPPED, FAILED)}
+        not_tried = len(self._jobs) - len(self._records)
+        self._reporter.event("end", **counts, not_tried=not_tried)
         if len(self._jobs) == 1:
             return
-        told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-        left = f", {not_tried} not tried" if not_tried else ""
-        self._console.say(f"{told}{left}; see {self._store.shown('index.html')}")
+        shown = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        rest = f", {not_tried} not tried" if not_tried else ""
+        self._reporter.info(f"{shown}{rest}; see {self._store.shown('index.html')}")
+        failed = [record.clip for record in self._records if record.status == FAILED]
         if failed:
-            names = ", ".join(row.clip for row in failed[:FAILURES_TOLD])
-            more = ", ..." if len(failed) > FAILURES_TOLD else ""
-            self._console.complain(
-                f"{len(failed)} of {len(self._jobs)} clips failed: {names}{more}"
+            more = ", ..." if len(failed) > SHOWN_FAILURES else ""
+            self._reporter.error(
+                f"{len(failed)} of {len(self._jobs)} clips failed: "
+                f"{', '.join(failed[:SHOWN_FAILURES])}{more}"
             )
+
+    def _count(self, status: str) -> int:
+        return sum(record.status == status for record in self._records)

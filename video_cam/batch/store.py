@@ -1,63 +1,74 @@
-"""Where results lie: a folder that several runs may share, or a bucket's address."""
+"""Where results are kept: a folder that several runs may share, or an address of a bucket."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
 from video_cam.batch.inputs import clip_id
-from video_cam.batch.results_file import RESULTS, append_rows, latest, parse_rows
+from video_cam.batch.results_file import RESULTS, append_records, latest, parse_records
 from video_cam.errors import UsageError
-from video_cam.rendering.result_folder import MARK, check_target, clear_remains
+from video_cam.rendering.result_folder import SUMMARY_FILE, check_target, clear_remains
 
 LOCKS = ".locks"
 
 
-class Busy(Exception):
-    """Another run is at work on this clip."""
+class ClipBusy(Exception):
+    """Another run is processing this clip."""
 
 
 class Store(Protocol):
-    """A place for results. ``name`` is the name of a clip's folder in it."""
+    """Keeps results. ``name`` is always the name of a clip's folder in the store."""
 
     def check(self, name: str) -> None:
         """Raise UsageError where results must not or cannot be written."""
 
-    def claim(self, name: str, wait_seconds: float) -> Any:
-        """A context in which no other run touches this folder; Busy if one does all that time."""
+    def claim(self, name: str, wait_seconds: float) -> AbstractContextManager[None]:
+        """A context in which no other run writes this folder.
+
+        Args:
+            wait_seconds: how long to wait for another run; negative for as long as it takes.
+
+        Raises:
+            ClipBusy: where another run holds the folder all that time.
+        """
 
     def summary(self, name: str) -> dict[str, Any] | None:
-        """The summary of finished results, if there are such."""
+        """The content of summary.json; None where there are no finished results."""
 
-    def holds(self, name: str, files: Sequence[str]) -> bool:
-        """Whether all these files are there."""
+    def has_files(self, name: str, files: Sequence[str]) -> bool:
+        """Whether all these files exist in the folder."""
 
-    def writing(self, name: str) -> Any:
-        """A context that gives a folder's path to render to, and keeps what is there at its end."""
+    def writing(self, name: str) -> AbstractContextManager[Path]:
+        """A context that gives a local path to render to; its content is kept at the end."""
 
-    def append(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Add rows to results.jsonl."""
+    def append(self, records: Sequence[dict[str, Any]]) -> None:
+        """Append records to results.jsonl."""
 
-    def rows(self) -> list[dict[str, Any]]:
-        """The last row of each clip."""
+    def records(self) -> list[dict[str, Any]]:
+        """The last record of each clip."""
 
     def write_index(self) -> None:
-        """Write index.html from the rows."""
+        """Write index.html of all clips from the records."""
 
     def owner(self, name: str) -> str | None:
-        """The id of the clip whose results are under this name."""
+        """The id of the clip whose results are in the folder; None where there are none."""
 
     def shown(self, name: str) -> str:
-        """The path of a file, as a person is told it."""
+        """The path of a file or folder, for messages."""
 
 
 def open_store(output_dir: str) -> Store:
-    """The store at a path or an address (file://, s3://, gs://, ...)."""
+    """The store at a path, or at an address that fsspec knows (file://, s3://, gs://, ...).
+
+    Raises:
+        UsageError: for an address that cannot be opened.
+    """
     if "://" not in output_dir:
         return FolderStore(Path(output_dir))
     protocol, _, rest = output_dir.partition("://")
@@ -69,54 +80,68 @@ def open_store(output_dir: str) -> Store:
 
 
 class FolderStore:
-    """Results in a folder: whole or not at all, one run at a time for each clip."""
+    """Results in a folder: those of a clip appear all at once, and one run at a time writes them.
+
+    Attributes:
+        root: the output folder.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def check(self, name: str) -> None:
+        """Raise UsageError where results must not or cannot be written."""
         check_target(self.root / name)
 
     @contextmanager
     def claim(self, name: str, wait_seconds: float) -> Iterator[None]:
+        """Lock the folder, and remove what killed processes left beside it."""
         with self._lock(name, wait_seconds):
             clear_remains(self.root / name)
             yield
 
     def summary(self, name: str) -> dict[str, Any] | None:
+        """The content of summary.json; None where there are no finished results."""
         try:
-            summary = json.loads((self.root / name / MARK).read_bytes())
+            summary = json.loads((self.root / name / SUMMARY_FILE).read_bytes())
         except (OSError, ValueError):
             return None
         return summary if isinstance(summary, dict) else None
 
-    def holds(self, name: str, files: Sequence[str]) -> bool:
+    def has_files(self, name: str, files: Sequence[str]) -> bool:
+        """Whether all these files exist in the folder."""
         return all((self.root / name / file).exists() for file in files)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
-        yield self.root / name  # rendering replaces a folder whole by itself
+        """The folder itself: rendering replaces it as a whole."""
+        yield self.root / name
 
-    def append(self, rows: Sequence[dict[str, Any]]) -> None:
+    def append(self, records: Sequence[dict[str, Any]]) -> None:
+        """Append records to results.jsonl."""
         with self._lock(RESULTS, -1):
-            append_rows(self.root / RESULTS, rows)
+            append_records(self.root / RESULTS, records)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def records(self) -> list[dict[str, Any]]:
+        """The last record of each clip."""
         try:
-            return latest(parse_rows((self.root / RESULTS).read_bytes()))
+            return latest(parse_records((self.root / RESULTS).read_bytes()))
         except OSError:
             return []
 
     def write_index(self) -> None:
+        """Write index.html of all clips from the records."""
         with self._lock(RESULTS, -1):
             from video_cam.rendering.page.gallery import write_gallery
 
-            write_gallery(self.root, self.rows())
+            write_gallery(self.root, self.records())
 
     def owner(self, name: str) -> str | None:
+        """The id of the clip whose results are in the folder; None where there are none."""
         return owner_of(self.summary(name))
 
     def shown(self, name: str) -> str:
+        """The path of a file or folder, for messages."""
         return str(self.root / name)
 
     @contextmanager
@@ -127,7 +152,7 @@ class FolderStore:
             lock = FileLock(folder / f"{name}.lock", timeout=timeout)
             lock.acquire()
         except Timeout as error:
-            raise Busy(name) from error
+            raise ClipBusy(name) from error
         except OSError as error:
             raise UsageError(
                 f"cannot write to {str(self.root)!r} ({error.strerror}): choose another "
@@ -140,7 +165,10 @@ class FolderStore:
 
 
 def owner_of(summary: dict[str, Any] | None) -> str | None:
-    """The clip of a summary; one that was written from Python only tells the clip's path."""
+    """The id of a summary's clip; None without a summary.
+
+    Results written from Python hold the clip's path only, from which the id is computed.
+    """
     if summary is None:
         return None
     path = summary.get("clip", {}).get("path")

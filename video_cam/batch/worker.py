@@ -1,8 +1,7 @@
-"""The runner in a process of its own: a decoder may hang or crash there, and the run goes on."""
+"""A worker process with the network: a decoder may hang or crash there, and the run continues."""
 
 from __future__ import annotations
 
-import argparse
 import math
 import multiprocessing
 import signal
@@ -12,13 +11,18 @@ from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from video_cam.batch.jobs import Job, Row
-from video_cam.cli.console import Console
+from video_cam.batch.jobs import ClipRecord, Job
+from video_cam.batch.logs import set_up_logging
+from video_cam.batch.run_config import RunConfig
+from video_cam.batch.store import ClipBusy
+from video_cam.errors import VideoCamError
+from video_cam.utils.allocator import keep_freed_memory
 from video_cam.utils.progress import Step
+from video_cam.utils.reporter import Reporter
 
-# A clip may take hours, but not be silent for long: nothing the tool does takes this long a step.
-STALL_SECONDS = 900
-_GRACE_SECONDS = 10
+# A clip may take hours, but no single step of it takes this long.
+MAX_SECONDS_BETWEEN_MESSAGES = 900
+_SECONDS_TO_CLEAN_UP = 10
 _SECONDS_BETWEEN_STEPS = 0.05
 
 
@@ -26,31 +30,47 @@ class WorkerDied(Exception):
     """The process ended by itself; the message says how."""
 
 
-class WorkerHangs(Exception):
-    """The process was ended because it took too long; the message says how long."""
+class WorkerTimedOut(Exception):
+    """The process was killed because it took too long; the message says how long."""
 
 
 class Worker:
-    """A process with the network in it. Start it, give it jobs, close it."""
+    """A process with the network. Start it, run jobs in it, close it."""
 
-    def __init__(self, parsed: argparse.Namespace, console: Console) -> None:
-        self._parsed, self._console = parsed, console
+    def __init__(self, config: RunConfig, reporter: Reporter) -> None:
+        self._config, self._reporter = config, reporter
         self._process: Any = None
 
     def start(self) -> None:
-        """Begin a process; it loads the network. Raises what that raises, or WorkerDied."""
-        # A fresh interpreter: a copy of this one would share locks and CUDA's state with it.
+        """Start a process and wait until it has loaded the network.
+
+        Raises:
+            VideoCamError: what loading the network raises.
+            WorkerDied: where the process ends before that.
+        """
+        # A fresh interpreter: a fork would share locks and the state of CUDA with this process.
         context = multiprocessing.get_context("spawn")
-        self._connection, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, self._parsed), daemon=True)
+        self._connection, other_end = context.Pipe()
+        self._process = context.Process(
+            target=_run_worker, args=(other_end, self._config), daemon=True
+        )
         self._process.start()
-        other.close()
-        self._answer(math.inf, None)  # a download may be slow
+        other_end.close()
+        self._receive_answer(math.inf, None)  # a download may be slow
 
-    def run(self, job: Job, *, wait_seconds: float, limit_seconds: float | None) -> Row | None:
-        """The job's row; None if another run is at work on the clip.
+    def run(self, job: Job, *, wait_seconds: float, time_limit: float | None) -> ClipRecord | None:
+        """Run a job; starts a new process where the last one was killed or died.
 
-        Raises WorkerDied or WorkerHangs, after which `run` begins a new process.
+        Args:
+            wait_seconds: how long to wait for another run that is processing the clip.
+            time_limit: in seconds; None for none as long as there is progress.
+
+        Returns:
+            The job's record; None where another run is processing the clip all that time.
+
+        Raises:
+            WorkerDied: where the process ends during the job.
+            WorkerTimedOut: where it was killed for the time limit or for lack of progress.
         """
         if self._process is None:
             self.start()
@@ -58,145 +78,154 @@ class Worker:
             self._connection.send((job, wait_seconds))
         except OSError as error:
             raise self._died() from error
-        row: Row | None = self._answer(STALL_SECONDS, limit_seconds)
-        return row
+        record: ClipRecord | None = self._receive_answer(MAX_SECONDS_BETWEEN_MESSAGES, time_limit)
+        return record
 
     def close(self) -> None:
-        """End the process: at once where it waits, else after a moment to clean up."""
+        """End the process: at once if it is idle, else after some seconds for cleaning up."""
         if self._process is None:
             return
         self._connection.close()
-        self._process.join(_GRACE_SECONDS)
-        self._end()
+        self._process.join(_SECONDS_TO_CLEAN_UP)
+        self._kill()
 
-    def _answer(self, stall_seconds: float, limit_seconds: float | None) -> Any:
-        """What the process answers, its messages passed on meanwhile."""
-        began = heard = time.monotonic()
+    def _receive_answer(self, max_silence: float, time_limit: float | None) -> Any:
+        """The answer of the process; its messages until then go to the reporter.
+
+        Args:
+            max_silence: in seconds, from one message to the next.
+        """
+        began = last_message = time.monotonic()
         with ExitStack() as stack:
             stages: dict[int, tuple[ExitStack, Step]] = {}
             while True:
-                deadline = min(heard + stall_seconds, began + (limit_seconds or math.inf))
+                deadline = min(last_message + max_silence, began + (time_limit or math.inf))
                 left = None if deadline == math.inf else max(0.0, deadline - time.monotonic())
                 if not self._connection.poll(left):
-                    self._end()
-                    raise WorkerHangs(_too_long(time.monotonic() - began, limit_seconds))
-                heard = time.monotonic()
+                    self._kill()
+                    raise WorkerTimedOut(_timeout_message(time.monotonic() - began, time_limit))
+                last_message = time.monotonic()
                 try:
                     kind, content = self._connection.recv()
                 except (EOFError, OSError) as error:
                     raise self._died() from error
                 if kind == "answer":
                     return content
-                if kind == "error":
+                if kind == "failure":
                     self.close()
                     raise content
-                self._pass_on(kind, content, stack, stages)
+                self._forward(kind, content, stack, stages)
 
-    def _pass_on(
+    def _forward(
         self, kind: str, content: Any, stack: ExitStack, stages: dict[int, tuple[ExitStack, Step]]
     ) -> None:
-        if kind == "say":
-            self._console.say(content)
-        elif kind == "warn":
-            self._console.warn(content)
-        elif kind == "stage":
-            number, stage, total = content
-            own = stack.enter_context(ExitStack())
-            stages[number] = (own, own.enter_context(self._console.progress(stage, total)))
-        elif kind == "step":
-            number, count = content
-            stages[number][1](count)
-        elif kind == "stage_end":
-            stages.pop(content)[0].close()
+        """Pass a message of a _PipeReporter on to the reporter."""
+        match kind:
+            case "info" | "warning" | "error":
+                getattr(self._reporter, kind)(content)
+            case "event":
+                name, values = content
+                self._reporter.event(name, **values)
+            case "stage":
+                number, stage, total = content
+                own = stack.enter_context(ExitStack())
+                stages[number] = (own, own.enter_context(self._reporter.progress(stage, total)))
+            case "step":
+                number, count = content
+                stages[number][1](count)
+            case "stage_end":
+                stages.pop(content)[0].close()
 
     def _died(self) -> WorkerDied:
-        self._process.join(_GRACE_SECONDS)
+        self._process.join(_SECONDS_TO_CLEAN_UP)
         code = self._process.exitcode
-        self._end()
+        self._kill()
         if code is not None and code < 0:
             name = signal.Signals(-code).name
-            why = ", perhaps for want of memory" if name == "SIGKILL" else ""
-            return WorkerDied(f"the process that worked on it was ended by {name}{why}")
-        return WorkerDied(f"the process that worked on it ended with status {code}")
+            cause = ", perhaps because memory ran out" if name == "SIGKILL" else ""
+            return WorkerDied(f"the worker process was ended by {name}{cause}")
+        return WorkerDied(f"the worker process ended with status {code}")
 
-    def _end(self) -> None:
+    def _kill(self) -> None:
         self._process.kill()
         self._process.join()
         self._connection.close()
         self._process = None
 
 
-def _too_long(seconds: float, limit_seconds: float | None) -> str:
-    if limit_seconds is not None and seconds >= limit_seconds:
-        return f"given up after {limit_seconds:g} s: raise --time-limit for more"
-    return f"given up after {STALL_SECONDS} s without headway"
+def _timeout_message(seconds: float, time_limit: float | None) -> str:
+    if time_limit is not None and seconds >= time_limit:
+        return f"given up after {time_limit:g} s: raise --time-limit for more"
+    return f"given up after {MAX_SECONDS_BETWEEN_MESSAGES} s without progress"
 
 
-class _Messenger:
-    """The worker's side of messages and bars."""
+class _PipeReporter:
+    """The worker's reporter: sends messages and progress to the process that started it."""
+
+    as_json = False  # reports of clips come from the other process
 
     def __init__(self, connection: Connection) -> None:
         self._send = connection.send
-        self._stages = 0
+        self._num_stages = 0
 
-    def say(self, message: str) -> None:
-        self._send(("say", message))
+    def info(self, message: str) -> None:
+        self._send(("info", message))
 
-    def warn(self, message: str) -> None:
-        self._send(("warn", message))
+    def warning(self, message: str) -> None:
+        self._send(("warning", message))
+
+    def error(self, message: str) -> None:
+        self._send(("error", message))
+
+    def event(self, name: str, **values: Any) -> None:
+        self._send(("event", (name, values)))
 
     @contextmanager
     def progress(self, stage: str, total: int) -> Iterator[Step]:
-        """Steps are gathered for a moment: thousands of messages would cost more than frames."""
-        self._stages += 1
-        number, waiting, told = self._stages, 0, 0.0
+        """Send steps in groups: a message for each would cost more than a frame does."""
+        self._num_stages += 1
+        number, unsent, sent_at = self._num_stages, 0, 0.0
         self._send(("stage", (number, stage, total)))
 
         def step(count: int) -> None:
-            nonlocal waiting, told
-            waiting += count
-            if time.monotonic() - told >= _SECONDS_BETWEEN_STEPS:
-                self._send(("step", (number, waiting)))
-                waiting, told = 0, time.monotonic()
+            nonlocal unsent, sent_at
+            unsent += count
+            if time.monotonic() - sent_at >= _SECONDS_BETWEEN_STEPS:
+                self._send(("step", (number, unsent)))
+                unsent, sent_at = 0, time.monotonic()
 
         try:
             yield step
-            self._send(("step", (number, waiting)))
+            self._send(("step", (number, unsent)))
         finally:
             self._send(("stage_end", number))
 
 
-def _serve(connection: Connection, parsed: argparse.Namespace) -> None:
-    """The process: load the network, then do jobs until the other side closes."""
-    from video_cam.cli.console import set_up_logging
-    from video_cam.cli.settings import limits_of
-    from video_cam.utils.allocator import keep_freed_memory
-    from video_cam.video.limits import limited
-
+def _run_worker(connection: Connection, config: RunConfig) -> None:
+    """The process: load the network, then run jobs until the other end is closed."""
     keep_freed_memory()
-    set_up_logging(parsed.log_level)
-    messenger = _Messenger(connection)
-    # The other side has gone, or the user wants us gone: nothing half-done stays.
-    with suppress(EOFError, OSError, KeyboardInterrupt), limited(limits_of(parsed)):
-        _work(connection, parsed, messenger)
+    set_up_logging(config.log_level)
+    # The other end is closed, or the user interrupts: contexts remove what is unfinished.
+    with suppress(EOFError, OSError, KeyboardInterrupt):
+        _run_jobs(connection, config)
 
 
-def _work(connection: Connection, parsed: argparse.Namespace, messenger: _Messenger) -> None:
-    from video_cam.errors import VideoCamError
-
+def _run_jobs(connection: Connection, config: RunConfig) -> None:
+    reporter = _PipeReporter(connection)
     try:
+        from video_cam.batch.network import load_explainer
         from video_cam.batch.runner import ClipRunner
-        from video_cam.batch.store import Busy
 
-        runner = ClipRunner(parsed, messenger)
+        explainer, config = load_explainer(config, reporter)
+        runner = ClipRunner(config, explainer)
     except VideoCamError as error:
-        connection.send(("error", error))
+        connection.send(("failure", error))
         return
     connection.send(("answer", None))
     while True:
         job, wait_seconds = connection.recv()
         try:
-            row = runner.run(job, messenger.progress, wait_seconds=wait_seconds)
-        except Busy:
-            row = None
-        connection.send(("answer", row))
+            record = runner.run(job, reporter.progress, wait_seconds=wait_seconds)
+        except ClipBusy:
+            record = None
+        connection.send(("answer", record))

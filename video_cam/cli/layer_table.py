@@ -1,4 +1,4 @@
-"""--list-layers: which layers of a network can be mapped, and what time and place each resolves."""
+"""--list-layers: the layers of a network that can get a map, and how finely each divides a clip."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from video_cam.explanation.window_reader import plan_windows
 from video_cam.layers.measured_alignment import MeasuredField, measure
 from video_cam.layers.selection import min_cells_in_time
 from video_cam.models.classifier import Classifier
-from video_cam.video.scan import probe
+from video_cam.video.clip import Clip
 
-CELLS_FOR_WHERE = 4  # the fewest, along either side, that say something of where
+MIN_CELLS_FOR_WHERE = 4  # along each side; with fewer, a map does not say where something is
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """What one layer resolves along one axis, in input samples.
+    """How finely the cells of a layer divide one axis of its input.
 
-    cells: how many. spacing: the input's length for each. width: what a cell sees of it.
+    Attributes:
+        cells: number of cells.
+        spacing: input samples (frames or pixels) from one cell to the next.
+        width: input samples in the receptive field of a cell.
     """
 
     cells: int
@@ -30,27 +33,30 @@ class Resolution:
     width: float
 
     @property
-    def blur(self) -> float:
-        """Two things closer than this look alike: the cells are too few, or see too much."""
+    def smallest_distance(self) -> float:
+        """Distance in input samples below which two things cannot be told apart."""
         return max(self.spacing, self.width / 2)
 
 
-def layer_table(path: str, model: Classifier, options: ExplainConfig) -> Iterator[str]:
-    """Lines for every layer that puts out a grid, input first, and which to take."""
-    _, timeline = probe(path)
-    span = span_of(timeline, options.start, options.end)
-    windows = plan_windows(timeline, [span], model, options)
+def layer_table(clip: Clip, model: Classifier, config: ExplainConfig) -> Iterator[str]:
+    """The lines that ``--list-layers`` prints: a table with the input first, then advice.
+
+    Args:
+        clip: decides how many frames an input has, as the command would sample it.
+    """
+    span = span_of(clip.timeline, config.start, config.end)
+    windows = plan_windows(clip.timeline, [span], model, config)
     size = (len(windows[0].frame_indices), *model.preprocess.crop)
     grids = model.trace(size)[1]
     shapes = grid_shapes(model, size)
-    found = measure(model.module, list(shapes), size, grids, samples=1)
+    measured = measure(model.module, list(shapes), size, grids, samples=1)
     yield (
         f"{'layer':32s} {'output (N, K, T, H, W)':28s} "
         f"{'frames: cells, apart, each sees':>32s} {'pixels: apart, each sees':>25s}"
     )
     marks = {model.when: "  <- when", model.layer: "  <- default"}
     table = {
-        name: _resolutions(shape, found.get(name), size, model.framewise)
+        name: _resolutions(shape, measured.get(name), size, model.framewise)
         for name, shape in shapes.items()
     }
     for name, shape in shapes.items():
@@ -72,41 +78,74 @@ def advice(
     size: Sequence[int],
     framewise: bool = False,
 ) -> Iterator[str]:
-    """In words: what the default layer cannot tell, and which layers to take.
+    """Lines that say what the default layer cannot tell, and which layers to use.
 
-    A late layer knows most of the class, so the latest one that still has cells enough is named.
-    when: the layer that --layer when takes. framewise: frames are scored one by one.
+    The last layers respond most to the class, so the last one with enough cells is recommended.
+
+    Args:
+        table: layer -> its resolutions along t, y and x.
+        default: the layer that is used if none is named.
+        when: the layer that ``--layer when`` stands for.
+        size: (T, H, W) of the input.
+        framewise: whether the network scores each frame separately.
     """
     if default in table:
         yield ""
-        yield f"{default}: {sentence(table[default][0], size[0])}."
-    where = [name for name, (_, y, x) in table.items() if min(y.cells, x.cells) >= CELLS_FOR_WHERE]
+        yield f"{default}: {describe_time_resolution(table[default][0], size[0])}."
+    where = [
+        name for name, (_, y, x) in table.items() if min(y.cells, x.cells) >= MIN_CELLS_FOR_WHERE
+    ]
     if where:
-        yield f"for where, take {where[-1]}: cells {table[where[-1]][1].spacing:.0f} pixels apart"
+        spacing = table[where[-1]][1].spacing
+        yield f"for where, use {where[-1]}: its cells are {spacing:.0f} pixels apart"
     if size[0] == 1:
         return
     if framewise:
-        yield "for when, take any: each frame is scored by itself"
+        yield "for when, use any layer: each frame is scored separately"
     elif when in table and table[when][0].cells >= min_cells_in_time(size[0]):
         yield (
-            f"for when, take {when}: {sentence(table[when][0], size[0])}; windows that overlap "
-            "more (--window-stride) sharpen it"
+            f"for when, use {when}: {describe_time_resolution(table[when][0], size[0])}; windows "
+            "that overlap more (--window-stride) make it more exact"
         )
     else:
-        yield "for when, no layer has cells enough: let windows overlap more (--window-stride)"
+        yield "for when, no layer has enough cells: let windows overlap more (--window-stride)"
 
 
-def sentence(t: Resolution, frames: int) -> str:
-    """What a layer can tell of time, in words."""
-    if frames == 1:
+def describe_time_resolution(t: Resolution, num_frames: int) -> str:
+    """What a layer can tell in time, in words.
+
+    Args:
+        t: its resolution along time.
+        num_frames: frames in the network's input.
+    """
+    if num_frames == 1:
         return "it sees one frame"
     if t.cells == 1:
-        return "one cell holds all frames: it cannot tell any two of them apart"
-    apart = int(min(t.blur, frames - 1))
-    if apart < 2:
+        return "one cell covers all frames: it cannot tell any two of them apart"
+    distance = int(min(t.smallest_distance, num_frames - 1))
+    if distance < 2:
         return "it tells each frame from the one after the next"
-    first = (frames - 1 - apart) // 2
-    return f"it cannot tell frame {first} from frame {first + apart}"
+    first = (num_frames - 1 - distance) // 2
+    return f"it cannot tell frame {first} from frame {first + distance}"
+
+
+def grid_shapes(model: Classifier, size: tuple[int, int, int]) -> dict[str, torch.Size]:
+    """Shapes of the outputs that are grids, in the order in which the layers run.
+
+    Modules that run several times are left out: their outputs are not those of one layer.
+
+    Args:
+        size: (T, H, W) of the input.
+
+    Returns:
+        Module name -> (1, K, T', H', W').
+    """
+    seen, grids = model.trace(size)
+    return {
+        name: fold(torch.empty(seen[name].shape, device="meta")).shape
+        for name, fold in grids.items()
+        if seen[name].calls == 1
+    }
 
 
 def _resolutions(
@@ -115,25 +154,12 @@ def _resolutions(
     size: Sequence[int],
     framewise: bool,
 ) -> list[Resolution]:
-    """t, y, x; where a layer does not answer, cells of equal width that see themselves."""
-    found = []
+    """Along t, y and x. Without a measurement a cell's receptive field is the cell itself."""
+    resolutions = []
     for axis, length in enumerate(size):
         cells = shape[axis + 2]
         reach = None if reaches is None else reaches[axis]
         width = length / cells if reach is None else max(reach.width, 1.0)
-        most = 1.0 if framewise and axis == 0 else float(length)
-        found.append(Resolution(cells, length / cells, min(width, most)))
-    return found
-
-
-def grid_shapes(model: Classifier, size: tuple[int, int, int]) -> dict[str, torch.Size]:
-    """Module name -> shape (1, K, T', H', W') of its output for a (T, H, W) input, as they run.
-
-    Without modules that run several times: their outputs are not one layer's.
-    """
-    seen, grids = model.trace(size)
-    return {
-        name: fold(torch.empty(seen[name].shape, device="meta")).shape
-        for name, fold in grids.items()
-        if seen[name].calls == 1
-    }
+        max_width = 1.0 if framewise and axis == 0 else float(length)
+        resolutions.append(Resolution(cells, length / cells, min(width, max_width)))
+    return resolutions

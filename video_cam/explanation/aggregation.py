@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,18 +9,16 @@ import numpy as np
 
 from video_cam.explanation.blending import Maps
 from video_cam.explanation.contributions import complete_bias
-from video_cam.explanation.map_series import ClassTarget, MapSeries, MapTarget
+from video_cam.explanation.map_series import ClassTarget, MapKey, MapSeries, MapTarget
 from video_cam.explanation.target_selection import ExplainedTarget
 from video_cam.explanation.window_result import WindowResult
 from video_cam.layers.alignment import CellCentres, interpolation_matrix
-
-Slot = tuple[str, str]  # layer, method
 
 
 def aggregate(
     results: Sequence[WindowResult],
     targets: Sequence[ExplainedTarget],
-    slots: Sequence[Slot],
+    map_keys: Sequence[MapKey],
     centres: Mapping[str, CellCentres],
     head_biases: np.ndarray | None,
     fuse: str | None,
@@ -30,54 +27,63 @@ def aggregate(
 
     Args:
         results: of all windows, in order of time.
-        slots: layers and methods in the order of a window's maps.
+        targets: what each series explains.
+        map_keys: (layer, method) of a window's maps, in their order.
         centres: layer -> positions of its cells.
-        head_biases: (classes,) of the network's linear head, None without one.
+        head_biases: float64 (classes,) of the network's linear head, None without one.
         fuse: of ``config.FUSION_NAMES``, or None.
     """
     for target in targets:
-        own = [
-            _series(results, target, index, slot, centres[slot[0]], head_biases)
-            for index, slot in enumerate(slots)
+        series = [
+            _series(results, target, index, key, centres[key[0]], head_biases)
+            for index, key in enumerate(map_keys)
         ]
         if fuse is None:
-            yield from own
+            yield from series
             continue
-        for method in dict.fromkeys(method for _, method in slots):
-            yield fused([series for series in own if series.method == method], fuse)
+        for method in dict.fromkeys(method for _, method in map_keys):
+            yield fused([one for one in series if one.method == method], fuse)
 
 
 def _series(
     results: Sequence[WindowResult],
     explained: ExplainedTarget,
     index: int,
-    slot: Slot,
+    key: MapKey,
     centres: CellCentres,
     head_biases: np.ndarray | None,
 ) -> MapSeries:
-    values = _stack(results, explained.targets, index)
+    """The series of one layer and method, which has this index among a window's maps."""
+    layer, method = key
+    values = _stacked(results, explained.targets, index)
     if explained.rivals:
-        values = values - _stack(results, explained.rivals, index)
-    target = Counter(explained.targets).most_common(1)[0][0]
-    own_ids = tuple(t.class_id for t in explained.targets if isinstance(t, ClassTarget))
+        values = values - _stacked(results, explained.rivals, index)
+    class_ids = tuple(t.class_id for t in explained.targets if isinstance(t, ClassTarget))
     series = MapSeries(
-        target,
-        explained.label,
-        *slot,
-        values,
-        centres,
-        () if explained.is_constant else own_ids,
-        _frame_scores(results, explained.targets),
+        target=explained.targets[0] if explained.is_constant else _most_frequent(class_ids),
+        label=explained.label,
+        layer=layer,
+        method=method,
+        values=values,
+        centres=centres,
+        class_ids=() if explained.is_constant else class_ids,
+        frame_scores=_frame_scores(results, explained.targets),
     )
     if series.class_id is None or explained.rivals or not explained.is_constant:
-        return series  # not the maps of one class's logit
+        return series  # the maps do not explain the logit of one class
     logits = np.stack([result.logits[series.class_id] for result in results])
     bias = None if head_biases is None else float(head_biases[series.class_id])
     return replace(series, logits=logits, bias=complete_bias(values, logits, bias))
 
 
-def _stack(results: Sequence[WindowResult], targets: Sequence[MapTarget], index: int) -> Maps:
+def _stacked(results: Sequence[WindowResult], targets: Sequence[MapTarget], index: int) -> Maps:
+    """Each window's map of its own target."""
     return np.stack([one.maps[target][index] for one, target in zip(results, targets, strict=True)])
+
+
+def _most_frequent(class_ids: Sequence[int]) -> ClassTarget:
+    """The class of most windows; in a tie the one with the lowest id."""
+    return ClassTarget(max(sorted(set(class_ids)), key=class_ids.count))
 
 
 def _frame_scores(
@@ -89,51 +95,55 @@ def _frame_scores(
     return np.stack(known) if len(known) == len(rows) else None
 
 
-def _product(shares: list[Maps]) -> Maps:
-    # The geometric mean: as large as the layers where they agree.
-    return np.prod([share.clip(min=0) for share in shares], axis=0) ** (1 / len(shares))
+def _geometric_mean(maps: Sequence[Maps]) -> Maps:
+    """Of the positive values: large only where all layers are."""
+    return np.prod([values.clip(min=0) for values in maps], axis=0) ** (1 / len(maps))
 
 
-FUSE: dict[str, Callable[[list[Maps]], Maps]] = {
-    "product": _product,
-    "mean": lambda shares: np.mean(shares, axis=0),
-    "max": lambda shares: np.max(shares, axis=0),
+FUSE: dict[str, Callable[[Sequence[Maps]], Maps]] = {
+    "product": _geometric_mean,
+    "mean": lambda maps: np.mean(maps, axis=0),
+    "max": lambda maps: np.max(maps, axis=0),
 }
 
 
 def fused(series: Sequence[MapSeries], how: str) -> MapSeries:
-    """Several layers' maps as one on the finest grid, each first a share of its largest value.
+    """Several layers' maps as one, on the finest of their grids.
 
-    Layers have units of their own, so their sum or product would be the loudest one's.
+    Each layer's maps are first divided by their largest value over all windows. Layers have
+    different units, so the one with the largest numbers would dominate.
+
+    Args:
+        series: of one target and method, one for each layer.
+        how: a key of FUSE.
+
+    Returns:
+        values at most 1; without logits, frame scores as in the first series.
     """
     centres = _finest([one.centres for one in series])
-    shares = []
+    maps = []
     for one in series:
         peak = float(one.values.max())
         values = one.values / np.float32(peak) if peak > 0 else one.values * 0
-        shares.append(_onto(values, one.centres, centres))
-    values = FUSE[how](shares).astype(np.float32)
-    first = series[0]
-    layer = f"{how} of " + " and ".join(one.layer for one in series)
-    return MapSeries(
-        first.target,
-        first.label,
-        layer,
-        first.method,
-        values,
-        centres,
-        first.class_ids,
-        first.frame_scores,
+        maps.append(_on_grid(values, one.centres, centres))
+    return replace(
+        series[0],
+        layer=f"{how} of " + " and ".join(one.layer for one in series),
+        values=FUSE[how](maps).astype(np.float32),
+        centres=centres,
+        logits=None,
+        bias=None,
     )
 
 
 def _finest(several: Sequence[CellCentres]) -> CellCentres:
+    """Along each axis the centres of the layer with most cells."""
     t, y, x = (max((getattr(c, axis) for c in several), key=len) for axis in "tyx")
     return CellCentres(t, y, x, several[0].nearest)
 
 
-def _onto(values: Maps, own: CellCentres, centres: CellCentres) -> Maps:
-    """(W, T', H', W') maps, from their own cells onto other centres."""
+def _on_grid(values: Maps, own: CellCentres, centres: CellCentres) -> Maps:
+    """Maps interpolated from their own cells to other centres."""
     for axis, name in enumerate("tyx", start=1):
         matrix = interpolation_matrix(getattr(own, name), getattr(centres, name), own.nearest)
         values = np.moveaxis(np.tensordot(values, matrix, axes=([axis], [1])), -1, axis)

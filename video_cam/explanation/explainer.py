@@ -1,9 +1,10 @@
-"""The first pass: a clip to an Explanation."""
+"""The first pass: explain a clip, from opening the file to the finished Explanation."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from os import PathLike
 from typing import Any
 
@@ -14,7 +15,7 @@ from video_cam.errors import UsageError
 from video_cam.explanation.aggregation import aggregate
 from video_cam.explanation.clip_plan import ClipPlan, plan_clip
 from video_cam.explanation.explanation import Explanation
-from video_cam.explanation.map_series import ClassTarget
+from video_cam.explanation.map_series import ClassTarget, MapTarget
 from video_cam.explanation.notes import notes, notes_on_maps
 from video_cam.explanation.target_selection import ExplainedTarget, explained_targets
 from video_cam.explanation.window_result import WindowResult
@@ -25,7 +26,8 @@ from video_cam.utils.names import as_tuple
 from video_cam.utils.progress import Progress, silent
 from video_cam.video.clip import Clip
 
-# Window numbers, the classes to explain (None for the likely ones) -> results in any order.
+# Window numbers, and the class ids to explain (None for the likely classes, and for functions) ->
+# the results of these windows, in any order.
 RunWindows = Callable[[Sequence[int], Sequence[int] | None], Iterable[WindowResult]]
 
 
@@ -42,8 +44,8 @@ def explain(
         clip: a video, GIF, still image or folder of numbered images.
         model: what ``load_model`` returns.
         progress: is told how far each stage has come; see ``utils.progress``.
-        options: the fields of ``config.ExplainConfig``; ``targets`` may be functions or
-            file.py:function.
+        options: the fields of ``config.ExplainConfig``; ``targets`` may be functions, or texts
+            such as "file.py:function".
 
     Raises:
         UsageError: for wrong options. ClipError: for a clip that cannot be used.
@@ -63,20 +65,19 @@ def explain(
 def explain_clip(
     clip: Clip, model: Classifier, config: ExplainConfig, progress: Progress = silent
 ) -> Explanation:
-    """``explain`` with an open clip and a ready-made config, in this process."""
+    """``explain`` for an open clip and a complete config; runs in this process."""
     began = time.perf_counter()
-    try:
+    with suppress(OtherFramesDecoded):
         return _explain_here(clip, model, config, progress, began)
-    except OtherFramesDecoded:
-        # Damaged and unusual files hold other frames than their packets promise.
-        return _explain_here(clip.decoded(), model, config, progress, began)
+    # Damaged and unusual files hold other frames than their packets announce.
+    return _explain_here(clip.decoded(), model, config, progress, began)
 
 
 def _explain_here(
     clip: Clip, model: Classifier, config: ExplainConfig, progress: Progress, began: float
 ) -> Explanation:
-    plan, network = plan_clip(clip, model, config)
-    runner = WindowRunner(plan, network, config, progress)
+    plan = plan_clip(clip, model, config)
+    runner = WindowRunner(plan, model, config, progress)
     return explain_plan(plan, config, runner.run, began)
 
 
@@ -88,36 +89,34 @@ def explain_plan(
     A second pass runs the windows whose maps of the finally chosen classes are missing.
 
     Args:
+        plan: of the clip.
+        config: that the plan was made for.
         run_windows: runs the network on windows, here or elsewhere.
         began: ``time.perf_counter()`` when work on the clip began.
     """
-    everything = range(len(plan.windows))
-    results = {one.index: one for one in run_windows(everything, None)}
-    probabilities = np.stack([results[index].probabilities for index in everything])
+    indices = range(len(plan.windows))
+    results = {one.index: one for one in run_windows(indices, None)}
+    probabilities = np.stack([results[index].probabilities for index in indices])
     targets = explained_targets(probabilities, plan.labels, config, plan.class_ids)
     missing = {
         index: absent
-        for index in everything
+        for index in indices
         if (absent := _needed(targets, index) - set(results[index].maps))
     }
     if missing:
-        # Functions, and each window's own classes, were explained in the first pass.
-        absent_ids = sorted(
-            {
-                target.class_id
-                for absent in missing.values()
-                for target in absent
-                if isinstance(target, ClassTarget)
-            }
-        )
-        for one in run_windows(sorted(missing), absent_ids):
+        for one in run_windows(sorted(missing), _class_ids(missing.values())):
             results[one.index] = results[one.index].with_maps_of(one)
-    ordered = [results[index] for index in everything]
+    ordered = [results[index] for index in indices]
     return _explanation(plan, config, ordered, targets, time.perf_counter() - began)
 
 
-def _needed(targets: Sequence[ExplainedTarget], window: int) -> set[Any]:
+def _needed(targets: Sequence[ExplainedTarget], window: int) -> set[MapTarget]:
     return {needed for target in targets for needed in target.needed(window)}
+
+
+def _class_ids(missing: Iterable[set[MapTarget]]) -> list[int]:
+    """The classes to explain in a second pass; functions were all explained in the first one."""
+    return sorted({t.class_id for absent in missing for t in absent if isinstance(t, ClassTarget)})
 
 
 def _explanation(
@@ -128,7 +127,7 @@ def _explanation(
     seconds: float,
 ) -> Explanation:
     maps = tuple(
-        aggregate(results, targets, plan.slots, plan.centres, plan.head_biases, config.fuse)
+        aggregate(results, targets, plan.map_keys, plan.centres, plan.head_biases, config.fuse)
     )
     return Explanation(
         clip=plan.clip.info,

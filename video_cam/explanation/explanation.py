@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from video_cam.errors import UsageError
-from video_cam.explanation.blending import TimeBlend
+from video_cam.explanation.blending import WindowBlender
 from video_cam.explanation.map_series import (
     ClassTarget,
     FunctionTarget,
@@ -20,14 +19,13 @@ from video_cam.explanation.map_series import (
     ModelInfo,
     Prediction,
 )
-from video_cam.explanation.storage import explanation_fields, read_arrays, to_arrays
+from video_cam.explanation.storage import read_fields, write_fields
 from video_cam.models.preprocessing import Geometry
-from video_cam.utils.files import atomic_write
 from video_cam.video.scan import ClipInfo
 from video_cam.video.timeline import Timeline
 
-# How an explanation is shown in a notebook or browser: "show" and "html". The package's root fills
-# it with functions of ``rendering``, which this module must not import.
+# How an explanation is shown in a notebook or browser: functions under "show" and "html". They are
+# part of ``rendering``, which this module must not import; the package's root registers them.
 DISPLAYS: dict[str, Callable[..., Any]] = {}
 
 
@@ -35,13 +33,25 @@ DISPLAYS: dict[str, Callable[..., Any]] = {}
 class Explanation:
     """What a network looked at in a clip, and all that is needed to draw it.
 
-    timeline: the time stamps of every frame of the clip. frame_indices: int64 (W, N), the source
-    frames of each window. num_padded: int64 (W,), how many of them repeat the last frame.
-    probabilities: float32 (W, classes), or scores of another kind, as model.score says.
-    function_scores: float32 (W, functions), what the targets that are functions put out. span:
-    source frames [first, stop). scenes: the parts of it that no window runs across, where it was
-    split. notes: what a reader has to know, one line each. seconds: what each stage took. check,
-    sanity: what check.py and sanity.py found, where they ran.
+    Attributes:
+        clip: sizes in upright pixels, frame rate and length of the source.
+        model: the network.
+        labels: class names.
+        geometry: where the network's input lies in the source frames.
+        timeline: time stamps of every frame of the clip.
+        frame_indices: int64 (W, N), source frames of each window, windows in order of time.
+        num_padded: int64 (W,), how many samples of each window only repeat frames.
+        probabilities: float32 (W, classes), or scores of another kind, as ``model.score`` says.
+        maps: one series for each target, layer and method, in this order.
+        span: the source frames [first, stop) that were explained.
+        options: the fields of ExplainConfig, in JSON's types.
+        notes: what a reader of the result should know, one line each.
+        seconds: stage -> its duration in seconds.
+        function_scores: float32 (W, functions), the scores of targets that are functions.
+        functions: their names.
+        check: result of the perturbation check, None where it did not run.
+        sanity: result of the randomization check, None where it did not run.
+        scenes: the source frames [first, stop) of each scene; no window runs across two.
     """
 
     clip: ClipInfo
@@ -65,12 +75,12 @@ class Explanation:
 
     @property
     def num_windows(self) -> int:
-        """How many inputs the network was given."""
+        """The number of windows W, the inputs that the network was given."""
         return len(self.frame_indices)
 
     @property
     def sample_seconds(self) -> np.ndarray:
-        """(W, N) time stamps of the windows' frames in seconds."""
+        """float64 (W, N): time stamps of the windows' frames in seconds."""
         return self.timeline.pts[self.frame_indices] * float(self.timeline.time_base)
 
     def predictions(self, top_k: int = 5) -> list[Prediction]:
@@ -84,7 +94,7 @@ class Explanation:
         return float(self.class_scores(target).mean())
 
     def class_scores(self, target: MapTarget | int) -> np.ndarray:
-        """float32 (W,): scores of a class (probabilities, if model.score says so) or function."""
+        """float32 (W,): scores of a class (as ``model.score`` says) or of a function."""
         if isinstance(target, FunctionTarget):
             return self.function_scores[:, target.number]
         class_id = target.class_id if isinstance(target, ClassTarget) else target
@@ -97,17 +107,17 @@ class Explanation:
         return self.labels[target.class_id if isinstance(target, ClassTarget) else target]
 
     def is_probability(self, target: MapTarget | int) -> bool:
-        """Whether the target's scores are probabilities rather than any number."""
+        """Whether the target's scores are probabilities, in [0, 1]."""
         return not isinstance(target, FunctionTarget) and self.model.score != "raw"
 
     def score_text(self, target: MapTarget | int, score: float) -> str:
-        """A score for people: a probability in per cent, any other with three digits."""
+        """A score as text: a probability in per cent, any other score with three digits."""
         return f"{score:.0%}" if self.is_probability(target) else f"{score:.3g}"
 
     def scores_of_frames(self, index: int = 0) -> dict[int, float]:
-        """Source frame -> the score that frame alone gave map ``index``'s class.
+        """Source frame index -> the score of map ``index``'s class for that frame alone.
 
-        Empty for a network that scores clips. A frame in several windows has the mean of them.
+        Empty for networks that score clips. The mean, for a frame in several windows.
         """
         scores = self.maps[index].frame_scores
         if scores is None:
@@ -118,22 +128,22 @@ class Explanation:
         return dict(zip(frames.tolist(), means.tolist(), strict=True))
 
     def window_scores(self, series: MapSeries) -> np.ndarray:
-        """float32 (W,): the score of what a series explains, in each window."""
+        """float32 (W,): the score of each window's own target of a series."""
         if not series.class_ids:
             return self.class_scores(series.target)
         return self.probabilities[np.arange(self.num_windows), list(series.class_ids)]
 
-    def blend(self, index: int = 0) -> TimeBlend:
-        """How windows and cells of map ``index`` share an instant."""
+    def blend(self, index: int = 0) -> WindowBlender:
+        """Blends the windows' maps of ``maps[index]``; times are seconds of the clip."""
         centres = self.maps[index].centres
         uniform = self.options.get("sampling") == "uniform"
         step_seconds = None if uniform else float(1 / self.model.frame_rate)
-        return TimeBlend(
+        return WindowBlender(
             self.sample_seconds, centres.t, centres.nearest, step_seconds, self._limits()
         )
 
     def _limits(self) -> np.ndarray | None:
-        """(W, 2) seconds at which the scene of each window begins and ends."""
+        """float64 (W, 2): start and end of each window's scene in seconds; None for one scene."""
         if len(self.scenes) < 2:
             return None
         pts, time_base = self.timeline.pts, float(self.timeline.time_base)
@@ -143,33 +153,32 @@ class Explanation:
         return np.stack([edges[scene], edges[scene + 1]], 1)
 
     def keyframes(self) -> list[int]:
-        """The source frames the network saw, in order, each once."""
+        """The source frame indices that the network saw, rising, each once."""
         return np.unique(self.frame_indices).tolist()
 
     def show(self, clip: str | os.PathLike[str] | None = None, **options: Any) -> None:
-        """Show the inspection page in a notebook's cell, or in the browser outside of notebooks.
+        """Show the inspection page in the notebook, or in the browser outside of notebooks.
 
         Args:
-            clip: where the clip is now; by default where it was explained.
-            options: the fields of RenderConfig.
+            clip: path of the clip now; by default where it was when it was explained.
+            options: the fields of ``config.RenderConfig``.
         """
+        if "show" not in DISPLAYS:
+            raise UsageError("nothing to show an explanation with: use video_cam.Explanation")
         DISPLAYS["show"](self, os.fspath(clip or self.clip.path), **options)
 
     def _repr_html_(self) -> str | None:
         return DISPLAYS["html"](self) if "html" in DISPLAYS else None
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a compressed .npz file; ``path`` holds all of it, or what it held before."""
-        with atomic_write(Path(path)) as file:
-            np.savez_compressed(file, **to_arrays(self))
+        """Write a compressed .npz file, which appears whole or not at all."""
+        write_fields(path, vars(self))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Explanation:
         """Read what ``save`` wrote; no code in the file is run.
 
         Raises:
-            UsageError: for a file that is missing or holds something else.
+            UsageError: for a file that is missing, damaged, or something else.
         """
-        if not Path(path).is_file():
-            raise UsageError(f"no explanation at {os.fspath(path)!r}")
-        return cls(**explanation_fields(read_arrays(path), path))
+        return cls(**read_fields(path))

@@ -26,6 +26,7 @@ class FunctionTarget:
 
 
 MapTarget = ClassTarget | FunctionTarget
+MapKey = tuple[str, str]  # layer, method
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,12 @@ class ModelInfo:
     """The network that was explained.
 
     Attributes:
+        name: as in the registry, or of the network's class.
+        weights: name of the weights, of their file, or "none" for random ones.
         layers: names of the mapped layers.
         num_frames: frames in one input.
         frame_rate: frames per second of the input.
+        trained: False for random weights.
         score: what scores are, of ``config.SCORE_KINDS``.
     """
 
@@ -50,7 +54,13 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A class and its score (a probability, if the network's scores are), mean over the windows."""
+    """A class of the clip.
+
+    Attributes:
+        class_id: of the network.
+        label: the class's name.
+        score: mean over the windows; a probability, unless ModelInfo.score says otherwise.
+    """
 
     class_id: int
     label: str
@@ -62,15 +72,18 @@ class MapSeries:
     """The maps of one target, layer and method in every window.
 
     Attributes:
-        target: what is explained; where windows differ, the class that most windows have.
+        target: what is explained. Where windows differ, the class that most windows have; in a
+            tie the one with the lowest id.
         label: the target's name for people.
+        layer: name of the layer, or of the layers that were combined.
+        method: of ``config.METHOD_NAMES``.
         values: float32 (W, T', H', W'), signed, in units of the score times activation.
         centres: positions of the cells in input frames and pixels.
         class_ids: one per window where each is explained by its own class, else empty.
         frame_scores: float32 (W, N) of a network that scores every frame, else None.
         logits: float32 (W,) where the target is one class throughout, else None.
-        bias: where the cells of every window and this number add up to the class's logit; None
-            where they do not.
+        bias: where the maps are complete, that is, where in every window the sum over all cells
+            plus this number is the class's logit; None where they are not.
     """
 
     target: MapTarget

@@ -10,12 +10,17 @@ from video_cam.explanation.map_series import MapSeries
 from video_cam.explanation.window_result import WindowResult
 from video_cam.models.registry import UNTRAINED
 
+# How many cuts and maps a note lists; the others are counted.
 CUTS_NAMED = 5
 MAPS_NAMED = 3
 
 
 def notes(plan: ClipPlan, config: ExplainConfig, results: Sequence[WindowResult]) -> Iterator[str]:
-    """Notes on the network, the file and the windows, one line each."""
+    """Notes on the network, the file and the windows, one line each.
+
+    Args:
+        results: of all windows of the plan.
+    """
     if not plan.model.trained:
         yield UNTRAINED
     if plan.model_note:
@@ -26,9 +31,8 @@ def notes(plan: ClipPlan, config: ExplainConfig, results: Sequence[WindowResult]
     num_damaged = max(result.num_damaged for result in results)
     if num_damaged:
         yield f"{num_damaged} damaged packets were skipped"
-    memory_note = next((result.memory_note for result in results if result.memory_note), None)
-    if memory_note:
-        yield memory_note
+    # Several workers may run out of memory, each in its own way.
+    yield from dict.fromkeys(result.memory_note for result in results if result.memory_note)
     yield from _notes_on_windows(plan, config)
     cuts = sorted({cut for result in results for cut in result.cuts})
     if cuts and not config.split_scenes:
@@ -38,7 +42,7 @@ def notes(plan: ClipPlan, config: ExplainConfig, results: Sequence[WindowResult]
 def _notes_on_windows(plan: ClipPlan, config: ExplainConfig) -> Iterator[str]:
     windows = plan.windows
     if config.split_scenes:
-        short = sum(window.num_padded > 0 for window in windows)  # alone in their scenes
+        short = sum(window.num_padded > 0 for window in windows)  # the only ones of their scenes
         count = "1 scene" if len(plan.scenes) == 1 else f"{len(plan.scenes)} scenes"
         are = "is" if short == 1 else "are"
         yield f"{count}; no window runs across a cut" + (
@@ -54,19 +58,26 @@ def _notes_on_windows(plan: ClipPlan, config: ExplainConfig) -> Iterator[str]:
 
 
 def _note_on_cuts(plan: ClipPlan, cuts: Sequence[int]) -> str:
-    seconds = [float(plan.clip.timeline.pts_seconds(cut)) for cut in cuts[:CUTS_NAMED]]
-    shown = ", ".join(f"{instant:.2f} s" for instant in seconds)
-    more = f" and {len(cuts) - CUTS_NAMED} more" if len(cuts) > CUTS_NAMED else ""
+    seconds = [float(plan.clip.timeline.pts_seconds(cut)) for cut in cuts]
+    shown = [f"{cut_seconds:.2f} s" for cut_seconds in seconds]
     return (
-        f"windows run across what looks like a hard cut at {shown}{more}: their maps mix two "
-        "scenes; --split-scenes keeps them apart"
+        f"windows run across what looks like a hard cut at {_listed(shown, CUTS_NAMED)}: their "
+        "maps mix two scenes; --split-scenes keeps them apart"
     )
 
 
 def notes_on_maps(maps: Sequence[MapSeries]) -> Iterator[str]:
-    """A note on maps without any positive value, which could be taken for a fault."""
+    """A note on maps without any positive value: they are drawn without heat."""
     empty = [one for one in maps if not (one.values > 0).any()]
-    names = [f"{one.label} ({one.method} {one.layer})" for one in empty[:MAPS_NAMED]]
-    if empty:
-        more = f" and {len(empty) - MAPS_NAMED} more" if len(empty) > MAPS_NAMED else ""
-        yield f"no heat anywhere for {', '.join(names)}{more}: nothing there speaks for it"
+    names = [f"{one.label} ({one.method} {one.layer})" for one in empty]
+    if names:
+        yield (
+            f"no heat in the maps of {_listed(names, MAPS_NAMED)}: they have no positive values, "
+            "nothing in the clip raises these scores"
+        )
+
+
+def _listed(names: Sequence[str], most: int) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,4 +1,4 @@
-"""Which classes and functions are explained: candidates while the clip is read, then the choice."""
+"""Choose what is explained: candidates while the clip is read, then classes and functions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from video_cam.config import ExplainConfig, function_name
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapTarget
 
-# Each window is asked for its own best classes and one more, besides those that lead the clip so
-# far: mostly the clip's best classes are among them, and one pass over the clip is enough.
+# In the first pass, each window is explained for its own best classes and this many more, besides
+# the best classes of the clip so far. Mostly the clip's best classes are among them, and a second
+# pass is not needed.
 SPARE_CANDIDATES = 1
 
 
@@ -24,7 +25,7 @@ class ExplainedTarget:
 
     Attributes:
         targets: one per window.
-        label: the name for people.
+        label: the target's name for people.
         rivals: the class it is contrasted with, one per window; empty without contrast.
         is_constant: whether the target is the same in every window.
     """
@@ -45,12 +46,14 @@ def candidates(
     """The targets to explain in a batch of windows, before the clip's best classes are known.
 
     Args:
-        logits: (N, classes) of the batch.
+        logits: float32 (N, classes) of the batch.
+        config: which classes and functions are wanted.
         asked: class ids that the user named.
-        leading: the classes that lead the clip so far; None where the batch is the whole clip.
+        leading: the best classes of the clip so far, best first; None where the batch is the whole
+            clip.
 
     Returns:
-        Class ids, lists of one class id per window, and functions.
+        Class ids, lists of one class id per window, and functions; see ``targets.Target``.
     """
     functions = list(config.targets)
     if asked or functions:
@@ -67,18 +70,19 @@ def candidates(
 
 
 def num_candidates(config: ExplainConfig) -> int:
-    """How many of the best classes may be needed: one more for a contrast's rival."""
+    """How many of the best classes may be needed: with contrast one more, the rival."""
     return config.top_k + config.contrast
 
 
 def explained_targets(
     probabilities: np.ndarray, labels: Sequence[str], config: ExplainConfig, asked: Sequence[int]
 ) -> list[ExplainedTarget]:
-    """The choice for the whole clip, in the order of its maps.
+    """What is explained in the whole clip, in the order of its maps.
 
     Args:
         probabilities: float32 (W, classes) of all windows.
         labels: class names.
+        config: which classes and functions are wanted.
         asked: class ids that the user named; empty for the best classes.
     """
     num_windows = len(probabilities)
@@ -101,12 +105,22 @@ def explained_targets(
 
 
 def best_classes(probabilities: np.ndarray, count: int) -> list[int]:
-    """The classes with the highest mean over the windows (W, classes), best first."""
+    """The ``count`` class ids with the highest mean over the windows, best first.
+
+    Args:
+        probabilities: float32 (W, classes).
+        count: there are fewer where the network has fewer classes.
+    """
     return np.argsort(-probabilities.mean(0), kind="stable")[:count].tolist()
 
 
 def rivals_of(explanation: Explanation, contrast: bool) -> tuple[int, ...]:
-    """For each window the class id that the first map, of one class, is contrasted with."""
+    """For each window the class id that the explanation's first map is contrasted with.
+
+    Args:
+        explanation: its first map explains one class throughout.
+        contrast: whether there is a contrast; empty without one.
+    """
     class_id = explanation.maps[0].class_id
     if class_id is None or not contrast:
         return ()

@@ -1,4 +1,4 @@
-"""What the network gave for one window of a clip, wherever it was run."""
+"""What the network gave for one window of a clip, in whichever process it was run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from video_cam.explanation.blending import Maps
 from video_cam.explanation.map_series import MapTarget
 
 
@@ -19,41 +18,49 @@ class WindowResult:
         index: the window's number in the clip's plan.
         logits: float32 (classes,).
         probabilities: float32 (classes,), or scores of another kind, as ModelInfo.score says.
-        function_scores: float32 (functions,); empty where no functions were asked for.
-        maps: target -> one signed float32 (T', H', W') map for each layer and method, in the order
-            layer, then method.
-        frame_scores: target -> float32 (N,) scores of single frames; empty for networks that score
+        function_scores: float32 (functions,); empty where no functions were explained.
+        maps: target -> one signed float32 (T', H', W') map for each of ``ClipPlan.map_keys``.
+        frame_scores: class -> float32 (N,) scores of single frames; empty for networks that score
             clips.
-        num_damaged: damaged packets in what was read for this window and its neighbours.
-        cuts: source frames in the window that look like the first one after a hard cut.
-        memory_note: what happened where memory did not suffice, else None.
+        num_damaged: damaged packets in what was read for this window and those run with it.
+        cuts: source indices of frames in the window that look like the first after a hard cut.
+        memory_note: what happened where memory was not sufficient, else None.
     """
 
     index: int
     logits: np.ndarray
     probabilities: np.ndarray
     function_scores: np.ndarray
-    maps: dict[MapTarget, tuple[Maps, ...]]
+    maps: dict[MapTarget, tuple[np.ndarray, ...]]
     frame_scores: dict[MapTarget, np.ndarray]
     num_damaged: int = 0
     cuts: tuple[int, ...] = ()
     memory_note: str | None = None
 
-    def with_maps_of(self, other: WindowResult) -> WindowResult:
-        """This result with the maps of a later pass over the same window added."""
+    def with_maps_of(self, later: WindowResult) -> WindowResult:
+        """This result with the maps, frame scores and memory note of a later pass added.
+
+        Scores and cuts are those of the first pass: a later one may run fewer windows, and does
+        not run functions.
+        """
         return replace(
             self,
-            maps=self.maps | other.maps,
-            frame_scores=self.frame_scores | other.frame_scores,
-            memory_note=self.memory_note or other.memory_note,
+            maps=self.maps | later.maps,
+            frame_scores=self.frame_scores | later.frame_scores,
+            memory_note=later.memory_note or self.memory_note,
         )
 
 
 def split_windows(windows: Sequence[int], parts: int, batch_size: int) -> list[list[int]]:
-    """About ``parts`` runs of consecutive windows for different workers.
+    """Divide windows into about ``parts`` runs of consecutive ones, for different workers.
 
-    All but the last one hold whole batches, so that every batch is the one of an undivided run and
-    the numbers are the same to the last bit.
+    All runs but the last one hold whole batches. So every batch holds the same windows as in a
+    single process, and the numbers are the same to the last bit.
+
+    Args:
+        windows: window numbers in rising order.
+        parts: how many runs are wanted; there are fewer where there are too few batches.
+        batch_size: windows in one forward pass.
     """
     batches = -(-len(windows) // batch_size)
     size = -(-batches // parts) * batch_size

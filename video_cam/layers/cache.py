@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-import torch
 from torch import nn
 
-from video_cam import __version__
+from video_cam.layers.weights_digest import digest_of_weights
 from video_cam.utils.files import write_atomically
+from video_cam.utils.version import __version__
 
 FORMAT = 2  # to be raised whenever the same network would be described differently
 FOLDER_VARIABLE = "VIDEO_CAM_CACHE"
@@ -75,15 +75,6 @@ def learned(
         value = _from_disk(fact, model, key, find, identity) if identity else find()
         entries[entry_key] = state, value
     return entries[entry_key][1]
-
-
-def digest_of_weights(module: nn.Module) -> str:
-    """SHA-256 of a network's parameters and buffers with their names, in hexadecimal."""
-    digest = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _state(model: nn.Module, with_weights: bool) -> Hashable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from video_cam.config import ExplainConfig
-from video_cam.explanation.aggregation import rivals_of
 from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.explanation.sampling import Window
+from video_cam.explanation.target_selection import rivals_of
 from video_cam.explanation.window_reader import read_windows
 from video_cam.layers.alignment import interpolate
 from video_cam.layers.outputs import class_scores
@@ -138,7 +138,7 @@ def check_explanation(
     of one class.
     """
     series = explanation.maps[0]
-    if series.class_id < 0 or series.class_ids:
+    if series.class_id is None or series.class_ids:
         raise CannotCheck("the first map is not of one class")
     window = int(explanation.window_scores(series).argmax())
     x = read_window(path, model, explanation, window)
@@ -170,7 +170,7 @@ def check_explanation(
         "marked_share": MARKED_SHARE,
         "forwards": forwards,
         "window": window,
-        **{name: asdict(series)[name] for name in ("class_id", "layer", "method")},
+        **{name: getattr(series, name) for name in ("class_id", "layer", "method")},
     }
 
 

@@ -12,8 +12,8 @@ from torch import nn
 
 from video_cam.attribution.cam import compute_cams
 from video_cam.config import ExplainConfig
-from video_cam.explanation.aggregation import rivals_of
 from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.target_selection import rivals_of
 from video_cam.metrics.perturbation_check import CannotCheck, read_window
 from video_cam.models.classifier import Classifier
 from video_cam.utils.progress import Progress, silent
@@ -39,7 +39,7 @@ def check_sanity(
     series = explanation.maps[0]
     if not model.trained:
         raise CannotCheck("the network is untrained, and has nothing to forget")
-    if series.class_id < 0 or series.class_ids or options.fuse:
+    if series.class_id is None or series.class_ids or options.fuse:
         raise CannotCheck("the first map is not one layer's of one class")
     window = int(explanation.window_scores(series).argmax())
     x = read_window(path, model, explanation, window)[None]

@@ -1,4 +1,4 @@
-"""The project's own networks."""
+"""The networks that come with the project; their code is in ``models3d``."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from models3d.motion3d import (
     Motion3D,
 )
 from video_cam.models.preprocessing import Preprocess
-from video_cam.models.spec import Row
+from video_cam.models.spec import ModelSpec
 
 BUNDLED = "motion3d"
 
-ROWS = {
-    BUNDLED: Row(
+SPECS = {
+    BUNDLED: ModelSpec(
         build=Motion3D,
         pretrained={"DRAWN_MOTION_V1": WEIGHTS_FILE},
         labels=CLASSES,
         num_frames=NUM_FRAMES,
         frame_rate=Fraction(FRAME_RATE),
         preprocess=Preprocess(SIZE, (SIZE, SIZE), MEAN, STD, "area"),
-        where="layer4",
-        when="layer4",
+        where_layer="layer4",
+        when_layer="layer4",
     ),
-    "frame_lstm": Row(
+    "frame_lstm": ModelSpec(
         build=FrameLSTM,
         pretrained={},
         labels=CLASSES,
         num_frames=NUM_FRAMES,
         frame_rate=Fraction(FRAME_RATE),
         preprocess=Preprocess(SIZE, (SIZE, SIZE), MEAN, STD, "area"),
-        where="cnn",
-        when="cnn",
+        where_layer="cnn",
+        when_layer="cnn",
     ),
 }

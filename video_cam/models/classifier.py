@@ -1,4 +1,4 @@
-"""A network with all that turns a clip into its input and its output into names."""
+"""``Classifier``: a network with its preprocessing, class names and best layers."""
 
 from __future__ import annotations
 
@@ -23,18 +23,22 @@ from video_cam.layers.selection import (
     min_cells_in_time,
 )
 from video_cam.layers.trace import ModuleOutput, example, input_dtype, trace
-from video_cam.models.input_layout import AS_IT_IS, Packing, adapted, parse_layout
+from video_cam.models.input_layout import NCTHW, InputLayout, adapt_module, parse_input_layout
 from video_cam.models.labels import read_labels
 from video_cam.models.preprocessing import Preprocess
-from video_cam.models.saved_networks import OWN
-from video_cam.models.spec import Row
+from video_cam.models.spec import USER_NETWORK, ModelSpec
 
-Labels = str | Path | Sequence[str] | None  # a file, or the names
+Labels = str | Path | Sequence[str] | None  # a label file, or the names
 
 
 @dataclass(frozen=True)
-class Layers:
-    """The layers to be mapped, and how the output of each becomes (N, K, T', H', W')."""
+class ChosenLayers:
+    """Layers to make maps of.
+
+    Attributes:
+        names: their module names.
+        folds: layer -> how its output becomes (N, K, T', H', W').
+    """
 
     names: tuple[str, ...]
     folds: dict[str, Fold]
@@ -42,11 +46,26 @@ class Layers:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A network with all that turns a clip into its input and its output into names.
+    """A network with what turns a clip into its input, and its output into named classes.
 
-    module: takes (N, 3, T, H, W). weights: the name of an entry, a file's name, or "none". labels:
-    one name per class. layer, when: the layers that tell where and when best, empty where none
-    does. score: of SCORE_KINDS.
+    Attributes:
+        module: takes (N, 3, T, H, W).
+        name: as ``load_model`` got it, or the class or file of a network at hand.
+        weights: the name of a pretrained entry, a file's name, "its own", or "none".
+        labels: one name per class, in the order of the outputs.
+        num_frames: frames in one input.
+        frame_rate: frames per second of the input.
+        preprocess: frames to the network's input.
+        layer, when: the layers whose maps are best in space and in time; empty where no layer has
+            a grid that the scores depend on.
+        input_layout: how the network's own forward takes a clip.
+        space_first: as in ModelSpec.
+        score: how scores are shown, of ``config.SCORE_KINDS``.
+        code: SHA-256 of the user's file that builds the network, else empty.
+        known: ``name``, ``code`` and the weights identify the network, so that what was learned of
+            it in another process is true of it.
+        note: what readers of its results must know, else empty.
+        max_batch: the most clips that its forward takes at a time; None for any number.
     """
 
     module: nn.Module
@@ -58,13 +77,13 @@ class Classifier:
     preprocess: Preprocess
     layer: str
     when: str
-    packing: Packing = AS_IT_IS
+    input_layout: InputLayout = NCTHW
     space_first: bool = False
     score: str = "softmax"
-    code: str = ""  # a digest of the user's own code
-    known: bool = True  # by its name, code and weights: another of the same is the same
-    note: str = ""  # what a reader of its results has to know
-    max_batch: int | None = None  # clips its forward takes at a time, where that is limited
+    code: str = ""
+    known: bool = True
+    note: str = ""
+    max_batch: int | None = None
 
     def batch(self, wanted: int) -> int:
         """How many clips to give it at a time where ``wanted`` are wanted."""
@@ -77,17 +96,17 @@ class Classifier:
 
     @property
     def framewise(self) -> bool:
-        """Whether each frame is scored by itself: windows need not overlap, and may be short."""
-        return self.packing.layout == "frames"
+        """Whether it scores each frame alone, so that windows may be short and need no overlap."""
+        return self.input_layout.layout == "frames"
 
     @property
     def device(self) -> torch.device:
-        """Where the network's parameters are."""
+        """The device of its parameters; the CPU for a network without any."""
         return next((p.device for p in self.module.parameters()), torch.device("cpu"))
 
     @property
     def dtype(self) -> torch.dtype:
-        """What its input has to be."""
+        """The dtype of its input."""
         return input_dtype(self.module)
 
     @property
@@ -96,14 +115,19 @@ class Classifier:
 
         Weights are not part of it.
         """
-        return f"{self.name} {self.code} {self.packing}" if self.known else ""
+        return f"{self.name} {self.code} {self.input_layout}" if self.known else ""
 
     @property
     def _library_name(self) -> str:
         return self.name if self.known and not self.code else ""
 
     def trace(self, size: Sequence[int]) -> tuple[dict[str, ModuleOutput], dict[str, Fold]]:
-        """What every module puts out for a (T, H, W) input, and how outputs fold into grids."""
+        """The outputs of every module for an input of ``size`` (T, H, W).
+
+        Returns:
+            Module name -> shape of its output, in order of finishing; and module name -> how its
+            output becomes (N, K, T', H', W'), for those that have a grid.
+        """
         seen = trace(self.module, example(self.module, size), self._library_name).modules
         return seen, folds(seen.values(), size, self.space_first)
 
@@ -112,69 +136,82 @@ class Classifier:
         size: Sequence[int],
         wanted: Sequence[str | int] | None = None,
         conv_backcount: Sequence[int] = (),
-    ) -> Layers:
-        """The layers that are meant, for a (T, H, W) input; see layer_choice.
+    ) -> ChosenLayers:
+        """The layers that a user names, for an input of ``size`` (T, H, W).
 
-        "where" and "when" stand for the network's own. Raises UsageError for wrong ones.
+        Args:
+            wanted: as ``choose_layers`` takes them; "where" and "when" mean the network's own.
+                None: the default layer, unless ``conv_backcount`` names some.
+            conv_backcount: convolutions counted from the back; 1 is the one that runs last.
+
+        Raises:
+            UsageError: for a layer that does not exist or has no grid, and where there is no
+                default layer.
         """
         seen, found = self.trace(size)
-        known = [name for name, _ in self.module.named_modules()]
         names = convolutions_from_back(conv_backcount, seen, found)
         if wanted or not names:
             if not self.layer and not wanted:
-                looped = [one for one in seen.values() if one.calls == size[0] > 1]
-                pictures = [one for one in looped if len(one.shape) == 4]
-                if pictures:
-                    raise UsageError(frame_loop_message(pictures[-1]))
-                raise UsageError(
-                    "no layer of the network puts out a grid of places that leads to its scores: "
-                    "a map needs one, such as a convolution's output; --layer names one"
-                )
+                raise _no_default_layer(seen, size[0])
             own_names = {"where": self.layer, "when": self.when}
-            asked = [own_names.get(str(name), str(name)) for name in wanted or ("where",)]
-            names += choose_layers(asked, seen, found, known, size[0])
+            meant = [own_names.get(str(name), str(name)) for name in wanted or ("where",)]
+            all_names = [name for name, _ in self.module.named_modules()]
+            names += choose_layers(meant, seen, found, all_names, size[0])
         names = tuple(dict.fromkeys(names))
-        return Layers(names, {name: found[name] for name in names})
+        return ChosenLayers(names, {name: found[name] for name in names})
 
 
 def make_classifier(
     module: nn.Module,
     name: str,
     weights: str,
-    row: Row,
-    said: InputConfig,
+    spec: ModelSpec,
+    input_config: InputConfig,
     labels: Labels,
     check_layer: bool = False,
 ) -> Classifier:
-    """``row`` for this network, with what is said about its input in the row's place.
+    """A classifier from a network and its spec.
 
-    The network runs once on shapes: how many classes it has, and which layers have a grid.
-    labels: None for the row's, or numbers where their count is another. check_layer: a default
-    layer is taken only if the scores depend on it.
+    The network is traced once, to count its classes and to find layers that have a grid.
+
+    Args:
+        module: the network, as its own forward is.
+        name, weights: as in Classifier.
+        spec: of the network; ``spec.USER_NETWORK`` where nothing is known.
+        input_config: replaces what the spec says about the input.
+        labels: None for the spec's, or "class 0", "class 1", ... where their number differs.
+        check_layer: choose only a default layer that the scores depend on (one forward and one
+            backward pass on noise).
+
+    Raises:
+        UsageError: where the network does not run on such an input, its output is no class scores,
+            or the number of labels differs from the number of classes.
     """
-    packing = row.packing if said.layout is None else parse_layout(said.layout)
-    preprocess = _adjusted(row.preprocess, said)
-    num_frames = said.num_frames or row.num_frames
-    module = adapted(module, packing)
+    layout = input_config.layout
+    input_layout = spec.input_layout if layout is None else parse_input_layout(layout)
+    preprocess = _adjusted(spec.preprocess, input_config)
+    num_frames = input_config.num_frames or spec.num_frames
+    module = adapt_module(module, input_layout)
     size = (num_frames, *preprocess.crop)
-    found = trace(module, example(module, size), "" if row is OWN else name)
+    library_name = "" if spec is USER_NETWORK else name
+    found = trace(module, example(module, size), library_name)
     classes = class_scores(found.outputs).shape[1]
-    grids = folds(found.modules.values(), size, row.space_first)
-    where = row.where or _default_layer(module, size, found.modules, grids, check_layer)
+    grids = folds(found.modules.values(), size, spec.space_first)
+    where = spec.where_layer or _default_layer(module, size, found.modules, grids, check_layer)
     return Classifier(
         module,
         name,
         weights,
-        _names(labels, row, classes),
+        _class_names(labels, spec, classes),
         num_frames,
-        said.frame_rate or row.frame_rate,
+        input_config.frame_rate or spec.frame_rate,
         preprocess,
-        where,
-        row.when or _layer_for_when(where, found.modules, grids, num_frames),
-        packing,
-        row.space_first,
-        said.score or default_score_kind(classes),
-        known=row is not OWN,
+        layer=where,
+        when=spec.when_layer or _layer_in_time(where, found.modules, grids, num_frames),
+        input_layout=input_layout,
+        space_first=spec.space_first,
+        score=input_config.score or default_score_kind(classes),
+        known=spec is not USER_NETWORK,
     )
 
 
@@ -187,25 +224,35 @@ def _default_layer(
 ) -> str:
     names = default_candidates(seen, grids)
     if check or any(grids[name].axes == "tokens" for name in names[:1]):
-        # Of class-token networks the last blocks' grid leads nowhere.
+        # A head that reads only the class token does not depend on the last blocks' grids.
         names = layers_affecting_scores(module, size, names, grids)
     return names[0] if names else ""
 
 
-def _layer_for_when(
+def _layer_in_time(
     where: str, seen: Mapping[str, ModuleOutput], grids: Mapping[str, Fold], frames: int
 ) -> str:
-    """``where`` if it has cells enough in time, else the last layer that has, else ``where``."""
+    """``where`` if it has enough cells in time, else the last layer that has, else ``where``."""
     fine = [
         n for n in default_candidates(seen, grids) if grids[n].grid[0] >= min_cells_in_time(frames)
     ]
     return where if where in fine or not fine else fine[0]
 
 
-def _names(labels: Labels, row: Row, classes: int) -> tuple[str, ...]:
-    """One name for each class; UsageError where those given are more or fewer."""
+def _no_default_layer(seen: Mapping[str, ModuleOutput], num_frames: int) -> UsageError:
+    per_frame = [one for one in seen.values() if one.calls == num_frames > 1]
+    images = [one for one in per_frame if len(one.shape) == 4]
+    if images:
+        return UsageError(frame_loop_message(images[-1]))
+    return UsageError(
+        "no layer of the network puts out a grid of places that leads to its scores: "
+        "a map needs one, such as a convolution's output; --layer names one"
+    )
+
+
+def _class_names(labels: Labels, spec: ModelSpec, classes: int) -> tuple[str, ...]:
     if labels is None:
-        known = row.labels if len(row.labels) == classes else None
+        known = spec.labels if len(spec.labels) == classes else None
         return known or tuple(f"class {i}" for i in range(classes))
     names = read_labels(labels) if isinstance(labels, str | Path) else tuple(labels)
     if len(names) != classes:
@@ -214,21 +261,21 @@ def _names(labels: Labels, row: Row, classes: int) -> tuple[str, ...]:
     return names
 
 
-def _adjusted(known: Preprocess, said: InputConfig) -> Preprocess:
-    """``known`` with what is said in its place; the margin of the crop stays as it was."""
-    size = said.size or known.crop
+def _adjusted(preprocess: Preprocess, input_config: InputConfig) -> Preprocess:
+    """``preprocess`` with what ``input_config`` replaces; the crop keeps its share of the frame."""
+    size = input_config.size or preprocess.crop
     return replace(
-        known,
-        resize=_resize(known, size),
+        preprocess,
+        resize=_resize_for(preprocess, size),
         crop=size,
-        mean=said.mean or known.mean,
-        std=said.std or known.std,
+        mean=input_config.mean or preprocess.mean,
+        std=input_config.std or preprocess.std,
     )
 
 
-def _resize(known: Preprocess, size: tuple[int, int]) -> tuple[int, int] | int:
-    """The resize for another crop: the same margin around it."""
-    scale = [new / old for new, old in zip(size, known.crop, strict=True)]
-    if isinstance(known.resize, tuple):
-        return round(known.resize[0] * scale[0]), round(known.resize[1] * scale[1])
-    return round(known.resize * max(scale))
+def _resize_for(preprocess: Preprocess, size: tuple[int, int]) -> tuple[int, int] | int:
+    """The resize that goes with a crop of ``size`` as the present one goes with its crop."""
+    scale = [new / old for new, old in zip(size, preprocess.crop, strict=True)]
+    if isinstance(preprocess.resize, tuple):
+        return round(preprocess.resize[0] * scale[0]), round(preprocess.resize[1] * scale[1])
+    return round(preprocess.resize * max(scale))

@@ -1,4 +1,9 @@
-"""Classifiers of Hugging Face's transformers: from a local folder, or by their name on the hub."""
+"""Classifiers of Hugging Face's transformers: from a local folder, or by their name on the hub.
+
+Code that comes with a repository is never run, whatever ``trust_checkpoint`` is: every call that
+reads a configuration or a network says ``trust_remote_code=False``. Without that, transformers
+asks on stdin whether to run the code.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +19,25 @@ from typing import Any
 
 from torch import nn
 
-from video_cam.errors import UsageError
-from video_cam.models.input_layout import Packing
+from video_cam.errors import UsageError, first_line
+from video_cam.models.input_layout import InputLayout
 from video_cam.models.preprocessing import Preprocess
-from video_cam.models.spec import FRAME_RATE, IMAGENET_MEAN, IMAGENET_STD, NUM_FRAMES, Row
+from video_cam.models.spec import FRAME_RATE, IMAGENET_MEAN, IMAGENET_STD, NUM_FRAMES, ModelSpec
 from video_cam.models.weights import WeightsUnavailable, why_no_download
 
-_PROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json")
+_PROCESSOR_FILES = ("preprocessor_config.json", "video_preprocessor_config.json")
 
 
 @dataclass(frozen=True)
 class _Family:
-    """What a family's configurations do not say.
+    """What the configuration files of a family of video networks do not say.
 
-    frame_rate: as the published checkpoints were trained, on clips of 30 frames per second. layer:
-    the default, {last} being the last block; it is the input of the block where only a class token
-    is read of what it puts out.
+    Attributes:
+        frame_rate: frames per second of the input, as the published checkpoints were trained on
+            clips of 30 frames per second.
+        layer: the default layer, ``{last}`` being the number of the last block. It is the input
+            of the last block's attention where the head reads only a class token.
+        space_first: as in ModelSpec.
     """
 
     frame_rate: Fraction
@@ -37,7 +45,7 @@ class _Family:
     space_first: bool = False
 
 
-_FAMILIES = {
+_VIDEO_FAMILIES = {
     "videomae": _Family(Fraction(15, 2), "videomae.encoder.layer.{last}"),
     "timesformer": _Family(
         Fraction(15, 16), "timesformer.encoder.layer.{last}.layernorm_before", space_first=True
@@ -47,103 +55,122 @@ _FAMILIES = {
 }
 
 
-def is_name(text: str) -> bool:
+def is_repository(text: str) -> bool:
     """Whether ``text`` is a folder with a config.json, or written owner/name as on the hub."""
     if Path(text).is_dir():
         return (Path(text) / "config.json").is_file()
     return re.fullmatch(r"[\w.-]+/[\w.-]+", text) is not None and not Path(text).exists()
 
 
-def row(name: str) -> Row:
-    """The row of a folder or hub name. Raises UsageError for what is no classifier of clips or
-    images, WeightsUnavailable for a name that is neither on disk nor to be had."""
-    transformers = _import_transformers()
-    # trust_remote_code=False everywhere: transformers otherwise asks on stdin whether to run the
-    # repository's own code.
-    load_config = partial(transformers.AutoConfig.from_pretrained, name, trust_remote_code=False)
-    config = _load(name, load_config)
-    architecture = (config.architectures or [""])[0]
-    family = _FAMILIES.get(config.model_type)
-    if architecture.endswith("ForImageClassification"):
-        factory, packing = transformers.AutoModelForImageClassification, Packing("frames")
-    elif family is not None:
-        factory, packing = transformers.AutoModelForVideoClassification, Packing("NTCHW")
-    else:
-        known = ", ".join(_FAMILIES)
-        raise UsageError(
-            f"{name!r} is a {config.model_type} {architecture}, expected a classifier of images or "
-            f"of the kinds {known}: load it in a file.py:factory and give --layout-in"
-        )
+def huggingface_spec(name: str) -> ModelSpec:
+    """The spec of a classifier of images or videos, from its configuration files.
 
-    def build(classes: int) -> nn.Module:
-        if classes != config.num_labels:
-            config.num_labels = classes
-        return factory.from_config(config, trust_remote_code=False)
+    Args:
+        name: a folder as ``save_pretrained`` writes it, or owner/name on the hub.
+
+    Raises:
+        UsageError: for another kind of network, and where transformers is not installed.
+        WeightsUnavailable: for a name that is neither on disk nor can be downloaded.
+    """
+    transformers = _import_transformers()
+    load_config = partial(transformers.AutoConfig.from_pretrained, name, trust_remote_code=False)
+    config = _from_disk_or_hub(name, load_config)
+    network_class, input_layout = _network_class(name, config)
+    family = _VIDEO_FAMILIES.get(config.model_type)
 
     def pretrained() -> dict[str, Any]:
-        load = partial(factory.from_pretrained, name, trust_remote_code=False)
-        return _load(name, load).state_dict()
+        load = partial(network_class.from_pretrained, name, trust_remote_code=False)
+        return _from_disk_or_hub(name, load).state_dict()
 
-    layer = None if family is None else _layer(family, config)
-    return Row(
-        build=build,
+    layer = None if family is None else _default_layer(family, config)
+    return ModelSpec(
+        build=partial(_build, name, network_class, config),
         pretrained={"PRETRAINED": pretrained},
         labels=tuple(config.id2label[i] for i in range(config.num_labels)),
-        num_frames=_first(config, ("num_frames", "frames_per_clip"), NUM_FRAMES),
+        num_frames=_first_attribute(config, ("num_frames", "frames_per_clip"), NUM_FRAMES),
         frame_rate=FRAME_RATE if family is None else family.frame_rate,
         preprocess=_preprocess(name, config),
-        where=layer,
-        when=layer,
-        packing=packing,
+        where_layer=layer,
+        when_layer=layer,
+        input_layout=input_layout,
         space_first=family is not None and family.space_first,
     )
 
 
-def _layer(family: _Family, config: Any) -> str:
+def _network_class(name: str, config: Any) -> tuple[Any, InputLayout]:
+    """The class of transformers that builds and loads the network, and what its forward takes."""
+    transformers = _import_transformers()
+    architecture = (config.architectures or [""])[0]
+    if architecture.endswith("ForImageClassification"):
+        return transformers.AutoModelForImageClassification, InputLayout("frames")
+    if config.model_type in _VIDEO_FAMILIES:
+        return transformers.AutoModelForVideoClassification, InputLayout("NTCHW")
+    known = ", ".join(_VIDEO_FAMILIES)
+    raise UsageError(
+        f"{name!r} is a {config.model_type} {architecture}, expected a classifier of images or "
+        f"of the kinds {known}: load it in a file.py:factory and give --layout-in"
+    )
+
+
+def _build(name: str, network_class: Any, config: Any, classes: int) -> nn.Module:
+    if classes != config.num_labels:
+        config.num_labels = classes
+    try:
+        return network_class.from_config(config, trust_remote_code=False)
+    except ValueError as error:
+        raise UsageError(f"{name!r} cannot be built: {first_line(error)}") from error
+
+
+def _default_layer(family: _Family, config: Any) -> str:
     last = config.num_hidden_layers - 1
     layer = family.layer.format(last=last, blocks=_vivit_blocks())
     if config.model_type == "videomae" and not config.use_mean_pooling:
-        layer += ".layernorm_before"  # one token is read, not their mean
+        layer += ".layernorm_before"  # the head reads one token, not the mean over all
     return layer
 
 
 def _vivit_blocks() -> str:
-    """ViViT's blocks were moved from encoder.layer to layers in transformers 5."""
+    """The name of ViViT's list of blocks, which transformers 5 changed."""
     major = int(_import_transformers().__version__.split(".")[0])
     return "layers" if major >= 5 else "encoder.layer"
 
 
 def _preprocess(name: str, config: Any) -> Preprocess:
-    """From the processor's own file, else from the network's configuration."""
-    found = _processor(name)
-    side = _first(config, ("crop_size", "image_size"), 224)
-    crop = _sides(found.get("crop_size"), side) if found.get("do_center_crop", True) else None
-    size = found.get("size")
-    edge = size.get("shortest_edge") if isinstance(size, dict) else None
-    resize = edge if edge else _sides(size, side)
+    """From the preprocessing file beside the weights, else from the network's configuration."""
+    processor = _processor(name)
+    side = _first_attribute(config, ("crop_size", "image_size"), 224)
+    crop = None
+    if processor.get("do_center_crop", True):
+        crop = _height_and_width(processor.get("crop_size"), side)
+    size = processor.get("size")
+    shortest_edge = size.get("shortest_edge") if isinstance(size, dict) else None
+    resize = shortest_edge if shortest_edge else _height_and_width(size, side)
     return Preprocess(
         resize=resize,
         crop=crop or (resize if isinstance(resize, tuple) else (side, side)),
-        mean=tuple(found.get("image_mean") or IMAGENET_MEAN),
-        std=tuple(found.get("image_std") or IMAGENET_STD),
+        mean=tuple(processor.get("image_mean") or IMAGENET_MEAN),
+        std=tuple(processor.get("image_std") or IMAGENET_STD),
     )
 
 
-def _sides(size: Any, side: int | list[int]) -> tuple[int, int]:
+def _height_and_width(size: Any, default: int | list[int]) -> tuple[int, int]:
+    """Of a size as configuration files write it: a number, a dict, or nothing known."""
     if isinstance(size, dict) and "height" in size:
         return size["height"], size["width"]
     if isinstance(size, int):
         return size, size
-    return (side[0], side[1]) if isinstance(side, list | tuple) else (side, side)
+    if isinstance(default, list | tuple):
+        return default[0], default[1]
+    return default, default
 
 
 def _processor(name: str) -> dict[str, Any]:
-    """What the network's preprocessing file says; empty where there is none."""
+    """The content of the network's preprocessing file; empty where there is none."""
     from transformers.utils import cached_file
 
-    for file in _PROCESSORS:
+    for file in _PROCESSOR_FILES:
         try:
-            path = _load(name, partial(cached_file, name, file), file)
+            path = _from_disk_or_hub(name, partial(cached_file, name, file), file)
         except UsageError:
             continue
         if path is not None:
@@ -151,30 +178,28 @@ def _processor(name: str) -> dict[str, Any]:
     return {}
 
 
-def _first(config: Any, names: tuple[str, ...], otherwise: int) -> Any:
-    return next((getattr(config, n) for n in names if getattr(config, n, None)), otherwise)
+def _first_attribute(config: Any, names: tuple[str, ...], default: int) -> Any:
+    return next((getattr(config, n) for n in names if getattr(config, n, None)), default)
 
 
-def _load(name: str, load: Callable[..., Any], file: str = "config.json") -> Any:
-    """``load(local_files_only=...)``: from disk where it is there, else from the hub."""
+def _from_disk_or_hub(name: str, load: Callable[..., Any], file: str = "config.json") -> Any:
+    """``load(local_files_only=True)``; with False where the files are not on disk."""
     try:
         return load(local_files_only=True)
     except (OSError, ValueError, RuntimeError) as error:
         if Path(name).is_dir():
-            raise UsageError(f"{name!r} cannot be loaded: {_first_line(error)}") from error
-    # The hub's own client tries for half a minute before it says that there is no way.
+            raise UsageError(f"{name!r} cannot be loaded: {first_line(error)}") from error
+    # The hub's client tries for half a minute before it reports that there is no connection.
     address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     reason = why_no_download(f"{address}/{name}/raw/main/{file}")
     if reason is None:
         try:
             return load(local_files_only=False)
         except (OSError, ValueError, RuntimeError) as error:
-            reason = _first_line(error)
-    raise WeightsUnavailable(f"{name!r} is neither on disk nor to be had from the hub ({reason})")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
+    raise WeightsUnavailable(
+        f"{name!r} is neither on disk nor available from the Hugging Face hub ({reason})"
+    )
 
 
 def _import_transformers() -> Any:

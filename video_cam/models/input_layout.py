@@ -1,4 +1,7 @@
-"""A clip (N, C, T, H, W) to what a network's forward takes, and its outputs to class scores."""
+"""How a network's forward takes a clip: time first, frame by frame, in two pathways, ...
+
+Clips are (N, C, T, H, W) everywhere else; ``adapt_module`` makes any network take them.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +16,28 @@ from torch import Tensor, nn
 from video_cam.errors import UsageError
 from video_cam.layers.outputs import raw_scores
 
-LAYOUTS = ("NCTHW", "NTCHW", "frames", "list")
-SLOW_FAST = (4, 1)  # of every how many frames a pathway sees one
+INPUT_LAYOUTS = ("NCTHW", "NTCHW", "frames", "list")
+SLOWFAST_STRIDES = (4, 1)
 
 
 @dataclass(frozen=True)
-class Packing:
-    """How a network takes a clip.
+class InputLayout:
+    """How a network's forward takes a clip.
 
-    layout: "NCTHW" as it is; "NTCHW" with time first; "frames" every frame as a sample of its own,
-    for image networks; "list" several pathways, of which pathway i sees every strides[i]th frame.
+    Attributes:
+        layout: of INPUT_LAYOUTS. "NCTHW": (N, C, T, H, W); "NTCHW": (N, T, C, H, W); "frames":
+            (N x T, C, H, W), for image networks; "list": a list of pathways (N, C, T_i, H, W).
+        strides: of "list": pathway i gets one of every strides[i] frames.
     """
 
     layout: str = "NCTHW"
     strides: tuple[int, ...] = ()
 
     def pack(self, x: Tensor) -> Any:
-        """What the network's forward takes; made afresh, since some networks change their list."""
+        """The argument of the network's forward for a clip (N, C, T, H, W).
+
+        Lists are made anew for every call, because some networks change the list they get.
+        """
         if self.layout == "NTCHW":
             return x.transpose(1, 2)
         if self.layout == "frames":
@@ -40,7 +48,14 @@ class Packing:
         return x
 
     def unpack(self, outputs: Any, x: Tensor) -> Any:
-        """The network's outputs for (N, C, T, H, W) ``x``: frames that were samples are time."""
+        """The network's outputs for a clip ``x`` (N, C, T, H, W).
+
+        Returns:
+            Of "frames": scores (N, T, classes). Of other layouts: ``outputs`` as they are.
+
+        Raises:
+            UsageError: where "frames" outputs are not one row of scores per frame.
+        """
         if self.layout != "frames":
             return outputs
         scores = raw_scores(outputs)
@@ -52,21 +67,32 @@ class Packing:
         return scores.unflatten(0, (len(x), x.shape[2]))  # (N, T, classes)
 
     def frames_of(self, cells: int, num_frames: int) -> Tensor | None:
-        """Where a pathway's ``cells`` samples sit among the clip's frames; None where all do."""
+        """The frames that a pathway with ``cells`` samples gets, of an input of ``num_frames``.
+
+        Returns:
+            int64 (cells,), indices of input frames; None for a pathway that gets every frame.
+        """
         for stride in self.strides:
             if stride > 1 and cells * stride == num_frames:
                 return pathway_frames(num_frames, stride)
         return None
 
 
-AS_IT_IS = Packing()
+NCTHW = InputLayout()
 
 
 def pathway_frames(num_frames: int, stride: int) -> Tensor:
-    """int64: the frames a pathway sees, evenly from the first to the last, as SlowFast picks them.
+    """The frames that a pathway of a SlowFast network gets.
 
-    Feichtenhofer et al. 2019 take every stride-th; PySlowFast's and pytorchvideo's transforms
-    spread that many over the clip, ends included, and their weights know that.
+    Feichtenhofer et al. 2019 ("SlowFast Networks for Video Recognition") take every stride-th
+    frame. The transforms of PySlowFast and pytorchvideo, which published weights were trained
+    with, spread that many frames evenly from the first to the last; so does this function.
+
+    Returns:
+        int64 (num_frames / stride,), indices of input frames.
+
+    Raises:
+        UsageError: where ``stride`` does not divide ``num_frames``.
     """
     if num_frames % stride:
         raise UsageError(
@@ -76,34 +102,42 @@ def pathway_frames(num_frames: int, stride: int) -> Tensor:
     return torch.linspace(0, num_frames - 1, num_frames // stride).long()
 
 
-def parse_layout(text: str) -> Packing:
-    """--layout-in: NCTHW, NTCHW, frames, list (slow and fast), or list:8,1 with other strides."""
+def parse_input_layout(text: str) -> InputLayout:
+    """The layout that ``--layout-in`` names.
+
+    Args:
+        text: NCTHW, NTCHW, frames, list (a slow and a fast pathway), or list:8,1 with other
+            strides.
+
+    Raises:
+        UsageError: for anything else.
+    """
     name, _, strides = text.partition(":")
     if name == "list" and re.fullmatch(r"([1-9]\d*(,[1-9]\d*)*)?", strides):
         numbers = tuple(int(stride) for stride in strides.split(",") if stride)
-        return Packing("list", numbers or SLOW_FAST)
-    if text in LAYOUTS:
-        return Packing(text)
+        return InputLayout("list", numbers or SLOWFAST_STRIDES)
+    if text in INPUT_LAYOUTS:
+        return InputLayout(text)
     raise UsageError(
         f"unknown layout {text!r}: give NCTHW, NTCHW, frames (each frame as an image), list (a "
         "slow and a fast pathway) or list:8,1 (every 8th and every frame)"
     )
 
 
-def adapted(module: nn.Module, packing: Packing) -> nn.Module:
-    """A network that shares ``module``'s layers and takes (N, C, T, H, W).
+def adapt_module(module: nn.Module, input_layout: InputLayout) -> nn.Module:
+    """A network that shares ``module``'s layers, under their names, and takes (N, C, T, H, W).
 
-    Modules keep their names, and ``module`` itself stays as it is.
+    ``module`` itself is not changed. It is returned where it takes (N, C, T, H, W) already.
     """
-    if packing.layout == "NCTHW":
+    if input_layout.layout == "NCTHW":
         return module
-    twin = copy.copy(module)
+    adapted = copy.copy(module)
     base = type(module)
 
     def forward(self: nn.Module, x: Tensor) -> Any:
-        """(N, C, T, H, W) -> what the network puts out; of frames, scores (N, T, classes)."""
-        return packing.unpack(base.forward(self, packing.pack(x)), x)
+        """(N, C, T, H, W) -> the network's outputs; of "frames", scores (N, T, classes)."""
+        return input_layout.unpack(base.forward(self, input_layout.pack(x)), x)
 
-    # A class of its own, as torch's parametrisations make one: a wrapper would rename each layer.
-    twin.__class__ = type(f"Adapted{base.__name__}", (base,), {"forward": forward})
-    return twin
+    # A subclass, as torch's parametrisations make one: a wrapping module would rename all layers.
+    adapted.__class__ = type(f"Adapted{base.__name__}", (base,), {"forward": forward})
+    return adapted

@@ -1,4 +1,4 @@
-"""Class names from a file, and a class from its number or name."""
+"""Class names from a label file, and a class id from a number or a name."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from video_cam.utils.names import nearest
 
 
 def read_labels(path: str | Path) -> tuple[str, ...]:
-    """Names in the order of their class ids, from a file in one of the usual forms.
+    """Class names in the order of their ids.
 
-    Text, one name per line; JSON or a Python literal: a list of names, a dict from ids to names or
-    from names to ids, or ImageNet's class index {"0": ["n01440764", "tench"], ...}. Raises
-    UsageError where the file cannot be read or holds something else.
+    Args:
+        path: a text file with one name per line; or JSON or a Python literal, which is a list of
+            names, a dict from ids to names or from names to ids, or ImageNet's class index
+            {"0": ["n01440764", "tench"], ...}. The file's content is parsed, never run.
+
+    Raises:
+        UsageError: where the file cannot be read or contains something else.
     """
     path = Path(path)
     try:
@@ -27,26 +31,33 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
         raise UsageError(f"label file {str(path)!r} cannot be read: {_reason(error)}") from error
     if path.suffix.lower() == ".json":
         try:
-            return _names_of(json.loads(text), path)
+            return _names_in(json.loads(text), path)
         except json.JSONDecodeError as error:
             raise UsageError(f"label file {str(path)!r} is not valid JSON: {error}") from error
     content = _literal(text)
     if content is None:
         return tuple(line.strip() for line in text.splitlines() if line.strip())
-    return _names_of(content, path)
+    return _names_in(content, path)
 
 
 def count_labels(labels: str | Path | Sequence[str]) -> int:
-    """How many names a file or a list holds."""
+    """The number of names in a label file or a list."""
     return len(read_labels(labels) if isinstance(labels, str | Path) else labels)
 
 
 def class_id(text: str | int, labels: Sequence[str]) -> int:
-    """A class by its number or its name (case does not matter); UsageError with near names."""
+    """The id of the class with this number or name; upper and lower case are the same.
+
+    Raises:
+        UsageError: for a number or name that the network does not have, with similar names.
+    """
     if isinstance(text, Integral) or str(text).isdecimal():
         if 0 <= int(text) < len(labels):
             return int(text)
-        raise UsageError(f"class id {text} is outside 0 ... {len(labels) - 1}")
+        raise UsageError(
+            f"class id {text} is outside 0 ... {len(labels) - 1}: the network has "
+            f"{len(labels)} classes"
+        )
     text = str(text)
     lowered = [label.lower() for label in labels]
     if text.lower() in lowered:
@@ -55,20 +66,20 @@ def class_id(text: str | int, labels: Sequence[str]) -> int:
 
 
 def _literal(text: str) -> Any:
-    """A dict or list written in Python or JSON, or None for plain text. Nothing is run."""
+    """A dict or list written in Python or JSON; None for plain text."""
     if text.lstrip()[:1] not in ("{", "["):
         return None
-    for read in (ast.literal_eval, json.loads):
+    for parse in (ast.literal_eval, json.loads):
         try:
-            return read(text.strip())
+            return parse(text.strip())
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             continue
     return None
 
 
-def _names_of(content: Any, path: Path) -> tuple[str, ...]:
+def _names_in(content: Any, path: Path) -> tuple[str, ...]:
     if isinstance(content, dict) and all(_is_id(value) for value in content.values()):
-        content = {value: name for name, value in content.items()}  # names to ids
+        content = {value: name for name, value in content.items()}  # was from names to ids
     if isinstance(content, dict) and all(_is_id(key) for key in content):
         by_id = {int(key): value for key, value in content.items()}
         if sorted(by_id) != list(range(len(content))):
@@ -78,7 +89,7 @@ def _names_of(content: Any, path: Path) -> tuple[str, ...]:
             )
         content = [by_id[i] for i in range(len(by_id))]
     if isinstance(content, list | tuple):
-        # ImageNet's class index: [WordNet's id, name].
+        # An item of ImageNet's class index is [WordNet id, name].
         names = [item[1] if _is_pair(item) else item for item in content]
         if names and all(isinstance(name, str) for name in names):
             return tuple(names)
@@ -98,4 +109,6 @@ def _is_pair(item: Any) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    return error.strerror or "not text" if isinstance(error, OSError) else "it is not UTF-8 text"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it is not UTF-8 text"

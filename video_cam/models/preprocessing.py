@@ -1,6 +1,6 @@
-"""Source frames -> the network's input, and the way back: an input box in source pixels.
+"""Source frames to the network's input, and points of the input back to the source frame.
 
-Coordinates are continuous: pixel i covers [i, i + 1), so a frame of width W runs from 0 to W.
+Coordinates are continuous: pixel i covers [i, i + 1), so a frame of width W covers [0, W).
 """
 
 from __future__ import annotations
@@ -12,14 +12,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Frame = np.ndarray  # uint8 (H, W, 3) RGB
+# Still imported by rendering and explanation.scenes; goes with their last import of it.
+Frame = np.ndarray
 
-INTERPOLATION = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+INTERPOLATIONS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How source pixels lie on the network's input: resize to (height, width), then a crop."""
+    """The coordinate map between a source frame and the network's input: resize, then crop.
+
+    Attributes:
+        source_height, source_width: size of the source frame in pixels.
+        resized_height, resized_width: its size after the resize.
+        crop_top, crop_left: upper left corner of the crop in the resized frame.
+        crop_height, crop_width: size of the network's input in pixels.
+    """
 
     source_height: int
     source_width: int
@@ -31,14 +39,14 @@ class Geometry:
     crop_width: int
 
     def to_input(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the source in the network's input; outside the crop it lies outside."""
+        """A point of the source frame in pixels of the input; it may lie outside the input."""
         return (
             x * self.resized_width / self.source_width - self.crop_left,
             y * self.resized_height / self.source_height - self.crop_top,
         )
 
     def to_source(self, x: float, y: float) -> tuple[float, float]:
-        """A point of the network's input in the source: the inverse of ``to_input``."""
+        """A point of the input in pixels of the source frame: the inverse of ``to_input``."""
         return (
             (x + self.crop_left) * self.source_width / self.resized_width,
             (y + self.crop_top) * self.source_height / self.resized_height,
@@ -46,7 +54,7 @@ class Geometry:
 
     @property
     def seen_box(self) -> tuple[float, float, float, float]:
-        """The part of the source the network saw: left, top, right, bottom in source pixels."""
+        """The part of the source frame in the input: left, top, right, bottom in its pixels."""
         return *self.to_source(0, 0), *self.to_source(self.crop_width, self.crop_height)
 
 
@@ -54,8 +62,11 @@ class Geometry:
 class Preprocess:
     """Resize, centre crop, scale to [0, 1], normalise.
 
-    resize: (height, width), or the length of the shorter side. crop: (height, width).
-    mean, std: per channel of an RGB frame in [0, 1]. interpolation: a key of INTERPOLATION.
+    Attributes:
+        resize: (height, width) in pixels, or the length of the shorter side.
+        crop: (height, width) in pixels.
+        mean, std: per RGB channel, for values in [0, 1].
+        interpolation: of the resize, of INTERPOLATIONS.
     """
 
     resize: tuple[int, int] | int
@@ -65,29 +76,37 @@ class Preprocess:
     interpolation: str = "bilinear"
 
     def geometry(self, height: int, width: int) -> Geometry:
-        """The geometry for source frames of this size."""
+        """The coordinate map for source frames of ``height`` by ``width`` pixels."""
         resized_height, resized_width = self._resized(height, width)
         crop_height, crop_width = self.crop
-        # Half a pixel is rounded as torchvision's center_crop rounds it: to the even number.
+        # torchvision's center_crop rounds half a pixel to the even number, as round() does.
         top = round((resized_height - crop_height) / 2)
         left = round((resized_width - crop_width) / 2)
         return Geometry(
             height, width, resized_height, resized_width, top, left, crop_height, crop_width
         )
 
-    def frame(self, rgb: Frame) -> Frame:
-        """uint8 (H, W, 3) RGB -> uint8 (crop height, crop width, 3), resized and cropped."""
+    def frame(self, rgb: np.ndarray) -> np.ndarray:
+        """Resize and crop one frame: uint8 (H, W, 3) RGB -> uint8 (crop height, crop width, 3)."""
         geometry = self.geometry(*rgb.shape[:2])
         size = (geometry.resized_width, geometry.resized_height)
-        resized = cv2.resize(rgb, size, interpolation=INTERPOLATION[self.interpolation])
+        resized = cv2.resize(rgb, size, interpolation=INTERPOLATIONS[self.interpolation])
         top, left = geometry.crop_top, geometry.crop_left
         return resized[top : top + geometry.crop_height, left : left + geometry.crop_width]
 
     def tensor(self, frames: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-        """uint8 (N, T, H, W, 3) of ``frame`` results -> normalised float32 (N, 3, T, H, W)."""
+        """Normalise frames that were resized and cropped.
+
+        Args:
+            frames: uint8 (N, T, H, W, 3) RGB.
+            device: where the result is wanted.
+
+        Returns:
+            float32 (N, 3, T, H, W).
+        """
         x = torch.from_numpy(frames)
         if torch.device(device).type == "cuda":
-            x = x.pin_memory()  # so that the copy need not be waited for
+            x = x.pin_memory()  # allows a copy in the background
         x = x.to(device, non_blocking=True).permute(0, 4, 1, 2, 3).float()
         mean = torch.tensor(self.mean, device=device).reshape(3, 1, 1, 1)
         std = torch.tensor(self.std, device=device).reshape(3, 1, 1, 1)
@@ -97,5 +116,5 @@ class Preprocess:
         if isinstance(self.resize, tuple):
             return self.resize
         shorter = min(height, width)
-        # The longer side is rounded down, as torchvision's resize does.
+        # torchvision's resize rounds the longer side down.
         return self.resize * height // shorter, self.resize * width // shorter

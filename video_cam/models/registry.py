@@ -1,9 +1,20 @@
-"""The classifiers: by name, by path, or a network at hand, with all that a clip needs for them."""
+"""``load_model``: a classifier by name, by path or from a network at hand.
+
+Which files may run code:
+
+- Weights (``weights=``) never do: .safetensors, and PyTorch files read with ``weights_only=True``.
+- A saved network can: a .pt2 file (PyTorch's reader unpickles its sample inputs and evaluates
+  strings) and a whole module in .pt, .pth, .ckpt or .bin (unpickling calls what the file names).
+  Both are loaded only with ``trust_checkpoint=True``.
+- ``file.py:factory`` and ``package.module:factory`` are the user's own code and are run.
+- Code in a folder or repository of Hugging Face's transformers is never run; ``trust_checkpoint``
+  does not change that.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,25 +26,33 @@ from torch import Tensor, nn
 from video_cam.config import InputConfig
 from video_cam.errors import UsageError
 from video_cam.layers.hooks import unwrapped
-from video_cam.models import bundled, huggingface
-from video_cam.models import saved_networks as own
-from video_cam.models import timm as timm_image
+from video_cam.models import bundled
 from video_cam.models.bundled import BUNDLED
 from video_cam.models.classifier import Classifier, Labels, make_classifier
+from video_cam.models.huggingface import huggingface_spec, is_repository
 from video_cam.models.labels import count_labels
-from video_cam.models.saved_networks import OWN
-from video_cam.models.spec import Row
-from video_cam.models.user_code import digest_of_code, find_function, is_spec
-from video_cam.models.weights import WeightsUnavailable, download, fit_state_dict, read_state_dict
+from video_cam.models.saved_networks import is_saved_network, load_saved_network, takes_one_clip
+from video_cam.models.spec import USER_NETWORK, ModelSpec
+from video_cam.models.timm import PREFIX as TIMM_PREFIX
+from video_cam.models.timm import timm_spec
+from video_cam.models.user_code import build_network, digest_of_code, find_function, is_reference
+from video_cam.models.weights import (
+    WeightsUnavailable,
+    download,
+    load_state_dict,
+    read_state_dict,
+)
 from video_cam.utils.names import check_names
+
+Device = torch.device | str | None
 
 UNTRAINED = "untrained network: the maps mean nothing"
 DEFAULT = "r3d_18"
 STAND_IN = (
-    f"by the bundled network {BUNDLED}, which knows drawn motions only, as weights for {DEFAULT} "
-    "could not be had"
+    f"by the bundled network {BUNDLED}, trained on drawn motions only, because weights for "
+    f"{DEFAULT} were not available"
 )
-# Other tools' short names.
+# Short names that other tools use.
 ALIASES = {
     "resnet": "resnet50",
     "vgg": "vgg16",
@@ -43,17 +62,12 @@ ALIASES = {
 
 
 @cache
-def known_models() -> dict[str, Row]:
-    """Every network that has a row, by name."""
-    # torchvision takes more than a second to import, which those of others need not wait for.
-    from video_cam.models import (
-        torchvision_images as torchvision_image,
-    )
-    from video_cam.models import (
-        torchvision_videos as torchvision_video,
-    )
+def known_models() -> dict[str, ModelSpec]:
+    """The networks that ``--list-models`` shows: the bundled ones and torchvision's, by name."""
+    # Importing torchvision.models takes more than a second, which other networks need not spend.
+    from video_cam.models.torchvision import IMAGE_SPECS, VIDEO_SPECS
 
-    return bundled.ROWS | torchvision_video.ROWS | torchvision_image.ROWS
+    return bundled.SPECS | VIDEO_SPECS | IMAGE_SPECS
 
 
 def load_model(
@@ -61,49 +75,79 @@ def load_model(
     weights: str | Path | None = None,
     *,
     labels: Labels = None,
-    device: torch.device | str | None = None,
+    device: Device = None,
     trust_checkpoint: bool = False,
     say: Callable[[str], None] = lambda message: None,
-    **given: Any,
+    **input_options: Any,
 ) -> Classifier:
-    """The classifier called ``name`` with ``weights``, in evaluation mode on ``device``.
+    """A classifier with what turns a clip into its input, in evaluation mode.
 
-    name: of --list-models; a folder or hub name of Hugging Face's transformers; timm:NAME;
-    package.module:factory or file.py:factory; a saved network (.pt2, or .pt with
-    trust_checkpoint, which lets it run its code); an nn.Module. weights: the name of a pretrained
-    entry ("DEFAULT" is the first), a file (.pth, .pt or .safetensors), "none" for random ones, or
-    None for the pretrained ones. labels: a file, or the names. given: the fields of InputConfig.
+    Args:
+        name: a name of ``known_models()``; a folder or hub name of Hugging Face's transformers;
+            ``timm:NAME``; ``package.module:factory`` or ``file.py:factory``; a saved network
+            (.pt2, .pt); or an nn.Module, which is left in its mode. None: r3d_18 with Kinetics-400
+            weights where they are available, else the bundled network.
+        weights: the name of a pretrained entry ("DEFAULT" is the first); a .pth, .pt or
+            .safetensors file; "none" for random weights; None for the pretrained ones.
+        labels: class names, or a label file; None for the network's own.
+        device: None for the CPU; an nn.Module stays where it is.
+        trust_checkpoint: a saved network may run code while it is loaded; see the module.
+        say: gets one line where the bundled network is used because ``name`` is None and weights
+            for r3d_18 are not available.
+        input_options: fields of InputConfig, which replace the network's own.
 
-    Without a name: r3d_18 with Kinetics-400 weights where they can be had, else the bundled
-    network; ``say`` gets one line that tells which and why. Raises UsageError for what does not
-    exist or fit.
+    Raises:
+        UsageError: for a name, file or option that does not exist or does not fit.
+        WeightsUnavailable: where pretrained weights are neither on disk nor can be downloaded.
     """
-    check_names("option", list(given), InputConfig.__dataclass_fields__)
+    check_names("option", list(input_options), InputConfig.__dataclass_fields__)
     name = str(name) if isinstance(name, Path) else name
     weights = str(weights) if isinstance(weights, Path) else weights
-    said = InputConfig(**given)
+    input_config = InputConfig(**input_options)
     if name is None:
-        return _default_model(weights, labels, device, say, given)
-    if isinstance(name, nn.Module) or _is_own(name):
-        return _own_model(name, weights, labels, device, trust_checkpoint, said)
-    row = _row(name)
-    state, weights_name = _find_weights(name, row, weights)
+        return _load_default(weights, labels, device, input_config, say)
+    if isinstance(name, nn.Module) or _is_user_network(name):
+        return _load_user_network(name, weights, labels, device, input_config, trust_checkpoint)
+    return _load_known(name, weights, labels, device, input_config)
+
+
+def _load_default(
+    weights: str | None,
+    labels: Labels,
+    device: Device,
+    input_config: InputConfig,
+    say: Callable[[str], None],
+) -> Classifier:
+    try:
+        return _load_known(DEFAULT, weights, labels, device, input_config)
+    except WeightsUnavailable as reason:
+        say(f"{reason}; using the bundled network {BUNDLED!r}, trained on drawn motions only")
+    stand_in = _load_known(BUNDLED, None, labels, device, input_config)
+    return replace(stand_in, note=STAND_IN)
+
+
+def _load_known(
+    name: str, weights: str | None, labels: Labels, device: Device, input_config: InputConfig
+) -> Classifier:
+    spec = _find_spec(name)
+    state, weights_name = _find_weights(name, spec, weights)
     if state is None:
-        module = row.build(len(row.labels) if labels is None else count_labels(labels))
+        module = spec.build(len(spec.labels) if labels is None else count_labels(labels))
     else:
-        state = {k: v for k, v in state.items() if not k.startswith(row.unused)}
-        module = _build_for(row, state)
-        fit_state_dict(module, state, weights_name)
+        state = {k: v for k, v in state.items() if not k.startswith(spec.training_prefixes)}
+        module = _build_for(spec, state)
+        load_state_dict(module, state, weights_name)
     module = module.eval().to(device or "cpu")
     if next(module.parameters()).device.type == "cpu":
-        _channels_last(module)
-    return make_classifier(module, name, weights_name, row, said, labels)
+        _store_channels_last(module)
+    return make_classifier(module, name, weights_name, spec, input_config, labels)
 
 
-def _channels_last(module: nn.Module) -> None:
-    """Store convolutions' weights as a CPU likes them; scores differ in the seventh digit.
+def _store_channels_last(module: nn.Module) -> None:
+    """Store convolution weights channels last, which CPUs compute faster.
 
-    `python -m benchmarks.speed.pipeline precision` tells what it saves.
+    Scores differ in the seventh digit; ``python -m benchmarks.speed.pipeline precision`` measures
+    what it saves.
     """
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     for parameter in module.parameters():
@@ -111,124 +155,113 @@ def _channels_last(module: nn.Module) -> None:
             parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
 
 
-def _is_own(name: str) -> bool:
-    if name.startswith(timm_image.PREFIX):
+def _is_user_network(name: str) -> bool:
+    if name.startswith(TIMM_PREFIX):
         return False
-    return is_spec(name) or own.is_saved(name)
+    return is_reference(name) or is_saved_network(name)
 
 
-def _own_model(
-    name: str | nn.Module,
+def _load_user_network(
+    source: str | nn.Module,
     weights: str | None,
     labels: Labels,
-    device: torch.device | str | None,
-    trust: bool,
-    said: InputConfig,
+    device: Device,
+    input_config: InputConfig,
+    trust_checkpoint: bool,
 ) -> Classifier:
-    code = ""
-    if isinstance(name, nn.Module):
-        module = unwrapped(name)
-        shown = type(module).__name__
-    elif is_spec(name):
-        module, shown, code = own.build(name), name, digest_of_code(find_function(name))
-    else:
-        module, shown = own.load_saved(Path(name), trust), Path(name).name
-    if weights not in (None, "none"):
-        assert weights is not None
+    module, name, code = _build_user_network(source, trust_checkpoint)
+    if weights is not None and weights != "none":
         if not Path(weights).is_file():
             raise UsageError(f"no such weights file: {weights!r}")
-        fit_state_dict(module, read_state_dict(Path(weights)), weights)
+        load_state_dict(module, read_state_dict(Path(weights)), weights)
         weights = Path(weights).name
-    if isinstance(name, str):
+    if isinstance(source, str):
         module.eval().to(device or "cpu")
     elif device is not None:
         module.to(device)
-    classifier = make_classifier(module, shown, weights or "its own", OWN, said, labels, True)
-    max_batch = 1 if own.takes_one_clip(module) else None
+    classifier = make_classifier(
+        module, name, weights or "its own", USER_NETWORK, input_config, labels, check_layer=True
+    )
+    max_batch = 1 if takes_one_clip(module) else None
     return replace(classifier, code=code, known=bool(code), max_batch=max_batch)
 
 
-def _row(name: str) -> Row:
-    if name in bundled.ROWS:
-        return bundled.ROWS[name]
-    if name.startswith(timm_image.PREFIX):
-        return timm_image.row(name)
+def _build_user_network(
+    source: str | nn.Module, trust_checkpoint: bool
+) -> tuple[nn.Module, str, str]:
+    """The network, its name, and the digest of the code that builds it ("" if there is none)."""
+    if isinstance(source, nn.Module):
+        module = unwrapped(source)
+        return module, type(module).__name__, ""
+    if is_reference(source):
+        return build_network(source), source, digest_of_code(find_function(source))
+    return load_saved_network(Path(source), trust_checkpoint), Path(source).name, ""
+
+
+def _find_spec(name: str) -> ModelSpec:
+    if name in bundled.SPECS:
+        return bundled.SPECS[name]
+    if name.startswith(TIMM_PREFIX):
+        return timm_spec(name)
     name = ALIASES.get(name, name)
     if name in known_models():
         return known_models()[name]
-    if huggingface.is_name(name):
-        return huggingface.row(name)
-    near = difflib.get_close_matches(name, known_models(), n=3, cutoff=0.5)
+    if is_repository(name):
+        return huggingface_spec(name)
+    similar = difflib.get_close_matches(name, known_models(), n=3, cutoff=0.5)
     raise UsageError(
         f"unknown model {name!r}: "
-        + (f"did you mean {' or '.join(near)}?" if near else "see --list-models")
+        + (f"did you mean {' or '.join(similar)}?" if similar else "see --list-models.")
         + " Or give file.py:factory, a saved network, or a folder of transformers"
     )
 
 
-def _default_model(
-    weights: str | None,
-    labels: Labels,
-    device: torch.device | str | None,
-    say: Callable[[str], None],
-    given: Mapping[str, Any],
-) -> Classifier:
-    try:
-        return load_model(DEFAULT, weights, labels=labels, device=device, **given)
-    except WeightsUnavailable as reason:
-        say(f"{reason}; using the bundled network {BUNDLED!r}, which knows drawn motions only")
-    stand_in = load_model(BUNDLED, labels=labels, device=device, **given)
-    return replace(stand_in, note=STAND_IN)
-
-
-def _find_weights(name: str, row: Row, weights: str | None) -> tuple[dict[str, Tensor] | None, str]:
-    """The state dict that ``weights`` names, and the name to show for it."""
+def _find_weights(
+    name: str, spec: ModelSpec, weights: str | None
+) -> tuple[dict[str, Tensor] | None, str]:
+    """The state dict that ``weights`` means (None for random weights), and its name for people."""
     if weights == "none":
         return None, "none"
-    if weights in (None, "DEFAULT") and not row.pretrained:
+    if weights in (None, "DEFAULT") and not spec.pretrained:
         raise UsageError(
             f"{name} has no pretrained weights: give --weights a .pth or .safetensors file, or none"
         )
     if weights is None or weights == "DEFAULT":
-        weights = next(iter(row.pretrained))
-    if weights in row.pretrained:
-        return _pretrained(name, row.pretrained[weights]), weights
+        weights = next(iter(spec.pretrained))
+    if weights in spec.pretrained:
+        return _load_pretrained(name, spec.pretrained[weights]), weights
     if Path(weights).is_file():
         return read_state_dict(Path(weights)), Path(weights).name
     raise UsageError(
         f"unknown weights {weights!r} for {name}: give "
-        f"{''.join(f'{entry}, ' for entry in row.pretrained)}a .pth or .safetensors file, or none"
+        f"{''.join(f'{entry}, ' for entry in spec.pretrained)}a .pth or .safetensors file, or none"
     )
 
 
-def _pretrained(name: str, source: Any) -> dict[str, Tensor]:
+def _load_pretrained(name: str, source: Any) -> dict[str, Tensor]:
+    """source: a value of ``ModelSpec.pretrained``."""
     if isinstance(source, Path):
         return read_state_dict(source)
     return source() if callable(source) else download(name, source)
 
 
-def _build_for(row: Row, state: dict[str, Tensor]) -> nn.Module:
+def _build_for(spec: ModelSpec, state: dict[str, Tensor]) -> nn.Module:
     """The network with as many classes as a checkpoint has."""
-    module = row.build(len(row.labels))
+    module = spec.build(len(spec.labels))
     shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
     if all(state[name].shape == shape for name, shape in shapes.items() if name in state):
         return module
-    return row.build(_num_classes(row, state))
+    return spec.build(_count_classes(spec, state))
 
 
-def _num_classes(row: Row, state: dict[str, Tensor]) -> int:
-    """The number of classes of a checkpoint: the length of its last bias of the right name."""
-    # The head's parameters are those whose shape follows the number of classes.
-    head = next(
-        name
-        for (name, ours), other in zip(
-            _shapes(row, 2).items(), _shapes(row, 3).values(), strict=True
-        )
-        if ours != other
-    )
-    return state[head].shape[0] if head in state else len(row.labels)
+def _count_classes(spec: ModelSpec, state: dict[str, Tensor]) -> int:
+    """The number of classes of a checkpoint: the first axis of its classification head."""
+    # The head's parameters are those whose shape changes with the number of classes.
+    of_two, of_three = _shapes(spec, 2), _shapes(spec, 3)
+    head = next(name for name in of_two if of_two[name] != of_three[name])
+    return state[head].shape[0] if head in state else len(spec.labels)
 
 
-def _shapes(row: Row, classes: int) -> dict[str, torch.Size]:
+def _shapes(spec: ModelSpec, classes: int) -> dict[str, torch.Size]:
     with torch.device("meta"):
-        return {name: tensor.shape for name, tensor in row.build(classes).state_dict().items()}
+        return {name: tensor.shape for name, tensor in spec.build(classes).state_dict().items()}

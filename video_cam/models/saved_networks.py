@@ -1,73 +1,47 @@
-"""A network of the user's own: from a factory in a file or a package, or from a saved file."""
+"""Networks saved whole: torch.export programs (.pt2) and pickled modules (.pt)."""
 
 from __future__ import annotations
 
 import pickle
 import zipfile
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from video_cam.errors import UsageError
-from video_cam.models.preprocessing import Preprocess
-from video_cam.models.spec import IMAGENET_MEAN, IMAGENET_STD, Row
-from video_cam.models.user_code import find_function, importing_from
+from video_cam.errors import UsageError, first_line
+from video_cam.models.user_code import importing_from
 
-SIDE = 224
-# What a network of one's own is given where nothing else is said.
-OWN = Row(
-    build=lambda classes: nn.Identity(),
-    pretrained={},
-    labels=(),
-    num_frames=16,
-    frame_rate=Fraction(15),
-    preprocess=Preprocess((SIDE, SIDE), (SIDE, SIDE), IMAGENET_MEAN, IMAGENET_STD),
-)
 SAVED_SUFFIXES = (".pt", ".pth", ".pt2", ".ckpt", ".bin")
 
 
-def is_saved(text: str) -> bool:
-    """Whether ``text`` is the path of a saved network."""
+def is_saved_network(text: str) -> bool:
+    """Whether ``text`` is written like the path of a saved network."""
     return text.endswith(SAVED_SUFFIXES)
 
 
-def build(spec: str) -> nn.Module:
-    """The network that ``package.module:factory`` or ``file.py:factory`` makes without arguments.
+def load_saved_network(path: Path, trust: bool = False) -> nn.Module:
+    """The network in a torch.export program or in a file of ``torch.save(module)``.
 
-    Raises UsageError where the module or the name does not exist, where it raises, and where it
-    returns no nn.Module.
-    """
-    factory = find_function(spec)
-    if isinstance(factory, nn.Module):
-        return factory
-    try:
-        module = factory()
-    except Exception as error:  # a stranger's function
-        raise UsageError(
-            f"{spec} raised {type(error).__name__}: {_first_line(error)}; it is called without "
-            "arguments and has to return an nn.Module (--debug shows where)"
-        ) from error
-    if not isinstance(module, nn.Module):
-        raise UsageError(f"{spec} returned a {type(module).__name__}, expected an nn.Module")
-    return module
+    Both can run code when they are loaded: PyTorch's reader of .pt2 files unpickles sample inputs
+    and evaluates strings, and a pickled module names the functions that rebuild it.
 
+    Args:
+        path: the file.
+        trust: it may run code. Without it, a .pt2 file is not opened, and another file is read
+            with ``weights_only=True``.
 
-def load_saved(path: Path, trust: bool = False) -> nn.Module:
-    """A network from a torch.export program (.pt2) or a whole saved module.
-
-    Either can run code when it is loaded (PyTorch's reader of .pt2 files unpickles sample inputs
-    and evaluates strings), so the file is opened only where ``trust`` is set. Raises UsageError for
-    a file that is not trusted or that holds something else, with what to do instead.
+    Raises:
+        UsageError: for a file that would need ``trust``, TorchScript, a file of weights without a
+            network, and one that cannot be read.
     """
     if not path.is_file():
         raise UsageError(f"no such file: {str(path)!r}")
-    if _is_script(path):
+    if _is_torchscript(path):
         raise UsageError(
-            f"{str(path)!r} is TorchScript, whose layers run inside an interpreter that shows "
-            "nothing of them: give the network as file.py:factory, with its weights from "
+            f"{str(path)!r} is TorchScript, whose layers cannot be looked into: give the network "
+            "as file.py:factory, with its weights from "
             "torch.save(torch.jit.load(...).state_dict(), 'weights.pth')"
         )
     if path.suffix == ".pt2":
@@ -77,22 +51,22 @@ def load_saved(path: Path, trust: bool = False) -> nn.Module:
     return _load_module(path, trust)
 
 
-def _load_exported(path: Path) -> nn.Module:
-    try:
-        return torch.export.unflatten(torch.export.load(path))
-    except Exception as error:  # garbage makes its reader raise anything
-        raise UsageError(
-            f"{str(path)!r} cannot be read as a torch.export program ({type(error).__name__}): "
-            "save it with torch.export.save"
-        ) from error
-
-
 def takes_one_clip(module: nn.Module) -> bool:
-    """Whether it was exported for inputs of one size, batch included."""
+    """Whether a network is a torch.export program for a fixed batch size."""
     if not isinstance(module, torch.export.UnflattenedModule):
         return False
     inputs = [node.meta.get("val") for node in module.input_placeholders]
     return any(isinstance(x, Tensor) and isinstance(x.shape[0], int) for x in inputs if x.ndim)
+
+
+def _load_exported(path: Path) -> nn.Module:
+    try:
+        return torch.export.unflatten(torch.export.load(path))
+    except Exception as error:  # damaged files make the reader raise anything
+        raise UsageError(
+            f"{str(path)!r} cannot be read as a torch.export program ({type(error).__name__}): "
+            "save it with torch.export.save"
+        ) from error
 
 
 def _load_module(path: Path, trust: bool) -> nn.Module:
@@ -101,8 +75,8 @@ def _load_module(path: Path, trust: bool) -> nn.Module:
     except pickle.UnpicklingError as error:
         if not trust:
             raise _not_trusted(path, "a whole network") from error
-        content = _load_trusted(path)
-    except Exception as error:  # garbage makes the unpickler raise anything
+        content = _unpickle(path)
+    except Exception as error:  # damaged files make the unpickler raise anything
         raise UsageError(
             f"{str(path)!r} cannot be read ({type(error).__name__}): expected a saved nn.Module "
             "or a torch.export program (.pt2)"
@@ -117,31 +91,28 @@ def _load_module(path: Path, trust: bool) -> nn.Module:
     return content
 
 
-def _load_trusted(path: Path) -> Any:
+def _unpickle(path: Path) -> Any:
+    """Read a trusted file; it may run any code."""
     try:
         with importing_from(Path.cwd()), importing_from(path.resolve().parent):
             return torch.load(path, map_location="cpu", weights_only=False)
-    except Exception as error:  # whatever the code in it raises
+    except Exception as error:  # the code in the file may raise anything
         raise UsageError(
-            f"{str(path)!r} cannot be loaded ({type(error).__name__}: {_first_line(error)}): the "
+            f"{str(path)!r} cannot be loaded ({type(error).__name__}: {first_line(error)}): the "
             "code of its classes has to be importable; better give file.py:factory and --weights"
         ) from error
 
 
-def _not_trusted(path: Path, what: str) -> UsageError:
+def _not_trusted(path: Path, content: str) -> UsageError:
     return UsageError(
-        f"{str(path)!r} holds {what}, and loading it can run code: add --trust-checkpoint "
+        f"{str(path)!r} holds {content}, and loading it can run code: add --trust-checkpoint "
         "(in Python trust_checkpoint=True) if you trust where it comes from"
     )
 
 
-def _is_script(path: Path) -> bool:
+def _is_torchscript(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.split("/")[1:2] == ["constants.pkl"] for name in archive.namelist())
     except zipfile.BadZipFile:
         return False
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,4 +1,4 @@
-"""What is known about a classifier by its name."""
+"""What is known about a classifier before it is built: ``ModelSpec``, one for every known name."""
 
 from __future__ import annotations
 
@@ -9,26 +9,35 @@ from typing import Any
 
 from torch import nn
 
-from video_cam.models.input_layout import AS_IT_IS, Packing
+from video_cam.models.input_layout import NCTHW, InputLayout
 from video_cam.models.preprocessing import Preprocess
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-# For image networks. Frames share nothing, so any number and rate will do; these suit a batch and
-# a video.
+# For image networks. Frames are scored one by one, so any number and rate would do; these suit a
+# batch and a video.
 NUM_FRAMES = 16
 FRAME_RATE = Fraction(15)
 
 
 @dataclass(frozen=True)
-class Row:
-    """What is known about a classifier by its name.
+class ModelSpec:
+    """What is known about a classifier before it is built.
 
-    build: number of classes -> network. pretrained: weight names -> where they come from (a
-    torchvision weights entry, a file, or a function that returns a state dict). num_frames and
-    frame_rate: what it was trained on. where, when: the layers that tell them best; None for one
-    found by its shape. space_first: tokens of one place lie together. unused: prefixes of weights
-    that only training needs.
+    Attributes:
+        build: number of classes -> network with random weights.
+        pretrained: name of weights -> where they are: a torchvision weights entry, a file, or a
+            function that returns a state dict. The first one is the default.
+        labels: class names, in the order of the network's outputs.
+        num_frames: frames in one input, as in training.
+        frame_rate: frames per second of the input, as in training.
+        preprocess: resize, crop and normalisation, as in training.
+        where_layer: the layer whose maps are best in space; None for one found by its output.
+        when_layer: the layer whose maps are best in time; None for one found by its output.
+        input_layout: how the network's forward takes a clip.
+        space_first: of the tokens of a layer's output, those of one position in space lie together
+            and time runs fastest.
+        training_prefixes: prefixes of the names of weights that only training needs.
     """
 
     build: Callable[[int], nn.Module]
@@ -37,8 +46,20 @@ class Row:
     num_frames: int
     frame_rate: Fraction
     preprocess: Preprocess
-    where: str | None = None
-    when: str | None = None
-    packing: Packing = AS_IT_IS
+    where_layer: str | None = None
+    when_layer: str | None = None
+    input_layout: InputLayout = NCTHW
     space_first: bool = False
-    unused: tuple[str, ...] = ()
+    training_prefixes: tuple[str, ...] = ()
+
+
+# Assumed of a network that the user brings, where nothing else is said about it. It exists
+# already, so ``build`` is not called.
+USER_NETWORK = ModelSpec(
+    build=lambda classes: nn.Identity(),
+    pretrained={},
+    labels=(),
+    num_frames=16,
+    frame_rate=Fraction(15),
+    preprocess=Preprocess((224, 224), (224, 224), IMAGENET_MEAN, IMAGENET_STD),
+)

@@ -6,40 +6,46 @@ from typing import Any
 
 from torch import nn
 
-from video_cam.errors import UsageError
-from video_cam.models.input_layout import Packing
-from video_cam.models.preprocessing import INTERPOLATION, Preprocess
-from video_cam.models.spec import FRAME_RATE, NUM_FRAMES, Row
+from video_cam.errors import UsageError, first_line
+from video_cam.models.input_layout import InputLayout
+from video_cam.models.preprocessing import INTERPOLATIONS, Preprocess
+from video_cam.models.spec import FRAME_RATE, NUM_FRAMES, ModelSpec
 from video_cam.models.weights import WeightsUnavailable
 from video_cam.utils.names import nearest
 
 PREFIX = "timm:"
 
 
-def row(name: str) -> Row:
-    """The row of ``timm:NAME``. Raises UsageError for a name that timm does not know."""
-    timm = _import_timm()
-    plain = name.removeprefix(PREFIX)
-    if plain.split(".")[0] not in timm.list_models():
-        raise UsageError(f"timm has no model {plain!r}: {nearest(plain, timm.list_models())}")
-    config = timm.get_pretrained_cfg(plain)
-    classes = config.num_classes or 1000
+def timm_spec(name: str) -> ModelSpec:
+    """The spec of ``timm:NAME``, from timm's own configuration.
 
-    def build(number: int) -> nn.Module:
-        return timm.create_model(plain, pretrained=False, num_classes=number)
+    Raises:
+        UsageError: for a name that timm does not know, and where timm is not installed.
+    """
+    timm = _import_timm()
+    timm_name = name.removeprefix(PREFIX)
+    if timm_name.split(".")[0] not in timm.list_models():
+        known = timm.list_models()
+        raise UsageError(f"timm has no model {timm_name!r}: {nearest(timm_name, known)}")
+    config = timm.get_pretrained_cfg(timm_name)
+
+    def build(classes: int) -> nn.Module:
+        return timm.create_model(timm_name, pretrained=False, num_classes=classes)
 
     def pretrained() -> dict[str, Any]:
         try:
-            return timm.create_model(plain, pretrained=True).state_dict()
-        except Exception as error:  # the hub's, the network's and the disk's errors alike
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise WeightsUnavailable(f"weights of {name} cannot be had: {reason}") from error
+            return timm.create_model(timm_name, pretrained=True).state_dict()
+        except Exception as error:  # errors of the hub, of the connection and of the disk alike
+            raise WeightsUnavailable(
+                f"weights of {name} are not available: {first_line(error)}"
+            ) from error
 
+    known_interpolation = config.interpolation in INTERPOLATIONS
     side = config.input_size[-1]
-    return Row(
+    return ModelSpec(
         build=build,
         pretrained={"PRETRAINED": pretrained},
-        labels=_labels(classes),
+        labels=_labels(config.num_classes or 1000),
         num_frames=NUM_FRAMES,
         frame_rate=FRAME_RATE,
         preprocess=Preprocess(
@@ -47,16 +53,14 @@ def row(name: str) -> Row:
             crop=(side, side),
             mean=tuple(config.mean),
             std=tuple(config.std),
-            interpolation=config.interpolation
-            if config.interpolation in INTERPOLATION
-            else "bilinear",
+            interpolation=config.interpolation if known_interpolation else "bilinear",
         ),
-        packing=Packing("frames"),
+        input_layout=InputLayout("frames"),
     )
 
 
 def _labels(classes: int) -> tuple[str, ...]:
-    if classes == 1000:  # ImageNet-1k, in the order that all share
+    if classes == 1000:  # ImageNet-1k; timm and torchvision order its classes alike
         from torchvision.models import ResNet50_Weights
 
         return tuple(ResNet50_Weights.DEFAULT.meta["categories"])

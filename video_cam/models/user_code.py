@@ -1,4 +1,7 @@
-"""Functions of the user's own: ``file.py:name`` and ``package.module:name``. No PyTorch."""
+"""The user's own functions and network factories: ``file.py:name`` or ``package.module:name``.
+
+PyTorch is not imported before a network is built, so that a wrong argument answers at once.
+"""
 
 from __future__ import annotations
 
@@ -10,53 +13,134 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from video_cam.errors import UsageError
+from video_cam.errors import UsageError, first_line
 from video_cam.utils.names import nearest
 
-_SPEC = re.compile(r"(?P<place>.+):(?P<name>[A-Za-z_]\w*)")
+if TYPE_CHECKING:
+    from torch import nn
+
+_REFERENCE = re.compile(r"(?P<source>.+):(?P<name>[A-Za-z_]\w*)")
 
 
-def is_spec(text: str) -> bool:
+def is_reference(text: str) -> bool:
     """Whether ``text`` is written ``package.module:name`` or ``file.py:name``."""
-    match = _SPEC.fullmatch(text)
-    return match is not None and (
-        match["place"].endswith(".py") or re.fullmatch(r"\w+(\.\w+)*", match["place"]) is not None
-    )
-
-
-def find_function(spec: str) -> Callable[..., Any]:
-    """What ``package.module:name`` or ``file.py:name`` names; it has to be callable."""
-    match = _SPEC.fullmatch(spec)
+    match = _REFERENCE.fullmatch(text)
     if match is None:
-        raise UsageError(f"{spec!r} names no function: write file.py:name or package.module:name")
-    place, name = match["place"], match["name"]
-    module = _import_file(Path(place)) if place.endswith(".py") else _import_package(place)
+        return False
+    source = match["source"]
+    return source.endswith(".py") or re.fullmatch(r"\w+(\.\w+)*", source) is not None
+
+
+def find_function(reference: str) -> Callable[..., Any]:
+    """The function or class that a reference names; its module is imported, which runs it.
+
+    Args:
+        reference: ``package.module:name`` or ``file.py:name``.
+
+    Raises:
+        UsageError: where the module cannot be imported, has no such name, or where what has the
+            name cannot be called.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise UsageError(
+            f"{reference!r} names no function: write file.py:name or package.module:name"
+        )
+    source, name = match["source"], match["name"]
+    module = _import_file(Path(source)) if source.endswith(".py") else _import_package(source)
     if not hasattr(module, name):
         known = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
-        raise UsageError(f"{place!r} has no {name!r}: {nearest(name, known)}")
-    found = getattr(module, name)
-    if not callable(found):
-        raise UsageError(f"{spec} is a {type(found).__name__}, expected a function")
-    return found
+        raise UsageError(f"{source!r} has no {name!r}: {nearest(name, known)}")
+    function = getattr(module, name)
+    if not callable(function):
+        raise UsageError(f"{reference} is a {type(function).__name__}, expected a function")
+    return function
+
+
+def build_network(reference: str) -> nn.Module:
+    """The network that a factory makes; the factory is called without arguments.
+
+    Args:
+        reference: ``package.module:factory`` or ``file.py:factory``; it may name an nn.Module as
+            well, which is returned.
+
+    Raises:
+        UsageError: as ``find_function``, and where the factory raises or returns no nn.Module.
+    """
+    from torch import nn
+
+    factory = find_function(reference)
+    if isinstance(factory, nn.Module):
+        return factory
+    try:
+        module = factory()
+    except Exception as error:  # the user's code may raise anything
+        raise UsageError(
+            f"{reference} raised {type(error).__name__}: {first_line(error)}; it is called "
+            "without arguments and has to return an nn.Module (--debug shows where)"
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"{reference} returned a {type(module).__name__}, expected an nn.Module")
+    return module
+
+
+@dataclass(frozen=True)
+class UserFunction:
+    """A function by its reference, which is imported where it is called.
+
+    A function of a file cannot be sent to another process; its reference can.
+
+    Attributes:
+        reference: ``file.py:name`` or ``package.module:name``.
+    """
+
+    reference: str
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The function itself. Raises what ``find_function`` raises."""
+        return find_function(self.reference)
+
+    @property
+    def __name__(self) -> str:
+        return self.reference.rpartition(":")[2]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function."""
+        return self.function(*arguments)
 
 
 def digest_of_code(function: Any) -> str:
-    """SHA-256 of the file that a function or class comes from; empty where there is none."""
+    """SHA-256 of the file that defines a function or class, in hexadecimal; "" without a file."""
+    if isinstance(function, UserFunction):
+        function = function.function
     try:
-        place = inspect.getsourcefile(inspect.unwrap(function))
-        return hashlib.sha256(Path(place or "").read_bytes()).hexdigest()
+        path = inspect.getsourcefile(inspect.unwrap(function))
+        return hashlib.sha256(Path(path or "").read_bytes()).hexdigest()
     except (TypeError, OSError):
         return ""
+
+
+@contextmanager
+def importing_from(folder: Path) -> Iterator[None]:
+    """Inside the block modules in ``folder`` can be imported, as from a script that lies there."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        if str(folder) in sys.path:
+            sys.path.remove(str(folder))
 
 
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"no such file: {str(path)!r}")
-    # A name of its own: a file called torch.py must not stand in for torch.
+    # A unique name: a file called torch.py must not replace the module torch.
     content = path.read_bytes() + str(path.resolve()).encode()
     name = f"_video_cam_{hashlib.sha256(content).hexdigest()[:12]}"
     if name in sys.modules:
@@ -64,14 +148,14 @@ def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickle look a class's module up
+    sys.modules[name] = module  # dataclasses and pickle look up the module of a class there
     try:
         with importing_from(path.resolve().parent):
             spec.loader.exec_module(module)
-    except Exception as error:  # a stranger's file, run as it is
+    except Exception as error:  # the user's code may raise anything
         del sys.modules[name]
         raise UsageError(
-            f"{str(path)!r} cannot be imported: {type(error).__name__}: {_first_line(error)}"
+            f"{str(path)!r} cannot be imported: {type(error).__name__}: {first_line(error)}"
         ) from error
     return module
 
@@ -82,25 +166,10 @@ def _import_package(name: str) -> ModuleType:
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"no module named {error.name!r} for {name!r}: run in the folder it lies in, install "
-            "it, or give its file as path/to/file.py:factory"
+            f"no module named {error.name!r} for {name!r}: run in the folder that contains it, "
+            "install it, or give its file as path/to/file.py:factory"
         ) from error
-    except Exception as error:  # as above
+    except Exception as error:  # the user's code may raise anything
         raise UsageError(
-            f"module {name!r} cannot be imported: {type(error).__name__}: {_first_line(error)}"
+            f"module {name!r} cannot be imported: {type(error).__name__}: {first_line(error)}"
         ) from error
-
-
-@contextmanager
-def importing_from(folder: Path) -> Iterator[None]:
-    """What lies in ``folder`` can be imported, as it can by a script that is run there."""
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        if str(folder) in sys.path:
-            sys.path.remove(str(folder))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,4 +1,7 @@
-"""State dicts: from a file, from torchvision's download, into a network. No file runs code."""
+"""State dicts: read from files and nested checkpoints, downloaded, loaded into a network.
+
+Nothing here runs code from a file: PyTorch files are read with ``weights_only=True``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import pickle
 import queue
 import threading
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +17,32 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from video_cam.errors import UsageError
+from video_cam.errors import UsageError, first_line
 
 DOWNLOAD_START_SECONDS = 10
-NESTED = ("ema", "state_dict", "model_state_dict", "model_state", "model", "net", "network")
-# DataParallel's, torch.compile's.
-PREFIXES = ("module.", "_orig_mod.")
+# Keys under which training scripts nest a state dict, outermost first.
+NESTED_KEYS = ("ema", "state_dict", "model_state_dict", "model_state", "model", "net", "network")
+# Prefixes that DataParallel and torch.compile put before every name.
+WRAPPER_PREFIXES = ("module.", "_orig_mod.")
 
 
 class WeightsUnavailable(UsageError):
-    """Pretrained weights are neither on disk nor to be downloaded."""
+    """Pretrained weights are neither on disk nor can they be downloaded."""
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """A state dict from .safetensors, or from a PyTorch file loaded with weights_only=True.
+    """The state dict in a .safetensors file or a PyTorch checkpoint.
 
-    One nested under a key of NESTED is found, and what wrappers put before every name, PREFIXES, is
-    removed. Raises UsageError for a file that holds something else.
+    Args:
+        path: the file. A state dict may be nested under NESTED_KEYS, beside other things, and its
+            names may begin with WRAPPER_PREFIXES.
+
+    Returns:
+        Parameter name, without such prefixes -> tensor on the CPU.
+
+    Raises:
+        UsageError: where the file cannot be read, contains objects that could run code, or
+            contains no state dict.
     """
     try:
         if path.suffix == ".safetensors":
@@ -47,13 +59,20 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             f"weights {str(path)!r} cannot be read ({type(error).__name__}): "
             "expected a .pth or .safetensors file"
         ) from error
-    return _plain_state_dict(content, path)
+    return _without_prefixes(_nested_state_dict(content, path))
 
 
 def download(model: str, entry: Any) -> dict[str, Tensor]:
-    """The state dict of a torchvision weights entry, from the hub's cache or its address.
+    """The state dict of a torchvision weights entry, from the hub's cache or its URL.
 
-    Raises WeightsUnavailable where a download does not start within DOWNLOAD_START_SECONDS.
+    Args:
+        model: the model's name, for messages.
+        entry: a member of one of torchvision's ``WeightsEnum`` classes.
+
+    Raises:
+        WeightsUnavailable: where a download does not start within DOWNLOAD_START_SECONDS, or
+            breaks off.
+        UsageError: where the file in the cache is damaged.
     """
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
     if not cached.exists():
@@ -67,7 +86,7 @@ def download(model: str, entry: Any) -> dict[str, Tensor]:
         return entry.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except OSError as error:
         raise WeightsUnavailable(
-            f"the download of weights {entry.name} of {model} broke off: {_first_line(error)}"
+            f"the download of weights {entry.name} of {model} broke off: {first_line(error)}"
         ) from error
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise UsageError(
@@ -75,26 +94,35 @@ def download(model: str, entry: Any) -> dict[str, Tensor]:
         ) from error
 
 
-def fit_state_dict(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
-    """Load ``state``; UsageError says which keys are missing, unexpected or of another shape."""
-    own = module.state_dict()
+def load_state_dict(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Load ``state`` into ``module``, all of it.
+
+    Args:
+        name: of the weights, for messages.
+
+    Raises:
+        UsageError: naming the keys that are missing, unexpected or of another shape.
+    """
+    expected = module.state_dict()
     problems = {
-        "missing": [key for key in own if key not in state],
-        "unexpected": [key for key in state if key not in own],
+        "missing": [key for key in expected if key not in state],
+        "unexpected": [key for key in state if key not in expected],
         "of another shape": [
-            f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
-            for key in own
-            if key in state and state[key].shape != own[key].shape
+            f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+            for key in expected
+            if key in state and state[key].shape != expected[key].shape
         ],
     }
-    told = [f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys]
-    if told:
-        raise UsageError(f"weights {name!r} do not fit the network: {'; '.join(told)}")
+    messages = [
+        f"{len(keys)} {problem} ({_first_few(keys)})" for problem, keys in problems.items() if keys
+    ]
+    if messages:
+        raise UsageError(f"weights {name!r} do not fit the network: {'; '.join(messages)}")
     module.load_state_dict(dict(state))
 
 
 def why_no_download(url: str) -> str | None:
-    """None where a download of ``url`` starts in time, else the reason in a few words."""
+    """None where ``url`` answers within DOWNLOAD_START_SECONDS, else the reason in a few words."""
     answers: queue.Queue[str | None] = queue.Queue()
 
     def ask() -> None:
@@ -105,37 +133,36 @@ def why_no_download(url: str) -> str | None:
         except (OSError, ValueError) as error:
             answers.put(str(getattr(error, "reason", error)) or type(error).__name__)
 
-    # A thread, because looking up a host's name obeys no time limit of its own.
+    # In a thread, because the timeout does not cover the look-up of the host's name.
     threading.Thread(target=ask, daemon=True).start()
     try:
         return answers.get(timeout=DOWNLOAD_START_SECONDS)
     except queue.Empty:
-        return f"nothing came within {DOWNLOAD_START_SECONDS} s"
+        return f"no answer within {DOWNLOAD_START_SECONDS} s"
 
 
-def _plain_state_dict(content: Any, path: Path) -> dict[str, Tensor]:
-    for key in NESTED:
+def _nested_state_dict(content: Any, path: Path) -> dict[str, Tensor]:
+    for key in NESTED_KEYS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
-    if not isinstance(content, Mapping) or not content or not _all_tensors(content):
-        held = [str(key) for key in content] if isinstance(content, Mapping) else []
-        of = f", only {_some(held)}" if held else ""
+    if not isinstance(content, Mapping) or not content or not _is_state_dict(content):
+        keys = [str(key) for key in content] if isinstance(content, Mapping) else []
+        only = f", only {_first_few(keys)}" if keys else ""
         raise UsageError(
-            f"weights {str(path)!r} hold no state dict{of}: expected names and tensors"
+            f"weights {str(path)!r} hold no state dict{only}: expected names and tensors"
         )
-    state = dict(content)
-    while prefix := next((p for p in PREFIXES if all(k.startswith(p) for k in state)), ""):
+    return dict(content)
+
+
+def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    while prefix := next((p for p in WRAPPER_PREFIXES if all(k.startswith(p) for k in state)), ""):
         state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
     return state
 
 
-def _all_tensors(content: Mapping[Any, Any]) -> bool:
+def _is_state_dict(content: Mapping[Any, Any]) -> bool:
     return all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items())
 
 
-def _some(keys: list[str], most: int = 3) -> str:
-    return ", ".join(keys[:most]) + (", ..." if len(keys) > most else "")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _first_few(keys: Sequence[str], count: int = 3) -> str:
+    return ", ".join(keys[:count]) + (", ..." if len(keys) > count else "")

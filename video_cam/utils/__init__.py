@@ -1,4 +1,4 @@
-"""Helpers without knowledge of video or networks: files, threads, progress, memory, names.
+"""Helpers that know nothing of video or networks: files, threads, progress, memory, names.
 
 May import: video_cam.errors only.
 """

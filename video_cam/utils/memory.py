@@ -1,4 +1,4 @@
-"""Going on with smaller batches where memory does not suffice."""
+"""Continue with smaller batches when memory runs out."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from video_cam.errors import ClipError
 
 Item = TypeVar("Item")
 
-# What PyTorch's allocators for the CPU say; only those of accelerators have a class of their own.
-_CPU_WORDS = ("can't allocate memory", "not enough memory", "std::bad_alloc")
+# Messages of PyTorch's CPU allocator, which raises RuntimeError; only accelerators' allocators
+# have an exception class of their own.
+_CPU_MESSAGES = ("can't allocate memory", "not enough memory", "std::bad_alloc")
 
 
-class Halving:
-    """Runs work in batches, and in halves of them from the first one on that is too large.
+class BatchHalving:
+    """Runs work in batches and halves the batch size whenever memory runs out.
 
-    size: how many at a time now. note: what happened, for the reader of the results; or None.
+    Attributes:
+        size: the largest batch from now on.
+        note: a sentence on the smaller batches, for the result's notes; None if there were none.
     """
 
     def __init__(self, size: int) -> None:
@@ -27,14 +30,18 @@ class Halving:
         self.note: str | None = None
 
     def run(self, batch: Sequence[Item], work: Callable[[Sequence[Item]], None]) -> None:
-        """``work`` on the batch, in parts no larger than ``size``. Work that failed is repeated.
+        """Call ``work`` on the batch, in parts of at most ``size`` items.
 
-        Raises ClipError where memory does not suffice for one at a time.
+        A part that runs out of memory is tried again in smaller parts, so ``work`` must be safe
+        to repeat.
+
+        Raises:
+            ClipError: if memory does not suffice for a single item.
         """
         rest = batch
         while rest:
             part = rest[: self.size]
-            if _fits(work, part):
+            if _fits_in_memory(work, part):
                 rest = rest[len(part) :]
                 continue
             self._halve(len(part))
@@ -47,21 +54,21 @@ class Halving:
             )
         tried = min(self.size, failed) if failed > 1 else self.size
         self.size = tried // 2
-        self.note = f"out of memory with batches of {tried}: went on with batches of {self.size}"
-        # What the failed attempt held is only free once its exception is gone, as it is here.
+        self.note = f"out of memory with batches of {tried}: continued with batches of {self.size}"
+        # The failed attempt's tensors are held by its exception, which is gone here.
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocator of PyTorch or NumPy, or Python itself, found no memory."""
+    """Whether ``error`` says that PyTorch, NumPy or Python could not allocate memory."""
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(w in str(error) for w in _CPU_WORDS)
+    return isinstance(error, RuntimeError) and any(m in str(error) for m in _CPU_MESSAGES)
 
 
-def _fits(work: Callable[[Sequence[Item]], None], part: Sequence[Item]) -> bool:
+def _fits_in_memory(work: Callable[[Sequence[Item]], None], part: Sequence[Item]) -> bool:
     try:
         work(part)
     except (RuntimeError, MemoryError) as error:

@@ -1,16 +1,25 @@
-"""Names a user gives, checked against a table: a wrong one answers with the nearest right ones."""
+"""Check names that users give, suggest the nearest valid ones, and print paths on one line."""
 
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from video_cam.errors import UsageError
+from video_cam.utils.files import StrPath
 
 
 def check_names(what: str, names: Sequence[str], known: Iterable[str]) -> None:
-    """Raise UsageError for the first of ``names`` that is not in ``known``."""
+    """Check that all ``names`` are in ``known``.
+
+    Args:
+        what: the kind of name, for the message, such as "method".
+
+    Raises:
+        UsageError: for the first unknown name; the message suggests valid ones.
+    """
     known = list(known)
     for name in names:
         if name not in known:
@@ -18,15 +27,21 @@ def check_names(what: str, names: Sequence[str], known: Iterable[str]) -> None:
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:
-    """A list as a tuple; a single name or number as a tuple of one."""
+    """An iterable as a tuple; a single name or number as a tuple of one."""
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         return (value,)
     return tuple(value)
 
 
 def nearest(name: str, known: Sequence[str], most: int = 3) -> str:
-    """The rest of a message: the names most like ``name``, or what there is to choose from."""
+    """The end of an error message: up to ``most`` names similar to ``name``, else the choices."""
     near = difflib.get_close_matches(name, known, n=most, cutoff=0.5)
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"choose one of {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}"
+
+
+def printable_path(path: StrPath) -> str:
+    """The path on one printable line: as it is, or quoted with escapes."""
+    text = os.fspath(path)
+    return text if text.isprintable() else repr(text)

@@ -1,4 +1,4 @@
-"""Tensors inside tuples, lists, dictionaries and dataclasses, and the rows of one sample."""
+"""Tensors inside tuples, lists, dictionaries and dataclasses."""
 
 from __future__ import annotations
 
@@ -12,29 +12,33 @@ from torch import Tensor
 
 
 def map_tensors(function: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """``value`` with ``function`` of each tensor in its place, containers packed afresh."""
+    """A copy of ``value`` in which each tensor is replaced by ``function`` of it.
+
+    Containers (tuples, named tuples, lists, mappings, dataclass instances) are new objects of the
+    same type; everything else is shared with ``value``.
+    """
     if isinstance(value, Tensor):
         return function(value)
     if isinstance(value, (tuple, list)):
         items = [map_tensors(function, item) for item in value]
-        # A named tuple takes its fields one by one.
+        # A named tuple takes its fields as separate arguments.
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     if isinstance(value, MutableMapping):
-        packed = copy.copy(value)  # keeps what a subclass has besides its items
+        copied = copy.copy(value)  # keeps a subclass's attributes
         for key, item in value.items():
-            packed[key] = map_tensors(function, item)
-        return packed
+            copied[key] = map_tensors(function, item)
+        return copied
     if is_dataclass(value) and not isinstance(value, type):
         twin = copy.copy(value)
-        for field in fields(value):  # of a frozen one too
+        for field in fields(value):
             item = map_tensors(function, getattr(value, field.name))
-            object.__setattr__(twin, field.name, item)
+            object.__setattr__(twin, field.name, item)  # frozen dataclasses too
         return twin
     return value
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
-    """The tensors in ``value`` in the order of ``map_tensors``."""
+    """The tensors in ``value``, in the order in which ``map_tensors`` visits them."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, (tuple, list)):
@@ -49,7 +53,7 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 
 def is_plain(value: Any) -> bool:
-    """Whether ``value`` is made of ordinary tensors, numbers, text and None alone."""
+    """Whether ``value`` holds only dense tensors, numbers, strings and None."""
     if isinstance(value, Tensor):
         return value.layout is torch.strided and not value.is_nested
     if isinstance(value, (tuple, list)):
@@ -60,10 +64,17 @@ def is_plain(value: Any) -> bool:
 
 
 def sample_rows(tensor: Tensor, samples: int, sample: int, copies: int) -> Tensor:
-    """The rows of one sample, ``copies`` times over: (samples x F, ...) -> (copies x F, ...).
+    """The rows of one sample of a batch, repeated.
 
-    Where F is 1 no memory is taken: the copies are one and the same. A tensor whose length is no
-    multiple of ``samples`` belongs to no sample and comes back as it is.
+    Args:
+        tensor: (samples * F, ...), where sample i owns rows [i * F, (i + 1) * F).
+        samples: how many samples the batch holds.
+        sample: the index of the wanted one.
+        copies: how often its rows are repeated.
+
+    Returns:
+        (copies * F, ...). For F = 1 the copies share one memory. A tensor whose length is not a
+        multiple of ``samples`` holds no per-sample rows and is returned unchanged.
     """
     if tensor.ndim == 0 or len(tensor) % samples:
         return tensor

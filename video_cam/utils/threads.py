@@ -1,6 +1,6 @@
-"""Work that goes on in another thread while this one does something else.
+"""Run work in other threads: produce items in advance, or make calls in the background.
 
-PyAV, OpenCV and PyTorch let go of the interpreter while they work, so threads are enough.
+PyAV, OpenCV and PyTorch release the interpreter lock while they compute, so threads suffice.
 """
 
 from __future__ import annotations
@@ -16,23 +16,31 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 
 _END = object()
-_PATIENCE_SECONDS = 0.05  # how long a producer waits before it looks whether it should stop
+_POLL_SECONDS = 0.05  # how often a producer that waits for room checks whether it should stop
 
 
 @contextmanager
-def ahead(items: Iterable[Item], depth: int) -> Iterator[Iterator[Item]]:
-    """The items in order, made in another thread up to ``depth`` of them ahead.
+def prefetch(items: Iterable[Item], depth: int) -> Iterator[Iterator[Item]]:
+    """Iterate over ``items`` in another thread, up to ``depth`` items in advance.
 
-    What making them raises is raised where they are taken. When the block ends the thread has
-    ended, too, whether all items were taken or not.
+        with prefetch(reader, 8) as frames:
+            for frame in frames:
+                ...
+
+    Any exception raised by ``items`` is passed on to the consumer. The thread has ended when the
+    block ends, whether or not all items were consumed.
+
+    Args:
+        items: iterated over in the other thread only.
+        depth: how many finished items may wait for the consumer.
     """
-    made: queue.Queue[Any] = queue.Queue(depth)
+    finished: queue.Queue[Any] = queue.Queue(depth)
     stop = threading.Event()
 
     def put(item: Any) -> bool:
         while not stop.is_set():
             try:
-                made.put(item, timeout=_PATIENCE_SECONDS)
+                finished.put(item, timeout=_POLL_SECONDS)
                 return True
             except queue.Full:
                 continue
@@ -44,19 +52,19 @@ def ahead(items: Iterable[Item], depth: int) -> Iterator[Iterator[Item]]:
                 if not put((item, None)):
                     return
             put((_END, None))
-        except BaseException as error:  # whatever it is, the consumer has to hear of it
+        except BaseException as error:  # Any exception is passed on to the consumer.
             put((_END, error))
 
     def consume() -> Iterator[Item]:
         while True:
-            item, error = made.get()
+            item, error = finished.get()
             if error is not None:
                 raise error
             if item is _END:
                 return
             yield item
 
-    thread = threading.Thread(target=produce, name="ahead", daemon=True)
+    thread = threading.Thread(target=produce, name="prefetch", daemon=True)
     thread.start()
     try:
         yield consume()
@@ -65,30 +73,39 @@ def ahead(items: Iterable[Item], depth: int) -> Iterator[Iterator[Item]]:
         thread.join()
 
 
-class Behind:
-    """Calls made in order in one other thread, at most ``depth`` of them waiting.
+class BackgroundCalls:
+    """Function calls that run in other threads, started in order.
 
-    An error of a call is raised by a later ``call`` or by ``finish``.
+        with BackgroundCalls(depth=8) as calls:
+            calls.call(save, path, picture)
+            calls.finish()
+
+    An exception raised by a call is raised again by a later ``call`` or by ``finish``. When the
+    block is left by an exception, calls that have not started are cancelled.
+
+    Args:
+        depth: how many unfinished calls there may be before ``call`` waits.
+        num_threads: how many calls run at a time; with one thread they also finish in order.
     """
 
     def __init__(self, depth: int, num_threads: int = 1) -> None:
         self._pool = ThreadPoolExecutor(num_threads)
         self._depth = depth
-        self._waiting: deque[Future[Any]] = deque()
+        self._unfinished: deque[Future[Any]] = deque()
 
-    def __enter__(self) -> Behind:
+    def __enter__(self) -> BackgroundCalls:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=kind is not None)
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Have it called; waits where too many calls wait already."""
-        while len(self._waiting) >= self._depth:
-            self._waiting.popleft().result()
-        self._waiting.append(self._pool.submit(function, *arguments))
+        """Run ``function(*arguments)`` in the background; waits while too many are unfinished."""
+        while len(self._unfinished) >= self._depth:
+            self._unfinished.popleft().result()
+        self._unfinished.append(self._pool.submit(function, *arguments))
 
     def finish(self) -> None:
-        """Wait until every call is done."""
-        while self._waiting:
-            self._waiting.popleft().result()
+        """Wait until all calls have finished."""
+        while self._unfinished:
+            self._unfinished.popleft().result()

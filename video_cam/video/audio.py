@@ -1,9 +1,10 @@
-"""The sound of the source, carried over into the video that is written."""
+"""Carry the sound of a source clip over into a video that is written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from fractions import Fraction
 
 import av
@@ -12,37 +13,59 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 
+from video_cam.config import LimitsConfig
 from video_cam.video.container import open_video
+from video_cam.video.limits import DEFAULT_LIMITS
 
-# Codecs that mp4 holds and browsers play, by the names of FFmpeg's decoders.
-COPIED = {"aac", "aac_fixed", "mp3", "mp3float", "opus", "libopus", "flac"}
-LOWEST_MP3_RATE = 16000  # below it mp4 has no MP3
+# Codecs that fit into mp4 and that browsers play, by the names of FFmpeg's decoders.
+COPIED_CODECS = {"aac", "aac_fixed", "mp3", "mp3float", "opus", "libopus", "flac"}
+LOWEST_MP3_RATE = 16000  # Hz; mp4 does not allow MP3 below it
 AAC_RATES = {96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000}
-USUAL_RATE = 48000
+DEFAULT_AAC_RATE = 48000  # Hz, for sources whose rate AAC does not have
 
 
 class AudioError(Exception):
-    """The source has sound, but it cannot be carried over; the message says why."""
+    """The source has sound that cannot be carried over; the message gives the reason."""
+
+
+@dataclass(frozen=True)
+class SoundSpan:
+    """The part [start_seconds, end_seconds) of a clip's sound.
+
+    Attributes:
+        path: the clip.
+        start_seconds: where the part begins; it becomes time 0 of the written video.
+        end_seconds: where it ends; None for the clip's end.
+        limits: how much the clip may ask for.
+    """
+
+    path: str
+    start_seconds: Fraction = Fraction(0)
+    end_seconds: Fraction | None = None
+    limits: LimitsConfig = DEFAULT_LIMITS
 
 
 class AudioTrack:
-    """The source's sound as packets for `output`, shifted so that `start_seconds` becomes 0.
+    """A clip's sound as packets for an output container.
 
-    Packets are copied as they are where mp4 and browsers take their codec, else encoded anew
-    as AAC. Only the packets that sound in [start_seconds, end_seconds) are taken, and none that
-    are damaged (`num_damaged`). The source stays open until the given stack closes. A source
-    without sound makes an empty track. Raises AudioError, or ClipError from opening.
+    Packets are copied where mp4 and browsers support their codec, otherwise encoded as AAC.
+    Damaged packets are left out. A clip without sound gives no packets.
+
+    Args:
+        span: which sound; its start becomes time 0.
+        output: the sound stream is added to this container.
+        stack: closes the source.
+
+    Attributes:
+        num_damaged: packets left out so far.
+
+    Raises:
+        AudioError: if the sound's codec is unknown.
+        ClipError: if the clip cannot be opened.
     """
 
-    def __init__(
-        self,
-        path: str,
-        output: OutputContainer,
-        stack: ExitStack,
-        start_seconds: Fraction,
-        end_seconds: Fraction | None,
-    ) -> None:
-        video = stack.enter_context(open_video(path))
+    def __init__(self, span: SoundSpan, output: OutputContainer, stack: ExitStack) -> None:
+        video = stack.enter_context(open_video(span.path, span.limits))
         self.num_damaged = 0
         self._next: Packet | None = None
         self._ready: Iterator[Packet] = iter(())
@@ -52,24 +75,15 @@ class AudioTrack:
             return
         self._source = _checked(best)
         zero = video.zero_ticks * video.time_base
-        self._from = zero + start_seconds if start_seconds else None
-        self._until = None if end_seconds is None else zero + end_seconds
-        self._shift = zero + start_seconds
+        self._shift = zero + span.start_seconds
+        self._from = self._shift if span.start_seconds else None
+        self._until = None if span.end_seconds is None else zero + span.end_seconds
         self._is_copied = _can_be_copied(self._source.codec_context)
         self._stream = self._add_stream(output)
         self._ready = self._copied() if self._is_copied else self._encoded()
 
-    def _add_stream(self, output: OutputContainer) -> AudioStream:
-        if self._is_copied:
-            return output.add_stream_from_template(self._source)
-        rate = self._source.codec_context.sample_rate
-        stream = output.add_stream("aac", rate=rate if rate in AAC_RATES else USUAL_RATE)
-        # Browsers play one and two channels everywhere, more of them not.
-        stream.layout = "mono" if self._source.codec_context.layout.nb_channels == 1 else "stereo"
-        return stream
-
     def packets_until(self, seconds: Fraction | None) -> Iterator[Packet]:
-        """The packets not taken so far that belong before `seconds` of the output; None: all."""
+        """The next packets, up to those of time ``seconds`` in the output; None for all."""
         while True:
             if self._next is None:
                 self._next = next(self._ready, None)
@@ -79,8 +93,17 @@ class AudioTrack:
             self._next = None
             yield packet
 
+    def _add_stream(self, output: OutputContainer) -> AudioStream:
+        if self._is_copied:
+            return output.add_stream_from_template(self._source)
+        rate = self._source.codec_context.sample_rate
+        stream = output.add_stream("aac", rate=rate if rate in AAC_RATES else DEFAULT_AAC_RATE)
+        # Not all browsers play more than two channels.
+        stream.layout = "mono" if self._source.codec_context.layout.nb_channels == 1 else "stereo"
+        return stream
+
     def _packets(self) -> Iterator[Packet[AudioStream]]:
-        """The source's undamaged packets within the span, stamped in rising order."""
+        """The source's undamaged packets within the span, with increasing stamps."""
         next_stamp: int | None = None
         last_stamp: int | None = None
         for packet in self._container.demux(self._source):
@@ -91,7 +114,7 @@ class AudioTrack:
                 continue
             stamp = packet.pts if packet.pts is not None else packet.dts
             if stamp is None or (last_stamp is not None and stamp <= last_stamp):
-                stamp = next_stamp or 0  # missing, or started again: it follows on
+                stamp = next_stamp or 0  # missing or not increasing: directly after the last one
             last_stamp, next_stamp = stamp, stamp + max(1, packet.duration or 0)
             packet.pts = packet.dts = stamp
             if self._until is not None and stamp * packet.time_base >= self._until:
@@ -130,7 +153,7 @@ def _checked(stream: AudioStream) -> AudioStream:
 def _can_be_copied(context: AudioCodecContext) -> bool:
     if context.name.startswith("mp3") and context.sample_rate < LOWEST_MP3_RATE:
         return False
-    return context.name in COPIED
+    return context.name in COPIED_CODECS
 
 
 def _dts_seconds(packet: Packet) -> Fraction:

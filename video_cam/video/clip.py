@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from video_cam.config import LimitsConfig
 from video_cam.errors import UsageError
-from video_cam.video.container import PathLike
+from video_cam.utils.files import StrPath
+from video_cam.utils.names import printable_path
+from video_cam.video.color import RGBImage
+from video_cam.video.limits import DEFAULT_LIMITS
 from video_cam.video.reader import FrameReader
 from video_cam.video.scan import ClipInfo, decoded_timeline, probe
 from video_cam.video.timeline import Timeline
@@ -25,24 +25,24 @@ class Clip:
             for frame in frames:
                 frame.rgb()
 
-    A Clip holds no open file and can be pickled; every call of ``frames`` opens the file anew.
+    A Clip holds no open file and can be pickled; every iteration over ``frames`` opens the file.
 
     Attributes:
         info: sizes in upright pixels, frame rate, sound, whether it is a still.
         timeline: time stamps of all frames, in presentation order.
         limits: how much the file may ask for.
-        can_seek: False where the decoder gives other frames than the packets promise, so that
+        can_seek: False where the decoder gives other frames than the packets announce, so that
             frames can only be counted from the beginning.
     """
 
     info: ClipInfo
     timeline: Timeline
-    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    limits: LimitsConfig = DEFAULT_LIMITS
     can_seek: bool = True
 
     @classmethod
-    def open(cls, path: PathLike, limits: LimitsConfig | None = None) -> Clip:
-        """Read what the clip is; hardly decodes anything.
+    def open(cls, path: StrPath, limits: LimitsConfig | None = None) -> Clip:
+        """Read what the clip is; see ``probe``, which decodes one frame as a rule.
 
         Args:
             path: a file, or a folder of numbered images.
@@ -51,8 +51,8 @@ class Clip:
         Raises:
             ClipError: for a path that is no clip, or one beyond the limits.
         """
-        limits = limits or LimitsConfig()
-        info, timeline = probe(path)
+        limits = limits or DEFAULT_LIMITS
+        info, timeline = probe(path, limits)
         return cls(info, timeline, limits)
 
     @property
@@ -63,31 +63,37 @@ class Clip:
     def frames(self, start_index: int = 0, stop_index: int | None = None) -> FrameReader:
         """A reader of the frames [start_index, stop_index), which seeks where it can."""
         known = self.timeline if self.can_seek else None
-        return FrameReader(self.path, start_index, stop_index, known)
+        return FrameReader(self.path, start_index, stop_index, known, self.limits)
 
-    def frames_at(self, frame_indices: Sequence[int]) -> dict[int, np.ndarray]:
+    def frames_at(self, frame_indices: Sequence[int]) -> dict[int, RGBImage]:
         """The pixels of single frames from one reading, which seeks to the first of them.
 
         Args:
-            frame_indices: source frame indices, in rising order.
+            frame_indices: source frame indices, in any order.
 
         Returns:
-            Frame index -> uint8 (H, W, 3) RGB.
+            Frame index -> uint8 (H, W, 3) RGB, in rising order of the indices.
 
         Raises:
-            UsageError: where the clip has no such frame.
+            UsageError: if the clip has no such frame.
         """
         wanted = set(frame_indices)
+        if not wanted:
+            return {}
         with self.frames(min(wanted), max(wanted) + 1) as reader:
             pictures = {frame.index: frame.rgb() for frame in reader if frame.index in wanted}
         if missing := wanted - set(pictures):
-            raise UsageError(f"{os.fspath(self.path)!r} has no frame {min(missing)}")
+            raise UsageError(
+                f"{printable_path(self.path)}: there is no frame {min(missing)}; the clip has "
+                f"{self.timeline.num_frames} frames, counted from 0"
+            )
         return pictures
 
     def decoded(self) -> Clip:
         """The same clip with the time stamps of the frames that really decode.
 
-        Damaged and unusual files hold other frames than their packets promise. All frames are
-        decoded once, without converting their pixels.
+        Damaged and unusual files hold other frames than their packets announce. All frames are
+        decoded once, without converting their pixels. ``info`` stays as it is.
         """
-        return replace(self, timeline=decoded_timeline(self.path), can_seek=False)
+        timeline = decoded_timeline(self.path, self.limits)
+        return replace(self, timeline=timeline, can_seek=False)

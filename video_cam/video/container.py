@@ -1,4 +1,4 @@
-"""Opening a video file through FFmpeg and taking its packets and frames in order."""
+"""Open a video file through FFmpeg and read its packets and frames in order."""
 
 from __future__ import annotations
 
@@ -16,102 +16,114 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError
-from video_cam.video.limits import (
-    check_count,
-    check_size,
-    current,
+from video_cam.utils.files import StrPath
+from video_cam.utils.names import printable_path
+from video_cam.video.formats import (
+    SEEKABLE_FORMATS,
+    TEXT_FORMATS,
     is_playlist,
     readable_formats,
 )
+from video_cam.video.limits import check_count, check_size
 
-PathLike = str | os.PathLike[str]
-
-# A file may name neither other files nor an address on the network.
+# A file must not make FFmpeg open other files or network addresses.
 THIS_FILE_ONLY = {"protocol_whitelist": "file", "format_whitelist": readable_formats()}
-TEXT_DRAWN_AS_VIDEO = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg opens a .txt as moving text
-FALLBACK_RATE = Fraction(25)
+FALLBACK_RATE = Fraction(25)  # frames per second
 LARGEST_OPTION = 2**31 - 1  # FFmpeg's options are C's int
-# Containers that stamp each packet with when it is shown, and know where key frames are.
-SEEKABLE = {"mov", "mp4", "matroska", "webm"}
 
 
-def named(path: PathLike) -> str:
-    """The path on one printable line."""
-    text = os.fspath(path)
-    return text if text.isprintable() else repr(text)
+def checked_path(path: StrPath) -> Path:
+    """The path, after checking that it is a folder or a file that is not empty.
 
-
-def checked_path(path: PathLike) -> Path:
-    """The path, if something that can be read is there; else ClipError."""
+    Raises:
+        ClipError: for any other path.
+    """
     found = Path(path)
     if not found.exists():
-        raise ClipError(f"{named(path)}: no such file or folder; check the path")
+        raise ClipError(f"{printable_path(path)}: no such file or folder; check the path")
     if not found.is_dir() and not found.is_file():
-        raise ClipError(f"{named(path)}: not a regular file; copy the clip to one first")
+        raise ClipError(f"{printable_path(path)}: not a regular file; copy the clip to one first")
     if found.is_file() and found.stat().st_size == 0:
-        raise ClipError(f"{named(path)}: the file is empty; copy or download it again")
+        raise ClipError(f"{printable_path(path)}: the file is empty; copy or download it again")
     return found
 
 
-def nothing_decodes(path: PathLike) -> ClipError:
-    """The error of a clip without a single frame."""
-    return ClipError(f"{named(path)}: no frame can be decoded; the file is damaged or not a video")
+def no_frame_error(path: StrPath) -> ClipError:
+    """The error of a clip without a single frame that decodes."""
+    return ClipError(
+        f"{printable_path(path)}: no frame can be decoded; the file is damaged or not a video"
+    )
 
 
-def ffmpeg_url(path: PathLike) -> str:
-    """The path as FFmpeg takes it for nothing but a file: no protocol, option or `-` for stdin."""
+def ffmpeg_url(path: StrPath) -> str:
+    """The path such that FFmpeg takes it for a file only: no protocol, option, or ``-`` (stdin)."""
     return "file:" + os.fspath(path)
 
 
 @contextmanager
-def open_video(path: PathLike, *, num_threads: int = 0) -> Iterator[VideoSource]:
-    """The file's video, ready to be read once; ClipError where there is none.
+def open_video(
+    path: StrPath, limits: LimitsConfig, *, num_threads: int = 0
+) -> Iterator[VideoSource]:
+    """Open the file's video stream, to be read once.
 
-    num_threads   how many decode; 0 leaves it to FFmpeg
+    Args:
+        path: a video file.
+        limits: how much the file may ask for.
+        num_threads: threads for decoding; 0 leaves the number to FFmpeg.
+
+    Raises:
+        ClipError: if the file is no video or its pictures are too large.
     """
+    with _open_container(path, limits) as container:
+        if container.format.name in TEXT_FORMATS:
+            raise ClipError(f"{printable_path(path)}: not a video but a text file")
+        stream = _best_stream(container, path)
+        context = stream.codec_context
+        if context is None:
+            raise ClipError(
+                f"{printable_path(path)}: FFmpeg has no decoder for its video; convert it"
+            )
+        check_size(path, context.width, context.height, limits)
+        context.options = _pixel_limit(limits)  # later pictures may be larger than the first
+        stream.thread_type = "AUTO"
+        context.thread_count = num_threads
+        yield VideoSource(path, container, stream, limits)
+
+
+def _open_container(path: StrPath, limits: LimitsConfig) -> InputContainer:
     try:
-        container = av.open(
+        return av.open(
             ffmpeg_url(path),
             "r",
-            options=_pixel_limit(),
+            options=_pixel_limit(limits),
             container_options=dict(THIS_FILE_ONLY),
             metadata_errors="replace",
         )
     except (av.FFmpegError, OSError) as error:
+        shown = printable_path(path)
         if is_playlist(Path(path)):
             raise ClipError(
-                f"{named(path)}: a playlist, which is not followed; give the clips it names"
+                f"{shown}: a playlist, which is not followed; give the clips it names"
             ) from error
         is_foreign = isinstance(error, av.error.InvalidDataError)
         problem = "not a video that FFmpeg can read" if is_foreign else "cannot be opened"
-        raise ClipError(f"{named(path)}: {problem} ({error.strerror})") from error
-    with container:
-        if container.format.name in TEXT_DRAWN_AS_VIDEO:
-            raise ClipError(f"{named(path)}: not a video but a text file")
-        stream = _best_stream(container, path)
-        context = stream.codec_context
-        if context is None:
-            raise ClipError(f"{named(path)}: FFmpeg has no decoder for its video; convert it")
-        check_size(named(path), context.width, context.height)
-        context.options = _pixel_limit()  # pictures may grow on the way
-        stream.thread_type = "AUTO"
-        context.thread_count = num_threads
-        yield VideoSource(path, container, stream)
+        raise ClipError(f"{shown}: {problem} ({error.strerror})") from error
 
 
-def _pixel_limit() -> dict[str, str]:
-    # Decoders count the padding of their rows, too, so theirs is the wider limit.
-    return {"max_pixels": str(min(2 * current().max_pixels + 4096, LARGEST_OPTION))}
+def _pixel_limit(limits: LimitsConfig) -> dict[str, str]:
+    # Decoders also count the padding of their rows, so their limit must be wider.
+    return {"max_pixels": str(min(2 * limits.max_pixels + 4096, LARGEST_OPTION))}
 
 
-def _best_stream(container: InputContainer, path: PathLike) -> VideoStream:
-    """The stream the ffmpeg command would take: the best one that is not a cover picture."""
+def _best_stream(container: InputContainer, path: StrPath) -> VideoStream:
+    """The stream that the ffmpeg command would take: the best one that is no cover picture."""
     best = container.streams.best("video")
     moving = [s for s in container.streams.video if not _is_cover(s)]
     if not moving:
         kind = "only audio" if container.streams.audio else "no video stream"
-        raise ClipError(f"{named(path)}: {kind}; a clip needs moving pictures")
+        raise ClipError(f"{printable_path(path)}: {kind}; a clip needs moving pictures")
     return best if isinstance(best, VideoStream) and best in moving else moving[0]
 
 
@@ -120,23 +132,31 @@ def _is_cover(stream: Stream) -> bool:
 
 
 class VideoSource:
-    """An open file's video stream: its packets or its frames, as long as they come.
+    """The video stream of an open file; its packets or its frames can be read once.
 
-    A damaged packet costs its own frames, a damaged container everything behind the damage,
-    as in the ffmpeg command; `num_damaged` counts both. `num_hidden` counts the packets that
-    are there to be decoded but not shown.
+    As in the ffmpeg command, a damaged packet loses its own frames only, and a damaged container
+    everything after the damage.
+
+    Attributes:
+        container, stream: of PyAV.
+        num_damaged: damaged packets and containers met so far.
+        num_hidden: packets met so far that are decoded but not shown (an mp4's edit list).
+        declared_size: (width, height) in the file's header, in pixels as stored.
     """
 
-    def __init__(self, path: PathLike, container: InputContainer, stream: VideoStream) -> None:
+    def __init__(
+        self, path: StrPath, container: InputContainer, stream: VideoStream, limits: LimitsConfig
+    ) -> None:
         self.container = container
         self.stream = stream
         self.num_damaged = 0
         self.num_hidden = 0
+        self.declared_size = (stream.codec_context.width, stream.codec_context.height)
         self._path = path
+        self._limits = limits
         self._num_packets = 0
         self._num_failed = 0
-        self._sought: int | None = None
-        self.declared_size = (stream.codec_context.width, stream.codec_context.height)
+        self._seek_ticks: int | None = None
 
     @property
     def time_base(self) -> Fraction:
@@ -153,8 +173,9 @@ class VideoSource:
     def zero_ticks(self) -> int:
         """The container's start in the stream's ticks: the earliest start of sound or picture.
 
-        From the streams' own rationals: the container's start_time is rounded to microseconds.
-        Sound stamped before 0 is a codec's run-in that nobody hears, so it moves nothing.
+        Computed from the streams' exact times, because the container's start_time is rounded to
+        microseconds. Sound before time 0 is a codec's priming, which is not heard, so it counts
+        as starting at 0.
         """
         streams = self.container.streams
         pictures = [_start_seconds(s) for s in streams.video if not _is_cover(s)]
@@ -164,36 +185,38 @@ class VideoSource:
         return round(min(starts, default=Fraction(0)) / self.time_base)
 
     def seek(self, ticks: int) -> bool:
-        """Go on at the last key frame at or before ``ticks``; False where that cannot be trusted.
+        """Continue at the last key frame at or before ``ticks``; call it before reading.
 
-        To be called before anything is read.
+        Returns:
+            False if the container's seeking is not reliable; then read from the beginning.
         """
-        if not SEEKABLE & set(self.container.format.name.split(",")):
+        if not SEEKABLE_FORMATS & set(self.container.format.name.split(",")):
             return False
         try:
             self.container.seek(ticks, stream=self.stream, backward=True)
         except av.FFmpegError:
             return False
-        self._sought = ticks
+        self._seek_ticks = ticks
         return True
 
     def packets(self) -> Iterator[Packet[VideoStream]]:
-        """Packets in file order, but for those without data: they would end the decoding."""
+        """Packets in file order; empty ones are left out, because they would end the decoding.
+
+        Raises:
+            ClipError: for more packets than ``limits.max_frames``.
+        """
         try:
             for packet in self.container.demux(self.stream):
                 if packet.size:
                     self._num_packets += 1
-                    check_count(named(self._path), self._num_packets)
+                    check_count(self._path, self._num_packets, self._limits)
                     self.num_hidden += packet.is_discard
                     yield packet
         except av.FFmpegError:
             self.num_damaged += 1
 
     def decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
-        """The frames that become ready with this packet, none if it is damaged.
-
-        None stands for the end of the stream.
-        """
+        """The frames that are complete with this packet; None stands for the stream's end."""
         try:
             frames = self.stream.codec_context.decode(packet)
         except EOFError:
@@ -206,17 +229,17 @@ class VideoSource:
         return frames
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Every frame that decodes, in presentation order; none is kept once it is handed on."""
+        """Every frame that decodes, in presentation order; no reference to it is kept."""
         num_frames = 0
         for frame in self._frames():
             num_frames += 1
             yield frame
         if num_frames < self._num_packets - self.num_hidden - self._num_failed:
-            # With several threads, PyAV gives up the good frames that wait behind a damaged one
-            # at the end of the stream. One thread has none waiting.
-            with open_video(self._path, num_threads=1) as again:
-                if self._sought is not None:
-                    again.seek(self._sought)
+            # With several threads, PyAV drops the good frames that are still in the decoder when
+            # a packet at the end of the stream is damaged. A single thread holds none back.
+            with open_video(self._path, self._limits, num_threads=1) as again:
+                if self._seek_ticks is not None:
+                    again.seek(self._seek_ticks)
                 yield from islice(again._frames(), num_frames, None)
 
     def _frames(self) -> Iterator[VideoFrame]:

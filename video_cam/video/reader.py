@@ -1,4 +1,4 @@
-"""The frames of a clip, one after another."""
+"""Read the frames of a clip one after another."""
 
 from __future__ import annotations
 
@@ -13,65 +13,78 @@ from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
+import cv2
 from av.video.frame import VideoFrame
 
+from video_cam.config import LimitsConfig
 from video_cam.errors import UsageError
-from video_cam.video.color import Orientation, fit, orientation, to_rgb, upright_size
-from video_cam.video.container import (
-    PathLike,
-    VideoSource,
-    checked_path,
-    nothing_decodes,
-    open_video,
-)
+from video_cam.utils.files import StrPath
+from video_cam.video.color import RGBImage, to_rgb
+from video_cam.video.container import VideoSource, checked_path, no_frame_error, open_video
 from video_cam.video.images import is_image, numbered_images, read_image
-from video_cam.video.timeline import STILL_SECONDS, Timeline, increasing
+from video_cam.video.limits import DEFAULT_LIMITS
+from video_cam.video.orientation import Orientation, orientation_of, turn_upright, upright_size
+from video_cam.video.timeline import STILL_SECONDS, Timeline, repair_stamps
 
-Numbered = tuple[int, int, VideoFrame]  # index, ticks, picture
+IndexedPicture = tuple[int, int, VideoFrame]  # frame index, ticks from the container's start
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One frame of a clip; its pixels are converted only when `rgb()` asks for them."""
+    """One frame of a clip; its pixels are converted only when ``rgb`` is called.
 
-    index: int  # in presentation order, from 0
-    pts: int  # ticks from the container's start
-    time_base: Fraction  # seconds per tick
-    _convert: Callable[[], np.ndarray] = field(repr=False)
+    Attributes:
+        index: position in presentation order, from 0.
+        pts: when it appears, in ticks from the container's start.
+        time_base: seconds per tick.
+    """
+
+    index: int
+    pts: int
+    time_base: Fraction
+    _convert: Callable[[], RGBImage] = field(repr=False)
 
     @property
     def pts_seconds(self) -> Fraction:
+        """When the frame appears, in exact seconds."""
         return self.pts * self.time_base
 
-    def rgb(self) -> np.ndarray:
-        """uint8 (H, W, 3), upright, contiguous, the size of the clip's first frame."""
+    def rgb(self) -> RGBImage:
+        """The pixels: uint8 (H, W, 3), upright, contiguous, the size of the clip's first frame."""
         return self._convert()
 
 
 class FrameReader:
-    """The frames of a clip in presentation order, one at a time, from `start` up to `stop`.
+    """Iterates over a clip's frames [start_index, stop_index) in presentation order.
 
         with FrameReader(path) as reader:
             for frame in reader:
                 ...
         reader.timeline, reader.num_damaged
 
-    start_index, stop_index   the half-open range of frames to hand out; those before are
-                              decoded but never converted, those behind not even decoded
-    timeline                  the clip's, from `probe`: with it the key frame before the start is
-                              sought, and what lies before that is not even decoded
+    Damaged parts are skipped and counted; a file that was cut off gives the frames it holds.
+    Iterating raises ClipError if the path is no clip or no frame decodes.
 
-    Iterating raises ClipError if there is no clip or none of its frames decodes. Damaged parts
-    are skipped and counted; a file that was cut off gives what is there.
+    Args:
+        path: a file, or a folder of numbered images.
+        start_index: the first frame to return; earlier ones are never converted.
+        stop_index: one past the last frame to return; None for all. Later ones are not decoded.
+        timeline: the clip's time stamps from ``probe``. With it, decoding starts at the key frame
+            before ``start_index``; None decodes from the beginning.
+        limits: how much the file may ask for.
+
+    Attributes:
+        num_damaged: damaged packets met so far.
+        first_decoded: index of the first frame that ``timeline`` counts.
     """
 
     def __init__(
         self,
-        path: PathLike,
+        path: StrPath,
         start_index: int = 0,
         stop_index: int | None = None,
         timeline: Timeline | None = None,
+        limits: LimitsConfig = DEFAULT_LIMITS,
     ) -> None:
         if start_index < 0 or (stop_index is not None and stop_index < start_index):
             raise UsageError(
@@ -79,8 +92,9 @@ class FrameReader:
             )
         self.path = path
         self.num_damaged = 0
-        self.first_decoded = 0  # the index of the first frame that `timeline` counts
-        self._known = timeline
+        self.first_decoded = 0
+        self._known_timeline = timeline
+        self._limits = limits
         self._range = (start_index, stop_index)
         self._stamps = array("q")
         self._time_base = STILL_SECONDS
@@ -99,7 +113,7 @@ class FrameReader:
         self.close()
 
     def close(self) -> None:
-        """Closes the file, if an iteration has it open."""
+        """Close the file if an iteration has it open."""
         if self._running is not None:
             self._running.close()
             self._running = None
@@ -114,24 +128,27 @@ class FrameReader:
 
     @property
     def num_decoded(self) -> int:
-        """How many frames have come out of the decoder so far, handed out or not."""
+        """How many frames were decoded so far, returned or not."""
         return len(self._stamps)
 
     @property
     def timeline(self) -> Timeline:
-        """The stamps of the frames decoded so far, from frame `first_decoded` on.
+        """The stamps of the frames decoded so far, from frame ``first_decoded`` on.
 
-        Of the whole clip once an iteration without start or stop is through; then compare it
-        with the one that `probe` found. Raises UsageError before the first frame.
+        After a full iteration without start and stop it is the whole clip's, and can be compared
+        with the one that ``probe`` found.
+
+        Raises:
+            UsageError: before the first frame.
         """
         if not self._stamps:
-            raise UsageError("no frame has been read yet; iterate the reader first")
+            raise UsageError("no frame has been read yet; iterate over the reader first")
         return Timeline.from_stamps(self._stamps, self._time_base, self._last_duration)
 
     def _frames(self) -> Generator[Frame, None, None]:
         found = checked_path(self.path)
         if found.is_dir():
-            yield from self._image_frames(numbered_images(found))
+            yield from self._image_frames(numbered_images(found, self._limits))
         elif is_image(found):
             yield from self._image_frames([found])
         else:
@@ -140,45 +157,48 @@ class FrameReader:
     def _image_frames(self, images: list[Path]) -> Iterator[Frame]:
         start, stop = self._range
         self._time_base, self._last_duration = STILL_SECONDS, 1
-        height, width = read_image(images[0]).shape[:2]
+        height, width = read_image(images[0], self._limits).shape[:2]
         for index, image in enumerate(images[:stop]):
             self._stamps.append(index)
             if index >= start:
-                convert = partial(_image_pixels, image, width, height)
+                convert = partial(_image_pixels, image, self._limits, (width, height))
                 yield Frame(index, index, STILL_SECONDS, convert)
 
     def _video_frames(self) -> Iterator[Frame]:
         start, stop = self._range
         self._size: tuple[int, int] | None = None
-        turned: Orientation | None = None
-        with ExitStack() as open_:
-            for index, pts, picture in self._sought(open_) or self._from_the_start(open_):
+        orientation: Orientation | None = None
+        with ExitStack() as stack:
+            for index, pts, picture in self._decode_from_seek(stack) or self._decode(stack):
                 if index == stop:
                     return
-                turned = turned or orientation(picture)
+                # Only the first frame is asked: see orientation_of.
+                orientation = orientation or orientation_of(picture)
                 size = self._size = self._size or upright_size(picture)
                 self._stamps.append(pts)
                 self._last_duration = picture.duration
                 if index >= start:
-                    convert = partial(_pixels, picture, turned, *size)
+                    convert = partial(_video_pixels, picture, orientation, size)
                     yield Frame(index, pts, self._time_base, convert)
         if not self._stamps:
-            raise nothing_decodes(self.path)
+            raise no_frame_error(self.path)
 
-    def _from_the_start(self, open_: ExitStack) -> Iterator[Numbered]:
-        source = open_.enter_context(open_video(self.path))
+    def _decode(self, stack: ExitStack) -> Iterator[IndexedPicture]:
+        """All frames from the clip's beginning."""
+        source = stack.enter_context(open_video(self.path, self._limits))
         self._time_base, self.first_decoded = source.time_base, 0
         for index, (pts, picture) in enumerate(self._stamped(source)):
             yield index, pts, picture
 
-    def _sought(self, open_: ExitStack) -> Iterator[Numbered] | None:
-        """The frames from the first one wanted on; None unless that very one was found."""
+    def _decode_from_seek(self, stack: ExitStack) -> Iterator[IndexedPicture] | None:
+        """The frames from ``start_index`` on; None if seeking does not lead to exactly that one."""
         start, _ = self._range
-        if self._known is None or not 0 < start < self._known.num_frames:
+        known = self._known_timeline
+        if known is None or not 0 < start < known.num_frames:
             return None
-        source = open_.enter_context(open_video(self.path))
-        wanted = int(self._known.pts[start])
-        if source.time_base != self._known.time_base or not source.seek(source.zero_ticks + wanted):
+        source = stack.enter_context(open_video(self.path, self._limits))
+        wanted = int(known.pts[start])
+        if source.time_base != known.time_base or not source.seek(source.zero_ticks + wanted):
             return None
         self._time_base = source.time_base
         declared = source.declared_size
@@ -186,9 +206,9 @@ class FrameReader:
         for pts, picture in stamped:
             if pts == wanted and picture.pts is not None:
                 self.first_decoded = start
-                # The clip's first frame, which nobody decodes, was as large as the header says.
-                turned = upright_size(picture) != (picture.width, picture.height)
-                self._size = declared[::-1] if turned else declared
+                # The clip's first frame is not decoded; its size is the one in the header.
+                is_turned = upright_size(picture) != (picture.width, picture.height)
+                self._size = declared[::-1] if is_turned else declared
                 found = enumerate(chain([(pts, picture)], stamped), start)
                 return ((index, pts, picture) for index, (pts, picture) in found)
             if pts > wanted:
@@ -196,8 +216,8 @@ class FrameReader:
         return None
 
     def _stamped(self, source: VideoSource) -> Iterator[tuple[int, VideoFrame]]:
-        """Frames with their repaired ticks from the container's start."""
-        held: deque[VideoFrame] = deque()  # no more than `increasing` looks ahead
+        """Frames with their repaired stamps, in ticks from the container's start."""
+        held: deque[VideoFrame] = deque()  # at most REORDER_DEPTH + 1 frames
 
         def raw_stamps() -> Iterator[int | None]:
             for picture in source.frames():
@@ -207,23 +227,24 @@ class FrameReader:
             self.num_damaged = source.num_damaged
 
         zero = source.zero_ticks
-        for number, pts in enumerate(increasing(raw_stamps(), source.usual_step, start=zero)):
+        repaired = repair_stamps(raw_stamps(), source.usual_step, start=zero)
+        for number, pts in enumerate(repaired):
             if number == 0:
                 zero = min(zero, pts)
             yield pts - zero, held.popleft()
 
 
-def _pixels(picture: VideoFrame, turned: Orientation, width: int, height: int) -> np.ndarray:
-    return fit(to_rgb(picture, turned), width, height)
+def _video_pixels(picture: VideoFrame, orientation: Orientation, size: tuple[int, int]) -> RGBImage:
+    return _resized(turn_upright(to_rgb(picture), orientation), size)
 
 
-def _image_pixels(image: Path, width: int, height: int) -> np.ndarray:
-    return fit(read_image(image), width, height)
+def _image_pixels(image: Path, limits: LimitsConfig, size: tuple[int, int]) -> RGBImage:
+    return _resized(read_image(image, limits), size)
 
 
-def read_frames(
-    path: PathLike, start_index: int = 0, stop_index: int | None = None
-) -> Iterator[Frame]:
-    """The frames [start_index, stop_index) of a clip; see `FrameReader`, which tells more."""
-    with FrameReader(path, start_index, stop_index) as reader:
-        yield from reader
+def _resized(pixels: RGBImage, size: tuple[int, int]) -> RGBImage:
+    """The pixels at (width, height); pictures of one clip may differ in size."""
+    width, height = size
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""What a clip holds, found from its packets without decoding more than one frame."""
+"""Find out what a clip holds from its packets, decoding no more than one frame."""
 
 from __future__ import annotations
 
@@ -14,54 +14,83 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from video_cam.video.color import orientation, swaps_axes, upright_size
-from video_cam.video.container import (
-    PathLike,
-    VideoSource,
-    checked_path,
-    nothing_decodes,
-    open_video,
-)
+from video_cam.config import LimitsConfig
+from video_cam.utils.files import StrPath
+from video_cam.video.container import VideoSource, checked_path, no_frame_error, open_video
 from video_cam.video.images import is_image, numbered_images, read_image
+from video_cam.video.limits import DEFAULT_LIMITS
+from video_cam.video.orientation import orientation_of, swaps_axes, upright_size
 from video_cam.video.reader import FrameReader
 from video_cam.video.timeline import STILL_SECONDS, Timeline
 
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """What a clip is, as a viewer sees it: sizes are upright, after any rotation."""
+    """What a clip is, as a viewer sees it: sizes are upright, after any rotation.
+
+    Attributes:
+        path: where the clip is, as it was given.
+        width, height: in pixels.
+        frame_rate: average frames per second.
+        num_frames: how many frames the packets announce.
+        duration_seconds: from the first frame's appearance to the last frame's end.
+        has_audio: whether there is a sound stream.
+        is_still: one picture, not a moving clip.
+        sample_aspect_ratio: width of a pixel divided by its height.
+        declared_frames: how many frames the header announces, None if it does not say; more than
+            ``num_frames`` where the file was cut off.
+    """
 
     path: str
-    width: int  # pixels
+    width: int
     height: int
-    frame_rate: Fraction  # average, frames per second
+    frame_rate: Fraction
     num_frames: int
     duration_seconds: float
     has_audio: bool
-    is_still: bool  # one picture, not a moving clip
-    sample_aspect_ratio: Fraction = Fraction(1)  # a pixel's width over its height
-    declared_frames: int | None = None  # how many the file says it has; more where it was cut off
+    is_still: bool
+    sample_aspect_ratio: Fraction = Fraction(1)
+    declared_frames: int | None = None
 
 
-def probe(path: PathLike) -> tuple[ClipInfo, Timeline]:
+def probe(path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS) -> tuple[ClipInfo, Timeline]:
     """What the clip is and when its frames are shown.
 
-    Reads the packets' stamps and decodes one frame; decodes all of them, without converting,
-    only where packets lack stamps. Raises ClipError if the path is no clip.
+    Reads the packets' time stamps and decodes one frame. Only where packets lack stamps, all
+    frames are decoded (without converting their pixels).
+
+    Args:
+        path: a file, or a folder of numbered images.
+        limits: how much the file may ask for.
+
+    Raises:
+        ClipError: if the path is no clip, or one beyond the limits.
     """
     found = checked_path(path)
     if found.is_dir():
-        return _probe_images(path, numbered_images(found), is_still=False)
+        return _probe_images(path, numbered_images(found, limits), limits, is_still=False)
     if is_image(found):
-        return _probe_images(path, [found], is_still=True)
-    return _probe_video(path)
+        return _probe_images(path, [found], limits, is_still=True)
+    return _probe_video(path, limits)
+
+
+def decoded_timeline(path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS) -> Timeline:
+    """The time stamps of the frames that decode, where they differ from those of the packets.
+
+    Raises:
+        ClipError: as ``probe`` does.
+    """
+    with FrameReader(path, limits=limits) as reader:
+        for _ in reader:
+            pass
+    return reader.timeline
 
 
 def _probe_images(
-    path: PathLike, images: list[Path], *, is_still: bool
+    path: StrPath, images: list[Path], limits: LimitsConfig, *, is_still: bool
 ) -> tuple[ClipInfo, Timeline]:
     timeline = Timeline(np.arange(len(images)), STILL_SECONDS, 1)
-    height, width = read_image(images[0]).shape[:2]
+    height, width = read_image(images[0], limits).shape[:2]
     info = ClipInfo(
         path=os.fspath(path),
         width=width,
@@ -76,10 +105,10 @@ def _probe_images(
     return info, timeline
 
 
-def _probe_video(path: PathLike) -> tuple[ClipInfo, Timeline]:
-    with open_video(path, num_threads=1) as source:
-        timeline, first = _scan(source, path)
-        timeline = timeline or decoded_timeline(path)
+def _probe_video(path: StrPath, limits: LimitsConfig) -> tuple[ClipInfo, Timeline]:
+    with open_video(path, limits, num_threads=1) as source:
+        timeline, first = _scan_packets(source, path)
+        timeline = timeline or decoded_timeline(path, limits)
         width, height = upright_size(first)
         info = ClipInfo(
             path=os.fspath(path),
@@ -96,8 +125,8 @@ def _probe_video(path: PathLike) -> tuple[ClipInfo, Timeline]:
     return info, timeline
 
 
-def _scan(source: VideoSource, path: PathLike) -> tuple[Timeline | None, VideoFrame]:
-    """The timeline the packets tell, None if they do not tell one, and the first frame."""
+def _scan_packets(source: VideoSource, path: StrPath) -> tuple[Timeline | None, VideoFrame]:
+    """The timeline of the packets, None if their stamps are unusable, and the first frame."""
     first: VideoFrame | None = None
     stamps = _PacketStamps()
     for packet in source.packets():
@@ -108,12 +137,12 @@ def _scan(source: VideoSource, path: PathLike) -> tuple[Timeline | None, VideoFr
     if first is None:
         first = next(iter(source.decode(None)), None)
     if first is None:
-        raise nothing_decodes(path)
+        raise no_frame_error(path)
     return stamps.timeline(source), first
 
 
 class _PacketStamps:
-    """The stamps of a stream's packets, gathered in file order."""
+    """The time stamps of a stream's packets, collected in file order."""
 
     def __init__(self) -> None:
         self._shown: list[tuple[int, int]] = []  # (pts, duration) of each packet
@@ -126,13 +155,13 @@ class _PacketStamps:
         else:
             self._shown.append((packet.pts, packet.duration or 0))
         if packet.dts is not None:
-            # Stamps that start again half-way would be sorted among the first ones.
+            # Where stamps start again in the middle, sorting would mix the two parts.
             if self._last_dts is not None and packet.dts < self._last_dts:
                 self._are_sortable = False
             self._last_dts = packet.dts
 
     def timeline(self, source: VideoSource) -> Timeline | None:
-        """The timeline from the container's start; None if stamps are missing or clash."""
+        """The timeline from the container's start; None if stamps are missing or repeated."""
         shown = sorted(self._shown)
         pts = [stamp for stamp, _ in shown]
         if not self._are_sortable or not pts or len(set(pts)) != len(pts):
@@ -142,44 +171,36 @@ class _PacketStamps:
         return Timeline.from_stamps(stamps, source.time_base, shown[-1][1])
 
 
-def decoded_timeline(path: PathLike) -> Timeline:
-    """The stamps of the frames that decode, where packets tell others or none."""
-    with FrameReader(path) as reader:
-        for _ in reader:
-            pass
-    return reader.timeline
-
-
 def _sample_aspect_ratio(stream: VideoStream, frame: VideoFrame) -> Fraction:
     ratio = stream.sample_aspect_ratio
     if not ratio or ratio <= 0:
         return Fraction(1)
-    return 1 / ratio if swaps_axes(orientation(frame)) else ratio
+    return 1 / ratio if swaps_axes(orientation_of(frame)) else ratio
 
 
 def _shown_rate(stream: VideoStream, timeline: Timeline) -> Fraction:
-    """The declared rate where the stamps bear it out (30, not the 30.0009 of rounded stamps)."""
+    """The declared rate where the stamps confirm it (30, not the 30.0009 of rounded stamps)."""
     declared, measured = stream.average_rate, timeline.frame_rate
     return declared if declared and abs(declared / measured - 1) < Fraction(1, 100) else measured
 
 
 def _declared_frames(source: VideoSource, timeline: Timeline) -> int | None:
     """How many frames the header announces: its count, else its end at the average rate."""
-    # AVI counts the frames that were dropped when it was recorded, too.
+    # AVI also counts frames that were dropped during recording.
     if source.stream.frames and source.container.format.name != "avi":
-        # An mp4 that was cut without encoding counts the frames its edit list hides, too.
+        # An mp4 that was cut without encoding also counts the frames that its edit list hides.
         return source.stream.frames - source.num_hidden
-    end_seconds = _declared_end(source)
+    end_seconds = _declared_end_seconds(source)
     if end_seconds is None:
         return None
     declared = round((end_seconds - timeline.pts_seconds(0)) * timeline.frame_rate)
-    # A header that agrees to within 2 % or two frames announces what is there.
-    spare = max(2, timeline.num_frames // 50)
-    return declared if declared > timeline.num_frames + spare else timeline.num_frames
+    # A difference of up to 2 % or two frames is imprecision of the header, not a missing part.
+    tolerance = max(2, timeline.num_frames // 50)
+    return declared if declared > timeline.num_frames + tolerance else timeline.num_frames
 
 
-def _declared_end(source: VideoSource) -> Fraction | None:
-    """When the header says the picture ends, in seconds."""
+def _declared_end_seconds(source: VideoSource) -> Fraction | None:
+    """When the picture ends according to the header."""
     stream = source.stream
     # Matroska's tag: 00:00:10.333000000
     if clock := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
@@ -188,6 +209,7 @@ def _declared_end(source: VideoSource) -> Fraction | None:
     if stream.duration and stream.time_base:
         start = (stream.start_time or 0) - source.zero_ticks
         return (start + stream.duration) * stream.time_base
-    if source.container.duration and not source.container.streams.audio:  # else it may be sound's
+    # With sound, the container's duration may be that of the sound.
+    if source.container.duration and not source.container.streams.audio:
         return Fraction(source.container.duration, av.time_base)
     return None

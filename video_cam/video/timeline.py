@@ -1,4 +1,4 @@
-"""When the frames of a clip are shown: exact rational stamps, no I/O."""
+"""Time stamps of a clip's frames: exact rational arithmetic, no file access."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from fractions import Fraction
 
 import numpy as np
 
-# How long a frame shows when nothing in the file says: the last one of a clip, or a still.
+# How long a frame is shown if the file does not say: a still image, or a clip's last frame.
 STILL_SECONDS = Fraction(1, 25)
-# AVI knows no presentation stamps, so B-frames' come out of the decoder in the wrong order, a few
-# places off. A repair looks so many frames ahead: few enough to hold them.
-LOOKAHEAD = 4
+# AVI has no presentation stamps, so those of B-frames leave the decoder a few places out of order.
+# Stamps are sorted within this many frames: few enough to hold them in memory.
+REORDER_DEPTH = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """The stamps of a clip's frames in presentation order; frame i shows until frame i + 1.
+    """The time stamps of a clip's frames in presentation order.
 
-    pts            (F,) int64, strictly increasing ticks; tick 0 is the container's start
-    time_base      seconds per tick
-    last_duration  ticks the last frame shows, at least 1
+    Frame i is shown from ``pts[i]`` until ``pts[i + 1]``, the last one for ``last_duration``.
+
+    Attributes:
+        pts: (F,) int64, strictly increasing, in ticks; tick 0 is the container's start.
+        time_base: seconds per tick.
+        last_duration: how long the last frame is shown, at least 1 tick.
     """
 
     pts: np.ndarray
@@ -30,7 +33,7 @@ class Timeline:
     last_duration: int
 
     def __post_init__(self) -> None:
-        pts = np.array(self.pts, dtype=np.int64)  # a copy, so that freezing it is ours to do
+        pts = np.array(self.pts, dtype=np.int64)  # a copy, which is made read-only below
         if pts.ndim != 1 or pts.size == 0 or (np.diff(pts) <= 0).any():
             raise ValueError("pts must be one strictly increasing row of at least one tick")
         if self.time_base <= 0 or self.last_duration < 1:
@@ -45,11 +48,18 @@ class Timeline:
     def from_stamps(
         cls, pts: Iterable[int], time_base: Fraction, last_duration: int | None
     ) -> Timeline:
-        """A timeline whose last duration, if unknown, is the median spacing, else 1/25 s."""
+        """A timeline whose last duration may be unknown.
+
+        Args:
+            pts: strictly increasing ticks.
+            time_base: seconds per tick.
+            last_duration: in ticks; None or 0 takes the median frame duration, and 1/25 s for a
+                single frame.
+        """
         stamps = np.array(list(pts), dtype=np.int64)
         if not last_duration or last_duration < 1:
-            spacing = np.diff(stamps)
-            usual = float(np.median(spacing)) if spacing.size else STILL_SECONDS / time_base
+            durations = np.diff(stamps)
+            usual = float(np.median(durations)) if durations.size else STILL_SECONDS / time_base
             last_duration = max(1, round(usual))
         return cls(stamps, time_base, last_duration)
 
@@ -58,19 +68,23 @@ class Timeline:
         return len(self.pts)
 
     def pts_seconds(self, index: int) -> Fraction:
-        """When frame `index` appears, in exact seconds."""
+        """When frame ``index`` appears, in exact seconds."""
         return int(self.pts[index]) * self.time_base
 
     def duration_ticks(self, index: int) -> int:
-        """How long frame `index` (0 <= index < num_frames) shows, in ticks."""
+        """How long frame ``index``, from 0 to num_frames - 1, is shown, in ticks."""
         if index == self.num_frames - 1:
             return self.last_duration
         return int(self.pts[index + 1] - self.pts[index])
 
+    def frame_end_seconds(self, index: int) -> Fraction:
+        """When frame ``index``, from 0 to num_frames - 1, disappears, in exact seconds."""
+        return (int(self.pts[index]) + self.duration_ticks(index)) * self.time_base
+
     @property
     def end_seconds(self) -> Fraction:
-        """When the last frame goes, in exact seconds."""
-        return (int(self.pts[-1]) + self.last_duration) * self.time_base
+        """When the last frame disappears, in exact seconds."""
+        return self.frame_end_seconds(self.num_frames - 1)
 
     @property
     def duration_seconds(self) -> Fraction:
@@ -82,47 +96,43 @@ class Timeline:
         """Average frames per second."""
         return self.num_frames / self.duration_seconds
 
-    @property
-    def is_constant_rate(self) -> bool:
-        """Whether every stamp is less than one tick off an even spacing.
 
-        A tick, because containers round: 30 frames per second is 33, 34, 33 ms in Matroska.
-        """
-        even = np.linspace(float(self.pts[0]), float(self.pts[-1]), self.num_frames)
-        return bool(np.abs(self.pts - even).max() < 1)
+def repair_stamps(stamps: Iterable[int | None], step: int, start: int = 0) -> Iterator[int]:
+    """Make time stamps strictly increasing.
 
-    def same_stamps(self, other: Timeline) -> bool:
-        """Whether both hold the same frames: as many, at the same exact times."""
-        return self.time_base == other.time_base and np.array_equal(self.pts, other.pts)
+    Stamps that are out of order within REORDER_DEPTH frames are sorted. A stamp that is missing,
+    or not above the one before it, becomes the one before plus ``step``. A repeated stamp goes
+    halfway to the next one where that is known and no further away, so that no later frame moves.
 
+    Args:
+        stamps: ticks of the frames in decoded order, None where a frame has no stamp.
+        step: the usual frame duration in ticks.
+        start: the stamp of a first frame that has none.
 
-def increasing(stamps: Iterable[int | None], step: int, start: int = 0) -> Iterator[int]:
-    """Strictly increasing ticks, one for each stamp given in presentation order.
-
-    Stamps that changed places within LOOKAHEAD are put in order. One that is missing or not
-    above the one before becomes that one + `step` ticks, and `start` where none is before; where
-    the next is known and no later than that, a repeated one comes halfway to it and delays nobody.
+    Returns:
+        One stamp for each given one.
     """
-    ahead: list[int] = []
+    pending: list[int] = []  # a heap
     last: int | None = None
     for stamp in stamps:
         if stamp is None:
-            before = max(ahead, default=last)
+            before = max(pending, default=last)
             stamp = start if before is None else before + step
-        heapq.heappush(ahead, stamp)
-        if len(ahead) > LOOKAHEAD:
-            last = _after(last, heapq.heappop(ahead), step, ahead)
+        heapq.heappush(pending, stamp)
+        if len(pending) > REORDER_DEPTH:
+            last = _stamp_after(last, heapq.heappop(pending), step, pending)
             yield last
-    while ahead:
-        last = _after(last, heapq.heappop(ahead), step, ahead)
+    while pending:
+        last = _stamp_after(last, heapq.heappop(pending), step, pending)
         yield last
 
 
-def _after(last: int | None, stamp: int, step: int, ahead: Iterable[int]) -> int:
+def _stamp_after(last: int | None, stamp: int, step: int, pending: Iterable[int]) -> int:
+    """``stamp`` itself if it is above ``last``, else a repaired one."""
     if last is None or stamp > last:
         return stamp
-    following = min((later for later in ahead if later > last), default=last + 2 * step)
-    is_repeated = stamp > last - step  # and not one of a recording that starts again
+    following = min((later for later in pending if later > last), default=last + 2 * step)
+    is_repeated = stamp > last - step  # otherwise the recording's stamps start again
     return last + max(
         1, (following - last) // 2 if is_repeated and following <= last + step else step
     )

@@ -1,13 +1,12 @@
-"""Writing an mp4: H.264 with the source's exact stamps, and the source's sound."""
+"""Write an mp4: H.264 video with exact time stamps, and the sound of a source clip."""
 
 from __future__ import annotations
 
 import math
-import os
-import uuid
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -21,74 +20,87 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from video_cam.errors import ClipError, UsageError, VideoCamError
-from video_cam.video.audio import AudioError, AudioTrack
-from video_cam.video.container import ffmpeg_url, named
+from video_cam.utils.files import StrPath, atomic_path
+from video_cam.utils.names import printable_path
+from video_cam.video.audio import AudioError, AudioTrack, SoundSpan
+from video_cam.video.color import RGBImage
+from video_cam.video.container import ffmpeg_url
 
-BT709 = 1  # in each of FFmpeg's lists of matrices, primaries and transfer curves
+BT709 = 1  # the value in FFmpeg's lists of matrices, primaries and transfer curves alike
 LIMITED_RANGE = 1
-# Without B-frames the file order is the order shown: no shifted stamps, no edit list.
+# Without B-frames, frames are stored in the order shown: no shifted stamps and no edit list.
 X264_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0"}
-COARSEST_MOVIE_TICK = 1000  # per second; players expect milliseconds or finer
+COARSEST_MOVIE_TICK = 1000  # ticks per second; players expect milliseconds or finer
+
+
+@dataclass(frozen=True)
+class VideoFormat:
+    """Size and timing of a video to be written.
+
+    Attributes:
+        width, height: of the frames in pixels; odd sizes are padded by repeating the edge.
+        time_base: seconds per tick of all time stamps and durations.
+        frame_rate: average frames per second, only for the encoder's rate control.
+        sample_aspect_ratio: width of a pixel divided by its height.
+        keyframe_interval: at most this many frames from one key frame to the next.
+
+    Raises:
+        UsageError: for a size, time base or rate that is not above 0.
+    """
+
+    width: int
+    height: int
+    time_base: Fraction
+    frame_rate: Fraction
+    sample_aspect_ratio: Fraction = Fraction(1)
+    keyframe_interval: int = 250
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.height) < 1 or self.time_base <= 0 or self.frame_rate <= 0:
+            raise UsageError(
+                f"cannot write {self.width}x{self.height} frames at {self.frame_rate} per second "
+                f"in ticks of {self.time_base} s; each of them must be above 0"
+            )
 
 
 class VideoWriter:
-    """An mp4 that plays everywhere (H.264, yuv420p, fast start), written frame by frame.
+    """Writes an mp4 that plays everywhere (H.264, yuv420p, fast start), frame by frame.
 
-        with VideoWriter("out.mp4", 340, 256, time_base=tb, frame_rate=fps) as writer:
+        format = VideoFormat(340, 256, time_base=Fraction(1, 25), frame_rate=Fraction(25))
+        with VideoWriter("out.mp4", format) as writer:
             writer.write(rgb, pts, duration)
 
-    width, height        pixels of the frames; odd ones are padded by repeating the edge
-    time_base            seconds per tick of every pts and duration
-    frame_rate           average, for the encoder's rate control alone
-    audio_from           a clip whose sound is carried over (see `AudioTrack`), or None
-    audio_start_seconds, audio_end_seconds   the span of that sound; its start becomes time 0
-    sample_aspect_ratio  a pixel's width over its height
-    keyframe_interval    at most so many frames from one that can be jumped to to the next
+    The file appears under its name when the block succeeds; after an exception, KeyboardInterrupt
+    included, nothing is left behind.
 
-    The file appears under its name when the block ends well; if it is left by an exception
-    (KeyboardInterrupt too) nothing stays. Sound that cannot be carried over does not fail the
-    video: `audio_problem` then says what is missing and why, in one line.
+    Args:
+        path: the mp4 to write; its folder must exist.
+        video_format: size and timing of the frames.
+        sound: the sound to carry over; None for a video without sound.
+
+    Attributes:
+        audio_problem: one line on sound that is missing, and why; None if all was carried over.
+            Sound that cannot be carried over does not fail the video.
     """
 
     def __init__(
-        self,
-        path: str | os.PathLike[str],
-        width: int,
-        height: int,
-        *,
-        time_base: Fraction,
-        frame_rate: Fraction,
-        audio_from: str | None = None,
-        audio_start_seconds: Fraction | float = 0,
-        audio_end_seconds: Fraction | float | None = None,
-        sample_aspect_ratio: Fraction | int = 1,
-        keyframe_interval: int = 250,
+        self, path: StrPath, video_format: VideoFormat, sound: SoundSpan | None = None
     ) -> None:
-        if width < 1 or height < 1 or time_base <= 0 or frame_rate <= 0:
-            raise UsageError(
-                f"cannot write {width}x{height} frames at {frame_rate} per second in ticks of "
-                f"{time_base} s; each of them must be above 0"
-            )
         self.path = Path(path)
         self.audio_problem: str | None = None
-        self._size = (width, height)
-        self._time_base = Fraction(time_base)
-        self._frame_rate = Fraction(frame_rate)
-        self._aspect = Fraction(sample_aspect_ratio)
-        self._keyframe_interval = keyframe_interval
-        self._audio_from = audio_from
-        self._audio_start = Fraction(audio_start_seconds)
-        self._audio_end = None if audio_end_seconds is None else Fraction(audio_end_seconds)
-        self._partial = self.path.with_name(f".{uuid.uuid4().hex[:8]}.part")
-        self._stack = ExitStack()
+        self._format = video_format
+        self._sound = sound
+        self._file = ExitStack()  # holds the temporary file until it is renamed or removed
+        self._containers = ExitStack()  # holds the output and the source of the sound
         self._audio: AudioTrack | None = None
         self._last_pts: int | None = None
-        self._durations: deque[int] = deque()  # of the frames still inside the encoder
+        self._durations: deque[int] = deque()  # of the frames that are inside the encoder
         self._reformatter = VideoReformatter()
 
     def __enter__(self) -> VideoWriter:
-        with self._whole_or_nothing():
-            self._start(with_audio=self._audio_from is not None)
+        with self._removed_on_error():
+            self._temporary = self._file.enter_context(atomic_path(self.path))
+            self._open(self._sound)
         return self
 
     def __exit__(
@@ -98,50 +110,54 @@ class VideoWriter:
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            self._abandon()
+            self._remove(error)
             return
-        with self._whole_or_nothing():
+        with self._removed_on_error():
             self._finish()
 
-    def write(self, rgb: np.ndarray, pts: int, duration: int) -> None:
-        """Adds a frame, uint8 (H, W, 3), to be shown `duration` ticks from tick `pts` on.
+    def write(self, rgb: RGBImage, pts: int, duration: int) -> None:
+        """Add a frame, which is shown until the next one's ``pts``.
 
-        Each frame shows until the next one's pts; `duration` counts for the last one.
-        Raises UsageError if the frame does not fit, VideoCamError if it cannot be written.
+        Args:
+            rgb: uint8 (H, W, 3) of the writer's size.
+            pts: when the frame appears, in ticks; above the one before.
+            duration: in ticks; decides how long the video's last frame is shown.
+
+        Raises:
+            UsageError: if the frame or its time stamp does not fit.
+            VideoCamError: if it cannot be written.
         """
         self._check(rgb, pts, duration)
         self._last_pts = pts
         self._durations.append(duration)
-        with self._whole_or_nothing():
+        with self._removed_on_error():
             self._mux_video(self._stream.encode(self._encodable(rgb, pts)))
 
     @contextmanager
-    def _whole_or_nothing(self) -> Iterator[None]:
-        """Removes the partial file on any exception, and explains those of the file system."""
+    def _removed_on_error(self) -> Iterator[None]:
+        """Remove the temporary file on any exception, and explain those of the file system."""
         try:
             yield
         except (av.FFmpegError, OSError) as error:
-            self._abandon()
+            self._remove(error)
             raise VideoCamError(
-                f"{named(self.path)}: cannot be written ({error.strerror})"
+                f"{printable_path(self.path)}: cannot be written ({error.strerror})"
             ) from error
-        except BaseException:
-            self._abandon()
+        except BaseException as error:
+            self._remove(error)
             raise
 
-    def _check(self, rgb: np.ndarray, pts: int, duration: int) -> None:
-        width, height = self._size
-        if rgb.shape != (height, width, 3) or rgb.dtype != np.uint8:
-            raise UsageError(
-                f"a frame is {rgb.dtype} {rgb.shape}; it must be uint8 {(height, width, 3)}"
-            )
+    def _check(self, rgb: RGBImage, pts: int, duration: int) -> None:
+        shape = (self._format.height, self._format.width, 3)
+        if rgb.shape != shape or rgb.dtype != np.uint8:
+            raise UsageError(f"a frame is {rgb.dtype} {rgb.shape}; it must be uint8 {shape}")
         if pts < 0 or duration < 1 or (self._last_pts is not None and pts <= self._last_pts):
             raise UsageError(
                 f"pts {pts} with duration {duration} after pts {self._last_pts}; stamps must "
-                "rise from 0 on and durations be at least 1 tick"
+                "increase from 0 on and durations be at least 1 tick"
             )
 
-    def _encodable(self, rgb: np.ndarray, pts: int) -> VideoFrame:
+    def _encodable(self, rgb: RGBImage, pts: int) -> VideoFrame:
         """The frame as BT.709 limited-range yuv420p of even size."""
         height, width = rgb.shape[:2]
         if height % 2 or width % 2:
@@ -154,54 +170,53 @@ class VideoWriter:
             dst_color_range=ColorRange.MPEG,
         )
         frame.pts = pts
-        frame.time_base = self._time_base
+        frame.time_base = self._format.time_base
         return frame
 
-    def _start(self, *, with_audio: bool) -> None:
-        self._output = self._stack.enter_context(self._opened())
+    def _open(self, sound: SoundSpan | None) -> None:
+        self._output = self._containers.enter_context(self._open_output())
         self._stream = self._add_video_stream()
-        if with_audio:
-            self._add_audio()
+        if sound is not None:
+            self._add_audio(sound)
         try:
             self._output.start_encoding()
         except (av.FFmpegError, ValueError) as error:
             if self._audio is None:
                 raise
+            # The container refuses the sound: start again without it.
             self._drop_audio(error)
-            self._stack.close()
-            self._start(with_audio=False)
+            self._containers.close()
+            self._open(None)
 
-    def _opened(self) -> OutputContainer:
-        per_second = self._time_base.denominator
-        # Edit lists count in the movie's ticks: a multiple of ours, or they would round stamps.
+    def _open_output(self) -> OutputContainer:
+        per_second = self._format.time_base.denominator
+        # Edit lists count in the movie's ticks, so these must be a multiple of the stamps' ticks.
         movie_ticks = per_second * math.ceil(COARSEST_MOVIE_TICK / per_second)
         return av.open(
-            ffmpeg_url(self._partial),
+            ffmpeg_url(self._temporary),
             "w",
             format="mp4",
             container_options={"movflags": "+faststart", "movie_timescale": str(movie_ticks)},
         )
 
     def _add_video_stream(self) -> VideoStream:
+        form = self._format
         # FFmpeg's rationals have 32 bits.
-        stream = self._output.add_stream("libx264", rate=self._frame_rate.limit_denominator(10**5))
-        stream.width, stream.height = (size + size % 2 for size in self._size)
+        stream = self._output.add_stream("libx264", rate=form.frame_rate.limit_denominator(10**5))
+        stream.width, stream.height = form.width + form.width % 2, form.height + form.height % 2
         stream.pix_fmt = "yuv420p"
-        stream.options = dict(X264_OPTIONS, g=str(self._keyframe_interval))
-        stream.time_base = self._time_base
+        stream.options = dict(X264_OPTIONS, g=str(form.keyframe_interval))
+        stream.time_base = form.time_base
         context = stream.codec_context
-        context.time_base = self._time_base
-        context.sample_aspect_ratio = self._aspect.limit_denominator(1000)
+        context.time_base = form.time_base
+        context.sample_aspect_ratio = form.sample_aspect_ratio.limit_denominator(1000)
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = LIMITED_RANGE
         return stream
 
-    def _add_audio(self) -> None:
-        assert self._audio_from is not None
+    def _add_audio(self, sound: SoundSpan) -> None:
         try:
-            self._audio = AudioTrack(
-                self._audio_from, self._output, self._stack, self._audio_start, self._audio_end
-            )
+            self._audio = AudioTrack(sound, self._output, self._containers)
         except (AudioError, ClipError, av.FFmpegError, ValueError) as error:
             self._drop_audio(error)
 
@@ -228,18 +243,17 @@ class VideoWriter:
 
     def _finish(self) -> None:
         if self._last_pts is None:
-            raise UsageError(f"{named(self.path)}: no frame was written; write at least one")
+            raise UsageError(
+                f"{printable_path(self.path)}: no frame was written; write at least one"
+            )
         self._mux_video(self._stream.encode(None))
         self._mux_audio(None)
         if self._audio is not None and self._audio.num_damaged:
             self.audio_problem = f"{self._audio.num_damaged} damaged packets of sound left out"
-        self._stack.close()
-        self._partial.replace(self.path)
+        self._containers.close()
+        self._file.close()
 
-    def _abandon(self) -> None:
-        try:
-            self._stack.close()
-        except (av.FFmpegError, OSError):
-            pass  # the file goes anyway, and the first error is the one to be told
-        finally:
-            self._partial.unlink(missing_ok=True)
+    def _remove(self, error: BaseException) -> None:
+        with suppress(av.FFmpegError, OSError):  # the first error is the one to report
+            self._containers.close()
+        self._file.__exit__(type(error), error, error.__traceback__)

@@ -1,0 +1,143 @@
+"""What the packets say of a clip is what decoding gives."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tests.support import media
+from tests.support.media import is_same_timeline, read_all, read_frames
+from video_cam.video import reader
+from video_cam.video.scan import decoded_timeline, probe
+
+B_FRAMES = {"bf": "3", "b_strategy": "0"}
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt", "options"),
+    [
+        ("a.mp4", "libx264", "yuv420p", B_FRAMES),
+        ("a.mkv", "libx264", "yuv420p", B_FRAMES),
+        ("a.mov", "libx264", "yuv420p", B_FRAMES),
+        ("a.avi", "mpeg4", "yuv420p", {}),
+        ("b.avi", "mpeg4", "yuv420p", {"bf": "2"}),
+        ("c.avi", "libx264", "yuv420p", {}),  # the decoder's stamps are out of order
+        ("a.webm", "libvpx", "yuv420p", {"auto-alt-ref": "1", "lag-in-frames": "8"}),
+        ("b.webm", "libvpx-vp9", "yuv420p", {"lag-in-frames": "8", "cpu-used": "8"}),
+        ("a.ts", "libx264", "yuv420p", B_FRAMES),
+        ("a.gif", "gif", "rgb8", {}),
+        ("a.h264", "libx264", "yuv420p", {}),  # no stamps at all
+    ],
+)
+def test_packets_agree_with_decoding(tmp_path, name, codec, pix_fmt, options) -> None:
+    path = media.write_clip(tmp_path / name, 30, codec=codec, pix_fmt=pix_fmt, options=options)
+    info, scanned = probe(path)
+    frames = read_all(path)
+    assert info.path == str(path)
+    assert info.num_frames == frames.num_decoded == 30
+    assert frames.num_damaged == 0
+    assert is_same_timeline(frames.timeline, scanned)
+    assert is_same_timeline(decoded_timeline(path), scanned)
+    assert frames.timeline.last_duration == scanned.last_duration
+    assert (info.width, info.height) == (64, 48)
+    assert info.frame_rate == 25
+    assert info.duration_seconds == pytest.approx(30 / 25, abs=0.002)
+    assert info.declared_frames in (30, None)
+    assert not info.has_audio
+    assert not info.is_still
+
+
+@pytest.mark.parametrize(
+    ("name", "time_base", "pts"),
+    [
+        ("a.mp4", Fraction(1, 25), [0, 1, 2, 3, 4, 5]),
+        ("a.mp4", Fraction(1001, 30000), [0, 1, 2, 3, 4, 5]),
+        ("a.mp4", Fraction(1, 90000), [0, 3003, 3004, 9000, 90000, 90001]),
+        ("a.mkv", Fraction(1, 1000), [0, 33, 67, 100, 500, 501]),
+        ("a.gif", Fraction(1, 100), [0, 5, 7, 12, 100, 103]),
+    ],
+)
+def test_stamps_are_read_exactly(tmp_path, name, time_base, pts) -> None:
+    is_gif = name.endswith("gif")
+    path = media.write_clip(
+        tmp_path / name,
+        len(pts),
+        pts=pts,
+        time_base=time_base,
+        codec="gif" if is_gif else "libx264",
+        pix_fmt="rgb8" if is_gif else "yuv420p",
+        options={} if is_gif else {"bf": "2"},
+        # An mp4's edit list counts in these ticks; coarser ones would cut off the last frame.
+        container_options={"movie_timescale": "90000"} if name.endswith("mp4") else {},
+    )
+    expected = [stamp * time_base for stamp in pts]
+    _, scanned = probe(path)
+    assert [scanned.pts_seconds(i) for i in range(len(pts))] == expected
+    frames = list(read_frames(path))
+    assert [frame.pts_seconds for frame in frames] == expected
+    assert [frame.index for frame in frames] == list(range(len(pts)))
+
+
+def test_time_0_is_the_earliest_start_of_sound_or_picture(tmp_path) -> None:
+    path = media.write_clip(tmp_path / "a.mkv", 5, pts=[10, 11, 12, 13, 14], audio="aac")
+    assert probe(path)[0].has_audio
+    assert probe(path)[1].pts_seconds(0) == pytest.approx(Fraction(10, 25), abs=0.03)
+    alone = media.write_clip(tmp_path / "b.mkv", 5, pts=[10, 11, 12, 13, 14])
+    assert probe(alone)[1].pts_seconds(0) == 0
+    assert is_same_timeline(read_all(alone).timeline, probe(alone)[1])
+
+
+@pytest.mark.parametrize(("name", "most"), [("a.mp4", 1), ("a.mkv", 1), ("a.h264", 60)])
+def test_one_frame_is_decoded_and_none_converted(tmp_path, monkeypatch, name, most) -> None:
+    path = media.write_clip(tmp_path / name, 30, options={"bf": "0"})
+    decoded, converted = [], []
+    decode = reader.VideoSource.decode
+
+    def recording(self, packet):
+        frames = decode(self, packet)
+        decoded.extend(frames)
+        return frames
+
+    monkeypatch.setattr(reader.VideoSource, "decode", recording)
+    monkeypatch.setattr(reader, "to_rgb", converted.append)
+    probe(path)
+    assert 1 <= len(decoded) <= most
+    assert converted == []
+
+
+def test_an_mp4_that_was_cut_off_declares_more_frames_than_it_holds(tmp_path) -> None:
+    pictures = list(np.random.default_rng(0).integers(0, 255, (60, 48, 64, 3), np.uint8))
+    path = media.write_clip(
+        tmp_path / "a.mp4", pictures, container_options={"movflags": "+faststart"}
+    )
+    media.cut_file(path, 0.5)
+    info, _ = probe(path)
+    frames = read_all(path)
+    assert info.declared_frames == 60
+    assert 20 < frames.num_decoded < 40
+    assert frames.num_damaged >= 1  # the packet that was cut in two
+
+
+def test_a_matroska_that_was_cut_off_declares_more_frames_than_it_holds(tmp_path) -> None:
+    pictures = list(np.random.default_rng(0).integers(0, 255, (60, 48, 64, 3), np.uint8))
+    path = media.write_clip(tmp_path / "a.mkv", pictures)
+    media.cut_file(path, 0.5)
+    info, scanned = probe(path)
+    assert info.declared_frames == 60
+    assert 20 < info.num_frames < 40
+    assert is_same_timeline(read_all(path).timeline, scanned)
+
+
+def test_the_declared_rate_is_kept_where_rounded_stamps_confirm_it(tmp_path) -> None:
+    # Matroska rounds stamps to milliseconds.
+    info, timeline = probe(media.write_clip(tmp_path / "a.mkv", 40, time_base=Fraction(1, 30)))
+    assert info.frame_rate == 30
+    assert timeline.frame_rate != 30 and timeline.frame_rate == pytest.approx(30, abs=0.1)
+
+
+def test_the_rate_of_a_clip_with_uneven_stamps_is_the_average(tmp_path) -> None:
+    path = media.write_clip(tmp_path / "a.mkv", 4, pts=[0, 1, 2, 47])
+    info, timeline = probe(path)
+    assert info.frame_rate == timeline.frame_rate == pytest.approx(4 / (48 / 25), rel=0.2)

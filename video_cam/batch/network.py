@@ -1,0 +1,166 @@
+"""The network of a run in this process: loaded on its device, then used for every clip."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from video_cam.batch.fingerprint import fingerprint_parts
+from video_cam.batch.run_config import ModelConfig, RunConfig
+from video_cam.config import ExplainConfig, InputConfig
+from video_cam.errors import UsageError
+from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.keyframe_gradients import GRADIENTS, keyframe_gradients
+from video_cam.layers.weights_digest import digest_of_weights
+from video_cam.models.classifier import Classifier
+from video_cam.models.registry import load_model
+from video_cam.models.user_code import UserFunction
+from video_cam.pipeline import check_options, explain_and_verify
+from video_cam.rendering.gradient_pictures import write_gradient_pictures
+from video_cam.rendering.source_clip import as_explained
+from video_cam.utils.progress import Progress
+from video_cam.utils.reporter import Reporter
+from video_cam.video.clip import Clip
+
+
+class NetworkExplainer:
+    """Explains clips with a network of this process; a ``ClipExplainer``.
+
+    Attributes:
+        model: the network.
+    """
+
+    def __init__(self, model: Classifier) -> None:
+        self.model = model
+
+    def explain(self, clip: Clip, config: ExplainConfig, progress: Progress) -> Explanation:
+        """The maps of a clip, with the checks that ``config`` asks for."""
+        return explain_and_verify(clip, self.model, config, progress)
+
+    def write_gradients(
+        self,
+        clip: Clip,
+        explanation: Explanation,
+        config: ExplainConfig,
+        folder: Path,
+        progress: Progress,
+    ) -> None:
+        """Write the pictures of ``--guided`` and ``--smoothgrad`` to sub-folders of ``folder``."""
+        kinds = [kind for kind in GRADIENTS if getattr(config, kind)]
+        gradients = keyframe_gradients(
+            as_explained(clip, explanation),
+            self.model,
+            explanation,
+            kinds,
+            config.targets,
+            progress,
+        )
+        write_gradient_pictures(folder, explanation, gradients)
+
+    def fingerprint_parts(self, config: ExplainConfig) -> dict[str, Any]:
+        """Everything of the network and ``config`` that changes a result, for JSON."""
+        return fingerprint_parts(self.model, self._weights_digest, config)
+
+    @cached_property
+    def _weights_digest(self) -> str:
+        return digest_of_weights(self.model.module)
+
+
+def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplainer, RunConfig]:
+    """The network of a run, and the run's settings as this network and device can follow them.
+
+    Raises:
+        UsageError: where the network cannot be loaded, or an option does not fit it.
+    """
+    for target in config.explain.targets:
+        if isinstance(target, UserFunction):
+            target.function  # noqa: B018 - a wrong reference is reported before the network loads
+    model = load_network(config.model, config.explain, reporter)
+    explain = supported_precision(config.explain, model, reporter)
+    check_options(model, explain)
+    return NetworkExplainer(model), replace(config, explain=explain)
+
+
+def load_network(config: ModelConfig, explain: ExplainConfig, reporter: Reporter) -> Classifier:
+    """The network on its device; a status message says which, and which layers are explained.
+
+    Raises:
+        UsageError: where the network cannot be loaded, or lacks the layers of ``explain``.
+    """
+    model = load_model(
+        config.name,
+        config.weights,
+        labels=config.labels,
+        device=choose_device(config, reporter),
+        say=reporter.info,
+        trust_checkpoint=config.trust_checkpoint,
+        **{one.name: getattr(config.input, one.name) for one in fields(InputConfig)},
+    )
+    layers = _chosen_layers(model, explain)
+    reporter.info(f"model {model.name} ({model.weights}) on {model.device}{layers}")
+    return model
+
+
+def choose_device(config: ModelConfig, reporter: Reporter) -> str:
+    """The device that is asked for; the CPU, with a warning, where ``use_cuda`` finds no CUDA.
+
+    Raises:
+        UsageError: where PyTorch cannot use ``config.device``.
+    """
+    if not config.device and not config.use_cuda:
+        return "cpu"
+    if not config.device and not torch.cuda.is_available():
+        reporter.warning("there is no CUDA device; running on the CPU")
+        return "cpu"
+    wanted = config.device or "cuda"
+    try:
+        torch.empty(0, device=wanted)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(
+            f"device {wanted!r} cannot be used; there are {', '.join(_devices())}"
+        ) from error
+    return wanted
+
+
+def supported_precision(
+    config: ExplainConfig, model: Classifier, reporter: Reporter
+) -> ExplainConfig:
+    """The options, with fp32 and a warning where a CPU could only emulate bf16.
+
+    Emulation takes about a hundred times as long as fp32.
+    """
+    if config.precision == "fp32" or model.device.type != "cpu" or cpu_computes_bf16():
+        return config
+    reporter.warning("this processor does not compute in bf16; running in fp32")
+    return replace(config, precision="fp32")
+
+
+def cpu_computes_bf16() -> bool:
+    """Whether PyTorch has bf16 kernels for this processor."""
+    return torch.backends.mkldnn.is_available() and bool(
+        torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
+
+
+def _devices() -> list[str]:
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return ["cpu", *gpus, *(["mps"] if torch.backends.mps.is_available() else [])]
+
+
+def _chosen_layers(model: Classifier, config: ExplainConfig) -> str:
+    """Which layers were chosen and their grids, for the message; empty where the user named them.
+
+    Their grids tell how the shapes of their outputs were understood.
+    """
+    if config.layers is None and not config.conv_backcount and not model.layer:
+        return ""
+    size = (config.num_frames or model.num_frames, *model.preprocess.crop)
+    chosen = model.layers(size, config.layers, config.conv_backcount)
+    if chosen.names == tuple(map(str, config.layers or ())):
+        return ""
+    shown = ", ".join(f"{name} ({chosen.folds[name]})" for name in chosen.names)
+    return f", {'layer' if len(chosen.names) == 1 else 'layers'} {shown}"

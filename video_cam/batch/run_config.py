@@ -1,0 +1,97 @@
+"""Settings of a run over clips: network, options, output folder, engine.
+
+Each default value is written once, here or in video_cam/config.py. PyTorch is not imported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from video_cam.config import (
+    ExplainConfig,
+    InputConfig,
+    LimitsConfig,
+    RenderConfig,
+    check_positive,
+)
+from video_cam.utils.names import check_names
+
+ENGINES = ("local", "ray")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network, and on which device.
+
+    Attributes:
+        name: as ``--model`` takes it; None for the default network.
+        weights: name of a pretrained entry, a file, or "none" for random weights; None for the
+            network's own pretrained ones.
+        labels: path of a file with the class names.
+        trust_checkpoint: allow files that can run code when they are loaded.
+        device: such as "cpu" or "cuda:1"; None for the CPU, or CUDA with ``use_cuda``.
+        use_cuda: run on CUDA where it is available.
+        input: the network's input where the caller knows better.
+    """
+
+    name: str | None = None
+    weights: str | None = None
+    labels: str | None = None
+    trust_checkpoint: bool = False
+    device: str | None = None
+    use_cuda: bool = False
+    input: InputConfig = field(default_factory=InputConfig)
+
+
+@dataclass(frozen=True)
+class RayConfig:
+    """How clips are distributed over a Ray cluster.
+
+    Attributes:
+        address: of the cluster: auto, HOST:6379 or ray://HOST:10001; None starts Ray on this
+            machine only.
+        actor_cpus: CPU cores that an actor reserves where it has no GPU.
+        spread: process one clip at a time, its windows on all actors.
+    """
+
+    address: str | None = None
+    actor_cpus: int = 4
+    spread: bool = False
+
+    def __post_init__(self) -> None:
+        check_positive(self, ("actor_cpus",))
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that a run over clips needs to know; sent to worker processes and Ray actors.
+
+    Attributes:
+        model: which network.
+        explain: what of a clip is explained.
+        render: how results are drawn.
+        limits: how much a file may ask for.
+        output_dir: a folder, or an address that fsspec knows.
+        overwrite: compute finished results again.
+        time_limit: seconds for one clip; None for no limit as long as it makes progress.
+        engine: of ENGINES.
+        ray: settings of the "ray" engine.
+        log_level: the lowest level of the log in every process, of LOG_LEVELS.
+    """
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    explain: ExplainConfig = field(default_factory=ExplainConfig)
+    render: RenderConfig = field(default_factory=RenderConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+    output_dir: str = "outputs"
+    overwrite: bool = False
+    time_limit: float | None = None
+    engine: str = "local"
+    ray: RayConfig = field(default_factory=RayConfig)
+    log_level: str = "warning"
+
+    def __post_init__(self) -> None:
+        check_names("engine", [self.engine], ENGINES)
+        check_names("log level", [self.log_level], LOG_LEVELS)
+        check_positive(self, ("time_limit",))

@@ -1,0 +1,201 @@
+"""Options that say what of a clip is explained: classes, layers, methods, time, maps.
+
+Destinations are the names of the fields of ExplainConfig, and defaults are its defaults.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from video_cam import config
+from video_cam.cli.option_types import choices, choices_in_words, frame_rate
+from video_cam.config import ExplainConfig
+
+
+def add_explain_options(parser: argparse.ArgumentParser) -> None:
+    """Add them in groups."""
+    _add_targets(parser.add_argument_group("what to explain"))
+    _add_time(parser.add_argument_group("time"))
+    _add_maps(parser.add_argument_group("maps"))
+    _add_checks(parser.add_argument_group("checks and pictures of input gradients"))
+
+
+def _add_targets(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--method",
+        dest="methods",
+        nargs="+",
+        default=ExplainConfig.methods,
+        metavar="NAME",
+        help=f"{', '.join(config.METHOD_NAMES)} (default: {' '.join(ExplainConfig.methods)})",
+    )
+    group.add_argument(
+        "--layer",
+        "--layer-name",
+        dest="layers",
+        nargs="+",
+        default=ExplainConfig.layers,
+        metavar="NAME",
+        help="layers that get a map: names of modules, patterns such as 'layer?', -1 for the last "
+        "layer with a grid, where or when (default: where, see --list-layers)",
+    )
+    group.add_argument(
+        "--conv-backcount",
+        nargs="+",
+        type=int,
+        default=ExplainConfig.conv_backcount,
+        metavar="N",
+        help="convolutions that get a map, counted from the back: 1 is the last",
+    )
+    group.add_argument(
+        "--class-id",
+        dest="class_ids",
+        nargs="+",
+        default=ExplainConfig.class_ids,
+        metavar="ID|NAME",
+        help="classes to explain (default: the best class of the whole clip)",
+    )
+    group.add_argument(
+        "--target",
+        dest="targets",
+        nargs="+",
+        default=(),
+        metavar="FILE:FUNCTION",
+        help="functions of the network's output to explain: file.py:function returns (N,) scores",
+    )
+    group.add_argument(
+        "--top-k",
+        type=int,
+        default=ExplainConfig.top_k,
+        metavar="K",
+        help="explain the K best classes (default: %(default)s)",
+    )
+    group.add_argument("--worst", action="store_true", help="also explain the least probable class")
+
+
+def _add_time(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--sampling",
+        default=ExplainConfig.sampling,
+        metavar=choices(config.SAMPLING_MODES),
+        help="overlapping windows at the network's frame rate, or one input of frames evenly "
+        "spaced over the whole clip (default: %(default)s)",
+    )
+    group.add_argument(
+        "--num-frames",
+        type=int,
+        default=ExplainConfig.num_frames,
+        metavar="N",
+        help="frames in one input of the network (default: as it was trained)",
+    )
+    group.add_argument(
+        "--frame-rate",
+        type=frame_rate,
+        default=ExplainConfig.frame_rate,
+        metavar="FPS",
+        help="frames per second of the network's input (default: as it was trained)",
+    )
+    group.add_argument(
+        "--window-stride",
+        type=int,
+        default=ExplainConfig.window_stride,
+        metavar="N",
+        help="frames of the input from the start of one window to the next (default: half a "
+        "window)",
+    )
+    group.add_argument(
+        "--start", type=float, default=ExplainConfig.start, metavar="SECONDS", help="where to begin"
+    )
+    group.add_argument(
+        "--end", type=float, default=ExplainConfig.end, metavar="SECONDS", help="where to stop"
+    )
+    group.add_argument(
+        "--split-scenes",
+        action="store_true",
+        help="no window contains a cut (needs PySceneDetect: pip install scenedetect)",
+    )
+    group.add_argument(
+        "--class-scope",
+        default=ExplainConfig.class_scope,
+        metavar=choices(config.CLASS_SCOPES),
+        help="explain the clip's best classes in every window, or each window's own best classes "
+        "(default: %(default)s)",
+    )
+
+
+def _add_maps(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--pooling",
+        default=ExplainConfig.pooling,
+        metavar=choices(config.POOLING_NAMES),
+        help="average gradients over the whole window, or separately at each time step (default: "
+        "%(default)s)",
+    )
+    group.add_argument(
+        "--align",
+        default=ExplainConfig.align,
+        metavar="NAME",
+        help="how the centres of a layer's cells are found: "
+        f"{choices_in_words(config.ALIGNMENT_NAMES)} (default: %(default)s)",
+    )
+    group.add_argument(
+        "--fuse",
+        default=ExplainConfig.fuse,
+        metavar=choices(config.FUSION_NAMES),
+        help="combine the layers of --layer into one map, each divided by its largest value",
+    )
+    group.add_argument(
+        "--contrast",
+        action="store_true",
+        help="explain the class's score minus that of the best other class",
+    )
+    group.add_argument(
+        "--aug-smooth",
+        action="store_true",
+        help="mean map of six versions of the input: flipped left to right or not, times 0.9, 1 "
+        "and 1.1",
+    )
+    group.add_argument(
+        "--aug-shift",
+        type=int,
+        default=ExplainConfig.aug_shift,
+        metavar="N",
+        help="mean map of the input as it is and moved N frames earlier and later",
+    )
+    group.add_argument(
+        "--eigen-smooth",
+        action="store_true",
+        help="first principal component of the weighted activations instead of their sum",
+    )
+    group.add_argument(
+        "--max-channels",
+        type=int,
+        default=ExplainConfig.max_channels,
+        metavar="N",
+        help="scorecam runs only the N channels that vary most (default: all, which is exact)",
+    )
+
+
+def _add_checks(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--check",
+        action=argparse.BooleanOptionalAction,
+        default=ExplainConfig.check,
+        help="blur the region that the map marks, and compare the drop of the score with that for "
+        "random regions: 16 forward passes (default: where they take no longer than the maps)",
+    )
+    group.add_argument(
+        "--sanity",
+        action="store_true",
+        help="randomise the network's weights part by part, and report how much the map changes",
+    )
+    group.add_argument(
+        "--guided",
+        action="store_true",
+        help="also write guided/: network input | guided backprop | guided Grad-CAM",
+    )
+    group.add_argument(
+        "--smoothgrad",
+        action="store_true",
+        help="also write smoothgrad/: network input | mean input gradient of noisy copies",
+    )

@@ -1,0 +1,47 @@
+"""Values of options: text to numbers, and choices as text for ``--help``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+
+def frame_rate(text: str) -> Fraction:
+    """Frames per second, as "15", "29.97" or "30000/1001"."""
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a frame rate: give 15 or 30000/1001"
+        ) from error
+
+
+def positive_seconds(text: str) -> float:
+    """A finite number of seconds above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
+
+
+def shard(text: str) -> tuple[int, int]:
+    """ "2/8" as (2, 8): the second of eight parts."""
+    index, _, count = text.partition("/")
+    if index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
+        return int(index), int(count)
+    raise argparse.ArgumentTypeError(f"{text!r} must be I/N with 1 <= I <= N, as in 2/8")
+
+
+def choices(names: Sequence[str]) -> str:
+    """ "a|b|c", for the place of a value."""
+    return "|".join(names)
+
+
+def choices_in_words(names: Sequence[str]) -> str:
+    """ "a, b or c", for a sentence."""
+    return f"{', '.join(names[:-1])} or {names[-1]}"

@@ -1,0 +1,256 @@
+"""Options of a run: clips, network, drawing, output folder, machine, messages.
+
+Defaults are those of the configuration classes.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from video_cam import config
+from video_cam.batch.run_config import ENGINES, LOG_LEVELS, ModelConfig, RayConfig, RunConfig
+from video_cam.cli.option_types import choices, choices_in_words, positive_seconds, shard
+from video_cam.config import ExplainConfig, InputConfig, LimitsConfig, RenderConfig
+
+
+def add_input_options(group: argparse._ArgumentGroup) -> None:
+    """Clips and limits."""
+    group.add_argument(
+        "--clip",
+        "--image-path",
+        "--image-dir",
+        dest="clips",
+        nargs="+",
+        default=(),
+        metavar="PATH",
+        help="videos, GIFs, still images, folders of numbered frames, folders of clips, globs, "
+        "list.txt (one path per line), list.csv (columns clip and, optionally, class)",
+    )
+    group.add_argument(
+        "--n-images",
+        dest="max_clips",
+        type=int,
+        metavar="N",
+        help="only the first N clips or images found",
+    )
+    group.add_argument(
+        "--max-pixels",
+        type=int,
+        default=LimitsConfig.max_pixels,
+        metavar="N",
+        help="refuse pictures of more pixels: a file of few bytes can claim any size (default: "
+        "%(default)s)",
+    )
+    group.add_argument(
+        "--max-frames",
+        type=int,
+        default=LimitsConfig.max_frames,
+        metavar="N",
+        help="refuse clips of more frames (default: %(default)s)",
+    )
+
+
+def add_model_options(group: argparse._ArgumentGroup) -> None:
+    """The network, its input and its scores."""
+    group.add_argument(
+        "--model",
+        "--network",
+        "--model-path",
+        default=ModelConfig.name,
+        metavar="NAME|SPEC|FILE",
+        help="a name from --list-models, timm:NAME, a folder or hub name of transformers, "
+        "file.py:factory, package.module:factory, or a saved network (default: r3d_18 with "
+        "Kinetics-400 weights where they are on disk or can be downloaded, else the bundled "
+        "network)",
+    )
+    group.add_argument(
+        "--weights",
+        "--weight-path",
+        default=ModelConfig.weights,
+        metavar="NAME|FILE|none",
+        help="a pretrained entry, a .pth or .safetensors file, or none for random weights",
+    )
+    group.add_argument(
+        "--labels",
+        "--labels-path",
+        default=ModelConfig.labels,
+        metavar="FILE",
+        help="class names: one per line, JSON, a Python dict, or ImageNet's class index",
+    )
+    group.add_argument(
+        "--trust-checkpoint",
+        action="store_true",
+        help="load a whole saved network, which runs the code in the file",
+    )
+    group.add_argument(
+        "--size",
+        nargs="+",
+        type=int,
+        default=InputConfig.size,
+        metavar="PIXELS",
+        help="side, or height and width, of the network's input",
+    )
+    for name, use in (("mean", "subtracted from"), ("std", "that divide")):
+        group.add_argument(
+            f"--{name}",
+            nargs=3,
+            type=float,
+            default=getattr(InputConfig, name),
+            metavar=("R", "G", "B"),
+            help=f"numbers {use} frames in 0 ... 1",
+        )
+    group.add_argument(
+        "--layout-in",
+        default=InputConfig.layout,
+        metavar="NCTHW|NTCHW|frames|list",
+        help="input of the network: a clip, a clip with time before channels, each frame as an "
+        "image, or a slow and a fast pathway (list:4,1 takes every fourth and every frame)",
+    )
+    group.add_argument(
+        "--score",
+        default=InputConfig.score,
+        metavar=choices(config.SCORE_KINDS),
+        help="how scores are shown (default: softmax; sigmoid for a single score; raw is for "
+        "regression)",
+    )
+    group.add_argument("--list-models", action="store_true", help="print the networks and exit")
+    group.add_argument(
+        "--list-layers",
+        action="store_true",
+        help="print the layers of this network for this clip and exit",
+    )
+
+
+def add_render_options(group: argparse._ArgumentGroup) -> None:
+    """How results are drawn."""
+    group.add_argument(
+        "--normalize",
+        default=RenderConfig.normalize,
+        metavar=choices(config.NORMALIZATIONS),
+        help="what full heat is: the largest value in the video, the window or the frame "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--colormap",
+        default=RenderConfig.colormap,
+        metavar="NAME",
+        help=f"{choices_in_words(config.COLORMAP_NAMES)} (default: %(default)s)",
+    )
+    group.add_argument(
+        "--alpha",
+        type=float,
+        default=RenderConfig.alpha,
+        metavar="0...1",
+        help="opacity of full heat (default: %(default)s)",
+    )
+    group.add_argument(
+        "--layout",
+        default=RenderConfig.layout,
+        metavar=choices(config.VIDEO_LAYOUTS),
+        help="the overlay; source and overlay; source, heat map and overlay (default: %(default)s)",
+    )
+    group.add_argument(
+        "--max-keyframes",
+        type=int,
+        default=RenderConfig.max_keyframes,
+        metavar="N",
+        help="save at most N keyframes, evenly spaced (default: %(default)s)",
+    )
+    group.add_argument(
+        "--figure",
+        action="store_true",
+        help="also write figure.pdf and figure.png, keyframes x maps for a paper",
+    )
+
+
+def add_output_options(group: argparse._ArgumentGroup) -> None:
+    """Where results go."""
+    group.add_argument(
+        "--output-dir",
+        "--save-dir",
+        default=RunConfig.output_dir,
+        metavar="DIR",
+        help="results go to DIR/<clip's name>/ (default: %(default)s); an address such as "
+        "s3://bucket/dir where fsspec knows it",
+    )
+    group.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="compute finished results again, even if clip, weights and options are unchanged",
+    )
+    group.add_argument("--show", action="store_true", help="open the page when it is written")
+
+
+def add_machine_options(group: argparse._ArgumentGroup) -> None:
+    """Device, precision and memory."""
+    group.add_argument("--use-cuda", action="store_true", help="run on the GPU if there is one")
+    group.add_argument(
+        "--device", default=ModelConfig.device, metavar="NAME", help="cpu, cuda, cuda:1, mps, ..."
+    )
+    group.add_argument(
+        "--precision",
+        default=ExplainConfig.precision,
+        metavar=choices(config.PRECISIONS),
+        help="of the network's arithmetic (default: %(default)s)",
+    )
+    group.add_argument(
+        "--batch-size",
+        type=int,
+        default=ExplainConfig.batch_size,
+        metavar="N",
+        help="windows in one forward pass (default: %(default)s)",
+    )
+
+
+def add_batch_options(group: argparse._ArgumentGroup) -> None:
+    """Many clips, and what is reported."""
+    group.add_argument(
+        "--time-limit",
+        type=positive_seconds,
+        default=RunConfig.time_limit,
+        metavar="SECONDS",
+        help="give up a clip that takes longer (default: one without progress for 15 minutes)",
+    )
+    group.add_argument(
+        "--shard",
+        type=shard,
+        metavar="I/N",
+        help="process the I-th of N parts of the clips; other machines process the others",
+    )
+    group.add_argument(
+        "--engine",
+        default=RunConfig.engine,
+        choices=ENGINES,
+        help="one network on this machine, or one on each actor of a Ray cluster (default: "
+        "%(default)s)",
+    )
+    group.add_argument(
+        "--ray-address",
+        default=RayConfig.address,
+        metavar="ADDRESS",
+        help="the cluster: auto, HOST:6379 or ray://HOST:10001 (default: this machine only)",
+    )
+    group.add_argument(
+        "--actor-cpus",
+        type=int,
+        default=RayConfig.actor_cpus,
+        metavar="N",
+        help="CPU cores that an actor reserves where it has no GPU (default: %(default)s)",
+    )
+    group.add_argument(
+        "--spread",
+        action="store_true",
+        help="with --engine ray: one clip at a time, its windows on all actors; for long clips",
+    )
+    group.add_argument("--quiet", action="store_true", help="print warnings and errors only")
+    group.add_argument(
+        "--json", dest="as_json", action="store_true", help="print JSON lines, for programs"
+    )
+    group.add_argument(
+        "--log-level",
+        default=RunConfig.log_level,
+        choices=LOG_LEVELS,
+        help="lowest level of the log on stderr; debug includes FFmpeg's own messages (default: "
+        "%(default)s)",
+    )
+    group.add_argument("--debug", action="store_true", help="show the traceback of an error")

@@ -1,0 +1,89 @@
+"use strict";
+// From a signed map to colours over the box the network saw: interpolate linearly between cell
+// centres (or take the nearest), remove negative values, normalise, colour.
+
+/** For `count` equal samples of the pixels [start, stop): the cell before and its neighbour's share. */
+function interpolation(centres, start, stop, count, nearest) {
+  const before = new Uint16Array(count);
+  const share = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
+    const pixel = start + ((i + 0.5) * (stop - start)) / count - 0.5;
+    let cell = 0;
+    while (cell < centres.length - 2 && centres[cell + 1] <= pixel) cell++;
+    const gap = centres.length > 1 ? centres[cell + 1] - centres[cell] : 1;
+    const linear = Math.min(Math.max((pixel - centres[cell]) / (gap || 1), 0), 1);
+    before[i] = cell;
+    share[i] = nearest ? Math.floor(linear + 0.5) : linear;
+  }
+  return { before, share };
+}
+
+/** 256 colours with their opacities, as little-endian RGBA words. */
+function palette(colours, opacity, threshold) {
+  const bytes = new Uint8ClampedArray(256 * 4);
+  for (let level = 0; level < 256; level++) {
+    bytes.set(colours.subarray(level * 3, level * 3 + 3), level * 4);
+    bytes[level * 4 + 3] = level / 255 < threshold ? 0 : opacity(level / 255) * 255;
+  }
+  return new Uint32Array(bytes.buffer);
+}
+
+/** A canvas that holds the box of one map, to be drawn over the frame. */
+class HeatCanvas {
+  /** `scale`: canvas pixels for one source pixel. */
+  constructor(map, scale) {
+    const [left, top, right, bottom] = map.box;
+    this.map = map;
+    this.canvas = document.createElement("canvas");
+    this.canvas.width = Math.max(1, Math.round((right - left) * scale));
+    this.canvas.height = Math.max(1, Math.round((bottom - top) * scale));
+    this.columns = interpolation(map.x, left, right, this.canvas.width, map.nearest);
+    this.rows = interpolation(map.y, top, bottom, this.canvas.height, map.nearest);
+    this.context = this.canvas.getContext("2d");
+    this.image = this.context.createImageData(this.canvas.width, this.canvas.height);
+    this.words = new Uint32Array(this.image.data.buffer);
+  }
+
+  /** Draw the map at one frame; returns the canvas. */
+  draw(frame, normalize, colours) {
+    const peak = this.peak(frame, normalize);
+    const toLevel = peak > 0 ? 255 / peak : 0;
+    const { width, height } = this.canvas;
+    const across = this.map.x.length;
+    const line = new Float32Array(across + 1);
+    for (let y = 0, out = 0; y < height; y++) {
+      this._row(frame.values, y, line, across);
+      for (let x = 0; x < width; x++) {
+        const cell = this.columns.before[x];
+        const value = line[cell] + this.columns.share[x] * (line[cell + 1] - line[cell]);
+        const level = value * toLevel + 0.5;
+        this.words[out++] = colours[level < 0 ? 0 : level > 255 ? 255 : level | 0];
+      }
+    }
+    this.context.putImageData(this.image, 0, 0);
+    return this.canvas;
+  }
+
+  /** The map value of full heat. */
+  peak(frame, normalize) {
+    if (normalize === "frame") return frame.values.reduce((a, b) => Math.max(a, b), 0);
+    return normalize === "window" ? frame.windowPeak : this.map.peak;
+  }
+
+  /** Interpolate the cells in the vertical direction, for row `y` of the canvas. */
+  _row(values, y, line, across) {
+    const above = this.rows.before[y] * across;
+    const below = this.map.y.length > 1 ? above + across : above;
+    const share = this.rows.share[y];
+    for (let x = 0; x < across; x++) {
+      line[x] = values[above + x] + share * (values[below + x] - values[above + x]);
+    }
+    line[across] = line[across - 1];
+  }
+}
+
+/** The mean positive value of a map, in map units. */
+function mass(frame) {
+  if (!frame?.seen) return 0;
+  return frame.values.reduce((sum, value) => sum + Math.max(value, 0), 0) / frame.values.length;
+}
