@@ -1,4 +1,4 @@
-"""FullGrad: shares that sum to the score, in one, two and three dimensions."""
+"""FullGrad: components that sum to the score, in one, two and three dimensions."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.video import r3d_18
 
+from tests.support.model_state import assert_same_state, state_of
 from tests.support.networks import Nonlinear, clip, seeded
 from video_cam import UsageError, compute_cams, guided_backprop, load_model
-from video_cam.attribution.full_gradient import full_gradient, implicit_bias, shares
+from video_cam.attribution.full_gradient import full_gradient, gradient_components, implicit_bias
 
 
 def piecewise_linear(conv: type, norm: type, inplace: bool) -> nn.Sequential:
@@ -33,32 +34,32 @@ def piecewise_linear(conv: type, norm: type, inplace: bool) -> nn.Sequential:
         (nn.Conv3d, nn.BatchNorm3d, (4, 7, 6)),
     ],
 )
-def test_the_shares_sum_to_the_score(conv: type, norm: type, size, inplace: bool) -> None:
+def test_the_components_sum_to_the_score(conv: type, norm: type, size, inplace: bool) -> None:
     network = piecewise_linear(conv, norm, inplace)
     x = torch.randn(2, 3, *size, dtype=torch.float64)
-    found = shares(network, x, 2)
+    found = gradient_components(network, x, 2)
     assert len(found) == 1 + 4  # the input, two convolutions, batch norm, the linear layer
-    total = sum(share.flatten(1).sum(1) for share in found)
+    total = sum(component.flatten(1).sum(1) for component in found)
     torch.testing.assert_close(total, network(x)[:, 2].detach())
 
 
-def test_batch_norm_adds_what_it_gives_for_zero() -> None:
+def test_the_bias_of_batch_norm_is_its_output_for_zero() -> None:
     norm = piecewise_linear(nn.Conv3d, nn.BatchNorm3d, False)[1]
     zero = norm(torch.zeros(1, 4, 1, 1, 1, dtype=torch.float64)).flatten()
     torch.testing.assert_close(implicit_bias(norm), zero.detach())
 
 
-def test_the_map_is_the_sum_of_scaled_shares() -> None:
+def test_the_map_is_the_sum_of_scaled_channels() -> None:
     network, x = piecewise_linear(nn.Conv3d, nn.BatchNorm3d, False), clip(size=(4, 7, 6))
     expected = torch.zeros(2, 1, 4, 7, 6, dtype=torch.float64)
-    for share in shares(network, x, 1):
-        if share.ndim != 5:
+    for component in gradient_components(network, x, 1):
+        if component.ndim != 5:
             continue
         for n in range(2):
-            for channel in share[n].abs():
+            for channel in component[n].abs():
                 spread = channel.max() - channel.min()
                 if spread == 0:
-                    continue  # a dead channel
+                    continue  # a constant channel
                 scaled = (channel - channel.min()) / spread
                 expected[n, 0] += nn.functional.interpolate(
                     scaled[None, None], size=(4, 7, 6), mode="trilinear"
@@ -66,25 +67,23 @@ def test_the_map_is_the_sum_of_scaled_shares() -> None:
     torch.testing.assert_close(full_gradient(network, x, 1), expected)
 
 
-def test_it_is_gathered_onto_the_layers_grid() -> None:
+def test_compute_cams_gathers_the_map_onto_the_layers_grid() -> None:
     network, x = seeded(Nonlinear), clip(size=(4, 12, 12))
     [cam] = compute_cams(
         network, x, layers=["layer2"], methods=["fullgrad"], targets=[1], align="half-pixel"
     )
     assert cam.values.shape[1:] == (2, 3, 3)
     whole = full_gradient(network, x, 1)[:, 0].float()
-    # Gathering keeps a constant, and about keeps the mean.
+    # Gathering changes the mean only a little.
     assert cam.values.mean() == pytest.approx(float(whole.mean()), rel=0.05)
 
 
-def test_the_model_is_left_as_found_and_r3d_18_works() -> None:
+def test_r3d_18_is_left_as_it_was() -> None:
     network = r3d_18(num_classes=5).train()
-    found = full_gradient(network, torch.randn(1, 3, 4, 32, 32), 2)
+    before = state_of(network)
+    found = full_gradient(network, torch.randn(1, 3, 4, 32, 32, generator=torch.Generator()), 2)
     assert found.shape == (1, 1, 4, 32, 32) and found.min() >= 0 and found.max() > 0
-    assert network.training and all(
-        p.requires_grad and p.grad is None for p in network.parameters()
-    )
-    assert not any(module._forward_hooks for module in network.modules())
+    assert_same_state(before, network)
 
 
 class _ImageNetwork(nn.Module):
@@ -105,7 +104,7 @@ def test_a_network_that_scores_frame_by_frame() -> None:
     assert cam.values.shape == (2, 4, 8, 8)
     assert guided_backprop(model, x, 1).shape == x.shape
     # Frames share nothing, so a frame's map is a quarter of the map of that frame alone.
-    options = {"layers": ["conv"], "methods": ["hirescam"], "targets": [1]}
+    options = {"layers": ["conv"], "methods": ["hirescam"], "targets": [1], "align": "half-pixel"}
     [single] = compute_cams(model, x[:, :, 2:3], **options)
     [whole] = compute_cams(model, x, **options)
     assert (single.values != 0).any()
@@ -114,4 +113,4 @@ def test_a_network_that_scores_frame_by_frame() -> None:
 
 def test_networks_with_several_inputs_are_refused() -> None:
     with pytest.raises(UsageError, match="one input tensor"):
-        shares(seeded(Nonlinear), [clip(), clip()])
+        gradient_components(seeded(Nonlinear), [clip(), clip()])

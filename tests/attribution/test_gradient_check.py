@@ -1,12 +1,13 @@
-"""sum(w A) of a map is how fast the score changes along the activation: float64, every head.
+"""The sum of a map against a finite difference of the score, in float64, for every kind of head.
 
-Moving the activation of one layer along D changes the score by sum(G D). With D = A that is the
-sum of the HiResCAM map; with D = A's mean over each channel's grid it is that of Grad-CAM.
+Moving a layer's activation A along D changes the score by sum(G D). For D = A this is the sum of
+the HiResCAM map; for D = the mean of each channel of A over its grid, it is that of Grad-CAM.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,46 +77,46 @@ HEADS: dict[str, tuple[Callable[[], nn.Module], str, tuple[int, int, int], str]]
 @pytest.mark.parametrize("head", HEADS)
 def test_sum_of_map_against_finite_difference(head: str) -> None:
     build, layout, size, layer = HEADS[head]
-    said = InputConfig(num_frames=size[0], size=size[1:], layout=layout)
+    config = InputConfig(num_frames=size[0], size=size[1:], layout=layout)
     network = fill(build()).double().eval()
-    model = make_classifier(network, head, "none", USER_NETWORK, said, ("a", "b", "c"))
-    model = _space_first(model) if head == "divided attention" else model
+    model = make_classifier(network, head, "none", USER_NETWORK, config, ("a", "b", "c"))
+    model = replace(model, space_first=head == "divided attention")
     x = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     folds = model.layers(size, [layer]).folds
     gradcam, hirescam = compute_cams(
-        model.module, x, layers=[layer], methods=["gradcam", "hirescam"], targets=[1], unpack=folds
+        model.module,
+        x,
+        layers=[layer],
+        methods=["gradcam", "hirescam"],
+        targets=[1],
+        unpack=folds,
+        align="half-pixel",
     )
     along_mean = _slope(model, layer, x, lambda A: A.mean((2, 3, 4), keepdim=True).expand_as(A))
     along_itself = _slope(model, layer, x, lambda A: A)
     for cam, slope in ((gradcam, along_mean), (hirescam, along_itself)):
-        cells = cam.values.double()  # of float32: their sum is good to their size
+        cells = cam.values.double()  # rounded to float32, so the tolerance is relative to them
         assert cells.abs().sum() > 0
         assert float(cells.sum()) == pytest.approx(
             slope, abs=1e-5 * float(cells.abs().sum()) + 1e-9
         )
 
 
-def _space_first(model: Classifier) -> Classifier:
-    from dataclasses import replace
-
-    return replace(model, space_first=True)
-
-
 def _slope(
     model: Classifier, layer: str, x: Tensor, direction: Callable[[Tensor], Tensor]
 ) -> float:
-    """d score / d step of the layer's activation along a direction on its grid."""
+    """The derivative of the score along a direction of the layer's grid, by central differences."""
     fold = model.layers(x.shape[2:], [layer]).folds[layer]
     scores = []
     for step in (STEP, -STEP):
 
         def moved(_module: nn.Module, _arguments: Any, output: Any, step: float = step) -> Any:
             first = output[0] if isinstance(output, tuple) else output
-            # The fold only moves elements, so its transpose puts a grid back in their places.
-            grid, back = torch.func.vjp(fold, first)
-            (change,) = back(direction(grid))
-            altered = first + step * change
-            return (altered, *output[1:]) if isinstance(output, tuple) else altered
+            # The fold only moves elements, so its transpose moves them back.
+            grid, transposed = torch.func.vjp(fold, first)
+            (change,) = transposed(direction(grid))
+            changed = first + step * change
+            return (changed, *output[1:]) if isinstance(output, tuple) else changed
 
         handle = find_module(model.module, layer).register_forward_hook(moved)
         try:

@@ -1,14 +1,15 @@
-"""The same numbers as pytorch-grad-cam, before resizing, wherever that is right."""
+"""The same maps as pytorch-grad-cam, before resizing, except where its maps are wrong."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torchvision.models import resnet50
+from torchvision.models import resnet18, resnet50
 from torchvision.models.video import r3d_18
 
 from benchmarks.truth.peer_classes import PYTORCH_GRAD_CAM
@@ -20,10 +21,10 @@ from pytorch_grad_cam import base_cam  # noqa: E402
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa: E402
 
 CLASS_ID = 4
-PEERS = PYTORCH_GRAD_CAM.keys() - {"fullgrad"}  # which test_full_gradient.py is about
-# On clips it crashes for these two, and its finercam and shapleycam are slow enough on images.
+PEERS = PYTORCH_GRAD_CAM.keys() - {"fullgrad"}  # tested in test_full_gradient.py
+# On clips its ablationcam and scorecam fail, and its finercam and shapleycam are slow.
 IMAGES_ONLY = {"ablationcam", "scorecam", "finercam", "shapleycam"}
-# Its sign is arbitrary there, so that half of its maps show what is not the first component.
+# The sign of its principal component is arbitrary.
 EITHER_SIGN = {"eigencam", "eigengradcam"}
 
 
@@ -35,13 +36,13 @@ def min_max(cam: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def without_resizing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The peer normalises and resizes in one function; here it only normalises."""
+    """pytorch-grad-cam normalises and resizes in one function; here it only normalises."""
     monkeypatch.setattr(
         base_cam, "scale_cam_image", lambda cam, target_size=None: np.array([*map(min_max, cam)])
     )
 
 
-def peers_map(method: str, model: nn.Module, layer: nn.Module, x: Tensor) -> np.ndarray:
+def map_of_peer(method: str, model: nn.Module, layer: nn.Module, x: Tensor) -> np.ndarray:
     cam = getattr(peer, PYTORCH_GRAD_CAM[method])(model=model, target_layers=[layer])
     if method == "ablationcam":
         cam.batch_size = 16
@@ -52,9 +53,9 @@ def peers_map(method: str, model: nn.Module, layer: nn.Module, x: Tensor) -> np.
 
 def assert_same_map(method: str, ours: np.ndarray, theirs: np.ndarray) -> None:
     candidates = [ours, -ours] if method in EITHER_SIGN else [ours]
-    # It normalises each layer's map, and then the mean of the layers again.
+    # It normalises the map of each layer, and the mean of the layers once more.
     errors = [np.abs(min_max(min_max(np.maximum(c, 0))) - theirs).max() for c in candidates]
-    assert theirs.max() > 0.99, "an empty map proves nothing"
+    assert theirs.max() > 0.99, "the map is empty"
     assert min(errors) < 1e-5
 
 
@@ -64,11 +65,10 @@ def video_network() -> nn.Module:
     return r3d_18(num_classes=10).double().eval()
 
 
-@pytest.fixture(scope="module")
-def image_network() -> nn.Module:
+def image_network(build: Callable[..., nn.Module]) -> nn.Module:
     torch.manual_seed(0)
-    network = resnet50(num_classes=10).double().eval()
-    # Fresh batch norm lets activations grow from block to block until scores overflow softmax.
+    network = build(num_classes=10).double().eval()
+    # With untrained batch norm, activations grow from block to block until softmax overflows.
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.constant_(module.weight, 0.6)
@@ -77,23 +77,30 @@ def image_network() -> nn.Module:
 
 @pytest.mark.parametrize("method", sorted(PEERS - IMAGES_ONLY))
 def test_layer3_of_r3d_18_on_a_clip(method: str, video_network: nn.Module) -> None:
-    x = torch.randn(1, 3, 8, 48, 48, generator=torch.Generator().manual_seed(1)).double()
-    [ours] = compute_cams(video_network, x, layers=["layer3"], methods=[method], targets=[CLASS_ID])
+    x = torch.randn(1, 3, 8, 32, 32, generator=torch.Generator().manual_seed(1)).double()
+    [ours] = compute_cams(
+        video_network,
+        x,
+        layers=["layer3"],
+        methods=[method],
+        targets=[CLASS_ID],
+        align="half-pixel",
+    )
     network = copy.deepcopy(video_network)
-    theirs = peers_map(method, network, network.layer3, x)
+    theirs = map_of_peer(method, network, network.layer3, x)
     assert_same_map(method, ours.values[0].double().numpy(), theirs)
 
 
 @pytest.mark.parametrize("method", sorted(PEERS))
-def test_resnet_50_on_an_image(method: str, image_network: nn.Module) -> None:
-    # A layer with few channels, and a small image, for those that run the network once for each.
+def test_a_resnet_on_an_image(method: str) -> None:
+    # A layer with few channels, and a small image, for methods that run once per channel.
     many_runs = method in ("ablationcam", "scorecam")
-    layer, size = ("layer1", 32) if many_runs else ("layer3", 64)
+    build, layer, size = (resnet18, "layer1", 32) if many_runs else (resnet50, "layer3", 64)
     x = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(2)).double()
-    network = copy.deepcopy(image_network)
+    network = image_network(build)
     if many_runs:
-        # Where a channel is zero nowhere, the peer ablates it to minus ten million.
-        nn.init.constant_(network.layer1[-1].bn3.bias, -0.2)
+        # A channel without a zero is set to minus ten million by pytorch-grad-cam, not to 0.
+        nn.init.constant_(network.layer1[-1].bn2.bias, -0.2)
     [ours] = compute_cams(network, x, layers=[layer], methods=[method], targets=[CLASS_ID])
-    theirs = peers_map(method, network, getattr(network, layer), x)
+    theirs = map_of_peer(method, network, getattr(network, layer), x)
     assert_same_map(method, ours.values[0, 0].double().numpy(), theirs)

@@ -1,4 +1,4 @@
-"""A probe changes nothing about the network it is in, and its maps are those of compute_cams."""
+"""A probe does not change its network, and its maps are those of ``compute_cams``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from video_cam.attribution.probe import CAMProbe
 
 
 class Probed(Nonlinear):
-    """The network of the other tests with a probe behind ``layer2``, which may be in place."""
+    """Nonlinear with a probe after ``layer2``."""
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(inplace)
@@ -30,8 +30,8 @@ class Probed(Nonlinear):
         return self.fc(self.dropout(x.tanh().mean((2, 3, 4))))
 
 
-def passed(inplace: bool = False) -> tuple[Nonlinear, CAMProbe, Tensor]:
-    """A network in evaluation mode, its probe, and the outputs of a pass through it."""
+def network_probe_outputs(inplace: bool = False) -> tuple[Nonlinear, CAMProbe, Tensor]:
+    """A network in evaluation mode, its probe, and the outputs of a pass."""
     network = seeded(Probed, inplace=inplace).eval()
     return network, network.probe, network(clip())
 
@@ -40,7 +40,7 @@ def passed(inplace: bool = False) -> tuple[Nonlinear, CAMProbe, Tensor]:
 @pytest.mark.parametrize("pooling", POOLING)
 @pytest.mark.parametrize("method", GRADIENT_METHODS)
 def test_maps_are_those_of_compute_cams(method: str, pooling: str, inplace: bool) -> None:
-    network, probe, outputs = passed(inplace)
+    network, probe, outputs = network_probe_outputs(inplace)
     (expected,) = compute_cams(
         seeded(Nonlinear),
         clip(),
@@ -48,6 +48,7 @@ def test_maps_are_those_of_compute_cams(method: str, pooling: str, inplace: bool
         methods=[method],
         targets=[1],
         pooling=pooling,
+        align="half-pixel",
     )
     values = probe.map(outputs[:, 1], method, pooling)
     assert values.dtype == torch.float32 and not values.requires_grad
@@ -56,7 +57,7 @@ def test_maps_are_those_of_compute_cams(method: str, pooling: str, inplace: bool
 
 
 def test_the_defaults_are_gradcam_over_the_clip() -> None:
-    _, probe, outputs = passed()
+    _, probe, outputs = network_probe_outputs()
     score = outputs[:, 2]
     assert torch.equal(probe.map(score), probe.map(score, "gradcam", "clip"))
     assert probe.map(score).shape == (2, 2, 3, 3)
@@ -69,7 +70,7 @@ def test_training_with_a_probe_gives_the_same_weights_to_the_bit(inplace: bool) 
         network = seeded(build, inplace=inplace).train()
         optimizer = torch.optim.SGD(network.parameters(), lr=0.5, momentum=0.9)
         with torch.random.fork_rng():
-            torch.manual_seed(0)  # of the dropout
+            torch.manual_seed(0)  # for the dropout
             for step in range(4):
                 outputs = network(clip(step))
                 if build is Probed and step % 2:
@@ -87,7 +88,7 @@ def test_training_with_a_probe_gives_the_same_weights_to_the_bit(inplace: bool) 
 
 @pytest.mark.parametrize("inplace", [False, True])
 def test_a_backward_pass_leaves_activation_and_gradient(inplace: bool) -> None:
-    network, probe, outputs = passed(inplace)
+    network, probe, outputs = network_probe_outputs(inplace)
     activation = network.layer2(network.layer1(clip())).detach().requires_grad_()
     scores = network.fc(network.layer3(activation.clone()).tanh().mean((2, 3, 4)))
     (gradient,) = torch.autograd.grad((scores**2).sum(), activation)
@@ -99,20 +100,20 @@ def test_a_backward_pass_leaves_activation_and_gradient(inplace: bool) -> None:
     assert probe.activation is None and probe.gradient is None
 
 
-def test_the_last_pass_counts() -> None:
-    network, probe, first = passed()
-    held = probe._kept  # as a debugger might
+def test_only_the_last_pass_is_kept() -> None:
+    network, probe, first = network_probe_outputs()
+    held = probe._kept  # keeps the first pass alive
     second = network(clip(1))
     assert not torch.equal(probe.activation, held)
     first.sum().backward()
-    assert probe.gradient is None  # that pass is forgotten
+    assert probe.gradient is None  # that pass is not the last one
     second.sum().backward()
     assert probe.gradient is not None
     with pytest.raises(UsageError, match="outputs of the last pass"):
         probe.map(first[:, 0])
 
 
-def test_what_it_keeps_is_not_rewritten_by_its_neighbours() -> None:
+def test_in_place_operations_do_not_change_the_kept_activation() -> None:
     probe = CAMProbe()
     x = clip().requires_grad_() * 1
     y = probe(x)
@@ -123,7 +124,7 @@ def test_what_it_keeps_is_not_rewritten_by_its_neighbours() -> None:
     assert torch.equal(probe.activation, clip())
 
 
-def test_the_kept_gradient_is_not_rewritten_by_what_follows() -> None:
+def test_in_place_operations_do_not_change_the_kept_gradient() -> None:
     probe, x = CAMProbe(), clip().requires_grad_()
     doubled = x * 2
     doubled.register_hook(lambda gradient: gradient.mul_(5))
@@ -133,24 +134,26 @@ def test_the_kept_gradient_is_not_rewritten_by_what_follows() -> None:
 
 
 def test_a_frozen_network_has_maps_and_its_graph_starts_at_the_probe() -> None:
-    _, _, outputs = passed()
+    _, _, outputs = network_probe_outputs()
     network = seeded(Probed, inplace=True).eval().requires_grad_(False)
     x = clip()
     frozen = network(x)
     assert torch.equal(frozen, outputs) and not x.requires_grad
-    expected = compute_cams(seeded(Nonlinear), x, layers=["layer2"], targets=[1])[0].values
-    torch.testing.assert_close(network.probe.map(frozen[:, 1]), expected)
+    [expected] = compute_cams(
+        seeded(Nonlinear), x, layers=["layer2"], targets=[1], align="half-pixel"
+    )
+    torch.testing.assert_close(network.probe.map(frozen[:, 1]), expected.values)
     frozen.sum().backward()
     assert network.probe.gradient is not None
 
 
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
-def test_a_pass_without_gradients_keeps_the_activation_and_says_what_a_map_needs(context) -> None:
-    network, probe, outputs = passed()
+def test_a_pass_without_gradients_keeps_the_activation_and_has_no_map(context) -> None:
+    network, probe, outputs = network_probe_outputs()
     expected, score = probe.activation.clone(), outputs[:, 0]
     values = probe.map(score)
     with context():
-        # The graph of a pass made outside is still there.
+        # The graph of the pass before is still there.
         assert torch.equal(probe.map(score), values)
         score = network(clip())[:, 0]
         assert torch.equal(probe.activation, expected)
@@ -183,8 +186,8 @@ def test_several_probes_and_one_that_is_used_twice() -> None:
     assert torch.equal(last.activation, expected)
 
 
-def test_switched_off_it_is_not_there() -> None:
-    _, probe, _ = passed()
+def test_disabled_it_is_a_plain_identity() -> None:
+    _, probe, _ = network_probe_outputs()
     kept = probe.activation.clone()
     probe.enabled = False
     x = clip(3)
@@ -194,8 +197,8 @@ def test_switched_off_it_is_not_there() -> None:
     assert probe(x) is not x and torch.equal(probe.activation, x)
 
 
-def test_copies_and_checkpoints_do_not_carry_what_it_keeps() -> None:
-    network, probe, outputs = passed()
+def test_copies_and_checkpoints_do_not_contain_the_kept_activation() -> None:
+    network, probe, outputs = network_probe_outputs()
     outputs.sum().backward()
     assert not probe.state_dict() and network.state_dict().keys() == Nonlinear().state_dict().keys()
     saved = io.BytesIO()
@@ -217,9 +220,9 @@ def test_copies_and_checkpoints_do_not_carry_what_it_keeps() -> None:
 
 
 def test_the_graph_of_the_last_pass_is_freed_with_it() -> None:
-    network, probe, outputs = passed()
+    network, probe, outputs = network_probe_outputs()
     kept = weakref.ref(probe._kept)
-    gc.disable()  # no cycle: it goes at once
+    gc.disable()  # without reference cycles the graph is freed at once
     try:
         del outputs
         network(clip())
@@ -245,8 +248,8 @@ def test_under_autocast_the_map_is_float32() -> None:
         (lambda probe, out: probe.map(out[:, 0], "grad-cam"), "did you mean gradcam"),
         (lambda probe, out: probe.map(out[:, 0], pooling="time"), "unknown pooling 'time'"),
         (lambda probe, out: CAMProbe().map(out[:, 0]), "has seen no forward pass"),
-        (lambda probe, out: probe.map(out[:, 0].detach()), "does not depend on what last passed"),
-        (lambda probe, out: probe.map(clip().requires_grad_()), "does not depend on what last"),
+        (lambda probe, out: probe.map(out[:, 0].detach()), "does not depend on the probe's last"),
+        (lambda probe, out: probe.map(clip().requires_grad_()), "does not depend on the probe's"),
         (lambda probe, out: (out.sum().backward(), probe.map(out[:, 0])), "call map before it"),
         (lambda probe, out: probe([clip()]), "a probe got list"),
         (lambda probe, out: probe(torch.arange(3)), "a probe got torch.int64"),
@@ -254,7 +257,7 @@ def test_under_autocast_the_map_is_float32() -> None:
     ],
 )
 def test_a_mistake_gets_one_clear_line(call, words: str) -> None:
-    _, probe, outputs = passed()
+    _, probe, outputs = network_probe_outputs()
     with pytest.raises(UsageError) as caught:
         call(probe, outputs)
     assert words in str(caught.value)

@@ -1,116 +1,93 @@
-"""Where cells sit, and what interpolation between them does."""
+"""Centres of cells by each alignment, and interpolation between them."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
-from torchvision.models import video as torchvision_video
+from torch.nn import functional
 
-import video_cam
+from tests.support.centre_taps import SIZE, centre_taps
+from video_cam import compute_cams, upsample
+from video_cam.config import ALIGNMENT_NAMES
 from video_cam.layers.alignment import (
+    ALIGNMENTS,
+    NEAREST,
+    CellCentres,
     arithmetic,
     cell_centres,
     corners,
+    gather_onto,
     grid_positions,
     half_pixel,
     interpolate,
     interpolation_matrix,
+    measured,
+    needs_measuring,
 )
-from video_cam.layers.cell_positions import find_receptive_fields
-from video_cam.layers.receptive_field import (
-    UNKNOWN,
-    AxisReceptiveField,
-    Step,
-    trace_receptive_fields,
-)
+from video_cam.layers.receptive_field import UNKNOWN, AxisReceptiveField, AxisStep
+
+# ------------------------------------------------------------------------------------ centres
 
 
 @pytest.mark.parametrize(
-    ("place", "cells", "size", "expected"),
+    ("align_axis", "cells", "size", "expected"),
     [
         (half_pixel, 2, 16, [3.5, 11.5]),
         (half_pixel, 1, 16, [7.5]),
         (half_pixel, 4, 4, [0, 1, 2, 3]),
         (corners, 2, 16, [0, 15]),
         (corners, 1, 16, [7.5]),
-        (arithmetic, 2, 16, [3.5, 11.5]),  # no field is known
+        (arithmetic, 2, 16, [3.5, 11.5]),  # the receptive field is unknown: half-pixel
     ],
 )
-def test_centres(place, cells: int, size: int, expected: list[float]) -> None:
-    assert place(cells, size).tolist() == expected
+def test_centres(align_axis, cells: int, size: int, expected: list[float]) -> None:
+    assert align_axis(cells, size).tolist() == expected
 
 
-@pytest.mark.parametrize(
-    ("steps", "cells", "expected"),
-    [
-        ([Step(3, 2, 1)], 3, [0, 2, 4]),  # the padded kernel 3: cell i on sample 2 i
-        ([Step(2, 2, 0)], 3, [0.5, 2.5, 4.5]),  # a patch embedding: exactly half-pixel
-        ([Step(16, 16, 0)], 2, [7.5, 23.5]),
-        ([Step(3, 2, 1), Step(3, 2, 1)], 2, [0, 4]),
-        ([Step(2, 2, 0), Step(3, 2, 1)], 2, [1, 5]),  # layer first: pool behind a strided conv
-        ([Step(3, 1, 0)], 3, [1, 2, 3]),  # no padding: the first cell sits on sample 1
-        ([Step(3, 1, 2, 2)], 2, [0, 1]),
-    ],
-)
-def test_receptive_field_arithmetic(steps: list[Step], cells: int, expected: list[float]) -> None:
-    assert AxisReceptiveField(tuple(steps)).centres(cells).tolist() == expected
+def test_arithmetic_needs_a_field_with_the_same_number_of_cells() -> None:
+    field = AxisReceptiveField((AxisStep(3, 2, 1),))
+    assert arithmetic(8, 16, field).tolist() == list(range(0, 16, 2))
+    assert arithmetic(4, 16, field).tolist() == half_pixel(4, 16).tolist()
 
 
-@pytest.mark.parametrize(
-    ("name", "layer", "size", "in_time", "in_space"),
-    [
-        ("r3d_18", "layer4", (16, 112, 112), (0, 8), 16),
-        ("r3d_18", "layer2", (16, 112, 112), range(0, 16, 2), 4),
-        ("mc3_18", "layer4", (16, 112, 112), range(16), 16),
-        ("r2plus1d_18", "layer4", (16, 112, 112), (0, 8), 16),
-        ("r2plus1d_18", "layer3", (8, 64, 64), (0, 4), 8),
-    ],
-)
-def test_torchvision_networks(name: str, layer: str, size, in_time, in_space: int) -> None:
-    with torch.device("meta"):
-        network = getattr(torchvision_video, name)()
-    t, y, x = trace_receptive_fields(network, torch.empty(1, 3, *size, device="meta"), [layer])[
-        layer
-    ]
-    assert t.centres(t.cells(size[0])).tolist() == list(in_time)
-    assert np.diff(y.centres(y.cells(size[1]))).tolist() == [in_space] * (y.cells(size[1]) - 1)
-    assert y.centres(1)[0] == x.centres(1)[0] == 0
+def test_measured_cells_keep_their_distance_and_are_moved_by_the_mean_offset() -> None:
+    """Stride 2 from 0 on; measured closer together, and half a sample later in the mean."""
+    field = AxisReceptiveField((AxisStep(3, 2, 1),), measured=(1.5, 2.5, 3.5))
+    np.testing.assert_allclose(measured(3, 6, field), [0.5, 2.5, 4.5])
+    np.testing.assert_allclose(measured(3, 6, replace(field, measured=())), [0, 2, 4])
 
 
-def test_a_traced_chain_says_where_a_bright_frame_shows_up() -> None:
-    """Centre-tap kernels move nothing: the cell that lights up is the one whose centre it is."""
-    layers = [nn.Conv3d(1, 1, 3, stride=(2, 2, 2), padding=1, bias=False) for _ in range(2)]
-    network = nn.Sequential(*layers, nn.MaxPool3d((2, 1, 1), stride=(2, 1, 1)))
-    for layer in layers:
-        nn.init.zeros_(layer.weight)
-        layer.weight.data[0, 0, 1, 1, 1] = 1
-    x = torch.zeros(1, 1, 32, 32, 32)
-    t, y, _ = trace_receptive_fields(network, x, ["2"])["2"]
-    assert t.centres(t.cells(32)).tolist() == [2, 10, 18, 26]
-    for frame, row in [(8, 12), (12, 12), (24, 28)]:
-        x = torch.zeros(1, 1, 32, 32, 32)
-        x[0, 0, frame, row, 0] = 1
-        _, _, cell_t, cell_y, _ = torch.nonzero(network(x))[0].tolist()
-        assert abs(t.centres(4)[cell_t] - frame) <= 2
-        assert y.centres(8)[cell_y] == row
+def test_a_measured_centre_lies_within_the_receptive_field() -> None:
+    one_frame = AxisReceptiveField((), measured=(0.6, 1.7, 2.4))  # of frames that are scored singly
+    assert cell_centres((3, 3, 3), (3, 3, 3), (one_frame,) * 3, "probe").t.tolist() == [0, 1, 2]
+    field = AxisReceptiveField((AxisStep(3, 1, 1), AxisStep(3, 2, 1, 2)), measured=(9.0,))
+    assert field.length() == 2 * (3 - 1) + 2 * 2 + 1
+    # By arithmetic the centre is 1, and half of the field is 4.
+    assert cell_centres((1, 1, 1), (4, 4, 4), (field,) * 3, "probe").t.tolist() == [5]
 
 
-def test_what_cannot_be_followed_is_placed_by_halves() -> None:
-    class Shuffle(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.up = nn.ConvTranspose3d(3, 3, 2, stride=2)
+def test_alignments_in_time_and_in_space() -> None:
+    field = AxisReceptiveField((AxisStep(3, 2, 1),), measured=(1.0, 3.0))
+    expected = {  # centres of two cells for four samples: in time, in space
+        "receptive-field": ([0, 2], [0.5, 2.5]),
+        "probe": ([1, 3], [1, 3]),
+        "half-pixel": ([0.5, 2.5], [0.5, 2.5]),
+        "corners": ([0, 3], [0, 3]),
+        "nearest": ([0.5, 2.5], [0.5, 2.5]),
+    }
+    assert expected.keys() == ALIGNMENTS.keys() == set(ALIGNMENT_NAMES)
+    for align, (in_time, in_space) in expected.items():
+        centres = cell_centres((2, 2, 2), (4, 4, 4), (field,) * 3, align)
+        assert centres.t.tolist() == in_time
+        assert centres.y.tolist() == centres.x.tolist() == in_space
+        assert centres.grid == (2, 2, 2) and centres.nearest == (align in NEAREST)
+        assert needs_measuring(align) == (align == "probe")
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.up(x)
 
-    x = torch.zeros(1, 3, 4, 8, 8)
-    fields = trace_receptive_fields(Shuffle(), x, ["up"])["up"]
-    assert fields == UNKNOWN
-    centres = cell_centres((8, 16, 16), (4, 8, 8), fields, "receptive-field")
-    assert centres.t[:2].tolist() == [-0.25, 0.25]
+# ------------------------------------------------------------------------------ interpolation
 
 
 def test_interpolation_is_linear_between_centres_and_constant_beyond() -> None:
@@ -118,38 +95,48 @@ def test_interpolation_is_linear_between_centres_and_constant_beyond() -> None:
     np.testing.assert_allclose(matrix, [[1, 0], [1, 0], [0.75, 0.25], [0, 1], [0, 1]])
 
 
-def test_half_pixel_interpolation_is_torchs_own() -> None:
+@pytest.mark.parametrize(
+    ("align", "options"),
+    [
+        ("half-pixel", {"mode": "trilinear"}),
+        ("corners", {"mode": "trilinear", "align_corners": True}),
+        ("nearest", {"mode": "nearest"}),
+    ],
+)
+def test_interpolation_equals_that_of_torch(align: str, options: dict) -> None:
     values = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(0))
-    size, fields = (6, 15, 12), UNKNOWN
-    centres = cell_centres((3, 5, 4), size, fields, "half-pixel")
-    expected = nn.functional.interpolate(values[:, None], size=size, mode="trilinear")[:, 0]
-    torch.testing.assert_close(interpolate(values, centres, size, size), expected)
-    centres = cell_centres((3, 5, 4), size, fields, "corners")
-    expected = nn.functional.interpolate(
-        values[:, None], size=size, mode="trilinear", align_corners=True
-    )[:, 0]
+    size = (6, 15, 12)
+    centres = cell_centres((3, 5, 4), size, UNKNOWN, align)
+    expected = functional.interpolate(values[:, None], size=size, **options)[:, 0]
     torch.testing.assert_close(interpolate(values, centres, size, size), expected)
 
 
-def test_a_grid_on_another_size_covers_the_same_extent() -> None:
+def test_halfway_between_two_centres_the_later_one_is_nearest() -> None:
+    matrix = interpolation_matrix(np.array([1.0, 5.0]), np.array([0, 2.9, 3, 9]), nearest=True)
+    assert matrix.tolist() == [[1, 0], [1, 0], [0, 1], [0, 1]]
+
+
+def test_a_grid_of_another_size_covers_the_same_extent() -> None:
     assert grid_positions(4, 8).tolist() == [0.5, 2.5, 4.5, 6.5]
     assert grid_positions(8, 4).tolist() == [-0.25, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.25]
 
 
-def test_a_measured_centre_lies_within_what_the_cell_depends_on() -> None:
-    alone = AxisReceptiveField((), measured=(0.6, 1.7, 2.4))  # of frames that are scored one by one
-    assert alone.length() == 1
-    assert cell_centres((3, 3, 3), (3, 3, 3), (alone,) * 3, "probe").t.tolist() == [0, 1, 2]
-    field = AxisReceptiveField((Step(3, 1, 1), Step(3, 2, 1, 2)), measured=(9.0,))
-    assert field.length() == 2 * (3 - 1) + 2 * 2 + 1
-    # By strides the cell sits at 1, and half of its field is 4.
-    assert cell_centres((1, 1, 1), (4, 4, 4), (field,) * 3, "probe").t.tolist() == [5]
+def test_gathering_takes_weighted_means_around_cells() -> None:
+    """Two cells, on samples 0 and 2 of four in time; one cell in space."""
+    centres = CellCentres(np.array([0.0, 2.0]), np.array([0.5]), np.array([0.5]))
+    values = torch.tensor([4.0, 8.0, 2.0, 6.0])[None, :, None, None].expand(1, 4, 2, 2)
+    found = gather_onto(values, centres, (4, 2, 2))
+    # Weights of the samples: 1, 1/2, 0, 0 of the first cell, and 0, 1/2, 1, 1 of the second.
+    torch.testing.assert_close(found.flatten(), torch.tensor([8 / 1.5, 12 / 2.5]))
 
 
-def test_frames_scored_one_by_one_are_placed_one_by_one() -> None:
-    model = video_cam.load_model("resnet18", "none", size=(64, 64))
-    x = torch.empty(1, 3, 4, 64, 64)
-    folds = model.layers((4, 64, 64), ["layer4"]).folds
-    fields = find_receptive_fields(model.module, x, ["layer4"], folds, "probe")
-    placed = cell_centres((4, 2, 2), (4, 64, 64), fields["layer4"], "probe")
-    assert placed.t.tolist() == [0, 1, 2, 3]
+@pytest.mark.parametrize(
+    ("align", "lag"), [("receptive-field", 0), ("probe", 0), ("half-pixel", 3.5)]
+)
+def test_the_lag_of_a_map(align: str, lag: float) -> None:
+    """A bright frame on a cell's tap; half-pixel alignment is late by half a cell less 1/2."""
+    x = torch.zeros(1, 3, *SIZE)
+    x[:, :, 16, 16, 16] = 1
+    [cam] = compute_cams(centre_taps("same"), x, layers=["last"], targets=[0], align=align)
+    mass = upsample(cam, SIZE)[0].sum((1, 2)).numpy()
+    assert (mass * np.arange(SIZE[0])).sum() / mass.sum() - 16 == pytest.approx(lag, abs=0.1)

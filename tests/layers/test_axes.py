@@ -22,7 +22,7 @@ class _OneDict(PoolLinear):
 
 @pytest.mark.parametrize("method", ["gradcam", "smoothgradcam++", "ablationcam", "scorecam"])
 def test_inputs_in_dicts(method: str) -> None:
-    options = {"layers": ["conv2"], "methods": [method], "targets": [1]}
+    options = {"layers": ["conv2"], "methods": [method], "targets": [1], "align": "half-pixel"}
     [expected] = compute_cams(seeded(PoolLinear), clip(), **options)
     named = {"pixel_values": clip(), "mask": torch.ones(2, 1, 1, 1, 1, dtype=torch.int64)}
     if method == "scorecam":

@@ -1,161 +1,208 @@
-"""The model is left exactly as found, and records are not rewritten by what follows a layer."""
+"""Hooks: what is captured, and that networks are left exactly as they were."""
 
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from tests.support.model_state import assert_same, fingerprint
+from tests.support.model_state import assert_same_state, state_of
 from tests.support.networks import Nonlinear, PoolLinear, clip, seeded
 from video_cam import UsageError, compute_cams, load_model
-from video_cam.attribution.methods import METHODS
-from video_cam.layers.axes import to_grid
-from video_cam.layers.hooks import capture
+from video_cam.layers.hooks import (
+    capture,
+    find_module,
+    forward_hooks,
+    frozen_evaluation,
+    retried_with_copies,
+    unwrapped,
+)
+
+# ---------------------------------------------------------------------------------- capture
 
 
-@pytest.fixture
-def unusual() -> nn.Module:
-    """In training mode but for one module, one frozen parameter, and gradients from before."""
+def test_captured_outputs_and_gradients() -> None:
+    network = seeded(PoolLinear).eval()
+    with capture(network, ["conv1", "relu"]) as captured:
+        outputs = network(clip())
+        gradients = captured.gradients(outputs[:, 2].sum())
+    expected = network.conv1(clip())
+    assert torch.equal(captured.activations["conv1"], expected)
+    # d score / d relu = W / n, behind an average over n cells.
+    cells = captured.activations["relu"][0, 0].numel()
+    weight = network.fc.weight[2, None, :, None, None, None] / cells
+    torch.testing.assert_close(gradients["relu"], weight.expand_as(gradients["relu"]).detach())
+    assert gradients["conv1"].shape == expected.shape and (gradients["conv1"] != 0).any()
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_nothing_before_the_first_layer_is_stored() -> None:
     network = seeded(Nonlinear)
-    network.train()
+    with capture(network, ["layer2"]) as captured:
+        network(clip())
+        assert captured.activations["layer2"].is_leaf
+
+
+def test_captured_outputs_are_not_changed_by_later_operations() -> None:
+    network = nn.Sequential(nn.Conv3d(3, 4, 1), nn.ReLU(inplace=True))
+    with capture(network, ["0"]) as captured:
+        outputs = network(clip().float())
+    assert (captured.activations["0"] < 0).any() and (outputs >= 0).all()
+
+
+class _Pair(NamedTuple):
+    number: int
+    tensor: Tensor
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda y: (1, y), lambda y: [y, y * 0], lambda y: _Pair(1, y)], ids=str
+)
+def test_of_a_tuple_or_list_the_first_tensor_is_captured(wrap) -> None:
+    class Wrapping(nn.Module):
+        def forward(self, x: Tensor) -> Any:
+            return wrap(x * 2)
+
+    network, x = nn.Sequential(Wrapping()), clip()
+    with capture(network, ["0"]) as captured:
+        output = network(x)
+    assert torch.equal(captured.activations["0"], 2 * x)
+    assert type(output) is type(wrap(x)) and len(output) == len(wrap(x))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_capture_leaves_the_network_as_it_was(fails: bool) -> None:
+    network = seeded(Nonlinear).train()
     network.layer2.eval()
     network.layer1.bias.requires_grad_(False)
     network(clip()).sum().backward()
-    return network
-
-
-def test_the_model_is_left_as_found(unusual: nn.Module) -> None:
-    before = fingerprint(unusual)
-    x = clip().requires_grad_()
-    compute_cams(unusual, x, layers=["layer2", "layer3"], targets=[0, 1])
-    assert_same(before, fingerprint(unusual))
-    assert x.grad is None and x.requires_grad
-
-
-@pytest.mark.parametrize("where", ["forward", "target", "unpack"])
-def test_the_model_is_left_as_found_after_an_exception(unusual: nn.Module, where: str) -> None:
-    before = fingerprint(unusual)
-
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError(where)
-
-    handle = unusual.fc.register_forward_hook(fail) if where == "forward" else None
-    options = {"targets": [fail]} if where == "target" else {}
-    options |= {"unpack": fail} if where == "unpack" else {}
-    with pytest.raises(ZeroDivisionError):
-        compute_cams(unusual, clip(), layers=["layer2"], **options)
-    if handle:
-        handle.remove()
-    assert_same(before, fingerprint(unusual))
-
-
-@pytest.mark.parametrize("method", sorted(METHODS))
-def test_the_model_is_left_as_found_wherever_a_method_fails(method: str) -> None:
-    network = seeded(PoolLinear)
-    before = fingerprint(network)
-    failed_at = 0
-    while True:
-        calls = 0
-
-        def fail(output: torch.Tensor, at: int = failed_at) -> torch.Tensor:
-            nonlocal calls
-            calls += 1
-            if calls > at:
+    before = state_of(network)
+    try:
+        with capture(network, ["layer2"]):
+            assert not any(module.training for module in network.modules())
+            assert not any(parameter.requires_grad for parameter in network.parameters())
+            network(clip())
+            if fails:
                 raise ZeroDivisionError
-            return to_grid(output)
-
-        try:
-            compute_cams(
-                network, clip(), layers=["relu"], methods=[method], targets=[1], unpack=fail
-            )
-        except ZeroDivisionError:
-            assert_same(before, fingerprint(network))
-            failed_at += 1
-            continue
-        break
-    assert failed_at >= 1
-    assert_same(before, fingerprint(network))
+    except ZeroDivisionError:
+        assert fails
+    assert_same_state(before, network)
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
-def test_the_model_is_left_as_found_when_a_later_run_fails(method: str) -> None:
+def test_wrong_layers_are_refused() -> None:
+    network = seeded(Nonlinear)
+    with pytest.raises(UsageError, match="unknown layer 'layer9': did you mean"):
+        find_module(network, "layer9")
+    with capture(network, ["layer2"]) as captured:
+        network(clip())
+        with pytest.raises(UsageError, match="'layer2' runs more than once"):
+            network(clip())
+        captured.clear()
+        network(clip())
+    with capture(network, ["layer2"]) as captured:
+        network(clip())
+        with pytest.raises(UsageError, match="does not depend on layer 'layer2'"):
+            captured.gradients(network.fc.weight.sum())
+
+
+# ---------------------------------------------------------------------------- forward_hooks
+
+
+def test_forward_hooks_see_outputs_and_may_replace_them() -> None:
+    network, called = seeded(PoolLinear), []
+
+    def hook(name: str, module: nn.Module, output: Tensor) -> Tensor | None:
+        called.append((name, module))
+        return output * 0 if name == "last" else None
+
+    plain = network(clip())
+    with forward_hooks({"first": network.conv1, "last": network.fc}, hook):
+        outputs = network(clip())
+    assert called == [("first", network.conv1), ("last", network.fc)]
+    assert (outputs == 0).all() and torch.equal(network(clip()), plain)
+
+
+@pytest.mark.parametrize("where", ["block", "hook", "forward"])
+def test_forward_hooks_are_removed_after_an_exception(where: str) -> None:
     network = seeded(PoolLinear)
-    runs = 0
+    before = state_of(network)
 
-    def fail(*_: object) -> None:
-        nonlocal runs
-        runs += 1
-        if runs > 2:  # the first is on the meta device, the second is the captured one
+    def hook(name: str, _module: nn.Module, _output: Tensor) -> None:
+        if where == "hook" and name == "fc":
             raise ZeroDivisionError
 
-    handle = network.fc.register_forward_hook(fail)
-    before = fingerprint(network)
-    with suppress(ZeroDivisionError):
-        compute_cams(network, clip(), layers=["relu"], methods=[method], targets=[1])
-    assert_same(before, fingerprint(network))
-    handle.remove()
+    modules = {"conv1": network.conv1, "fc": network.fc}
+    with pytest.raises((ZeroDivisionError, RuntimeError)), forward_hooks(modules, hook):
+        assert len(network.conv1._forward_hooks) == len(network.fc._forward_hooks) == 1
+        network(clip()[:, :2] if where == "forward" else clip())
+        if where == "block":
+            raise ZeroDivisionError
+    assert_same_state(before, network)
 
 
-def test_a_network_wrapped_for_several_devices() -> None:
-    network = seeded(Nonlinear)
-    wrapped = nn.DataParallel(network)
-    a, b = (compute_cams(n, clip(), layers=["layer2"])[0].values for n in (network, wrapped))
-    assert torch.equal(a, b)
+# ---------------------------------------------------------------------- retried_with_copies
 
 
-def test_frozen_parameters() -> None:
-    network, frozen = seeded(Nonlinear), seeded(Nonlinear).requires_grad_(False)
-    a, b = (compute_cams(n, clip(), layers=["layer2"])[0].values for n in (network, frozen))
-    assert torch.equal(a, b)
+def gradient_of_exp_changed_in_place(runs: list[int]) -> Tensor:
+    x = torch.ones(2, requires_grad=True)
+    runs.append(1)
+    y = x.exp()
+    saved = y.clone()
+    y += 1  # autograd had saved the output of exp
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert torch.equal(gradient, saved)
+    return gradient
 
 
-def test_it_runs_in_evaluation_mode(unusual: nn.Module) -> None:
-    first, second = (compute_cams(unusual, clip(), layers=["layer2"])[0].values for _ in range(2))
-    assert torch.equal(first, second)  # dropout would make them differ
+def test_a_pass_that_changes_a_saved_tensor_is_repeated_once_with_copies() -> None:
+    runs: list[int] = []
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        gradient_of_exp_changed_in_place(runs)
+    runs.clear()
+    gradient = retried_with_copies(lambda: gradient_of_exp_changed_in_place(runs))
+    torch.testing.assert_close(gradient, torch.full((2,), 1.0).exp())
+    assert len(runs) == 2
 
 
-@pytest.mark.parametrize("layer", ["layer1", "layer2", "conv2"])
-def test_an_in_place_operation_behind_the_layer_changes_nothing(layer: str) -> None:
-    build = PoolLinear if layer == "conv2" else Nonlinear
-    maps = [
-        compute_cams(seeded(build, inplace=inplace), clip(), layers=[layer], methods=["layercam"])
-        for inplace in (False, True)
-    ]
-    assert torch.equal(maps[0][0].values, maps[1][0].values)
+def test_other_passes_run_once() -> None:
+    runs: list[int] = []
+
+    def fails() -> None:
+        runs.append(1)
+        raise RuntimeError("something else")
+
+    assert retried_with_copies(lambda: runs.append(1) or "result") == "result"
+    assert len(runs) == 1
+    with pytest.raises(RuntimeError, match="something else"):
+        retried_with_copies(fails)
+    assert len(runs) == 2
 
 
-def test_a_network_that_changes_a_saved_tensor_in_place_is_explained() -> None:
-    class Rude(Nonlinear):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            x = self.layer2(self.layer1(x)).relu()
-            x += 1  # relu saved its output for the backward pass
-            return self.fc(self.layer3(x).mean((2, 3, 4)))
-
-    class Polite(Rude):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            x = self.layer2(self.layer1(x)).relu() + 1
-            return self.fc(self.layer3(x).mean((2, 3, 4)))
-
-    rude, polite = (
-        compute_cams(seeded(build), clip(), layers=["layer2"])[0].values for build in (Rude, Polite)
-    )
-    torch.testing.assert_close(rude, polite)
+# ------------------------------------------------------------------------ frozen evaluation
 
 
-@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
-def test_it_works_where_the_caller_has_gradients_switched_off(context) -> None:
-    expected = compute_cams(seeded(Nonlinear), clip(), layers=["layer2"])[0].values
-    network = seeded(Nonlinear)
-    with context():
-        x = clip()
-        values = compute_cams(network, x, layers=["layer2"])[0].values
-    assert torch.equal(values, expected)
+def test_transformer_layers_call_their_sub_modules(monkeypatch) -> None:
+    """Their fused path, which evaluation without gradients takes, calls none."""
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    network, x, called = nn.Sequential(layer).eval(), torch.randn(2, 5, 8), []
+    own_forward = layer.linear1.forward
+    monkeypatch.setattr(layer.linear1, "forward", lambda x: called.append(1) or own_forward(x))
+    with torch.no_grad():
+        with frozen_evaluation(network):
+            network(x)
+        assert called == [1]
+        network(x)
+    assert called == [1] and torch.backends.mha.get_fastpath_enabled()
+
+
+def test_networks_are_taken_out_of_their_wrappers() -> None:
+    network = seeded(PoolLinear)
+    assert unwrapped(network) is network
+    assert unwrapped(nn.DataParallel(network)) is network
+    assert unwrapped(torch.compile(nn.DataParallel(network), backend="eager")) is network
 
 
 def test_recurrent_layers_run_without_cudnn_and_nothing_else(monkeypatch) -> None:
@@ -169,141 +216,20 @@ def test_recurrent_layers_run_without_cudnn_and_nothing_else(monkeypatch) -> Non
     handles = [
         getattr(network, name).register_forward_pre_hook(note(name)) for name in ("cnn", "fc")
     ]
-    whole = network.lstm.forward
+    own_forward = network.lstm.forward
     monkeypatch.setattr(
-        network.lstm, "forward", lambda *x: (note("lstm")(), whole(*x))[1], raising=False
+        network.lstm, "forward", lambda *x: (note("lstm")(), own_forward(*x))[1], raising=False
     )
-    compute_cams(network, torch.randn(1, 3, 3, 16, 16), layers=["cnn"])
+    compute_cams(network, torch.randn(1, 3, 3, 16, 16), layers=["cnn"], align="half-pixel")
     assert used == {"cnn": True, "lstm": False, "fc": True}
     assert torch.backends.cudnn.enabled
 
-    def breaks(*_: Any) -> None:
+    def fails(*_: Any) -> None:
         raise RuntimeError("half-way")
 
-    monkeypatch.setattr(network.lstm, "forward", breaks)
+    monkeypatch.setattr(network.lstm, "forward", fails)
     with pytest.raises(RuntimeError, match="half-way"), capture(network, ["cnn"]):
         network(torch.randn(1, 3, 3, 16, 16))
     assert torch.backends.cudnn.enabled and not network.lstm._forward_pre_hooks
     for handle in handles:
         handle.remove()
-
-
-def test_nothing_in_front_of_the_first_layer_is_stored() -> None:
-    network = seeded(Nonlinear)
-    with capture(network, ["layer2"]) as captured:
-        network(clip())
-        assert captured.activations["layer2"].is_leaf
-
-
-def test_a_layer_inside_another_and_a_tuple_output() -> None:
-    class Pair(nn.Module):
-        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, str]:
-            return x * 2, "second"
-
-    class Network(Nonlinear):
-        def __init__(self) -> None:
-            super().__init__()
-            self.pair = Pair()
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            x, _ = self.pair(self.layer2(self.layer1(x)))
-            return self.fc(self.layer3(x).mean((2, 3, 4)))
-
-    inner, outer, pair = compute_cams(
-        seeded(Network), clip(), layers=["layer2.1", "layer2", "pair"], methods=["hirescam"]
-    )
-    assert torch.equal(inner.values, outer.values)
-    # Doubling the activations halves the gradients: their product stays.
-    torch.testing.assert_close(pair.values, outer.values)
-
-
-def test_one_forward_serves_all_layers_methods_and_targets() -> None:
-    network = seeded(Nonlinear)
-    runs = []
-    network.fc.register_forward_hook(lambda *call: runs.append(call[2].device.type))
-    asked = {
-        "layers": ["layer1", "layer3"],
-        "methods": ["gradcam", "layercam"],
-        "targets": [0, [1, 2], None],
-    }
-    compute_cams(network, clip(), **asked, align="receptive-field")
-    # Others are on the meta device, where nothing is computed.
-    assert runs.count("cpu") == 1
-    compute_cams(network, clip(), **asked)  # measures the alignment, once
-    runs.clear()
-    maps = compute_cams(network, clip(), **asked)
-    assert runs == ["cpu"]
-    order = [(m.class_ids.tolist(), m.layer, m.method) for m in maps]
-    best = network.eval()(clip()).argmax(1).tolist()
-    assert order == [
-        (ids, layer, method)
-        for ids in ([0, 0], [1, 2], best)
-        for layer in ("layer1", "layer3")
-        for method in ("gradcam", "layercam")
-    ]
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"layers": ["layer9"]}, "unknown layer 'layer9': did you mean"),
-        ({"layers": ["dropout"]}, "'dropout' puts out (2, 6)"),
-        ({"layers": ["layer2"], "methods": ["grad-cam"]}, "did you mean gradcam"),
-        ({"layers": ["layer2"], "targets": [9]}, "class id 9 is outside 0 ... 3"),
-        ({"layers": ["layer2"], "targets": [[0]]}, "1 class ids for 2 samples"),
-        ({"layers": ["layer2"], "targets": 3}, "must be a list"),
-        ({"layers": ["layer2"], "precision": "fp16"}, "unknown precision 'fp16'"),
-    ],
-)
-def test_a_mistake_gets_one_clear_line(options: dict, words: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        compute_cams(seeded(Nonlinear), clip(), **options)
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_layers_that_cannot_be_mapped_say_why() -> None:
-    class Odd(Nonlinear):
-        def __init__(self) -> None:
-            super().__init__()
-            self.shared, self.unused, self.aside = nn.ReLU(), nn.ReLU(), nn.ReLU()
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            x = self.shared(self.shared(self.layer1(x)))
-            self.aside(x)
-            return self.fc(self.layer3(self.layer2(x)).mean((2, 3, 4)))
-
-    for layer, words in {
-        "shared": "runs more than once",
-        "unused": "did not run",
-        "aside": "does not depend on layer 'aside'",
-    }.items():
-        with pytest.raises(UsageError, match=words):
-            compute_cams(seeded(Odd), clip(), layers=[layer])
-
-
-def test_one_name_stands_for_a_list_of_one_and_numpy_counts_as_a_number() -> None:
-    network = seeded(Nonlinear)
-    [a] = compute_cams(network, clip(), layers=["layer2"], methods=["layercam"], targets=[1])
-    [b] = compute_cams(network, clip(), layers="layer2", methods="layercam", targets=[np.int64(1)])
-    assert torch.equal(a.values, b.values)
-
-
-def test_a_layer_without_a_grid_is_named(bundled) -> None:
-    with pytest.raises(UsageError, match=r"layer 'fc' puts out \(1, 9\), expected \(N, K, T"):
-        compute_cams(bundled.module, torch.zeros(1, 3, 16, 64, 64), layers=["fc"])
-
-
-def test_a_classifier_in_the_place_of_its_network_is_named(bundled) -> None:
-    with pytest.raises(UsageError, match=r"is a Classifier, .* give its .module"):
-        compute_cams(bundled, torch.zeros(1, 3, 16, 64, 64), layers=["layer4"])
-
-
-@pytest.mark.parametrize("method", ["gradcam", "cam", "eigencam", "ablationcam"])
-def test_bf16_gives_about_the_same_map(method: str, bundled) -> None:
-    x = torch.randn(1, 3, 16, 64, 64, generator=torch.Generator().manual_seed(0))
-    options = {"layers": ["layer4"], "methods": [method], "targets": [2]}
-    [fp32] = compute_cams(bundled.module, x, **options)
-    [bf16] = compute_cams(bundled.module, x, precision="bf16", **options)
-    both = torch.stack([fp32.values.flatten(), bf16.values.flatten()])
-    assert torch.corrcoef(both)[0, 1] > 0.95

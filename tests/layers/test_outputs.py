@@ -43,9 +43,9 @@ class _Wrapping(PoolLinear):
 @pytest.mark.parametrize("method", ["gradcam", "ablationcam", "scorecam"])
 def test_outputs_of_every_kind(kind: str, method: str) -> None:
     network = seeded(_Wrapping, wrap=WRAPPED[kind])
-    arguments = {"layers": ["conv2"], "methods": [method], "targets": [None, 2]}
-    ours = compute_cams(network, clip(), **arguments)
-    expected = compute_cams(seeded(PoolLinear), clip(), **arguments)
+    options = {"layers": ["conv2"], "methods": [method], "align": "half-pixel"}
+    ours = compute_cams(network, clip(), targets=[None, 2], **options)
+    expected = compute_cams(seeded(PoolLinear), clip(), targets=[None, 2], **options)
     for one, other in zip(ours, expected, strict=True):
         assert (other.values != 0).any()
         torch.testing.assert_close(one.values, other.values)
