@@ -46,7 +46,13 @@ def fingerprint_parts(
     """
     return {
         "model": [model.name, weights_digest, model.code, *model.labels],
-        "input": [model.num_frames, model.frame_rate, model.preprocess, model.input_layout, model.score],
+        "input": [
+            model.num_frames,
+            model.frame_rate,
+            model.preprocess,
+            model.input_layout,
+            model.score,
+        ],
         "options": config.as_json(),
         "targets": [digest_of_code(target) for target in config.targets],
     }
