@@ -1,1 +1,4 @@
-"""Figures of this project beside its peers', each as a ratio within one run."""
+"""Benchmarks of this project and of other tools: speed and memory, and maps against ground truth.
+
+May import everything; nothing in ``video_cam`` but its command ``video_cam.benchmark`` imports it.
+"""

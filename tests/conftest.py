@@ -11,7 +11,7 @@ import torch
 import video_cam
 from clips.make_clips import SAMPLES
 from video_cam import Classifier, Explanation
-from video_cam.layers.cache import FOLDER
+from video_cam.layers.cache import FOLDER_VARIABLE
 from video_cam.models.registry import BUNDLED
 from video_cam.utils.allocator import keep_freed_memory
 
@@ -29,7 +29,7 @@ def _process() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    os.environ[FOLDER] = str(tmp_path_factory.mktemp("cache"))
+    os.environ[FOLDER_VARIABLE] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Every block of Python and shell in the documents runs, in order, in a folder of its own."""
+"""The documents are correct: their Python and shell blocks run, and what they name exists."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -15,13 +16,34 @@ import pytest
 from video_cam.cli.main import main
 
 ROOT = Path(__file__).parent.parent
+DOCUMENTS = [
+    "README.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/benchmark.md",
+    "docs/clusters.md",
+    "docs/from-image-tools.md",
+    "docs/your-own-network.md",
+    "models3d/README.md",
+]
+WITH_BLOCKS = ["docs/your-own-network.md", "docs/from-image-tools.md", "README.md"]
 BLOCK = re.compile(r"^```(python|bash)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = ["docs/your-own-network.md", "docs/from-image-tools.md", "README.md"]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+TEST_PATH = re.compile(r"\btests(?:/[\w*.]+)+")
+TEST = re.compile(r"\b(tests(?:/\w+)+\.py)::(\w+)")
+MODULE = re.compile(r"python -m ([\w.]*\w)")
+
+
+def read(document: str) -> str:
+    """The text of a document, whose path is relative to the project's folder."""
+    return (ROOT / document).read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def reader(tmp_path: Path, monkeypatch) -> Iterator[Path]:
-    """A folder as a reader has it: the project's clips, an image, a folder of images, labels."""
+def project(tmp_path: Path, monkeypatch) -> Iterator[Path]:
+    """The current folder, with the files that the blocks use: clips, images, labels."""
     (tmp_path / "clips").symlink_to(ROOT / "clips")
     picture = np.random.default_rng(0).integers(0, 255, (96, 120, 3), np.uint8)
     (tmp_path / "images").mkdir()
@@ -31,21 +53,21 @@ def reader(tmp_path: Path, monkeypatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
-    sys.modules.pop("nets", None)  # written on a page; other tests have files of that name
+    sys.modules.pop("nets", None)  # written by a block; other tests have a module of this name
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_block_of(page: str, reader: Path, capsys) -> None:
-    blocks = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+@pytest.mark.parametrize("document", WITH_BLOCKS)
+def test_every_block_runs(document: str, project: Path, capsys) -> None:
+    blocks = BLOCK.findall(read(document))
     assert blocks
     for language, file, text in blocks:
         if file:
-            (reader / file).write_text(text)
+            (project / file).write_text(text)
         elif language == "python":
-            exec(compile(text, page, "exec"), {})
+            exec(compile(text, document, "exec"), {})
         else:
-            for command in _commands(text):
-                status = main([*command, *_small(command)])
+            for arguments in _commands(text):
+                status = main([*arguments, *_smaller_input(arguments)])
                 assert status == 0, capsys.readouterr().err
 
 
@@ -57,19 +79,54 @@ def _commands(text: str) -> list[list[str]]:
     return [call[2:] for call in calls]
 
 
-def _small(command: list[str]) -> list[str]:
-    """At random weights 224 pixels say nothing more than 64."""
-    return [] if "--size" in command else ["--size", "64"]
+def _smaller_input(arguments: list[str]) -> list[str]:
+    """Arguments for an input of 64 pixels, which runs the same code as the default of 224."""
+    return [] if "--size" in arguments else ["--size", "64"]
 
 
-def test_what_the_pages_promise(reader: Path) -> None:
-    """The pictures that docs/from-image-tools.md names are where it says."""
+def test_pictures_named_for_image_tools_are_written(project: Path) -> None:
     common = ["--network", "resnet50", "--weights", "none", "--size", "64"]
     main(["--image-path", "image.png", *common, "--guided", "--output-dir", "results"])
-    made = {str(p.relative_to(reader / "results")) for p in (reader / "results").rglob("*.png")}
+    made = {str(p.relative_to(project / "results")) for p in (project / "results").rglob("*.png")}
     assert {"image/keyframes/000000.png", "image/guided/000000.png"} <= made
     arguments = ["--image_dir", "images", "--n_images", "1", "--conv_backcount", "1", "3"]
     main([*arguments, *common, "--top-k", "3", "--worst", "--save-dir", "grid"])
-    assert [p.parent.name for p in (reader / "grid").glob("*/summary.json")] == ["cat"]
-    picture = cv2.imread(str(reader / "grid/cat/comparison.png"))
-    assert picture.shape[1] > 4 * 96
+    assert [p.parent.name for p in (project / "grid").glob("*/summary.json")] == ["cat"]
+    picture = cv2.imread(str(project / "grid/cat/comparison.png"))
+    assert picture.shape[1] > 4 * 96  # four classes side by side
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    for target in LINK.findall(read(document)):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (ROOT / document).parent / path if path else ROOT / document
+        assert linked.exists(), f"{target!r}: no such file"
+        if anchor:
+            headings = HEADING.findall(linked.read_text(encoding="utf-8"))
+            assert anchor in map(_anchor, headings), f"{target!r}: no such heading"
+
+
+def _anchor(heading: str) -> str:
+    """The anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_modules_and_tests_that_are_named_exist(document: str) -> None:
+    text = read(document)
+    for module in MODULE.findall(text):
+        assert find_spec(module), f"python -m {module}: no such module"
+    for path in TEST_PATH.findall(text):
+        assert any(ROOT.glob(path.rstrip("."))), f"{path}: no such file"
+    for path, name in TEST.findall(text):
+        assert f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}: no such test"
+
+
+def test_every_guarantee_of_security_names_a_test() -> None:
+    table = re.search(r"\| guarantee \| tests \|\n\|.*\n((?:\|.*\n)+)", read("SECURITY.md"))
+    assert table
+    for row in table[1].splitlines():
+        assert TEST.search(row), row

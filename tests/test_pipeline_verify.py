@@ -11,7 +11,7 @@ import pytest
 import run_video_cam
 from video_cam import Classifier, Explanation
 from video_cam.config import make_explain_config
-from video_cam.explanation.explainer import explain_with
+from video_cam.explanation.explainer import explain_clip
 from video_cam.pipeline import verify
 from video_cam.video.clip import Clip
 
@@ -31,7 +31,7 @@ def test_a_check_that_was_asked_for_and_does_not_apply_is_noted(
     options, notes: list[str], bundled: Classifier, sample_clip: Path
 ) -> None:
     config = make_explain_config({"check": True, "class_scope": "window"} | options)
-    plain = explain_with(str(sample_clip), bundled, config)
+    plain = explain_clip(Clip.open(sample_clip), bundled, config)
     verified = verify(Clip.open(sample_clip), bundled, plain, config)
     assert verified.check is None and list(verified.notes) == notes
 

@@ -7,7 +7,7 @@ import PyTorch.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from video_cam.utils.version import __version__
 
 if TYPE_CHECKING:
     from video_cam import metrics
@@ -82,9 +82,25 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"video_cam.{_HOMES[name]}"), name)
+    if name in ("Explanation", "explain"):
+        _register_displays()
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _register_displays() -> None:
+    """An explanation shows itself by functions of ``rendering``, imported when it is shown."""
+    displays = import_module("video_cam.explanation.explanation").DISPLAYS
+    for name, function in (("show", "show"), ("html", "summary_html")):
+        displays[name] = _imported_when_called("video_cam.rendering.notebook", function)
+
+
+def _imported_when_called(module: str, function: str) -> Any:
+    def call(*arguments: Any, **options: Any) -> Any:
+        return getattr(import_module(module), function)(*arguments, **options)
+
+    return call

@@ -1,4 +1,4 @@
-"""``python -m video_cam.benchmark``: are the maps right? The code is in ``benchmarks/truth``."""
+"""``python -m video_cam.benchmark``: the benchmark with ground truth in ``benchmarks/truth``."""
 
 import sys
 
@@ -8,5 +8,5 @@ if __name__ == "__main__":
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("benchmarks"):
             raise
-        sys.exit("error: the benchmark is part of the source tree: run it in a checkout")
+        sys.exit("error: the benchmark is not installed: run it in a copy of the repository")
     sys.exit(main())

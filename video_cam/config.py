@@ -1,8 +1,8 @@
 """Settings of the tool as frozen dataclasses; each default value is written once, here.
 
-The command line and the Python functions fill the same classes; what belongs to a whole run over
-clips is in video_cam/batch/run_config.py. PyTorch is not imported, so that
-``--help`` and a wrong argument answer at once.
+The command line and the Python functions fill the same classes; settings of a whole run over clips
+are in video_cam/batch/run_config.py. PyTorch is not imported, so that ``--help`` and a wrong
+argument answer at once.
 """
 
 from __future__ import annotations

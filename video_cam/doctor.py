@@ -1,7 +1,7 @@
-"""What a report of a fault should say: python -m video_cam.doctor
+"""``python -m video_cam.doctor``: a report on the installation, to be added to bug reports.
 
-Versions, devices, codecs, free disk, cached weights, and whether the bundled network sees what it
-should. Nothing is sent anywhere.
+Versions, devices, codecs, free disk space, cached weights, and a self-test with the bundled
+network. Nothing is sent anywhere.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from video_cam import __version__
 from video_cam.errors import VideoCamError
+from video_cam.utils.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,21 +30,25 @@ PACKAGES = (
 )
 DECODERS = ("h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mpeg2video", "prores", "gif", "mjpeg")
 ENCODERS = ("libx264", "aac")
-SEED, ACTION = 105, "dash right"  # a held-out clip of the bundled network
+SEED, ACTION = 105, "dash right"  # a clip on which the bundled network was not trained
 
 
 def main() -> int:
-    """Print the report; 0 if the self-test passed, else 1."""
-    passed = True
-    for title, lines in SECTIONS.items():
+    """Print the report.
+
+    Returns:
+        The exit status: 0 if every section could be written and the self-test passed, else 1.
+    """
+    all_passed = True
+    for title, write_lines in SECTIONS.items():
         print(f"{title}:")
         try:
-            for line in lines():
+            for line in write_lines():
                 print(f"  {line}", flush=True)
-        except Exception as error:  # what is broken is what the report is for
-            passed = False
+        except Exception as error:  # whatever is broken belongs in the report
+            all_passed = False
             print(f"  FAILED: {type(error).__name__}: {error}", flush=True)
-    return 0 if passed else 1
+    return 0 if all_passed else 1
 
 
 def _versions() -> Iterator[str]:
@@ -83,26 +87,28 @@ def _codecs() -> Iterator[str]:
         f"{name} {'.'.join(map(str, number))}" for name, number in av.library_versions.items()
     )
     yield f"FFmpeg's {libraries}"
-    yield f"reads: {_there(DECODERS, 'r')}"
-    yield f"writes: {_there(ENCODERS, 'w')}"
+    yield f"reads: {_available(DECODERS, 'r')}"
+    yield f"writes: {_available(ENCODERS, 'w')}"
 
 
-def _there(names: tuple[str, ...], mode: Literal["r", "w"]) -> str:
+def _available(names: tuple[str, ...], mode: Literal["r", "w"]) -> str:
+    """The codecs by name, those that FFmpeg lacks marked as missing."""
     from av.codec.codec import Codec, UnknownCodecError
 
-    def told(name: str) -> str:
+    def marked(name: str) -> str:
         try:
             Codec(name, mode)
         except UnknownCodecError:
             return f"{name} MISSING"
         return name
 
-    return ", ".join(map(told, names))
+    return ", ".join(map(marked, names))
 
 
 def _disk() -> Iterator[str]:
-    for what, folder in (("here", Path.cwd()), ("temporary files", Path(tempfile.gettempdir()))):
-        yield f"{what}, {folder}: {shutil.disk_usage(folder).free / 2**30:.1f} GiB free"
+    temporary = Path(tempfile.gettempdir())
+    for name, folder in (("current folder", Path.cwd()), ("temporary files", temporary)):
+        yield f"{name}, {folder}: {shutil.disk_usage(folder).free / 2**30:.1f} GiB free"
 
 
 def _weights() -> Iterator[str]:
@@ -116,7 +122,7 @@ def _weights() -> Iterator[str]:
 
 
 def _self_test() -> Iterator[str]:
-    """A drawn clip is written, explained by the bundled network, and drawn upon."""
+    """Draw a clip, explain it with the bundled network, and write all results."""
     import video_cam
     from models3d.drawn_clips import draw_clip
     from models3d.motion3d import CLASSES, FRAME_RATE
@@ -129,11 +135,11 @@ def _self_test() -> Iterator[str]:
         _write(clip, drawn.frames, Fraction(FRAME_RATE))
         explanation = video_cam.explain(clip, video_cam.load_model(BUNDLED))
         summary = video_cam.render(clip, explanation, Path(folder) / "results")
-    found = summary["predictions"][0]
-    if found["label"] != ACTION:
-        raise VideoCamError(f"drew {ACTION!r}, and {BUNDLED} saw {found['label']!r}")
+    prediction = summary["predictions"][0]
+    if prediction["label"] != ACTION:
+        raise VideoCamError(f"drew {ACTION!r}, but {BUNDLED} predicted {prediction['label']!r}")
     yield (
-        f"passed: drew {ACTION!r}, {BUNDLED} saw it ({found['score']:.0%}), "
+        f"passed: drew {ACTION!r}, {BUNDLED} predicted it ({prediction['score']:.0%}), "
         f"{time.perf_counter() - began:.1f} s"
     )
 

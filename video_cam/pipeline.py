@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,13 +11,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
-from video_cam.explanation.explainer import explain_with
+from video_cam.explanation.explainer import explain_clip
 from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.keyframe_gradients import GRADIENTS
 from video_cam.metrics.perturbation_check import CheckNotApplicable, run_perturbation_check
 from video_cam.metrics.randomization_check import run_randomization_check
 from video_cam.models.classifier import Classifier
 from video_cam.models.labels import class_id
-from video_cam.rendering.gradient_pictures import PICTURES
 from video_cam.rendering.renderer import render_with
 from video_cam.rendering.result_folder import temporary_folder
 from video_cam.utils.progress import Progress, silent
@@ -80,13 +79,7 @@ def process_clip(
         explainer, clip, explanation, config, output_dir, progress
     ) as extra_files:
         return render_with(
-            clip.path,
-            explanation,
-            output_dir,
-            render,
-            progress,
-            None if extra_files is None else partial(_move_pictures, extra_files),
-            summary_entries,
+            clip, explanation, output_dir, render, progress, extra_files, summary_entries
         )
 
 
@@ -99,7 +92,7 @@ def explain_and_verify(
         UsageError: for options that do not fit the network or the clip.
         ClipError: for a clip that cannot be used.
     """
-    explanation = explain_with(clip.path, model, config, progress)
+    explanation = explain_clip(clip, model, config, progress)
     return verify(clip, model, explanation, config, progress)
 
 
@@ -160,18 +153,9 @@ def _gradient_pictures(
 
     They are computed before rendering, which runs no network.
     """
-    if not any(getattr(config, kind) for kind in PICTURES):
+    if not any(getattr(config, kind) for kind in GRADIENTS):
         yield None
         return
     with temporary_folder(output_dir) as folder:
         explainer.write_gradients(clip, explanation, config, folder, progress)
         yield folder
-
-
-def _move_pictures(source: Path, target: Path) -> dict[str, list[str]]:
-    """Move the sub-folders of ``source`` into ``target``; returns the files of each by its name."""
-    files = {}
-    for folder in sorted(source.iterdir()):
-        moved = Path(shutil.move(folder, target / folder.name))
-        files[folder.name] = sorted(f"{folder.name}/{file.name}" for file in moved.iterdir())
-    return files

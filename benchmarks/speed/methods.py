@@ -36,7 +36,7 @@ def ours(model: Any, x: Any, method: str, layer: str, precision: str) -> Callabl
     from video_cam import compute_cams
 
     methods, layers = ([method], [layer]) if method != ALL_SIX else (SEEDS_SIX, list(LAYERS))
-    options = {"batch_size": 4, "precision": precision}
+    options: dict[str, Any] = {"batch_size": 4, "precision": precision}
     return lambda: compute_cams(
         model, x, layers=layers, methods=methods, targets=[CLASS_ID], **options
     )

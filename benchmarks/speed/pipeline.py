@@ -37,11 +37,13 @@ from video_cam.batch.network import NetworkExplainer, cpu_computes_bf16
 from video_cam.config import ExplainConfig, RenderConfig
 from video_cam.explanation.sampling import span_of
 from video_cam.explanation.window_reader import batches, plan_windows, read_windows
-from video_cam.layers.cache import FOLDER
+from video_cam.layers.cache import FOLDER_VARIABLE
 from video_cam.models.classifier import Classifier
 from video_cam.pipeline import process_clip
-from video_cam.rendering.heat import MapPainter
-from video_cam.rendering.overlay import Palette, caption, overlay
+from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.rendering.captions import draw_caption
+from video_cam.rendering.heat import HeatMapper
+from video_cam.rendering.overlay import Palette, overlay
 from video_cam.utils.allocator import keep_freed_memory
 from video_cam.video.reader import FrameReader
 from video_cam.video.scan import probe
@@ -153,7 +155,8 @@ def _command(clip: Path, folder: Path, *options: str) -> None:
         [sys.executable, str(ROOT / "run_video_cam.py"), *words, *options],
         check=True,
         capture_output=True,
-        env=os.environ | {FOLDER: str(folder / "cache")},  # filled by the run that warms up
+        env=os.environ
+        | {FOLDER_VARIABLE: str(folder / "cache")},  # filled by the run that warms up
     )
 
 
@@ -162,16 +165,15 @@ def drawing(folder: Path) -> None:
     clip = folder / "drawing.mp4"
     make_clip(clip, 2, 1280, 720)
     explanation = video_cam.explain(clip, video_cam.load_model("motion3d"))
-    painter = MapPainter(explanation, 0, "video")
-    painter.measure(np.arange(2 * RATE) / RATE)
+    mapper = HeatMapper(BlendedMaps(explanation)[0], explanation.geometry, "video")
     palette = Palette("inferno", 0.7)
     with FrameReader(clip) as reader:
         frames = [frame.rgb() for frame in reader]
 
     def draw() -> None:
         for index, frame in enumerate(frames):
-            painted = overlay(frame, painter.coarse_heat(index / RATE), painter.box, palette)
-            caption(painted, ["spin", f"98%   {index / RATE:.2f} s"])
+            painted = overlay(frame, mapper.coarse_heat(index), mapper.box, palette)
+            draw_caption(painted, ["spin", f"98%   {index / RATE:.2f} s"])
 
     def encode_them() -> None:
         rate = Fraction(RATE)

@@ -1,4 +1,4 @@
-"""Does the check tell true maps from false ones? On drawn clips, with maps known to be false."""
+"""How well does the perturbation check separate correct maps from maps known to be wrong?"""
 
 from __future__ import annotations
 
@@ -9,72 +9,75 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.truth.drawn_benchmark import Yardstick
-from benchmarks.truth.sources import first_volumes, untrained
+from benchmarks.truth.benchmark_clips import BATCH, BenchmarkClips
+from benchmarks.truth.map_sources import class_volumes, untrained
 from video_cam.metrics.perturbation_check import Drops, measure_drops
 from video_cam.models.classifier import Classifier
 
 
 @dataclass(frozen=True)
-class Power:
-    """auroc: of the drop above random, true maps against each kind of false ones.
+class CheckPower:
+    """The power of the perturbation check.
 
-    carried: the share of each kind, true ones too, of which the check says that they carry.
+    Attributes:
+        auroc: kind of wrong maps -> area under the ROC curve of the check's margin, the map's drop
+            minus the mean drop of random regions, for correct against wrong maps.
+        pass_rates: kind of maps, "correct" included -> share of them that pass the check.
     """
 
     auroc: dict[str, float]
-    carried: dict[str, float]
+    pass_rates: dict[str, float]
 
     def __str__(self) -> str:
         auroc = ", ".join(f"{name} {value:.2f}" for name, value in self.auroc.items())
-        carried = ", ".join(f"{name} {value:.0%}" for name, value in self.carried.items())
-        return f"AUROC: {auroc}. It says that they carry the score of: {carried}"
+        rates = ", ".join(f"{name} {value:.0%}" for name, value in self.pass_rates.items())
+        return f"AUROC {auroc}; maps that pass: {rates}"
 
 
-def check_power(model: Classifier, clips: Yardstick, method: str, layer: str, count: int) -> Power:
-    """How well the check tells true maps from each kind of false ones, on ``count`` clips.
+def check_power(model: Classifier, clips: BenchmarkClips, method: str, layer: str) -> CheckPower:
+    """Run the perturbation check on correct maps and on three kinds of wrong maps.
 
-    shuffled: another clip's map. wrong class: the clip's map of the next class. untrained: the
-    map of the same network with random weights. all: the three together.
+    The wrong maps are another clip's map ("shuffled"), the clip's map of the next class ("wrong
+    class") and the map of the same network with random weights ("untrained"); "all" is the three
+    together.
     """
-    first = clips.first(count)
-    wrong = [(class_id + 1) % len(model.labels) for class_id in first.class_ids]
-    volumes = first_volumes(model, first, first.class_ids, method, layer)
-    false = {
-        "shuffled": volumes.roll(1, 0),
-        "wrong class": first_volumes(model, first, wrong, method, layer),
-        "untrained": first_volumes(untrained(model), first, first.class_ids, method, layer),
+    wrong_ids = [(class_id + 1) % len(model.labels) for class_id in clips.class_ids]
+    correct_volumes = class_volumes(model, clips, clips.class_ids, method, layer)
+    wrong_volumes = {
+        "shuffled": correct_volumes.roll(1, 0),
+        "wrong class": class_volumes(model, clips, wrong_ids, method, layer),
+        "untrained": class_volumes(untrained(model), clips, clips.class_ids, method, layer),
     }
-    true = all_drops(model, first, volumes)
-    kinds = {name: all_drops(model, first, maps) for name, maps in false.items()}
-    scores = {name: _excess(part) for name, part in kinds.items()}
-    scores["all"] = [score for part in scores.values() for score in part]
-    return Power(
-        {name: auroc(_excess(true), part) for name, part in scores.items()},
+    correct = clip_drops(model, clips, correct_volumes)
+    wrong = {name: clip_drops(model, clips, maps) for name, maps in wrong_volumes.items()}
+    margins = {name: _margins(drops) for name, drops in wrong.items()}
+    margins["all"] = [margin for part in margins.values() for margin in part]
+    return CheckPower(
+        {name: auroc(_margins(correct), part) for name, part in margins.items()},
         {
-            name: float(np.mean([drops.carries for drops in part]))
-            for name, part in {"true": true, **kinds}.items()
+            name: float(np.mean([drop.carries for drop in drops]))
+            for name, drops in {"correct": correct, **wrong}.items()
         },
     )
 
 
-def _excess(found: Sequence[Drops]) -> list[float]:
-    return [drops.drop - drops.random_drop for drops in found]
+def _margins(drops: Sequence[Drops]) -> list[float]:
+    return [drop.drop - drop.random_drop for drop in drops]
 
 
-def all_drops(model: Classifier, clips: Yardstick, volumes: Tensor) -> list[Drops]:
-    """What the check finds for each clip whose logit is above 0."""
-    found = []
+def clip_drops(model: Classifier, clips: BenchmarkClips, volumes: Tensor) -> list[Drops]:
+    """The check's result for each clip with a logit above 0; ``volumes`` is (N, T, H, W)."""
+    drops = []
     for x, volume, class_id in zip(clips.x, volumes, clips.class_ids, strict=True):
 
         def logit(altered: Tensor, class_id: int = class_id) -> Tensor:
             return model.module(altered)[:, class_id]
 
-        found.append(measure_drops(logit, x.to(model.device), volume, batch=16))
-    return [drops for drops in found if drops is not None]
+        drops.append(measure_drops(logit, x.to(model.device), volume, batch=BATCH))
+    return [drop for drop in drops if drop is not None]
 
 
 def auroc(positives: Sequence[float], negatives: Sequence[float]) -> float:
-    """The share of pairs in which the positive is higher, ties counting half (Hanley 1982)."""
+    """The share of pairs in which the positive is higher; ties count half (Hanley, McNeil 1982)."""
     a, b = torch.tensor(positives)[:, None], torch.tensor(negatives)[None]
     return float(((a > b).double() + 0.5 * (a == b).double()).mean())

@@ -1,4 +1,4 @@
-"""Every measure of a row's maps, one number per clip, then means with their intervals."""
+"""All measures of one row's maps, one value per clip."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.truth.drawn_benchmark import Yardstick
-from benchmarks.truth.sources import Row
+from benchmarks.truth.benchmark_clips import BenchmarkClips
+from benchmarks.truth.map_sources import MapRow
 from video_cam import metrics
 from video_cam.models.classifier import Classifier
 
-PIXELS, FRAMES = 7, 1  # how far off is still a hit: under half of the 16 pixels between two cells
-AGAINST_TRUTH: dict[str, Callable[[Any, Any], float]] = {
-    "space_pointing": lambda heat, truth: metrics.space_pointing(heat, truth, PIXELS),
-    "space_time_pointing": lambda heat, truth: metrics.space_time_pointing(
-        heat, truth, FRAMES, PIXELS
+# Tolerances of the pointing games; cells of layer4 are 16 pixels apart.
+PIXELS, FRAMES = 7, 1
+# Name -> function of a map and the ground truth, both (T, H, W).
+LOCALIZATION: dict[str, Callable[[Any, Any], float]] = {
+    "space_pointing": lambda heat, mask: metrics.space_pointing(heat, mask, PIXELS),
+    "space_time_pointing": lambda heat, mask: metrics.space_time_pointing(
+        heat, mask, FRAMES, PIXELS
     ),
     "mass_in_event": metrics.mass_in_event,
     "space_time_iou": metrics.space_time_iou,
@@ -26,55 +28,75 @@ AGAINST_TRUTH: dict[str, Callable[[Any, Any], float]] = {
     "onset_error_frames": metrics.onset_error,
     "lag_frames": metrics.lag,
 }
-FAITHFUL = ("insertion", "deletion", "average_drop", "average_increase")
+FAITHFULNESS = ("insertion", "deletion", "average_drop", "average_increase")
 MEAN_MAP = ("mean_map_drop", "mean_map_increase")
+CURVE_STEPS = 10  # of insertion and deletion
 UNIT_COLUMNS: dict[str, tuple[Callable[..., float], dict[str, str]]] = {
     f"{curve.__name__}, {unit}, {baseline}": (curve, {"unit": unit, "baseline": baseline})
     for curve in (metrics.insertion, metrics.deletion)
     for unit in metrics.UNITS
     for baseline in metrics.BASELINES
 }
-Values = dict[str, np.ndarray]  # measure -> (clips,)
+Values = dict[str, np.ndarray]  # measure -> float (clips,)
 
 
-def measure(row: Row, model: Classifier, clips: Yardstick, faithful: int) -> Values:
-    """Each measure's value per clip; those that score altered clips for the first ``faithful``."""
-    pairs = list(zip(row.volumes.numpy(), clips.masks, strict=True))
-    found: dict[str, list[float]] = {
-        name: [of(heat, truth) for heat, truth in pairs] for name, of in AGAINST_TRUTH.items()
+def measure_maps(
+    maps: MapRow, model: Classifier, clips: BenchmarkClips, faithful_clips: int
+) -> Values:
+    """Measure a row's maps.
+
+    Args:
+        maps: of ``clips``.
+        model: the network that the maps explain.
+        clips: with their ground truth.
+        faithful_clips: the measures of faithfulness, which run the network on altered clips, have
+            values for the first so many clips.
+
+    Returns:
+        LOCALIZATION, FAITHFULNESS and MEAN_MAP -> values. MEAN_MAP are drop and increase of the
+        mean map of all clips, with which those of the maps can be compared.
+    """
+    pairs = list(zip(maps.volumes.numpy(), clips.masks, strict=True))
+    values: dict[str, list[float]] = {
+        name: [function(heat, mask) for heat, mask in pairs]
+        for name, function in LOCALIZATION.items()
     }
-    found |= {name: [] for name in (*FAITHFUL, *MEAN_MAP)}
-    mean_map = _mean_map(row.volumes)
-    for i in range(min(faithful, len(clips))):
+    values |= {name: [] for name in (*FAITHFULNESS, *MEAN_MAP)}
+    mean_map = _mean_map(maps.volumes)
+    for i in range(min(faithful_clips, len(clips))):
         score, x = class_probability(model, clips.class_ids[i]), clips.x[i].to(model.device)
-        found["insertion"].append(metrics.insertion(score, x, row.volumes[i]))
-        found["deletion"].append(metrics.deletion(score, x, row.volumes[i]))
-        for names, volume in (
-            (("average_drop", "average_increase"), row.volumes[i]),
-            (MEAN_MAP, mean_map),
-        ):
-            for name, value in zip(names, metrics.average_drop(score, x, volume), strict=True):
-                found[name].append(value)
-    return {name: np.array(values) for name, values in found.items()}
+        volume = maps.volumes[i]
+        values["insertion"].append(metrics.insertion(score, x, volume, steps=CURVE_STEPS))
+        values["deletion"].append(metrics.deletion(score, x, volume, steps=CURVE_STEPS))
+        for names, map_ in ((FAITHFULNESS[2:], volume), (MEAN_MAP, mean_map)):
+            for name, value in zip(names, metrics.average_drop(score, x, map_), strict=True):
+                values[name].append(value)
+    return {name: np.array(part) for name, part in values.items()}
 
 
-def measure_units(row: Row, model: Classifier, clips: Yardstick, faithful: int) -> Values:
-    """Insertion and deletion of the first ``faithful`` clips by every unit and baseline."""
-    found: dict[str, list[float]] = {name: [] for name in UNIT_COLUMNS}
-    for i in range(min(faithful, len(clips))):
+def measure_units(
+    maps: MapRow, model: Classifier, clips: BenchmarkClips, faithful_clips: int
+) -> Values:
+    """Insertion and deletion by every unit and baseline, of the first ``faithful_clips`` clips.
+
+    Returns:
+        UNIT_COLUMNS -> values.
+    """
+    values: dict[str, list[float]] = {name: [] for name in UNIT_COLUMNS}
+    for i in range(min(faithful_clips, len(clips))):
         score, x = class_probability(model, clips.class_ids[i]), clips.x[i].to(model.device)
         for name, (curve, options) in UNIT_COLUMNS.items():
-            found[name].append(curve(score, x, row.volumes[i], **options))
-    return {name: np.array(values) for name, values in found.items()}
+            values[name].append(curve(score, x, maps.volumes[i], steps=CURVE_STEPS, **options))
+    return {name: np.array(part) for name, part in values.items()}
 
 
 def class_probability(model: Classifier, class_id: int) -> metrics.faithfulness.Score:
-    """The probability of one class as a function of clips."""
+    """A function from float clips (N, C, T, H, W) to the class's probability (N,)."""
     return lambda x: model.module(x).softmax(1)[:, class_id]
 
 
 def _mean_map(volumes: Tensor) -> Tensor:
-    """What all clips' maps have in common: the mean of their shares of heat."""
+    """The mean over clips of the positive maps (N, T, H, W), each divided by its sum."""
     positive = volumes.clamp(min=0)
     mass = positive.flatten(1).sum(1).clamp(min=torch.finfo(torch.float32).tiny)
     return (positive / mass[:, None, None, None]).mean(0)

@@ -1,4 +1,4 @@
-"""What other tools call the methods: the names of their classes."""
+"""The class names of the methods in other tools."""
 
 PYTORCH_GRAD_CAM = {
     "gradcam": "GradCAM",
@@ -25,6 +25,7 @@ TORCHCAM = {
     "scorecam": "ScoreCAM",
 }
 CAPTUM = {"gradcam": "LayerGradCam"}
-# Not asked for on clips: pytorch-grad-cam's fail on five axes, its finercam is called in a way of
-# its own, torchcam's scorecam takes minutes a clip and its smoothgradcam++ is random.
+# Left out of the benchmark. In pytorch-grad-cam, ablationcam, scorecam and fullgrad fail on clips
+# (5 axes) and finercam takes other targets; in torchcam, scorecam takes minutes per clip and
+# smoothgradcam++ is random.
 NOT_ON_CLIPS = ("ablationcam", "scorecam", "fullgrad", "finercam", "smoothgradcam++")

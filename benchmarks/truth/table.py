@@ -1,4 +1,4 @@
-"""The rows as a Markdown table, as JSON and as one picture."""
+"""The rows of the benchmark as Markdown tables, as JSON and as a chart."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.truth.map_sources import CONTROL, DEFAULT_ALIGN, OWN, MapRow
 from benchmarks.truth.measures import MEAN_MAP, Values
-from video_cam.config import ExplainConfig
 from video_cam.metrics import Interval, bootstrap, paired_difference
 from video_cam.utils.files import atomic_write
 
-# JSON key -> heading. Those with a sign are printed with it.
+# JSON key -> heading of the column.
 COLUMNS = {
     "space_pointing": "pointing, event's frames",
     "space_time_pointing": "pointing, clip",
@@ -27,14 +27,21 @@ COLUMNS = {
     "average_drop": "drop",
     "average_increase": "increase",
 }
-SIGNED = ("lag_frames",)
-DEFAULT_ALIGN = ExplainConfig().align
-SHOWN = ("space_pointing", "space_time_pointing", "temporal_hit", "mass_in_event", "lag_frames")
+SIGNED = ("lag_frames",)  # printed with a plus or minus
+# The columns of the differences and of the chart.
+MAIN_COLUMNS = (
+    *("space_pointing", "space_time_pointing", "temporal_hit", "mass_in_event", "lag_frames"),
+)
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A row's name, its values per clip and its seconds per clip."""
+class TableRow:
+    """The measured values of one row's maps; the other attributes are those of MapRow.
+
+    Attributes:
+        values: measure -> one value per clip.
+        seconds: per clip.
+    """
 
     method: str
     layer: str
@@ -43,15 +50,20 @@ class Measured:
     values: Values
     seconds: float
 
+    @classmethod
+    def of(cls, maps: MapRow, values: Values) -> TableRow:
+        """The row of ``maps`` with their measured values."""
+        return cls(maps.method, maps.layer, maps.align, maps.source, values, maps.seconds)
+
     @property
     def name(self) -> str:
-        """The row in one line."""
-        parts = [self.source if self.source not in ("video_cam", "control") else "", self.method]
-        return " ".join(part for part in (*parts, self.layer, self.align) if part)
+        """Source, method, layer and alignment in one line."""
+        source = self.source if self.source not in (OWN, CONTROL) else ""
+        return " ".join(part for part in (source, self.method, self.layer, self.align) if part)
 
 
-def as_json(rows: Sequence[Measured]) -> list[dict[str, Any]]:
-    """One object per row; NaN, which JSON does not know, is null."""
+def as_json(rows: Sequence[TableRow]) -> list[dict[str, Any]]:
+    """One object per row; each measure is an object of mean, low and high. NaN becomes None."""
     return [
         {
             "method": row.method,
@@ -59,7 +71,7 @@ def as_json(rows: Sequence[Measured]) -> list[dict[str, Any]]:
             "align": row.align,
             "source": row.source,
             **{name: _plain(bootstrap(row.values[name])) for name in COLUMNS},
-            # One run of all clips: its mean has no interval.
+            # Measured once for all clips together, so there is no interval.
             "seconds": _plain(Interval(row.seconds, row.seconds, row.seconds)),
         }
         for row in rows
@@ -72,8 +84,11 @@ def _plain(interval: Interval) -> dict[str, float | None]:
     }
 
 
-def markdown(rows: Sequence[Measured]) -> str:
-    """The table: each mean with half the width of its interval; drop with its mean map's."""
+def markdown(rows: Sequence[TableRow]) -> str:
+    """The main table: each mean with half the width of its 95 % interval.
+
+    Drop and increase are followed by those of the mean map, in brackets.
+    """
     heads = ["source", "method", "layer", "cells placed by", *COLUMNS.values(), "ms a clip"]
     lines = [" | ".join(heads), "|".join(["---"] * len(heads))]
     for row in rows:
@@ -83,16 +98,17 @@ def markdown(rows: Sequence[Measured]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def differences_markdown(rows: Sequence[Measured]) -> str:
-    """What SHOWN are in each row less those of the default maps, clip by clip.
+def differences_markdown(rows: Sequence[TableRow]) -> str:
+    """MAIN_COLUMNS of each row minus those of the default maps, clip by clip.
 
-    An interval that leaves 0 out is a difference that other clips would show, too.
+    With means and 95 % intervals of the paired bootstrap. A difference whose interval does not
+    contain 0 is not due to the choice of clips.
     """
     default = next((row for row in rows if row.align == DEFAULT_ALIGN), rows[0])
-    heads = [f"less {default.name}", *(COLUMNS[name] for name in SHOWN)]
+    heads = [f"less {default.name}", *(COLUMNS[name] for name in MAIN_COLUMNS)]
     lines = [" | ".join(heads), "|".join(["---"] * len(heads))]
     for row in rows:
-        pairs = [(row.values[name], default.values[name]) for name in SHOWN]
+        pairs = [(row.values[name], default.values[name]) for name in MAIN_COLUMNS]
         cells = [_difference(paired_difference(*pair)) for pair in pairs]
         lines.append(" | ".join([row.name, *cells]))
     return "\n".join(f"| {line} |" for line in lines)
@@ -102,7 +118,7 @@ def _difference(interval: Interval) -> str:
     return f"{interval.mean:+.2f} ({interval.low:+.2f} to {interval.high:+.2f})"
 
 
-def units_markdown(rows: Sequence[Measured]) -> str:
+def units_markdown(rows: Sequence[TableRow]) -> str:
     """Insertion and deletion by every unit and baseline."""
     names = list(rows[0].values)
     lines = [" | ".join(["maps", *names]), "|".join(["---"] * (1 + len(names)))]
@@ -110,27 +126,32 @@ def units_markdown(rows: Sequence[Measured]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def _cell(row: Measured, name: str) -> str:
+def _cell(row: TableRow, name: str) -> str:
     interval = bootstrap(row.values[name])
     if math.isnan(interval.mean):
         return "-"
     sign = "+" if name in SIGNED else ""
     text = f"{interval.mean:{sign}.2f} ± {(interval.high - interval.low) / 2:.2f}"
-    beside = dict(zip(("average_drop", "average_increase"), MEAN_MAP, strict=True)).get(name)
-    if beside is not None:
-        text += f" ({bootstrap(row.values[beside]).mean:.2f})"
+    mean_map = dict(zip(("average_drop", "average_increase"), MEAN_MAP, strict=True)).get(name)
+    if mean_map is not None:
+        text += f" ({bootstrap(row.values[mean_map]).mean:.2f})"
     return text
 
 
-def draw(path: Path, rows: Sequence[Measured]) -> None:
-    """One picture: a point and an interval for each row, a panel for each of SHOWN."""
+def draw_chart(path: Path, rows: Sequence[TableRow]) -> None:
+    """Write a PNG: one panel for each of MAIN_COLUMNS, a point with its interval for each row.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(15, 1.5 + 0.26 * len(rows)), layout="constrained")
     FigureCanvasAgg(figure)
-    colours = {"video_cam": "tab:blue", "control": "tab:gray"}
-    for place, (panel, name) in enumerate(zip(figure.subplots(1, len(SHOWN)), SHOWN, strict=True)):
+    colours = {OWN: "tab:blue", CONTROL: "tab:gray"}
+    panels = figure.subplots(1, len(MAIN_COLUMNS))
+    for column, (panel, name) in enumerate(zip(panels, MAIN_COLUMNS, strict=True)):
         for y, row in enumerate(rows):
             mean, low, high = bootstrap(row.values[name])
             colour = colours.get(row.source, "tab:orange")
@@ -138,7 +159,7 @@ def draw(path: Path, rows: Sequence[Measured]) -> None:
             panel.plot(mean, y, "o", color=colour, markersize=4)
         panel.set_ylim(len(rows) - 0.5, -0.5)
         panel.set_title(COLUMNS[name], fontsize=10)
-        panel.set_yticks(range(len(rows)), [row.name for row in rows] if place == 0 else [])
+        panel.set_yticks(range(len(rows)), [row.name for row in rows] if column == 0 else [])
         panel.tick_params(labelsize=8)
         panel.grid(axis="x", alpha=0.3)
         panel.axvline(0, color="black", linewidth=0.6)

@@ -17,7 +17,6 @@ from tests.support.model_state import assert_same, fingerprint
 from tests.support.networks import Nonlinear, PoolLinear, clip, seeded
 from video_cam import UsageError
 from video_cam.attribution.input_gradients import (
-    gradient_picture,
     guided_backprop,
     guided_cam,
     smooth_gradient,
@@ -381,32 +380,6 @@ def test_guided_cam_is_the_product_channel_by_channel() -> None:
     assert torch.equal(image, product_[:, :, 0])
 
 
-def test_a_picture_is_grey_where_the_gradient_is_zero_and_keeps_one_scale() -> None:
-    assert (gradient_picture(torch.zeros(3, 2, 4, 5)) == 128).all()
-    gradient = clip(batch=1, size=(5, 20, 30))[0]
-    picture = gradient_picture(gradient)
-    assert picture.shape == (5, 20, 30, 3) and picture.dtype == np.uint8
-    assert picture.flags["C_CONTIGUOUS"]
-    scale = np.percentile(gradient.abs().numpy(), 99.5)
-    expected = 128 + 127 * np.clip(gradient.numpy() / scale, -1, 1)
-    np.testing.assert_allclose(picture.transpose(3, 0, 1, 2), expected, atol=0.501)
-    np.testing.assert_array_equal(gradient_picture(gradient * 1e-9), picture)
-    dim = gradient.clone()
-    dim[:, 1] *= 0.1  # a frame that matters less looks so
-    assert np.ptp(gradient_picture(dim)[1].astype(int)) < 0.3 * np.ptp(picture[1].astype(int))
-
-
-def test_a_picture_of_a_sparse_gradient_and_of_other_channels() -> None:
-    sparse = torch.zeros(1, 2, 40, 40)
-    sparse[0, 1, 3, 4], sparse[0, 0, 0, 0] = 2e-5, -1e-5
-    picture = gradient_picture(sparse.bfloat16())
-    assert picture[1, 3, 4].tolist() == [255] * 3
-    assert picture[0, 0, 0].tolist() == [64] * 3
-    assert (picture == 128).sum() == picture.size - 6
-    two = clip(batch=1)[0, :2]
-    np.testing.assert_array_equal(gradient_picture(two), gradient_picture(two.sum(0, keepdim=True)))
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -422,8 +395,6 @@ def test_a_picture_of_a_sparse_gradient_and_of_other_channels() -> None:
         (lambda net, x: smooth_gradient(net, x, batch_size=0), "batch_size=0"),
         (lambda net, x: guided_cam(x, x[:, 0, :2]), "(2, 2, 12, 10) do not fit"),
         (lambda net, x: guided_cam(x[:, :, 0], x[:, 0]), "do not fit"),
-        (lambda net, x: gradient_picture(x), "shape (2, 3, 4, 12, 10) cannot be drawn"),
-        (lambda net, x: gradient_picture(x[0] / 0), "cannot be drawn"),
     ],
 )
 def test_a_mistake_gets_one_clear_line(call, words: str) -> None:

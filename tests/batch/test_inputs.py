@@ -1,4 +1,4 @@
-"""Which clips are meant, and where each one's results go."""
+"""Which clips are meant, and the names of their result folders."""
 
 from __future__ import annotations
 
@@ -21,42 +21,48 @@ def clips(tmp_path: Path) -> list[Path]:
     return files
 
 
-def test_a_list_of_paths(clips: list[Path], tmp_path: Path) -> None:
+def test_clips_of_a_list(clips: list[Path], tmp_path: Path) -> None:
     words = tmp_path / "list.txt"
-    words.write_text(f"\ufeff# clips of today\n\n{clips[1]}\r\nb/v.mp4\n a/*.mp4 \nb\ngone.mp4\n")
-    assert list(find_clips([str(words)])) == [clips[1], clips[2], clips[0], tmp_path / "gone.mp4"]
+    words.write_text(f"{clips[1]}\nb/v.mp4\na/*.mp4\nb\nmissing.mp4\n")
+    expected = [clips[1], clips[2], clips[0], tmp_path / "missing.mp4"]
+    assert list(find_clips([str(words)])) == expected
     assert set(find_clips([str(words)]).values()) == {()}
 
 
-def test_a_table_of_clips_and_classes(clips: list[Path], tmp_path: Path) -> None:
+def test_classes_of_a_list(clips: list[Path], tmp_path: Path) -> None:
     table = tmp_path / "list.csv"
-    table.write_text(
-        'Class, Clip\n"arm wrestling, wrist",a/v.mp4\n,a/w.mp4\n'
-        "7,b/v.mp4\ngrow,b/v.mp4\n7,b/v.mp4\n"
-    )
+    table.write_text("clip,class\na/v.mp4,run\na/w.mp4,\nb/v.mp4,7\nb/v.mp4,grow\nb/v.mp4,7\n")
     assert find_clips([str(table)]) == {
-        clips[0]: ("arm wrestling, wrist",),
+        clips[0]: ("run",),
         clips[1]: (),
         clips[2]: ("7", "grow"),
     }
 
 
+def test_files_folders_and_globs_each_clip_once(clips: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "a/notes.md").touch()
+    patterns = [str(tmp_path / "b" / "*.mp4"), str(tmp_path / "a"), str(clips[2])]
+    assert list(find_clips(patterns)) == [clips[2], clips[0], clips[1]]
+
+
+def test_a_folder_of_numbered_images_is_one_clip(tmp_path: Path) -> None:
+    for index in range(3):
+        (tmp_path / f"f_{index}.png").touch()
+    assert list(find_clips([str(tmp_path)])) == [tmp_path]
+    (tmp_path / "v.mp4").touch()  # then its files are clips
+    assert len(find_clips([str(tmp_path)])) == 4
+
+
 @pytest.mark.parametrize(
-    ("name", "text", "words"),
-    [
-        ("list.txt", "\n# nothing\n", "names no clips"),
-        ("list.csv", "file name,class\na.mp4,1\n", 'no column "clip"'),
-        ("list.csv", "clip,class\n", "names no clips"),
-        ("list.csv", "", 'no column "clip"'),
-    ],
+    ("name", "words"), [("empty", "holds no clips"), ("*.mkv", "no such clip")]
 )
-def test_a_list_without_clips(name: str, text: str, words: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(text)
+def test_a_pattern_without_clips(name: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=words):
         find_clips([str(tmp_path / name)])
 
 
-def test_a_name_that_is_not_there_answers_with_those_like_it(tmp_path: Path) -> None:
+def test_a_missing_clip_is_answered_with_similar_names(tmp_path: Path) -> None:
     (tmp_path / "dash_right.mp4").write_bytes(b"x")
     with pytest.raises(UsageError, match=r"no such clip: .*did you mean .*/dash_right\.mp4\?$"):
         find_clips([str(tmp_path / "dash_rigth.mp4")])
@@ -64,18 +70,20 @@ def test_a_name_that_is_not_there_answers_with_those_like_it(tmp_path: Path) -> 
         find_clips([str(tmp_path / "nowhere" / "dash_right.mp4")])
 
 
-def test_clips_of_one_name_keep_their_folders_in_any_order_and_run(clips: list[Path]) -> None:
+def test_clips_of_one_name_keep_their_folders_in_any_order_of_clips_and_runs(
+    clips: list[Path],
+) -> None:
     first, other, second = clips
-    long = {clip: f"v-{clip_id(clip)}" for clip in (first, second)}
+    long_name = {clip: f"v-{clip_id(clip)}" for clip in (first, second)}
     assert folder_names([first, other]) == ["v", "w"]
-    assert folder_names(clips) == [long[first], "w", long[second]]
-    assert folder_names(clips[::-1]) == [long[second], "w", long[first]]
-    # The first one was here alone, and has the short name: it keeps it, and nobody else gets it.
+    assert folder_names(clips) == [long_name[first], "w", long_name[second]]
+    assert folder_names(clips[::-1]) == [long_name[second], "w", long_name[first]]
+    # The first clip came alone before and has the short name: it keeps it, and no other gets it.
     owners = {"v": clip_id(first)}
-    assert folder_names([second], owners.get) == [long[second]]
-    assert folder_names(clips[::-1], owners.get) == [long[second], "w", "v"]
+    assert folder_names([second], owners.get) == [long_name[second]]
+    assert folder_names(clips[::-1], owners.get) == [long_name[second], "w", "v"]
     # A clip that has a long name keeps it when it comes alone.
-    assert folder_names([second], {long[second]: clip_id(second)}.get) == [long[second]]
+    assert folder_names([second], {long_name[second]: clip_id(second)}.get) == [long_name[second]]
 
 
 @pytest.mark.parametrize(
@@ -93,15 +101,23 @@ def test_clips_of_one_name_keep_their_folders_in_any_order_and_run(clips: list[P
     ],
     ids=ascii,
 )
-def test_a_name_that_makes_no_good_folder_gets_the_clips_id(name: str, folder: str) -> None:
+def test_the_id_is_added_where_a_stem_is_not_allowed(name: str, folder: str) -> None:
     [found] = folder_names([Path(name)])
     assert found == f"{folder}-{clip_id(name)}"
     assert found.isprintable() and len(found.encode()) < 255
 
 
 @pytest.mark.parametrize("name", ["-dash.mp4", "sp ace%20'q.mp4", "é.mp4", "a.b.mp4", "<b>&.mp4"])
-def test_other_names_stay(name: str) -> None:
+def test_other_stems_are_kept(name: str) -> None:
     expected = name.removesuffix(".mp4")
-    if "<" in name:  # no file system of Windows takes it
+    if "<" in name:  # not allowed on Windows
         expected = f"_b_&-{clip_id(name)}"
     assert folder_names([Path(name)]) == [expected]
+
+
+@pytest.mark.parametrize(
+    "name", ["...mp4", "a.b.mp4", "-dash.mp4", "sp ace%20'q.mp4", "é.mp4", ".."]
+)
+def test_every_folder_is_inside_the_output_folder(name: str, tmp_path: Path) -> None:
+    [folder] = folder_names([tmp_path / name])
+    assert (tmp_path / "out" / folder).resolve().parent == (tmp_path / "out").resolve()

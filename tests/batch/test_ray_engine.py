@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import run_video_cam
 import video_cam
-from tests.support.command import BUNDLED, ROOT, assert_one_error_line, results_in, rows_of
+from tests.support.command import BUNDLED, ROOT, assert_one_error_line, records_in, results_in
 from tests.support.media import moving_square, write_clip
 from video_cam import Explanation
 
@@ -50,7 +51,7 @@ def test_actors_give_what_one_process_gives(cluster, tmp_path, sample_clip, bund
     write_clip(clips / "2 actor dies once.mp4", 20)
     (clips / "3.mp4").write_text("no video")
     assert run("--clip", clips, *WORDS, "--output-dir", out) == 1
-    states = {Path(row["clip"]).name: row["status"] for row in rows_of(out)}
+    states = {Path(row["clip"]).name: row["status"] for row in records_in(out)}
     assert states.pop("3.mp4") == "failed"
     assert set(states.values()) == {"done"} and len(states) == 3
     for name in states:
@@ -62,18 +63,81 @@ def test_actors_give_what_one_process_gives(cluster, tmp_path, sample_clip, bund
         np.testing.assert_array_equal(theirs.frame_indices, ours.frame_indices)
     # The second time nothing is left to do but the clip that failed.
     assert run("--clip", clips, *WORDS, "--output-dir", out) == 1
-    assert len(rows_of(out)) == 5
+    assert len(records_in(out)) == 5
 
 
-def test_the_windows_of_a_clip_on_several_actors(cluster, tmp_path, bundled) -> None:
+COUNTING = """
+import os
+
+from models3d.motion3d import Motion3D
+
+
+class Counting(Motion3D):
+    def forward(self, x):
+        if x.device.type != "meta":  # not a run on shapes alone
+            with open({log!r}, "a") as file:
+                file.write(f"{{os.getpid()}} {{len(x)}}\\n")
+        return super().forward(x)
+
+
+def make():
+    return Counting()
+"""
+LONG = ("--num-frames", 16, "--size", 64, "--frame-rate", 16, "--batch-size", 2)
+
+
+def test_spread_runs_the_network_on_the_actors_alone(cluster, tmp_path, bundled) -> None:
+    """The driver runs no forward pass, not even for checks and input gradients."""
     clip = write_clip(tmp_path / "long.mp4", moving_square(160), time_base=Fraction(1, 16))
-    words = ("--spread", "--batch-size", 2, "--class-id", "grow", "--output-dir", tmp_path / "out")
-    assert run("--clip", clip, *WORDS, *words) == 0
-    ours = video_cam.explain(clip, bundled, class_ids=["grow"], batch_size=2)
-    theirs = Explanation.load(tmp_path / "out" / "long" / "explanation.npz")
+    log = tmp_path / "forwards.txt"
+    factory = tmp_path / "counting.py"
+    factory.write_text(COUNTING.format(log=str(log)))
+    weights = tmp_path / "weights.pth"
+    torch.save(bundled.module.state_dict(), weights)
+    words = ("--engine", "ray", "--actor-cpus", 1, "--spread", "--max-keyframes", 1, *LONG)
+    network = (
+        "--model",
+        f"{factory}:make",
+        "--weights",
+        weights,
+        "--class-id",
+        1,
+        "--layer",
+        "layer4",
+    )
+    asked = ("--align", "receptive-field", "--check", "--guided", "--output-dir", tmp_path / "out")
+    assert run("--clip", clip, *network, *words, *asked) == 0
+    processes = [int(line.split()[0]) for line in log.read_text().splitlines()]
+    assert os.getpid() not in processes
+    assert len(set(processes)) == 2  # both actors
+    size = {"num_frames": 16, "size": (64, 64), "frame_rate": 16}
+    model = video_cam.load_model(f"{factory}:make", weights, **size)
+    options = {"layers": ["layer4"], "align": "receptive-field", "batch_size": 2}
+    ours = video_cam.explain(clip, model, class_ids=[1], **options)
+    folder = tmp_path / "out" / "long"
+    theirs = Explanation.load(folder / "explanation.npz")
     assert len(ours.frame_indices) == 19
     assert theirs.probabilities.tobytes() == ours.probabilities.tobytes()
     assert theirs.maps[0].values.tobytes() == ours.maps[0].values.tobytes()
+    assert theirs.check is not None
+    assert len(list((folder / "guided").iterdir())) == len(ours.keyframes())
+    # Nothing has changed: the second run finds the results, and explains nothing.
+    log.write_text("")
+    assert run("--clip", clip, *network, *words, *asked) == 0
+    assert log.read_text() == ""
+
+
+def test_spread_with_a_function_and_a_wrong_class(cluster, tmp_path, capsys) -> None:
+    clip = write_clip(tmp_path / "long.mp4", moving_square(60), time_base=Fraction(1, 16))
+    (tmp_path / "targets.py").write_text("def lead(out):\n    return out[:, 1] - out[:, 2]\n")
+    words = (*WORDS, "--spread", "--output-dir", tmp_path / "out")
+    target = ("--target", f"{tmp_path}/targets.py:lead")
+    assert run("--clip", clip, *words, *target) == 0
+    explanation = Explanation.load(tmp_path / "out" / "long" / "explanation.npz")
+    assert [series.label for series in explanation.maps] == ["lead"]
+    capsys.readouterr()
+    status = run("--clip", clip, *words, "--class-id", "grwo")
+    assert_one_error_line(status, capsys.readouterr().err, 2, "did you mean grow")
 
 
 def test_a_cluster_that_is_too_small(cluster, tmp_path, sample_clip, capsys) -> None:

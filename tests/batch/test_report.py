@@ -1,42 +1,184 @@
-"""What a run tells and keeps, and where: lists, JSON lines, shards, addresses."""
+"""The run report: what is said of each clip, results.jsonl, and the counts at the end."""
 
 from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-import run_video_cam
-from tests.cli.test_main import run
-from tests.support.command import BUNDLED, assert_one_error_line, command, results_in, rows_of
+from tests.support.command import (
+    BUNDLED,
+    Run,
+    assert_one_error_line,
+    command,
+    records_in,
+    results_in,
+)
 from tests.support.media import write_clip
-from video_cam.batch.inputs import find_clips
-from video_cam.batch.jobs import plan_jobs
-from video_cam.batch.store import FolderStore, open_store
-
-__all__ = ["run"]  # the fixture
+from tests.support.reporting import RecordingReporter
+from video_cam.batch.jobs import DONE, FAILED, SKIPPED, ClipRecord, Job
+from video_cam.batch.report import SHOWN_FAILURES, RunReport
+from video_cam.batch.results_file import RESULTS
+from video_cam.batch.store import FolderStore
+from video_cam.rendering.result_folder import SUMMARY_FILE
 
 QUICK = (*BUNDLED, "--max-keyframes", "1")
+GROW = {"class_id": 4, "label": "grow", "score": 0.1, "shown": "10%"}
+SPIN = {"class_id": 1, "label": "spin", "score": 0.9, "shown": "90%"}
 
 
 @pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
+def store(out: Path) -> FolderStore:
+    return FolderStore(out)
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
-    return write_clip(tmp_path / "small.mp4", 4)
+def reporter() -> RecordingReporter:
+    return RecordingReporter()
 
 
-def test_a_line_for_each_clip(run, out: Path, small: Path, tmp_path: Path) -> None:
+def jobs(*names: str) -> list[Job]:
+    return [Job(Path(f"{name}.mp4"), name) for name in names]
+
+
+def record(store: FolderStore, name: str, status: str = DONE, **values: Any) -> ClipRecord:
+    """A record, with a folder of results where there would be one."""
+    if status == FAILED:
+        return ClipRecord(f"{name}.mp4", None, FAILED, error=f"{name}.mp4: bad", **values)
+    (store.root / name).mkdir(parents=True, exist_ok=True)
+    (store.root / name / SUMMARY_FILE).write_text("{}")
+    values = {"targets": (SPIN,), "prediction": SPIN, "duration_seconds": 2.0} | values
+    return ClipRecord(f"{name}.mp4", name, status, **values)
+
+
+def statuses(out: Path) -> list[tuple[str, str]]:
+    return [(line["clip"], line["status"]) for line in records_in(out)]
+
+
+def test_each_clip_is_reported_and_written_as_it_comes(store, reporter, out: Path) -> None:
+    with RunReport(jobs("a", "b", "c", "d"), store, reporter) as report:
+        check = {"sentence": "marked region carries the score", "drop": 0.5}
+        report.add(record(store, "a", seconds=1.25, check=check, notes=("untrained",)))
+        assert reporter.texts("info") == [
+            "note: untrained",
+            "check: marked region carries the score",
+            f"a.mp4: spin 90%; 1.2 s; see {out / 'a' / 'index.html'}",
+        ]
+        assert statuses(out) == [("a.mp4", DONE)]
+        report.add(record(store, "b", targets=(GROW,)))
+        assert "b.mp4: grow 10% (predicted spin 90%); " in reporter.texts("info")[-1]
+        report.add(record(store, "c", SKIPPED))
+        expected = f"c.mp4: finished before, nothing has changed; see {out / 'c' / 'index.html'}"
+        assert reporter.texts("info")[-1] == expected
+        report.add(record(store, "d", FAILED))
+        assert reporter.texts("error") == ["d.mp4: bad"]
+        assert report.num_failed == 1
+    assert reporter.messages[-2:] == [
+        ("info", f"2 done, 1 skipped, 1 failed; see {out / 'index.html'}"),
+        ("error", "1 of 4 clips failed: d.mp4"),
+    ]
+    assert [name for name, _ in reporter.events] == ["clip"] * 4 + ["end"]
+    counts = {"done": 2, "skipped": 1, "failed": 1, "not_tried": 0}
+    assert reporter.events[-1] == ("end", counts)
+    page = (out / "index.html").read_text()
+    assert all(f"{name}.mp4" in page for name in "abcd")
+
+
+def test_for_programs_a_clip_is_an_event_and_not_a_text(store) -> None:
+    reporter = RecordingReporter(as_json=True)
+    with RunReport(jobs("a"), store, reporter) as report:
+        report.add(record(store, "a", notes=("untrained",)))
+    assert reporter.messages == []
+    assert reporter.events[0][1]["notes"] == ["untrained"]
+
+
+def test_a_run_that_is_interrupted_reports_what_it_has(store, reporter, out: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), RunReport(jobs("a", "b"), store, reporter) as report:
+        report.add(record(store, "a"))
+        raise KeyboardInterrupt
+    assert reporter.texts("info")[-1].startswith("1 done, 1 not tried; see")
+    assert "a.mp4" in (out / "index.html").read_text()
+    with pytest.raises(KeyboardInterrupt), RunReport(jobs("a"), store, RecordingReporter()):
+        raise KeyboardInterrupt
+    assert statuses(out) == [("a.mp4", DONE)]
+
+
+def test_a_skipped_clip_gets_no_second_line(store, reporter, out: Path) -> None:
+    for _ in range(2):
+        with RunReport(jobs("a"), store, reporter) as report:
+            report.add(record(store, "a", SKIPPED))
+    assert statuses(out) == [("a.mp4", SKIPPED)]
+    with RunReport(jobs("a"), store, reporter) as report:
+        report.add(record(store, "a", FAILED))
+    with RunReport(jobs("a"), store, reporter) as report:  # the last line says that it failed
+        report.add(record(store, "a", SKIPPED))
+    assert statuses(out) == [("a.mp4", SKIPPED), ("a.mp4", FAILED), ("a.mp4", SKIPPED)]
+
+
+def test_a_record_that_cannot_be_written_comes_with_a_later_one(
+    store, reporter, out: Path, monkeypatch
+) -> None:
+    append = store.append
+
+    def fail(records: object) -> None:
+        raise OSError("No space left")
+
+    with RunReport(jobs("a", "b"), store, reporter) as report:
+        monkeypatch.setattr(store, "append", fail)
+        report.add(record(store, "a"))
+        assert not (out / RESULTS).exists()
+        monkeypatch.setattr(store, "append", append)
+        report.add(record(store, "b"))
+        assert statuses(out) == [("a.mp4", DONE), ("b.mp4", DONE)]
+    assert reporter.texts("error") == []
+
+
+def test_records_that_are_never_written_are_reported(store, reporter, monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("No space left")
+
+    monkeypatch.setattr(store, "append", fail)
+    monkeypatch.setattr(store, "write_index", fail)
+    with RunReport(jobs("a"), store, reporter) as report:
+        report.add(record(store, "a"))
+    assert reporter.texts("error") == [
+        "index.html of all clips could not be written: No space left",
+        "1 lines could not be added to results.jsonl",
+    ]
+
+
+def test_results_that_are_removed_during_the_run_have_failed(store, reporter, out: Path) -> None:
+    with RunReport(jobs("a", "b"), store, reporter) as report:
+        report.add(record(store, "a"))
+        (out / "a" / SUMMARY_FILE).unlink()
+        report.add(record(store, "b"))
+    assert report.num_failed == 1
+    assert statuses(out) == [("a.mp4", DONE), ("b.mp4", DONE), ("a.mp4", FAILED)]
+    assert reporter.texts("error") == [
+        "a.mp4: its results were removed during the run; run again",
+        "1 of 2 clips failed: a.mp4",
+    ]
+
+
+def test_a_long_list_of_failures_is_cut(store, reporter) -> None:
+    names = [f"v{number}" for number in range(SHOWN_FAILURES + 1)]
+    with RunReport(jobs(*names), store, reporter) as report:
+        for name in names:
+            report.add(record(store, name, FAILED))
+    last = reporter.texts("error")[-1]
+    assert last.startswith("21 of 21 clips failed: v0.mp4, ") and last.endswith(", v19.mp4, ...")
+
+
+def test_one_line_for_each_clip(run: Run, out: Path, tmp_path: Path) -> None:
+    small = write_clip(tmp_path / "small.mp4", 4)
     (tmp_path / "bad.mp4").write_text("no video")
     assert run("--clip", small, *QUICK)[0] == 0
     assert run("--clip", tmp_path / "bad.mp4", *QUICK)[0] == 1
-    assert run("--clip", small, *QUICK)[0] == 0  # finished before: the list says so already
-    done, failed = rows_of(out)
+    assert run("--clip", small, *QUICK)[0] == 0  # skipped: the file has it as done already
+    done, failed = records_in(out)
     summary = json.loads((out / "small" / "summary.json").read_text())
     assert done["prediction"] == summary["predictions"][0]
     assert done["duration_seconds"] == summary["clip"]["duration_seconds"]
@@ -50,72 +192,28 @@ def test_a_line_for_each_clip(run, out: Path, small: Path, tmp_path: Path) -> No
     assert "small.mp4" in page and "bad.mp4" in page and 'href="small/index.html"' in page
 
 
-def test_json_lines_for_machines(run, small: Path) -> None:
+def test_json_lines_of_the_command(run: Run, tmp_path: Path) -> None:
+    small = write_clip(tmp_path / "small.mp4", 4)
     status, said, err = run("--clip", small, *QUICK, "--json")
     events = [json.loads(line) for line in said.splitlines()]
     assert (status, err) == (0, "")
-    assert {e["event"] for e in events} == {"message", "progress", "clip", "end"}
+    assert {event["event"] for event in events} == {"message", "progress", "clip", "end"}
     stages = {e["stage"]: (e["done"], e["total"]) for e in events if e["event"] == "progress"}
     assert stages["explain"] == (1, 1) and stages["render"] == (4, 4)
     assert events[-1] == {"event": "end", "done": 1, "skipped": 0, "failed": 0, "not_tried": 0}
     assert events[-2]["clip"] == str(small)
 
 
-def test_quiet_says_nothing_but_errors(run, small: Path, tmp_path: Path) -> None:
+def test_a_quiet_command_prints_errors_only(run: Run, tmp_path: Path) -> None:
+    small = write_clip(tmp_path / "small.mp4", 4)
     assert run("--clip", small, *QUICK, "--quiet") == (0, "", "")
     status, said, err = run("--clip", tmp_path / "bad*.mp4", *QUICK, "--quiet")
     assert said == ""
     assert_one_error_line(status, err, 2, "no such clip")
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("--shard", "3/2"), "must be I/N with 1 <= I <= N"),
-        (("--time-limit", "0"), "no number of seconds above 0"),
-        (("--log-level", "loud"), "invalid choice"),
-        (("--max-pixels", "0"), "max_pixels 0 must be above 0"),
-    ],
-)
-def test_wrong_words(run, small: Path, words, message) -> None:
-    status, _, err = run("--clip", small, *QUICK, *words)
-    assert status == 2 and message in err
-
-
-def test_shards_share_the_clips_and_agree_on_their_folders(tmp_path: Path) -> None:
-    for name in ("a/v.mp4", "b/v.mp4", "b/w.mp4", "c/x.mp4", "c/y.mp4"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    clips, store = find_clips([str(tmp_path / "?")]), FolderStore(tmp_path / "out")
-    whole = plan_jobs(clips, store)
-    shards = [plan_jobs(clips, store, (index, 3)) for index in (1, 2, 3)]
-    assert [len(shard) for shard in shards] == [2, 2, 1]
-    assert sorted((j for s in shards for j in s), key=lambda job: job.clip) == whole
-
-
-def test_results_at_an_address(small: Path) -> None:
-    pytest.importorskip("fsspec")
-    store, words = open_store("memory://bucket/results"), ("--clip", small, *QUICK)
-
-    def again() -> tuple[int, dict]:
-        arguments = [*map(str, words), "--output-dir", "memory://bucket/results"]
-        status = run_video_cam.main(arguments)
-        summary = store.summary("small")
-        assert summary is not None
-        return status, summary
-
-    first = again()[1]
-    assert store.holds("small", ["annotated.mp4", "index.html", "keyframes/000000.png"])
-    status, second = again()
-    assert (status, second) == (0, first)  # found finished
-    words = (*words, "--colormap", "jet")
-    assert again()[1]["fingerprint"] != first["fingerprint"]
-    assert [row["clip"] for row in store.rows()] == [str(small)]
-    assert not list(Path.cwd().glob("memory:*"))
-
-
 def test_two_commands_share_the_work(tmp_path: Path, out: Path) -> None:
-    """Both are given everything; every clip is done once."""
+    """Both are given all clips; each clip is processed once."""
     (tmp_path / "in").mkdir()
     for number in range(5):
         write_clip(tmp_path / "in" / f"{number}.mp4", 4)
@@ -124,7 +222,5 @@ def test_two_commands_share_the_work(tmp_path: Path, out: Path) -> None:
         ends = list(pool.map(lambda _: command(*words), range(2)))
     assert [(end.returncode, end.stderr) for end in ends] == [(0, "")] * 2
     assert results_in(out) == list("01234")
-    rows = rows_of(out)
-    assert sorted(row["clip"] for row in rows if row["status"] == "done") == sorted(
-        str(tmp_path / "in" / f"{n}.mp4") for n in range(5)
-    )
+    done = [record["clip"] for record in records_in(out) if record["status"] == DONE]
+    assert sorted(done) == [str(tmp_path / "in" / f"{number}.mp4") for number in range(5)]

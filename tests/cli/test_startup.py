@@ -12,7 +12,7 @@ import pytest
 import video_cam
 from video_cam import config
 from video_cam.attribution.methods import METHODS, POOLING
-from video_cam.layers.alignment import PLACEMENTS
+from video_cam.layers.alignment import ALIGNMENTS
 from video_cam.rendering.overlay import COLORMAPS
 
 ROOT = Path(video_cam.__file__).parent.parent
@@ -58,7 +58,7 @@ def test_help_and_argument_errors_do_not_import_torch(words: list[str]) -> None:
 def test_the_lists_of_names_are_the_tables_keys() -> None:
     assert tuple(METHODS) == config.METHOD_NAMES
     assert tuple(POOLING) == config.POOLING_NAMES
-    assert tuple(PLACEMENTS) == config.ALIGNMENT_NAMES
+    assert tuple(ALIGNMENTS) == config.ALIGNMENT_NAMES
     assert tuple(COLORMAPS) == config.COLORMAP_NAMES
 
 

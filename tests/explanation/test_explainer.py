@@ -182,7 +182,7 @@ def test_weights_that_give_no_numbers_are_reported(sample_clip) -> None:
         ({"window_stride": 0}, "window_stride 0 must be above 0"),
         ({"start": 99.0}, "the clip runs from"),
         ({"class_ids": ["spinn"]}, "did you mean spin"),
-        ({"methods": []}, "no method or no layer"),
+        ({"methods": []}, "no method is named"),
         ({"start": float("nan")}, "start nan must be a finite number"),
         ({"end": float("inf")}, "end inf must be a finite number"),
     ],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from video_cam import UsageError
-from video_cam.explanation.sampling import Span, sample_uniform, sample_windows, span_of
+from video_cam.explanation.sampling import FrameSpan, sample_uniform, sample_windows, span_of
 from video_cam.video.timeline import Timeline
 
 
@@ -20,7 +20,7 @@ def constant(num_frames: int, fps: Fraction | int) -> Timeline:
 def windows(timeline: Timeline, num_frames: int, rate: int | None, stride: int, span=None):
     sampled = sample_windows(
         timeline,
-        span or Span(0, timeline.num_frames),
+        span or FrameSpan(0, timeline.num_frames),
         num_frames=num_frames,
         frame_rate=None if rate is None else Fraction(rate),
         window_stride=stride,
@@ -94,14 +94,14 @@ def test_every_frame_of_a_long_clip_is_covered_in_order() -> None:
     [(1, [4]), (2, [2, 6]), (3, [1, 4, 7]), (9, list(range(9))), (4, [1, 3, 5, 7])],
 )
 def test_uniform_keyframes_stand_in_the_middle_of_equal_shares(num_frames, expected) -> None:
-    [window] = sample_uniform(constant(9, 10), Span(0, 9), num_frames=num_frames)
+    [window] = sample_uniform(constant(9, 10), FrameSpan(0, 9), num_frames=num_frames)
     assert list(window.frame_indices) == expected
 
 
 def test_uniform_on_a_part_and_on_too_few_frames() -> None:
-    [window] = sample_uniform(constant(100, 10), Span(10, 14), num_frames=2)
+    [window] = sample_uniform(constant(100, 10), FrameSpan(10, 14), num_frames=2)
     assert window.frame_indices == (11, 13)
-    [window] = sample_uniform(constant(2, 10), Span(0, 2), num_frames=4)
+    [window] = sample_uniform(constant(2, 10), FrameSpan(0, 2), num_frames=4)
     assert (window.frame_indices, window.num_padded) == ((0, 0, 1, 1), 2)
 
 
@@ -121,7 +121,10 @@ def test_span(start, end, expected) -> None:
 
 
 def test_a_part_is_sampled_from_its_own_first_frame() -> None:
-    assert windows(constant(100, 10), 3, 5, 3, Span(7, 16)) == [([7, 9, 11], 0), ([11, 13, 15], 0)]
+    assert windows(constant(100, 10), 3, 5, 3, FrameSpan(7, 16)) == [
+        ([7, 9, 11], 0),
+        ([11, 13, 15], 0),
+    ]
 
 
 @pytest.mark.parametrize(("start", "end"), [(2.0, None), (5.0, 6.0), (1.0, 1.0), (1.5, 0.5)])

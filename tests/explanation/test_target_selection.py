@@ -19,18 +19,20 @@ from tests.support import media
 from tests.support.networks import PoolLinear
 from video_cam import Explanation, UsageError
 from video_cam.attribution.input_gradients import guided_backprop
-from video_cam.config import make_explain_config
-from video_cam.explanation.aggregation import FUSE, fused, window_subject
+from video_cam.config import ExplainConfig, make_explain_config
+from video_cam.explanation import keyframe_gradients
+from video_cam.explanation.aggregation import FUSE, fused
 from video_cam.explanation.explainer import explain_with
 from video_cam.explanation.explanation import MapSeries
-from video_cam.explanation.sampling import Span, Window
+from video_cam.explanation.map_series import ClassTarget
+from video_cam.explanation.sampling import FrameSpan, Window
 from video_cam.explanation.scenes import CutHint, crossed, split_scenes
+from video_cam.explanation.target_selection import explained_targets
 from video_cam.explanation.window_reader import plan_windows
 from video_cam.layers.alignment import CellCentres
-from video_cam.rendering import gradient_pictures
-from video_cam.rendering.gradient_pictures import write_gradients
-from video_cam.rendering.heat import MapPainter
-from video_cam.rendering.overlay import save_picture
+from video_cam.rendering.blended_maps import BlendedMap
+from video_cam.rendering.image_files import save_image
+from video_cam.video.clip import Clip
 from video_cam.video.timeline import Timeline
 
 FIRST, SECOND = list(SAMPLES)[:2]
@@ -52,7 +54,7 @@ def both(two_actions, bundled) -> Explanation:
 
 
 def mass(explanation: Explanation, index: int) -> np.ndarray:
-    return MapPainter(explanation, index, "video").measure(np.arange(2 * LENGTH) / 16)
+    return BlendedMap(explanation, index).mass
 
 
 def test_windows_end_where_their_scene_does(explanation: Explanation) -> None:
@@ -68,10 +70,15 @@ def test_windows_end_where_their_scene_does(explanation: Explanation) -> None:
 
 def test_each_window_is_told_from_its_own_rival() -> None:
     probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])
-    best = window_subject(probabilities, 0, contrast=True)
-    assert (best.class_ids, best.rivals) == ((0, 2), (1, 1))
+    config = ExplainConfig(class_scope="window", contrast=True)
+    [best] = explained_targets(probabilities, "abc", config, [])
+    assert best.targets == (ClassTarget(0), ClassTarget(2))
+    assert best.rivals == (ClassTarget(1), ClassTarget(1))
     assert best.label == "each window's best class rather than its next"
-    assert window_subject(probabilities, -1, contrast=False).label == "each window's worst class"
+    config = ExplainConfig(class_scope="window", worst=True)
+    assert explained_targets(probabilities, "abc", config, [])[1].label == (
+        "each window's worst class"
+    )
 
 
 def test_each_class_lives_in_its_own_part(both: Explanation) -> None:
@@ -107,8 +114,8 @@ def test_each_window_by_its_own_class(two_actions, bundled, tmp_path) -> None:
         )
         if window == 1:
             break
-    painter = MapPainter(found, 0, "video")
-    labels = [painter.label(t) for t in (0.5, 3.0)]
+    blended = BlendedMap(found, 0)
+    labels = [blended.label(frame) for frame in (8, 48)]
     assert labels == [SAMPLES[n][1] for n in (FIRST, SECOND)]
     found.save(tmp_path / "e.npz")
     assert Explanation.load(tmp_path / "e.npz").maps[0].class_ids == series.class_ids
@@ -206,8 +213,8 @@ def test_windows_keep_to_their_scene(two_actions, bundled) -> None:
 
 
 def test_short_scenes_are_padded_and_counted(two_actions, bundled, monkeypatch) -> None:
-    scenes = [Span(0, 10), Span(10, 2 * LENGTH)]
-    module = importlib.import_module("video_cam.explanation.explainer")
+    scenes = [FrameSpan(0, 10), FrameSpan(10, 2 * LENGTH)]
+    module = importlib.import_module("video_cam.explanation.clip_plan")
     monkeypatch.setattr(module, "split_scenes", lambda *_: scenes)
     found = video_cam.explain(two_actions, bundled, split_scenes=True)
     assert found.frame_indices[0].tolist() == [*range(10), *[9] * 6]
@@ -220,10 +227,10 @@ def test_short_scenes_are_padded_and_counted(two_actions, bundled, monkeypatch) 
 @pytest.mark.parametrize(
     ("scenes", "rate", "lengths", "padded"),
     [
-        ([Span(0, 10), Span(10, 58)], 16, [16, 16, 16, 16], [6, 0, 0, 0]),
-        ([Span(0, 10), Span(10, 15)], 16, [15, 15], [5, 10]),
-        ([Span(0, 48)], 240, [4, 4], [0, 0]),  # a fifth of a second
-        ([Span(0, 1)], 16, [1], [0]),
+        ([FrameSpan(0, 10), FrameSpan(10, 58)], 16, [16, 16, 16, 16], [6, 0, 0, 0]),
+        ([FrameSpan(0, 10), FrameSpan(10, 15)], 16, [15, 15], [5, 10]),
+        ([FrameSpan(0, 48)], 240, [4, 4], [0, 0]),  # a fifth of a second
+        ([FrameSpan(0, 1)], 16, [1], [0]),
     ],
 )
 def test_windows_of_frames_scored_one_by_one(scenes, rate, lengths, padded) -> None:
@@ -234,9 +241,7 @@ def test_windows_of_frames_scored_one_by_one(scenes, rate, lengths, padded) -> N
     assert [window.num_padded for window in windows] == padded
 
 
-def test_gradients_are_of_what_the_map_explains(
-    two_actions, bundled, monkeypatch, tmp_path
-) -> None:
+def test_gradients_are_of_what_the_map_explains(two_actions, bundled, monkeypatch) -> None:
     def lead(outputs: torch.Tensor) -> torch.Tensor:
         return outputs[:, 0] - outputs[:, 1]
 
@@ -245,14 +250,13 @@ def test_gradients_are_of_what_the_map_explains(
         return guided_backprop(network, x, target)
 
     asked: list = []
-    monkeypatch.setattr(gradient_pictures, "guided_backprop", note)
+    monkeypatch.setattr(keyframe_gradients, "guided_backprop", note)
+    clip = Clip.open(two_actions)
     for number, options in enumerate(({"class_scope": "window"}, {"targets": [lead]})):
         made = make_explain_config({"end": 2.5, **options})
         found = explain_with(str(two_actions), bundled, made)
-        folder = tmp_path / str(number)
-        folder.mkdir()
         asked.clear()
-        write_gradients(str(two_actions), bundled, found, ["guided"], made.targets, folder)
+        list(keyframe_gradients.keyframe_gradients(clip, bundled, found, ["guided"], made.targets))
         windows = len(found.frame_indices)
         assert asked == [lead] * windows if number else list(found.maps[0].class_ids)
         assert len(set(asked)) == (1 if number else 2)
@@ -261,7 +265,7 @@ def test_gradients_are_of_what_the_map_explains(
 def test_scenes_take_an_optional_package(monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "scenedetect", None)
     with pytest.raises(UsageError, match="pip install scenedetect"):
-        split_scenes([], Span(0, 10), Fraction(25))
+        split_scenes([], FrameSpan(0, 10), Fraction(25))
 
 
 def test_the_hint_is_a_jump_that_stands_out() -> None:
@@ -296,7 +300,7 @@ def test_pictures_of_a_folder_are_seen_and_scored_one_by_one(tmp_path) -> None:
     pictures = [draw_sample(name).frames[0] for name in (FIRST, SECOND)]
     (tmp_path / "pictures").mkdir()
     for index in range(9):
-        save_picture(tmp_path / "pictures" / f"{index:02d}.png", pictures[index % 2])
+        save_image(tmp_path / "pictures" / f"{index:02d}.png", pictures[index % 2])
     model = video_cam.load_model("resnet18", "none", size=(64, 64), num_frames=6)
     found = video_cam.explain(tmp_path / "pictures", model, align="probe")
     assert found.frame_indices.tolist() == [[0, 1, 2, 3, 4, 5], [3, 4, 5, 6, 7, 8]]
@@ -306,7 +310,7 @@ def test_pictures_of_a_folder_are_seen_and_scored_one_by_one(tmp_path) -> None:
     instants = np.arange(9) / 25
     blended = found.blend().at(series.values, instants[3])  # the same picture
     assert blended is not None and np.corrcoef(blended.ravel(), own)[0, 1] > 0.9999
-    painter, scores = MapPainter(found, 0, "video"), found.scores_of_frames()
-    shown = [painter.probability(instant) for instant in instants]
+    blended_map, scores = BlendedMap(found, 0), found.scores_of_frames()
+    shown = [blended_map.score(index) for index in range(9)]
     assert shown == pytest.approx([scores[index] for index in range(9)], rel=1e-4)
     assert len(np.unique(np.round(shown, 6))) == 2

@@ -12,7 +12,8 @@ from clips.make_clips import SAMPLES, draw_sample
 from models3d import draw_batch
 from tests.conftest import CLIPS
 from video_cam import Classifier
-from video_cam.rendering.heat import MapPainter
+from video_cam.rendering.blended_maps import BlendedMap
+from video_cam.rendering.heat import HeatMapper
 
 HELD_OUT = range(700_000, 700_096)  # never trained on, see models3d/train.py
 NEAR = 7  # pixels of 64: under half of the 16 between two cells of layer4
@@ -82,14 +83,13 @@ def test_on_the_sample_clips_the_heat_of_the_video_is_on_the_actor(name, bundled
     found = video_cam.explain(CLIPS / f"{name}.mp4", bundled)
     assert found.predictions(1)[0].label == SAMPLES[name][1]
     truth = draw_sample(name)
-    seconds = np.arange(len(truth.frames)) / 16
-    painter = MapPainter(found, 0, "video")
-    mass = painter.measure(seconds)
+    mapper = HeatMapper(BlendedMap(found, 0), found.geometry, "video")
+    mass = mapper.blended.mass
     start, end = truth.event
     assert start <= mass.argmax() < end
     hits = []
     for t in range(start, end):
-        heat = painter.heat(seconds[t])
+        heat = mapper.heat(t)
         y, x = np.unravel_index(heat.argmax(), heat.shape)
         reach = 4 * NEAR  # the clip has four pixels for one of the network's
         box = np.s_[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]

@@ -18,8 +18,13 @@ from video_cam.layers.alignment import (
     interpolate,
     interpolation_matrix,
 )
-from video_cam.layers.cell_positions import find_chains
-from video_cam.layers.receptive_field import UNKNOWN, AxisChain, Step, trace_chains
+from video_cam.layers.cell_positions import find_receptive_fields
+from video_cam.layers.receptive_field import (
+    UNKNOWN,
+    AxisReceptiveField,
+    Step,
+    trace_receptive_fields,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +35,7 @@ from video_cam.layers.receptive_field import UNKNOWN, AxisChain, Step, trace_cha
         (half_pixel, 4, 4, [0, 1, 2, 3]),
         (corners, 2, 16, [0, 15]),
         (corners, 1, 16, [7.5]),
-        (arithmetic, 2, 16, [3.5, 11.5]),  # no chain is known
+        (arithmetic, 2, 16, [3.5, 11.5]),  # no field is known
     ],
 )
 def test_centres(place, cells: int, size: int, expected: list[float]) -> None:
@@ -50,7 +55,7 @@ def test_centres(place, cells: int, size: int, expected: list[float]) -> None:
     ],
 )
 def test_receptive_field_arithmetic(steps: list[Step], cells: int, expected: list[float]) -> None:
-    assert AxisChain(tuple(steps)).centres(cells).tolist() == expected
+    assert AxisReceptiveField(tuple(steps)).centres(cells).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -66,7 +71,9 @@ def test_receptive_field_arithmetic(steps: list[Step], cells: int, expected: lis
 def test_torchvision_networks(name: str, layer: str, size, in_time, in_space: int) -> None:
     with torch.device("meta"):
         network = getattr(torchvision_video, name)()
-    t, y, x = trace_chains(network, torch.empty(1, 3, *size, device="meta"), [layer])[layer]
+    t, y, x = trace_receptive_fields(network, torch.empty(1, 3, *size, device="meta"), [layer])[
+        layer
+    ]
     assert t.centres(t.cells(size[0])).tolist() == list(in_time)
     assert np.diff(y.centres(y.cells(size[1]))).tolist() == [in_space] * (y.cells(size[1]) - 1)
     assert y.centres(1)[0] == x.centres(1)[0] == 0
@@ -80,7 +87,7 @@ def test_a_traced_chain_says_where_a_bright_frame_shows_up() -> None:
         nn.init.zeros_(layer.weight)
         layer.weight.data[0, 0, 1, 1, 1] = 1
     x = torch.zeros(1, 1, 32, 32, 32)
-    t, y, _ = trace_chains(network, x, ["2"])["2"]
+    t, y, _ = trace_receptive_fields(network, x, ["2"])["2"]
     assert t.centres(t.cells(32)).tolist() == [2, 10, 18, 26]
     for frame, row in [(8, 12), (12, 12), (24, 28)]:
         x = torch.zeros(1, 1, 32, 32, 32)
@@ -100,9 +107,9 @@ def test_what_cannot_be_followed_is_placed_by_halves() -> None:
             return self.up(x)
 
     x = torch.zeros(1, 3, 4, 8, 8)
-    chains = trace_chains(Shuffle(), x, ["up"])["up"]
-    assert chains == UNKNOWN
-    centres = cell_centres((8, 16, 16), (4, 8, 8), chains, "receptive-field")
+    fields = trace_receptive_fields(Shuffle(), x, ["up"])["up"]
+    assert fields == UNKNOWN
+    centres = cell_centres((8, 16, 16), (4, 8, 8), fields, "receptive-field")
     assert centres.t[:2].tolist() == [-0.25, 0.25]
 
 
@@ -113,11 +120,11 @@ def test_interpolation_is_linear_between_centres_and_constant_beyond() -> None:
 
 def test_half_pixel_interpolation_is_torchs_own() -> None:
     values = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(0))
-    size, chains = (6, 15, 12), UNKNOWN
-    centres = cell_centres((3, 5, 4), size, chains, "half-pixel")
+    size, fields = (6, 15, 12), UNKNOWN
+    centres = cell_centres((3, 5, 4), size, fields, "half-pixel")
     expected = nn.functional.interpolate(values[:, None], size=size, mode="trilinear")[:, 0]
     torch.testing.assert_close(interpolate(values, centres, size, size), expected)
-    centres = cell_centres((3, 5, 4), size, chains, "corners")
+    centres = cell_centres((3, 5, 4), size, fields, "corners")
     expected = nn.functional.interpolate(
         values[:, None], size=size, mode="trilinear", align_corners=True
     )[:, 0]
@@ -130,19 +137,19 @@ def test_a_grid_on_another_size_covers_the_same_extent() -> None:
 
 
 def test_a_measured_centre_lies_within_what_the_cell_depends_on() -> None:
-    alone = AxisChain((), measured=(0.6, 1.7, 2.4))  # of frames that are scored one by one
-    assert alone.field() == 1
+    alone = AxisReceptiveField((), measured=(0.6, 1.7, 2.4))  # of frames that are scored one by one
+    assert alone.length() == 1
     assert cell_centres((3, 3, 3), (3, 3, 3), (alone,) * 3, "probe").t.tolist() == [0, 1, 2]
-    chain = AxisChain((Step(3, 1, 1), Step(3, 2, 1, 2)), measured=(9.0,))
-    assert chain.field() == 2 * (3 - 1) + 2 * 2 + 1
+    field = AxisReceptiveField((Step(3, 1, 1), Step(3, 2, 1, 2)), measured=(9.0,))
+    assert field.length() == 2 * (3 - 1) + 2 * 2 + 1
     # By strides the cell sits at 1, and half of its field is 4.
-    assert cell_centres((1, 1, 1), (4, 4, 4), (chain,) * 3, "probe").t.tolist() == [5]
+    assert cell_centres((1, 1, 1), (4, 4, 4), (field,) * 3, "probe").t.tolist() == [5]
 
 
 def test_frames_scored_one_by_one_are_placed_one_by_one() -> None:
     model = video_cam.load_model("resnet18", "none", size=(64, 64))
     x = torch.empty(1, 3, 4, 64, 64)
     folds = model.layers((4, 64, 64), ["layer4"]).folds
-    chains = find_chains(model.module, x, ["layer4"], folds, "probe")
-    placed = cell_centres((4, 2, 2), (4, 64, 64), chains["layer4"], "probe")
+    fields = find_receptive_fields(model.module, x, ["layer4"], folds, "probe")
+    placed = cell_centres((4, 2, 2), (4, 64, 64), fields["layer4"], "probe")
     assert placed.t.tolist() == [0, 1, 2, 3]

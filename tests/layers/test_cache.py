@@ -1,4 +1,4 @@
-"""What was learned of a network is learned once, wherever it is asked again."""
+"""What was learned of a network is learned once, in this process and in later ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,135 +14,158 @@ from torch import nn
 
 from tests.support.command import BUNDLED, ROOT
 from video_cam import Classifier, load_model
-from video_cam.layers import trace as tracing
-from video_cam.layers.cache import FOLDER, remembered_chains, remembered_trace
-from video_cam.layers.cell_positions import find_chains
-from video_cam.layers.receptive_field import AxisChain, Chains, Step
-from video_cam.layers.trace import Trace, example
+from video_cam.layers import cache
+from video_cam.layers.cache import FOLDER_VARIABLE, Fact, learned
+from video_cam.layers.cell_positions import find_receptive_fields
+from video_cam.layers.receptive_field import ReceptiveFields
+from video_cam.layers.trace import Trace, example, trace
 
 SIZE = (16, 64, 64)
-CHAINS: dict[str, Chains] = {
-    "layer4": (
-        AxisChain((Step(3, 2, 1), Step(1, 1, -2, 3, 5)), (0.1, 4.2, 1 / 3, 12.0)),
-        AxisChain(()),
-        None,
-    )
-}
+NUMBERS = [0.1, 1 / 3, 12.0]
 
 
 class Finding:
-    """Answers CHAINS and counts how often."""
+    """Finds NUMBERS and counts how often."""
 
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self) -> dict[str, Chains]:
+    def __call__(self) -> list[float]:
         self.count += 1
-        return CHAINS
+        return NUMBERS
+
+
+def fact(uses_weights: bool = True) -> Fact[list[float]]:
+    return Fact("numbers", uses_weights, list, lambda _model, content: [float(n) for n in content])
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv3d(3, 2, 3, stride=2), nn.Flatten())
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(FOLDER, str(tmp_path / "kept"))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "kept"))
     return tmp_path / "kept"
 
 
-def test_found_once_for_a_network_layers_and_size(bundled: Classifier, folder: Path) -> None:
-    find = Finding()
-    for _ in range(2):
-        assert remembered_chains(bundled, ["layer4"], SIZE, True, find) == CHAINS
-    assert find.count == 1 and len(list(folder.iterdir())) == 1
-    remembered_chains(bundled, ["layer3"], SIZE, True, find)
-    remembered_chains(bundled, ["layer4"], (16, 64, 32), True, find)
-    remembered_chains(bundled, ["layer4"], SIZE, False, find)
-    other = dataclasses.replace(bundled, module=copy.deepcopy(bundled.module))
-    remembered_chains(other, ["layer4"], SIZE, True, find)  # the same weights
-    assert find.count == 4
-    other.module.fc.bias.data += 1
-    remembered_chains(other, ["layer4"], SIZE, True, find)
-    assert find.count == 5
-
-
-@pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"layer4": 3}', '{"layer4": [null, null, [[[0]], ["x"]]]}']
-)
-def test_what_cannot_be_read_is_found_again(
-    content: str, bundled: Classifier, folder: Path
-) -> None:
-    find = Finding()
-    remembered_chains(bundled, ["layer4"], SIZE, True, find)
-    [kept] = folder.iterdir()
-    kept.write_text(content)
-    assert remembered_chains(bundled, ["layer4"], SIZE, True, find) == CHAINS
-    assert find.count == 2
-
-
-def test_where_nothing_can_be_written_it_is_found_every_time(
-    bundled: Classifier, folder: Path
-) -> None:
-    folder.write_text("a file where a folder should be")
-    find = Finding()
-    for _ in range(2):
-        assert remembered_chains(bundled, ["layer4"], SIZE, True, find) == CHAINS
-    assert find.count == 2
-
-
-def test_a_user_without_a_home_finds_every_time(
-    bundled: Classifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def homeless() -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.delenv(FOLDER)
-    monkeypatch.setattr(Path, "home", homeless)
-    find = Finding()
-    assert remembered_chains(bundled, ["layer4"], SIZE, True, find) == CHAINS
-    assert find.count == 1
-
-
-def test_a_network_at_hand_is_not_known_by_its_name(bundled: Classifier, folder: Path) -> None:
-    own = load_model(copy.deepcopy(bundled.module), num_frames=16, size=(64, 64), frame_rate=16)
-    assert bundled.known and not own.known
-    find = Finding()
-    for _ in range(2):
-        remembered_chains(own, ["layer4"], SIZE, True, find)
-    own.trace((8, 64, 64))
+def test_in_memory_once_for_a_network_and_key(folder: Path) -> None:
+    net, find = network(), Finding()
+    for key in ([1], [1], [2]):
+        assert learned(fact(), net, key, find) == NUMBERS
     assert find.count == 2 and not folder.exists()
 
 
+def test_learned_anew_when_weights_change_where_they_count(folder: Path) -> None:
+    net, with_weights, without = network(), Finding(), Finding()
+    for _ in range(2):
+        learned(fact(), net, [], with_weights)
+        learned(fact(uses_weights=False), net, [], without)
+        with torch.no_grad():
+            net[0].weight.mul_(2)
+    assert (with_weights.count, without.count) == (2, 1)
+    net[0] = nn.Conv3d(3, 2, 3, stride=2)
+    learned(fact(uses_weights=False), net, [], without)
+    assert without.count == 2
+
+
+def test_on_disk_for_another_process(folder: Path) -> None:
+    find = Finding()
+    for _ in range(2):  # networks that this process has not seen: the same weights
+        assert learned(fact(), network(), ["layer4"], find, "net") == NUMBERS
+    assert find.count == 1 and len(list(folder.iterdir())) == 1
+    learned(fact(), network(), ["layer3"], find, "net")
+    learned(fact(), network(), ["layer4"], find, "another")
+    assert find.count == 3
+    changed = network()
+    changed[0].bias.data += 1
+    learned(fact(), changed, ["layer4"], find, "net")
+    strided = network()
+    strided[0].stride = (1, 1, 1)
+    learned(fact(), strided, ["layer4"], find, "net")
+    assert find.count == 5
+
+
+@pytest.mark.parametrize("content", ["", "{", "[[]]", '["x"]', "3"])
+def test_a_file_that_cannot_be_read_is_replaced(content: str, folder: Path) -> None:
+    find = Finding()
+    learned(fact(), network(), [], find, "net")
+    [kept] = folder.iterdir()
+    kept.write_text(content)
+    assert learned(fact(), network(), [], find, "net") == NUMBERS
+    assert find.count == 2
+    assert learned(fact(), network(), [], find, "net") == NUMBERS
+    assert find.count == 2
+
+
+def test_where_nothing_can_be_written_it_is_learned_every_time(folder: Path) -> None:
+    folder.write_text("a file where a folder should be")
+    find = Finding()
+    for _ in range(2):
+        assert learned(fact(), network(), [], find, "net") == NUMBERS
+    assert find.count == 2
+
+
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv(FOLDER_VARIABLE)
+    monkeypatch.setattr(Path, "home", homeless)
+    find = Finding()
+    assert learned(fact(), network(), [], find, "net") == NUMBERS
+    assert find.count == 1
+
+
+def test_a_network_object_has_no_identity(bundled: Classifier, folder: Path) -> None:
+    own = load_model(copy.deepcopy(bundled.module), num_frames=16, size=(64, 64), frame_rate=16)
+    assert bundled.identity and not own.identity
+    own.trace((8, 64, 64))
+    assert not folder.exists()
+
+
 def test_a_trace_is_kept_whole(bundled: Classifier, folder: Path) -> None:
-    def run() -> Trace:
-        runs.append(True)
-        return tracing._trace(module, example(module, SIZE))
+    def traced() -> Trace:
+        module = copy.deepcopy(bundled.module)  # which this process has not seen
+        return trace(module, example(module, SIZE), "motion3d")
 
-    module, runs = bundled.module, []
-    first, second = (remembered_trace("motion3d", module, SIZE, run) for _ in range(2))
-    assert len(runs) == 1 and len(list(folder.iterdir())) == 1
+    first = traced()
+    [kept] = folder.iterdir()
+    second = traced()
     assert list(second.seen.items()) == list(first.seen.items())
-    assert second.seen["layer4"].kind is type(module.layer4)
+    assert second.seen["layer4"].kind is type(bundled.module.layer4)
     assert second.outputs.shape == first.outputs.shape
-    # Another stride somewhere is another network, whatever its name and weights.
-    module = copy.deepcopy(module)
-    convolution = next(m for m in module.stem.modules() if isinstance(m, nn.Conv3d))
-    convolution.stride = (1, 1, 1)
-    remembered_trace("motion3d", module, SIZE, run)
-    assert len(runs) == 2
+    # The second answer came from the file.
+    kept.write_text(kept.read_text().replace("layer4", "layer3"))
+    with pytest.raises(AssertionError):
+        assert list(traced().seen) == list(first.seen)
 
 
-def test_kept_chains_place_cells_as_found_ones(bundled: Classifier, folder: Path) -> None:
-    def placed() -> dict[str, Chains]:
-        module = copy.deepcopy(bundled.module)  # which this process has not met
-        remember = partial(remembered_chains, dataclasses.replace(bundled, module=module))
-        return find_chains(module, torch.empty(1, 3, *SIZE), ["layer4"], folds, "probe", remember)
+def test_kept_receptive_fields_are_those_found(bundled: Classifier, folder: Path) -> None:
+    def found() -> dict[str, ReceptiveFields]:
+        model = dataclasses.replace(bundled, module=copy.deepcopy(bundled.module))
+        x = torch.empty(1, 3, *SIZE)
+        return find_receptive_fields(model.module, x, ["layer4"], folds, "probe", model.identity)
 
     folds = bundled.layers(SIZE, ["layer4"]).folds
-    found, kept = placed(), placed()
-    assert len(list(folder.iterdir())) == 1
-    assert kept == found and len(found["layer4"][0].measured) == 4
+    first, kept = found(), found()
+    assert len([f for f in folder.iterdir() if f.name.startswith("receptive-fields")]) == 1
+    assert kept == first and len(first["layer4"][0].measured) == 4
 
 
-def test_a_second_command_starts_without_following_shapes(folder: Path, tmp_path: Path) -> None:
-    """PyTorch's shapes without data bring in its compiler, which takes seconds to import."""
+def test_versions_of_packages_are_part_of_the_key(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = Finding()
+    learned(fact(), network(), [], find, "net")
+    monkeypatch.setattr(cache.metadata, "version", lambda package: "99")
+    learned(fact(), network(), [], find, "net")
+    assert find.count == 2
+
+
+def test_a_second_command_starts_without_tracing_shapes(folder: Path, tmp_path: Path) -> None:
+    """PyTorch's tensors without data import its compiler, which takes seconds."""
     program = "import sys; from video_cam.cli.main import main; assert not main(sys.argv[1:]); "
     program += "print('torch._dynamo' in sys.modules)"
     words = ["--clip", str(ROOT / "clips" / "grow.mp4"), *BUNDLED, "--no-check", "--quiet"]

@@ -221,15 +221,18 @@ def test_one_forward_serves_all_layers_methods_and_targets() -> None:
     network = seeded(Nonlinear)
     runs = []
     network.fc.register_forward_hook(lambda *call: runs.append(call[2].device.type))
-    maps = compute_cams(
-        network,
-        clip(),
-        layers=["layer1", "layer3"],
-        methods=["gradcam", "layercam"],
-        targets=[0, [1, 2], None],
-    )
+    asked = {
+        "layers": ["layer1", "layer3"],
+        "methods": ["gradcam", "layercam"],
+        "targets": [0, [1, 2], None],
+    }
+    compute_cams(network, clip(), **asked, align="receptive-field")
     # Others are on the meta device, where nothing is computed.
     assert runs.count("cpu") == 1
+    compute_cams(network, clip(), **asked)  # measures the alignment, once
+    runs.clear()
+    maps = compute_cams(network, clip(), **asked)
+    assert runs == ["cpu"]
     order = [(m.class_ids.tolist(), m.layer, m.method) for m in maps]
     best = network.eval()(clip()).argmax(1).tolist()
     assert order == [

@@ -14,16 +14,21 @@ from torch.nn import functional
 import video_cam
 from video_cam.config import ALIGNMENT_NAMES
 from video_cam.layers.alignment import (
+    ALIGNMENTS,
     NEAREST,
-    PLACEMENTS,
     cell_centres,
     interpolation_matrix,
     measured,
 )
 from video_cam.layers.axes import to_grid
-from video_cam.layers.cell_positions import find_chains
+from video_cam.layers.cell_positions import find_receptive_fields
 from video_cam.layers.measured_alignment import measure
-from video_cam.layers.receptive_field import UNKNOWN, AxisChain, Step, trace_chains
+from video_cam.layers.receptive_field import (
+    UNKNOWN,
+    AxisReceptiveField,
+    Step,
+    trace_receptive_fields,
+)
 
 SIZE = (40, 48, 48)
 DOWN = 3  # strided convolutions in time; one more in space
@@ -73,11 +78,11 @@ def network(family: str) -> CentreTaps:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_arithmetic_is_exact(family: str) -> None:
-    chains = trace_chains(network(family), empty(), ["last"])["last"]
-    for chain, size in zip(chains, SIZE, strict=True):
-        assert chain is not None
-        cells = chain.cells(size)
-        assert chain.centres(cells).tolist() == [FIRST[family] + 8 * i for i in range(cells)]
+    fields = trace_receptive_fields(network(family), empty(), ["last"])["last"]
+    for field, size in zip(fields, SIZE, strict=True):
+        assert field is not None
+        cells = field.cells(size)
+        assert field.centres(cells).tolist() == [FIRST[family] + 8 * i for i in range(cells)]
 
 
 @pytest.mark.parametrize("family", ["same", "valid"])
@@ -101,19 +106,19 @@ def test_the_probe_finds_a_box_and_its_width() -> None:
 
 
 def test_zeros_pull_the_outermost_cells_inwards() -> None:
-    """A box of three over zeros: the first cell of a chain of them sees more to its right."""
+    """A box of three over zeros: the first cell of a field of them sees more to its right."""
     layers = [nn.AvgPool3d(3, stride=1, padding=1) for _ in range(4)]
-    chain = nn.Sequential(*layers, nn.Conv3d(3, 1, 1))
-    _, y, _ = measure(chain, ["3"], (8, 16, 16), to_grid, samples=20)["3"]
+    field = nn.Sequential(*layers, nn.Conv3d(3, 1, 1))
+    _, y, _ = measure(field, ["3"], (8, 16, 16), to_grid, samples=20)["3"]
     assert y.centres[0] > 0.8 and y.centres[-1] < 15 - 0.8
     np.testing.assert_allclose(y.centres[6:10], [6, 7, 8, 9], atol=0.4)
 
 
 def test_cells_keep_their_distance_and_take_the_offset_measured() -> None:
     """Stride 2 from 0 on; measured closer together, and half a sample later in the mean."""
-    chain = AxisChain((Step(3, 2, 1),), measured=(1.5, 2.5, 3.5))
-    np.testing.assert_allclose(measured(3, 6, chain), [0.5, 2.5, 4.5])
-    np.testing.assert_allclose(measured(3, 6, replace(chain, measured=())), [0, 2, 4])
+    field = AxisReceptiveField((Step(3, 2, 1),), measured=(1.5, 2.5, 3.5))
+    np.testing.assert_allclose(measured(3, 6, field), [0.5, 2.5, 4.5])
+    np.testing.assert_allclose(measured(3, 6, replace(field, measured=())), [0, 2, 4])
 
 
 def test_one_frame_has_a_place_in_time() -> None:
@@ -168,7 +173,7 @@ def test_slices_and_paddings_are_followed() -> None:
             x = functional.pad(x[:, :, 1::4, 2:-2], (1, 1, 0, 0), mode="constant")
             return self.conv(functional.pad(x, (0, 0, 1, 1, 1, 1)))
 
-    t, y, x = trace_chains(Sliced(), torch.zeros(1, 3, 16, 12, 10), ["conv"])["conv"]
+    t, y, x = trace_receptive_fields(Sliced(), torch.zeros(1, 3, 16, 12, 10), ["conv"])["conv"]
     assert t is not None and t.centres(t.cells(16)).tolist() == [1, 5, 9, 13]
     assert y is not None and y.centres(y.cells(12)).tolist() == list(range(2, 10))
     assert x is not None and x.centres(x.cells(10)).tolist() == list(range(10))
@@ -183,7 +188,7 @@ def test_measured_once_until_the_weights_change(monkeypatch) -> None:
     net = network("same")
 
     def ask() -> None:
-        find_chains(net, empty(), ["last"], to_grid, "probe")
+        find_receptive_fields(net, empty(), ["last"], to_grid, "probe")
 
     ask()
     ask()
@@ -192,14 +197,14 @@ def test_measured_once_until_the_weights_change(monkeypatch) -> None:
         net.convs[0].weight.mul_(2)
     ask()
     assert len(runs) == 2
-    find_chains(net, empty(), ["last"], to_grid, "receptive-field")
+    find_receptive_fields(net, empty(), ["last"], to_grid, "receptive-field")
     assert len(runs) == 2
 
 
 def test_the_probe_leaves_the_network_and_the_random_numbers_alone() -> None:
     net = network("same").train()
     before = torch.random.get_rng_state()
-    find_chains(net, empty(), ["last"], to_grid, "probe")
+    find_receptive_fields(net, empty(), ["last"], to_grid, "probe")
     assert net.training and net.convs[0].weight.requires_grad
     assert not net.last._forward_hooks
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -218,5 +223,5 @@ def test_nearest_is_torchs_own() -> None:
 
 
 def test_the_command_knows_every_placement() -> None:
-    assert tuple(PLACEMENTS) == ALIGNMENT_NAMES
-    assert set(NEAREST) <= set(PLACEMENTS)
+    assert tuple(ALIGNMENTS) == ALIGNMENT_NAMES
+    assert set(NEAREST) <= set(ALIGNMENTS)

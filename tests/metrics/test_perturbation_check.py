@@ -13,7 +13,8 @@ from tests.support import media
 from tests.support.networks import PoolLinear
 from video_cam import Classifier, Explanation, load_model
 from video_cam.config import make_explain_config
-from video_cam.explanation.explainer import explain_with
+from video_cam.explanation.explainer import explain_clip
+from video_cam.explanation.map_series import ClassTarget, FunctionTarget
 from video_cam.metrics import baseline_of, perturbation_check
 from video_cam.metrics.faithfulness import rank_voxels
 from video_cam.metrics.perturbation_check import (
@@ -213,9 +214,8 @@ def test_a_logit_below_zero_has_no_share(
 ) -> None:
     series = explanation.maps[0]
     worst = int(explanation.probabilities.mean(0).argmin())
-    other = dataclasses.replace(
-        explanation, maps=(dataclasses.replace(series, class_id=worst, label="dash up"),)
-    )
+    changed = dataclasses.replace(series, target=ClassTarget(worst), label="dash up")
+    other = dataclasses.replace(explanation, maps=(changed,))
     with pytest.raises(CheckNotApplicable, match="the logit of dash up is not above 0"):
         run_perturbation_check(Clip.open(sample_clip), bundled, other, CONFIG, always=True)
 
@@ -224,7 +224,7 @@ def test_a_map_of_several_classes_or_of_a_function_is_not_checked(
     bundled: Classifier, explanation: Explanation, sample_clip: Path
 ) -> None:
     series = explanation.maps[0]
-    for changes in ({"class_ids": (0, 1)}, {"class_id": -1}):
+    for changes in ({"class_ids": (0, 1)}, {"target": FunctionTarget(0)}):
         other = dataclasses.replace(explanation, maps=(dataclasses.replace(series, **changes),))
         with pytest.raises(CheckNotApplicable, match="the first map is not of one class"):
             run_perturbation_check(Clip.open(sample_clip), bundled, other, CONFIG)
@@ -234,7 +234,7 @@ def test_a_contrast_map_is_checked_with_the_difference_of_the_logits(
     bundled: Classifier, sample_clip: Path
 ) -> None:
     config = make_explain_config({"contrast": True, "end": 1.0})
-    explanation = explain_with(str(sample_clip), bundled, config)
+    explanation = explain_clip(Clip.open(sample_clip), bundled, config)
     result = run_perturbation_check(
         Clip.open(sample_clip), bundled, explanation, config, always=True
     )
@@ -248,7 +248,7 @@ def test_a_network_of_another_dtype_is_checked(sample_clip: Path) -> None:
     torch.manual_seed(0)
     network = PoolLinear().double()
     model = load_model(network, num_frames=4, size=(16, 16), frame_rate=8)
-    explanation = explain_with(str(sample_clip), model, CONFIG)
+    explanation = explain_clip(Clip.open(sample_clip), model, CONFIG)
     result = run_perturbation_check(Clip.open(sample_clip), model, explanation, CONFIG, always=True)
     assert result is not None
     assert result["logit"] == pytest.approx(explanation.maps[0].logits[result["window"]], rel=1e-4)
@@ -282,7 +282,7 @@ def test_a_window_is_sought_and_has_the_frames_that_were_explained(
     bundled: Classifier, tmp_path: Path, readers: list[FrameReader]
 ) -> None:
     path = media.write_clip(tmp_path / "v.mp4", 100, options={"g": "10"})
-    explanation = explain_with(str(path), bundled, CONFIG)
+    explanation = explain_clip(Clip.open(path), bundled, CONFIG)
     last = len(explanation.frame_indices) - 1
     indices = explanation.frame_indices[last]
     assert indices[0] > 40
@@ -299,7 +299,7 @@ def test_a_window_of_a_damaged_clip_has_the_frames_that_were_explained(
 ) -> None:
     path = media.write_clip(tmp_path / "v.mp4", 100, options={"g": "10", "bf": "0"})
     media.damage_packets(path, range(20, 30))
-    explanation = explain_with(str(path), bundled, CONFIG)
+    explanation = explain_clip(Clip.open(path), bundled, CONFIG)
     clip = Clip.open(path)
     # What makes this clip a hard one: fewer frames decode than the packets announce.
     assert explanation.timeline.num_frames < clip.timeline.num_frames

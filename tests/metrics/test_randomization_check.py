@@ -13,7 +13,7 @@ from torch import nn
 
 from video_cam import Classifier, Explanation
 from video_cam.config import make_explain_config
-from video_cam.explanation.explainer import explain_with
+from video_cam.explanation.explainer import explain_clip
 from video_cam.metrics import randomization_check
 from video_cam.metrics.perturbation_check import CheckNotApplicable
 from video_cam.metrics.randomization_check import (
@@ -123,7 +123,7 @@ def test_the_checked_map_is_the_one_that_was_explained(
     options: dict, bundled: Classifier, sample_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, trained = make_explain_config({"end": 1.0} | options), []
-    explanation = explain_with(str(sample_clip), bundled, config)
+    explanation = explain_clip(Clip.open(sample_clip), bundled, config)
 
     def note(cells: np.ndarray, _: np.ndarray) -> None:
         trained.append(cells)

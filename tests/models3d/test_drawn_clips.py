@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from models3d.painting import Sprite, paint
 from torch import nn
 from torch.nn import functional as F
 
 from models3d import CLASSES, EVENTS, NOTHING, DrawnClip, draw_batch, draw_clip
 from models3d.actions import GLIDE_SPEED, WORLD, Character, draw_event, event_motion
 from models3d.drawn_clips import number_of_distractors
-from models3d.painting import Sprite, paint
 
 
 def centroids(clip: DrawnClip) -> np.ndarray:

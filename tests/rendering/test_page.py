@@ -33,7 +33,7 @@ from video_cam.rendering.page.assets import FOLDER
 from video_cam.rendering.page.writer import write_page
 from video_cam.rendering.summary import summarise
 from video_cam.video.browser_copy import BrowserCopy
-from video_cam.video.clip import Clip
+from video_cam.video.scan import probe
 from video_cam.video.timeline import Timeline
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -520,9 +520,9 @@ def test_an_hour_is_there_in_two_seconds(
         probabilities=np.resize(explanation.probabilities, (windows, len(explanation.labels))),
         maps=(replace(series, values=values),),
     )
-    short = Clip.open(sample_clip)
+    info, short = probe(sample_clip)
     (tmp_path / FOLDER).mkdir()
-    copy = BrowserCopy(short, tmp_path / FOLDER, (0, short.info.num_frames))
+    copy = BrowserCopy(str(sample_clip), tmp_path / FOLDER, info, short, (0, short.num_frames))
     with copy:
         pass
     keyframes = [{"frame_index": int(i)} for i in starts[:240]]

@@ -14,13 +14,7 @@ import pytest
 from PIL import Image
 
 import video_cam
-from tests.support.media import (
-    audio_packets,
-    moving_square,
-    read_frames,
-    stamps_seconds,
-    write_clip,
-)
+from tests.support.media import audio_packets, moving_square, stamps_seconds, write_clip
 from video_cam import Explanation, UsageError
 from video_cam.rendering.heat import MapPainter, spatial_matrices
 from video_cam.rendering.overlay import (
@@ -32,6 +26,7 @@ from video_cam.rendering.overlay import (
     save_picture,
     unseen,
 )
+from video_cam.video.reader import read_frames
 from video_cam.video.scan import probe
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from video_cam import UsageError
-from video_cam.rendering.result_folder import MARK, replace_folder
+from video_cam.rendering.result_folder import SUMMARY_FILE, replace_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -17,30 +17,30 @@ def names(folder: Path) -> list[str]:
 def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
     target = tmp_path / "outputs" / "clip"
     with replace_folder(target) as folder:
-        (folder / MARK).write_text("{}")
+        (folder / SUMMARY_FILE).write_text("{}")
         assert not target.exists()
-    assert names(tmp_path) == ["outputs", "outputs/clip", f"outputs/clip/{MARK}"]
+    assert names(tmp_path) == ["outputs", "outputs/clip", f"outputs/clip/{SUMMARY_FILE}"]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_earlier_results_survive_a_failure(tmp_path: Path, error: type[BaseException]) -> None:
     target = tmp_path / "clip"
     target.mkdir()
-    (target / MARK).write_text("good")
+    (target / SUMMARY_FILE).write_text("good")
     with pytest.raises(error), replace_folder(target) as folder:
-        (folder / MARK).write_text("half")
+        (folder / SUMMARY_FILE).write_text("half")
         raise error
-    assert (target / MARK).read_text() == "good"
-    assert names(tmp_path) == ["clip", f"clip/{MARK}"]
+    assert (target / SUMMARY_FILE).read_text() == "good"
+    assert names(tmp_path) == ["clip", f"clip/{SUMMARY_FILE}"]
 
 
 def test_earlier_results_are_replaced_whole(tmp_path: Path) -> None:
     target = tmp_path / "clip"
     for content in ("first", "second"):
         with replace_folder(target) as folder:
-            (folder / MARK).write_text(content)
+            (folder / SUMMARY_FILE).write_text(content)
             (folder / content).touch()
-    assert names(tmp_path) == ["clip", "clip/second", f"clip/{MARK}"]
+    assert names(tmp_path) == ["clip", "clip/second", f"clip/{SUMMARY_FILE}"]
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
@@ -60,8 +60,8 @@ def test_foreign_files_are_not_replaced(tmp_path: Path, kind: str) -> None:
 def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
     (tmp_path / "clip").mkdir()
     with replace_folder(tmp_path / "clip") as folder:
-        (folder / MARK).touch()
-    assert names(tmp_path) == ["clip", f"clip/{MARK}"]
+        (folder / SUMMARY_FILE).touch()
+    assert names(tmp_path) == ["clip", f"clip/{SUMMARY_FILE}"]
 
 
 def test_a_parent_that_is_a_file_is_named(tmp_path: Path) -> None:

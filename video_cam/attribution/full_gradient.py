@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from video_cam.attribution.methods import at_least_float32
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.errors import UsageError
 from video_cam.layers.axes import detached, input_size, time_axis
-from video_cam.layers.hooks import frozen_evaluation
+from video_cam.layers.hooks import forward_hooks, frozen_evaluation
 
 BatchNorm = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 Affine = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, *BatchNorm)
@@ -88,14 +88,16 @@ def _recorded_outputs(model: nn.Module) -> Iterator[list[tuple[nn.Module, Tensor
     """The layers with a bias, as they run, and what they put out."""
     outputs: list[tuple[nn.Module, Tensor]] = []
 
-    def record(module: nn.Module, _arguments: Any, output: Tensor) -> Tensor:
+    def record(_name: str, module: nn.Module, output: Tensor) -> Tensor:
         outputs.append((module, output))
         return output.clone()  # the next operation may be in place
 
-    with ExitStack() as stack:
-        for module in model.modules():
-            if isinstance(module, Affine) and _has_bias(module):
-                stack.callback(module.register_forward_hook(record).remove)
+    with_bias = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, Affine) and _has_bias(module)
+    }
+    with forward_hooks(with_bias, record):
         yield outputs
 
 

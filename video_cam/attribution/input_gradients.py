@@ -1,4 +1,4 @@
-"""Gradients with respect to the input: guided backpropagation, SmoothGrad and their pictures."""
+"""Gradients with respect to the input: guided backpropagation and SmoothGrad."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from contextlib import ExitStack, contextmanager
 from numbers import Integral
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.errors import UsageError
-from video_cam.layers.hooks import frozen_evaluation
+from video_cam.layers.hooks import frozen_evaluation, retried_with_copies
 
 # Activations with negative outputs or smooth bends have no gate (x > 0) to be guided by.
 _NOT_RECTIFIERS = {
@@ -97,27 +96,6 @@ def smooth_gradient(
         return total / samples
 
 
-def gradient_picture(gradient: Tensor) -> np.ndarray:
-    """A gradient (C, T, H, W) as pictures for people: uint8 (T, H, W, 3) RGB; 0 is grey 128.
-
-    Three channels are red, green and blue; any other number is summed and drawn in grey. One scale
-    serves the whole clip, so that it does not flicker: the 99.5th percentile of the absolute value.
-    """
-    values = gradient.detach().float().cpu().numpy()
-    if values.ndim != 4 or not np.isfinite(values).all():
-        raise UsageError(
-            f"a gradient of shape {values.shape} cannot be drawn: give (C, T, H, W) of finite "
-            "numbers, one sample"
-        )
-    if len(values) != 3:
-        values = values.sum(0, keepdims=True).repeat(3, axis=0)
-    size = np.abs(values)
-    # Guided gradients are sparse: where nearly all are 0, so is the percentile.
-    scale = np.percentile(size, 99.5) or size.max() or 1.0
-    picture = np.rint(128 + 127 * np.clip(values / scale, -1, 1)).astype(np.uint8)
-    return np.ascontiguousarray(picture.transpose(1, 2, 3, 0))
-
-
 class _GuidedBackward(TorchDispatchMode):
     """Inside ``with``, a backward pass sends no negative gradient into a ReLU.
 
@@ -147,14 +125,7 @@ def _input_gradient(model: nn.Module, x: Tensor, target: Target, guided: bool) -
     """d (sum of target scores) / d x, guided or not; ``.grad`` of no tensor is touched."""
     _check_input(x)
     with _differentiable(model):
-        try:
-            return _input_gradient_once(model, x, target, guided)
-        except RuntimeError as error:
-            # Once more with copies, for networks that change a saved tensor in place.
-            if "modified by an inplace operation" not in str(error):
-                raise
-        with torch.autograd.graph.allow_mutation_on_saved_tensors():
-            return _input_gradient_once(model, x, target, guided)
+        return retried_with_copies(lambda: _input_gradient_once(model, x, target, guided))
 
 
 def _input_gradient_once(model: nn.Module, x: Tensor, target: Target, guided: bool) -> Tensor:

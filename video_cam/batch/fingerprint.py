@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from video_cam import __version__
 from video_cam.models.user_code import digest_of_code
+from video_cam.utils.version import __version__
 
 if TYPE_CHECKING:
     from video_cam.config import ExplainConfig, RenderConfig

@@ -14,12 +14,14 @@ from video_cam.batch.run_config import ModelConfig, RunConfig
 from video_cam.config import ExplainConfig, InputConfig
 from video_cam.errors import UsageError
 from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.keyframe_gradients import GRADIENTS, keyframe_gradients
 from video_cam.layers.weights_digest import digest_of_weights
 from video_cam.models.classifier import Classifier
 from video_cam.models.registry import load_model
-from video_cam.models.user_code import find_function
+from video_cam.models.user_code import UserFunction
 from video_cam.pipeline import check_options, explain_and_verify
-from video_cam.rendering.gradient_pictures import PICTURES, write_gradients
+from video_cam.rendering.gradient_pictures import write_gradient_pictures
+from video_cam.rendering.source_clip import as_explained
 from video_cam.utils.progress import Progress
 from video_cam.utils.reporter import Reporter
 from video_cam.video.clip import Clip
@@ -48,9 +50,16 @@ class NetworkExplainer:
         progress: Progress,
     ) -> None:
         """Write the pictures of ``--guided`` and ``--smoothgrad`` to sub-folders of ``folder``."""
-        kinds = [kind for kind in PICTURES if getattr(config, kind)]
-        targets = config.targets
-        write_gradients(clip.path, self.model, explanation, kinds, targets, folder, progress)
+        kinds = [kind for kind in GRADIENTS if getattr(config, kind)]
+        gradients = keyframe_gradients(
+            as_explained(clip, explanation),
+            self.model,
+            explanation,
+            kinds,
+            config.targets,
+            progress,
+        )
+        write_gradient_pictures(folder, explanation, gradients)
 
     def fingerprint_parts(self, config: ExplainConfig) -> dict[str, Any]:
         """Everything of the network and ``config`` that changes a result, for JSON."""
@@ -67,12 +76,13 @@ def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplai
     Raises:
         UsageError: where the network cannot be loaded, or an option does not fit it.
     """
-    functions = [find_function(function) for function in config.target_functions]
-    explain = replace(config.explain, targets=(*config.explain.targets, *functions))
-    model = load_network(config.model, explain, reporter)
-    explain = supported_precision(explain, model, reporter)
+    for target in config.explain.targets:
+        if isinstance(target, UserFunction):
+            target.function  # noqa: B018 - a wrong reference is reported before the network loads
+    model = load_network(config.model, config.explain, reporter)
+    explain = supported_precision(config.explain, model, reporter)
     check_options(model, explain)
-    return NetworkExplainer(model), replace(config, explain=explain, target_functions=())
+    return NetworkExplainer(model), replace(config, explain=explain)
 
 
 def load_network(config: ModelConfig, explain: ExplainConfig, reporter: Reporter) -> Classifier:

@@ -18,7 +18,7 @@ from video_cam.batch.local import SupervisedWorker
 from video_cam.batch.run_config import RunConfig
 from video_cam.batch.spread import run_spread
 from video_cam.errors import UsageError
-from video_cam.utils.reporter import Reporter, SilentReporter
+from video_cam.utils.reporter import CollectingReporter, Reporter
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -85,7 +85,7 @@ class ClipActor:
     """An actor with a worker process, which has the network. Takes a job, returns its record."""
 
     def __init__(self, config: RunConfig) -> None:
-        self._reporter = _CollectingReporter()
+        self._reporter = CollectingReporter()
         self._worker = SupervisedWorker(config, self._reporter)
 
     def __call__(self, item: dict[str, Any]) -> dict[str, Any]:
@@ -105,27 +105,6 @@ class ClipActor:
             error = pickle.dumps(wrong)
         messages = pickle.dumps(self._reporter.take_messages())
         return {"number": item["number"], "record": record, "error": error, "messages": messages}
-
-
-class _CollectingReporter(SilentReporter):
-    """Keeps messages until they are sent together with a record."""
-
-    def __init__(self) -> None:
-        self._messages: list[tuple[str, str]] = []
-
-    def info(self, message: str) -> None:
-        self._messages.append(("info", message))
-
-    def warning(self, message: str) -> None:
-        self._messages.append(("warning", message))
-
-    def error(self, message: str) -> None:
-        self._messages.append(("error", message))
-
-    def take_messages(self) -> list[tuple[str, str]]:
-        """The (level, text) pairs since the last call."""
-        messages, self._messages = self._messages, []
-        return messages
 
 
 def _import_ray() -> Any:

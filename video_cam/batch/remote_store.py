@@ -12,7 +12,7 @@ from typing import Any
 from video_cam.batch.results_file import RESULTS, json_line, latest, parse_records
 from video_cam.batch.store import owner_of
 from video_cam.errors import UsageError
-from video_cam.rendering.result_folder import MARK
+from video_cam.rendering.result_folder import SUMMARY_FILE
 
 
 class RemoteStore:
@@ -51,7 +51,7 @@ class RemoteStore:
     def summary(self, name: str) -> dict[str, Any] | None:
         """The content of summary.json; None where there are no finished results."""
         try:
-            summary = json.loads(self._files.cat_file(self._path(name, MARK)))
+            summary = json.loads(self._files.cat_file(self._path(name, SUMMARY_FILE)))
         except (OSError, ValueError):
             return None
         return summary if isinstance(summary, dict) else None
@@ -98,12 +98,12 @@ class RemoteStore:
         return f"{self._address}/{name}"
 
     def _upload(self, local: Path, name: str) -> None:
-        summary = self._path(name, MARK)
+        summary = self._path(name, SUMMARY_FILE)
         if self._files.exists(summary):
             self._files.rm_file(summary)
         if self._files.exists(self._path(name)):
             self._files.rm(self._path(name), recursive=True)
-        for file in sorted(local.rglob("*"), key=lambda f: (f.name == MARK, f)):
+        for file in sorted(local.rglob("*"), key=lambda f: (f.name == SUMMARY_FILE, f)):
             if file.is_file():
                 target = self._path(name, file.relative_to(local).as_posix())
                 self._files.makedirs(target.rsplit("/", 1)[0], exist_ok=True)

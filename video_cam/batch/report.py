@@ -10,7 +10,7 @@ from video_cam.batch.jobs import DONE, FAILED, SKIPPED, ClipRecord, Job
 from video_cam.batch.results_file import RESULTS
 from video_cam.batch.store import Store
 from video_cam.errors import UsageError
-from video_cam.rendering.result_folder import MARK
+from video_cam.rendering.result_folder import SUMMARY_FILE
 from video_cam.utils.reporter import Reporter
 
 SHOWN_FAILURES = 20  # paths in the last line of a run
@@ -106,7 +106,9 @@ class RunReport:
     def _find_removed_results(self) -> None:
         """Record clips as failed whose folder was removed during the run."""
         for number, record in enumerate(self._records):
-            if record.folder is not None and not self._store.has_files(record.folder, [MARK]):
+            if record.folder is not None and not self._store.has_files(
+                record.folder, [SUMMARY_FILE]
+            ):
                 error = f"{record.clip}: its results were removed during the run; run again"
                 failed = replace(record, status=FAILED, folder=None, error=error)
                 self._records[number] = failed

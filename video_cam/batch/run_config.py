@@ -70,9 +70,6 @@ class RunConfig:
     Attributes:
         model: which network.
         explain: what of a clip is explained.
-        target_functions: functions of the network's output, as ``file.py:function`` or
-            ``package.module:function``. Functions of a file cannot be sent to another process, so
-            they are imported where the network is loaded, and explained beside ``explain.targets``.
         render: how results are drawn.
         limits: how much a file may ask for.
         output_dir: a folder, or an address that fsspec knows.
@@ -85,7 +82,6 @@ class RunConfig:
 
     model: ModelConfig = field(default_factory=ModelConfig)
     explain: ExplainConfig = field(default_factory=ExplainConfig)
-    target_functions: tuple[str, ...] = ()
     render: RenderConfig = field(default_factory=RenderConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     output_dir: str = "outputs"

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from video_cam.batch.inputs import clip_id
 from video_cam.batch.results_file import RESULTS, append_records, latest, parse_records
 from video_cam.errors import UsageError
-from video_cam.rendering.result_folder import MARK, check_target, clear_remains
+from video_cam.rendering.result_folder import SUMMARY_FILE, check_target, clear_remains
 
 LOCKS = ".locks"
 
@@ -103,7 +103,7 @@ class FolderStore:
     def summary(self, name: str) -> dict[str, Any] | None:
         """The content of summary.json; None where there are no finished results."""
         try:
-            summary = json.loads((self.root / name / MARK).read_bytes())
+            summary = json.loads((self.root / name / SUMMARY_FILE).read_bytes())
         except (OSError, ValueError):
             return None
         return summary if isinstance(summary, dict) else None

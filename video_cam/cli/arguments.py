@@ -22,6 +22,7 @@ from video_cam.config import (
     make_explain_config,
 )
 from video_cam.errors import UsageError
+from video_cam.models.user_code import UserFunction
 from video_cam.utils.names import nearest
 
 _OPTION = re.compile(r"--[a-z_-]+")
@@ -81,7 +82,6 @@ def run_config(parsed: argparse.Namespace) -> RunConfig:
     return RunConfig(
         model=_model_config(parsed),
         explain=_explain_config(parsed),
-        target_functions=tuple(parsed.target_functions),
         render=RenderConfig(
             **{one.name: getattr(parsed, one.name) for one in fields(RenderConfig)}
         ),
@@ -148,5 +148,5 @@ def _model_config(parsed: argparse.Namespace) -> ModelConfig:
 
 
 def _explain_config(parsed: argparse.Namespace) -> ExplainConfig:
-    names = [one.name for one in fields(ExplainConfig) if one.name != "targets"]
-    return make_explain_config({name: getattr(parsed, name) for name in names})
+    values = {one.name: getattr(parsed, one.name) for one in fields(ExplainConfig)}
+    return make_explain_config(values | {"targets": map(UserFunction, parsed.targets)})

@@ -57,7 +57,7 @@ def _add_targets(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--target",
-        dest="target_functions",
+        dest="targets",
         nargs="+",
         default=(),
         metavar="FILE:FUNCTION",

@@ -10,7 +10,7 @@ import torch
 from video_cam.config import ExplainConfig
 from video_cam.explanation.sampling import span_of
 from video_cam.explanation.window_reader import plan_windows
-from video_cam.layers.measured_alignment import Reach, measure
+from video_cam.layers.measured_alignment import MeasuredField, measure
 from video_cam.layers.selection import enough_for_when
 from video_cam.models.classifier import Classifier
 from video_cam.video.clip import Clip
@@ -149,7 +149,10 @@ def grid_shapes(model: Classifier, size: tuple[int, int, int]) -> dict[str, torc
 
 
 def _resolutions(
-    shape: Sequence[int], reaches: Sequence[Reach] | None, size: Sequence[int], framewise: bool
+    shape: Sequence[int],
+    reaches: Sequence[MeasuredField] | None,
+    size: Sequence[int],
+    framewise: bool,
 ) -> list[Resolution]:
     """Along t, y and x. Without a measurement a cell's receptive field is the cell itself."""
     resolutions = []

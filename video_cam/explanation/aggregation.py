@@ -1,196 +1,149 @@
-"""From the maps of single windows to the map series of a clip: scope, contrast, fusion."""
+"""From window results to a clip's map series: contrast between classes, fusion of layers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from video_cam.explanation.blending import Maps
 from video_cam.explanation.contributions import complete_bias
-from video_cam.explanation.explanation import Explanation, MapSeries
+from video_cam.explanation.map_series import ClassTarget, MapKey, MapSeries, MapTarget
+from video_cam.explanation.target_selection import ExplainedTarget
+from video_cam.explanation.window_result import WindowResult
 from video_cam.layers.alignment import CellCentres, interpolation_matrix
 
-Slot = tuple[str, str]  # layer, method
 
-
-@dataclass(frozen=True)
-class Subject:
-    """What a series explains: a class in each window, and the class it is told apart from.
-
-    class_ids, rivals: one per window; rivals is empty without contrast. scope: "video" where the
-    class is the same everywhere, else "window".
-    """
-
-    class_ids: tuple[int, ...]
-    label: str
-    rivals: tuple[int, ...] = ()
-    scope: str = "video"
-
-    def needed(self, window: int) -> set[int]:
-        """The classes whose maps a window has to have."""
-        return {self.class_ids[window], *self.rivals[window : window + 1]}
-
-
-def class_subject(
-    class_id: int, probabilities: np.ndarray, labels: Sequence[str], contrast: bool
-) -> Subject:
-    """One class for the whole clip; its rival is the best other class of the clip."""
-    num_windows = len(probabilities)
-    label = labels[class_id]
-    if not contrast:
-        return Subject((class_id,) * num_windows, label)
-    ranked = np.argsort(-probabilities.mean(0), kind="stable")
-    rival = int(next(other for other in ranked if other != class_id))
-    label = f"{label} rather than {labels[rival]}"
-    return Subject((class_id,) * num_windows, label, (rival,) * num_windows)
-
-
-def rivals_of(explanation: Explanation, contrast: bool) -> tuple[int, ...]:
-    """In each window the class from which the first map, of one class, tells its own apart."""
-    class_id = explanation.maps[0].class_id
-    return class_subject(class_id, explanation.probabilities, explanation.labels, contrast).rivals
-
-
-def window_subject(probabilities: np.ndarray, rank: int, contrast: bool) -> Subject:
-    """Each window's own class of this rank (0 the best, -1 the least probable)."""
-    ranked = np.argsort(-probabilities, axis=1, kind="stable")
-    label = {0: "each window's best class", -1: "each window's worst class"}.get(
-        rank, f"each window's class {rank + 1}"
-    )
-    rivals: tuple[int, ...] = ()
-    if contrast:
-        label += f" rather than its {'next' if rank == 0 else 'best'}"
-        rivals = tuple((ranked[:, 1] if rank == 0 else ranked[:, 0]).tolist())
-    return Subject(tuple(ranked[:, rank].tolist()), label, rivals, "window")
-
-
-def function_subject(function_id: int, name: str, num_windows: int) -> Subject:
-    """A function of the network's output."""
-    return Subject((function_id,) * num_windows, name)
-
-
-@dataclass(frozen=True)
-class Found:
-    """What was found in the windows.
-
-    maps: (window, class id) -> one (T', H', W') map a slot. frame_scores: (window, class id) ->
-    (N,), of networks that score every frame. logits: float32 (windows, classes). head_bias: of a
-    class, None where the network has no linear head.
-    """
-
-    maps: dict[tuple[int, int], list[Tensor]]
-    frame_scores: dict[tuple[int, int], np.ndarray]
-    logits: np.ndarray
-    head_bias: Callable[[int], float | None]
-
-
-def build_series(
-    subjects: Sequence[Subject],
-    found: Found,
-    slots: Sequence[Slot],
-    place: Callable[[Tensor, str], CellCentres],
+def aggregate(
+    results: Sequence[WindowResult],
+    targets: Sequence[ExplainedTarget],
+    map_keys: Sequence[MapKey],
+    centres: Mapping[str, CellCentres],
+    head_biases: np.ndarray | None,
     fuse: str | None,
 ) -> Iterator[MapSeries]:
-    """The series of every subject, layer and method, or of every subject and method if fused.
+    """The series of every target, layer and method; of every target and method if fused.
 
-    place: a series' values and its layer -> where the cells sit.
+    Args:
+        results: of all windows, in order of time.
+        targets: what each series explains.
+        map_keys: (layer, method) of a window's maps, in their order.
+        centres: layer -> positions of its cells.
+        head_biases: float64 (classes,) of the network's linear head, None without one.
+        fuse: of ``config.FUSION_NAMES``, or None.
     """
-    for subject in subjects:
-        own = [_series(subject, found, i, slot, place) for i, slot in enumerate(slots)]
+    for target in targets:
+        series = [
+            _series(results, target, index, key, centres[key[0]], head_biases)
+            for index, key in enumerate(map_keys)
+        ]
         if fuse is None:
-            yield from own
+            yield from series
             continue
-        for method in dict.fromkeys(method for _, method in slots):
-            yield fused([series for series in own if series.method == method], fuse)
+        for method in dict.fromkeys(method for _, method in map_keys):
+            yield fused([one for one in series if one.method == method], fuse)
 
 
 def _series(
-    subject: Subject,
-    found: Found,
+    results: Sequence[WindowResult],
+    explained: ExplainedTarget,
     index: int,
-    slot: Slot,
-    place: Callable[[Tensor, str], CellCentres],
+    key: MapKey,
+    centres: CellCentres,
+    head_biases: np.ndarray | None,
 ) -> MapSeries:
-    maps = found.maps
-    values = torch.stack([maps[w, c][index] for w, c in enumerate(subject.class_ids)])
-    if subject.rivals:
-        values = values - torch.stack([maps[w, c][index] for w, c in enumerate(subject.rivals)])
-    ids = subject.class_ids
-    layer, method = slot
-    class_id = max(set(ids), key=ids.count)
+    """The series of one layer and method, which has this index among a window's maps."""
+    layer, method = key
+    values = _stacked(results, explained.targets, index)
+    if explained.rivals:
+        values = values - _stacked(results, explained.rivals, index)
+    class_ids = tuple(t.class_id for t in explained.targets if isinstance(t, ClassTarget))
     series = MapSeries(
-        class_id,
-        subject.label,
-        layer,
-        method,
-        values.numpy(),
-        place(values, layer),
-        ids if subject.scope == "window" else (),
-        _frame_scores(subject, found),
+        target=explained.targets[0] if explained.is_constant else _most_frequent(class_ids),
+        label=explained.label,
+        layer=layer,
+        method=method,
+        values=values,
+        centres=centres,
+        class_ids=() if explained.is_constant else class_ids,
+        frame_scores=_frame_scores(results, explained.targets),
     )
-    if class_id < 0 or subject.rivals or subject.scope == "window":
-        return series  # no class's logit
-    logits = found.logits[:, class_id]
-    bias = complete_bias(series.values, logits, found.head_bias(class_id))
-    return replace(series, logits=logits, bias=bias)
+    if series.class_id is None or explained.rivals or not explained.is_constant:
+        return series  # the maps do not explain the logit of one class
+    logits = np.stack([result.logits[series.class_id] for result in results])
+    bias = None if head_biases is None else float(head_biases[series.class_id])
+    return replace(series, logits=logits, bias=complete_bias(values, logits, bias))
 
 
-def _frame_scores(subject: Subject, found: Found) -> np.ndarray | None:
-    """float32 (W, N); None of a network that scores clips, and of functions."""
-    rows = [found.frame_scores.get(key) for key in enumerate(subject.class_ids)]
+def _stacked(results: Sequence[WindowResult], targets: Sequence[MapTarget], index: int) -> Maps:
+    """Each window's map of its own target."""
+    return np.stack([one.maps[target][index] for one, target in zip(results, targets, strict=True)])
+
+
+def _most_frequent(class_ids: Sequence[int]) -> ClassTarget:
+    """The class of most windows; in a tie the one with the lowest id."""
+    return ClassTarget(max(sorted(set(class_ids)), key=class_ids.count))
+
+
+def _frame_scores(
+    results: Sequence[WindowResult], targets: Sequence[MapTarget]
+) -> np.ndarray | None:
+    """float32 (W, N); None for a network that scores clips, and for functions."""
+    rows = [one.frame_scores.get(target) for one, target in zip(results, targets, strict=True)]
     known = [row for row in rows if row is not None]
     return np.stack(known) if len(known) == len(rows) else None
 
 
-def _product(shares: list[Maps]) -> Maps:
-    # The geometric mean: as large as the layers where they agree.
-    return np.prod([share.clip(min=0) for share in shares], axis=0) ** (1 / len(shares))
+def _geometric_mean(maps: Sequence[Maps]) -> Maps:
+    """Of the positive values: large only where all layers are."""
+    return np.prod([values.clip(min=0) for values in maps], axis=0) ** (1 / len(maps))
 
 
-FUSE: dict[str, Callable[[list[Maps]], Maps]] = {
-    "product": _product,
-    "mean": lambda shares: np.mean(shares, axis=0),
-    "max": lambda shares: np.max(shares, axis=0),
+FUSE: dict[str, Callable[[Sequence[Maps]], Maps]] = {
+    "product": _geometric_mean,
+    "mean": lambda maps: np.mean(maps, axis=0),
+    "max": lambda maps: np.max(maps, axis=0),
 }
 
 
 def fused(series: Sequence[MapSeries], how: str) -> MapSeries:
-    """Several layers' maps as one on the finest grid, each first a share of its largest value.
+    """Several layers' maps as one, on the finest of their grids.
 
-    Layers have units of their own, so their sum or product would be the loudest one's.
+    Each layer's maps are first divided by their largest value over all windows. Layers have
+    different units, so the one with the largest numbers would dominate.
+
+    Args:
+        series: of one target and method, one for each layer.
+        how: a key of FUSE.
+
+    Returns:
+        values at most 1; without logits, frame scores as in the first series.
     """
     centres = _finest([one.centres for one in series])
-    shares = []
+    maps = []
     for one in series:
         peak = float(one.values.max())
         values = one.values / np.float32(peak) if peak > 0 else one.values * 0
-        shares.append(_onto(values, one.centres, centres))
-    values = FUSE[how](shares).astype(np.float32)
-    first = series[0]
-    layer = f"{how} of " + " and ".join(one.layer for one in series)
-    return MapSeries(
-        first.class_id,
-        first.label,
-        layer,
-        first.method,
-        values,
-        centres,
-        first.class_ids,
-        first.frame_scores,
+        maps.append(_on_grid(values, one.centres, centres))
+    return replace(
+        series[0],
+        layer=f"{how} of " + " and ".join(one.layer for one in series),
+        values=FUSE[how](maps).astype(np.float32),
+        centres=centres,
+        logits=None,
+        bias=None,
     )
 
 
 def _finest(several: Sequence[CellCentres]) -> CellCentres:
+    """Along each axis the centres of the layer with most cells."""
     t, y, x = (max((getattr(c, axis) for c in several), key=len) for axis in "tyx")
     return CellCentres(t, y, x, several[0].nearest)
 
 
-def _onto(values: Maps, own: CellCentres, centres: CellCentres) -> Maps:
-    """(W, T', H', W') maps, from their own cells onto other centres."""
+def _on_grid(values: Maps, own: CellCentres, centres: CellCentres) -> Maps:
+    """Maps interpolated from their own cells to other centres."""
     for axis, name in enumerate("tyx", start=1):
         matrix = interpolation_matrix(getattr(own, name), getattr(centres, name), own.nearest)
         values = np.moveaxis(np.tensordot(values, matrix, axes=([axis], [1])), -1, axis)

@@ -1,8 +1,9 @@
-"""What each frame adds to the class score, where the map accounts for all of it.
+"""What each frame adds to the class score, where the map adds up to it.
 
-Behind a layer that is averaged over its cells and fed to a linear head, the logit is the sum of
-the map's cells plus the head's bias, exactly (Zhou et al. 2016, section 2; for Grad-CAM and
-HiResCAM, whose weights are there the head's own over the number of cells).
+Grad-CAM and HiResCAM of a layer that is averaged over its cells and followed by a linear head are
+complete: the sum over all cells, plus the head's bias, is the class's logit. The weights are then
+those of the head divided by the number of cells (Zhou et al. 2016, "Learning Deep Features for
+Discriminative Localization", section 2).
 """
 
 from __future__ import annotations
@@ -11,16 +12,22 @@ import numpy as np
 from torch import Tensor, nn
 
 from video_cam.explanation.blending import Maps
-from video_cam.explanation.explanation import Explanation, MapSeries
+from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.map_series import MapSeries
 from video_cam.layers.alignment import interpolation_matrix
 
-TOLERANCE = 1e-3  # of the largest logit: what float32 loses on the way
+TOLERANCE = 1e-3  # of the largest logit: rounding errors of float32
 
 
 def complete_bias(values: Maps, logits: np.ndarray, bias: float | None) -> float | None:
-    """``bias`` where in every window the cells' sum and the bias are the logit, else None.
+    """The head's bias where maps are complete, else None.
 
-    values: (W, T', H', W'). logits: (W,).
+    Maps are complete if in every window the sum over all cells plus the bias is the logit.
+
+    Args:
+        values: float32 (W, T', H', W').
+        logits: float32 (W,), of the class that the maps explain.
+        bias: of this class in the network's linear head; None without one.
     """
     if bias is None:
         return None
@@ -29,20 +36,25 @@ def complete_bias(values: Maps, logits: np.ndarray, bias: float | None) -> float
     return bias if float(np.abs(rest - bias).max()) <= allowed else None
 
 
-def head_bias(module: nn.Module, class_id: int, classes: int) -> float | None:
-    """The class's bias in the last linear layer with one output per class; None without one.
+def head_biases(module: nn.Module, classes: int) -> np.ndarray | None:
+    """The biases of the last linear layer that has one output per class.
 
-    A convolution of one cell is one, too: behind it comes the mean.
+    A convolution with a kernel of one cell counts as linear: the mean over the cells follows it.
+
+    Returns:
+        float64 (classes,), zeros for a layer without bias; None where there is no such layer.
     """
-    heads = [child for child in module.modules() if _outputs(child) == classes]
+    heads = [child for child in module.modules() if _num_outputs(child) == classes]
     if not heads:
         return None
     bias = heads[-1].bias
-    return float(bias[class_id].detach()) if isinstance(bias, Tensor) else 0.0
+    if not isinstance(bias, Tensor):
+        return np.zeros(classes)
+    return bias.detach().cpu().double().numpy()
 
 
-def _outputs(child: nn.Module) -> int | None:
-    """How many outputs a layer that is linear in every cell has; None of any other."""
+def _num_outputs(child: nn.Module) -> int | None:
+    """The number of outputs of a layer that is linear in each cell; None for other layers."""
     if isinstance(child, nn.Linear):
         return child.out_features
     if isinstance(child, nn.Conv2d | nn.Conv3d) and set(child.kernel_size) == {1}:
@@ -51,24 +63,31 @@ def _outputs(child: nn.Module) -> int | None:
 
 
 def frame_contributions(explanation: Explanation, index: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """(source frames (F,), what each adds to the mean logit of the windows (F,)).
+    """What each frame adds to the mean logit of the windows, by a complete map.
 
-    A cell's share goes to the frames that interpolation would give it to. The shares and the bias
-    add up to the mean logit: a frame that few windows hold, as at the clip's ends, adds less to it.
+    The value of a cell is divided among the frames from whose times it is interpolated. A frame in
+    few windows, such as those at the clip's ends, adds less to the mean.
+
+    Args:
+        index: of a map in ``explanation.maps`` whose ``bias`` is known.
+
+    Returns:
+        Source frame indices int64 (F,), rising, and float64 (F,): their sum plus the bias is the
+        mean logit.
     """
     series = explanation.maps[index]
     per_cell = series.values.sum((2, 3), dtype=np.float64)  # (W, T')
-    frames = explanation.frame_indices
-    shares = per_cell @ _shares_of_cells(series, frames.shape[1]).T  # (W, N)
-    held, place = np.unique(frames, return_inverse=True)
-    return held, np.bincount(place.reshape(-1), shares.ravel()) / len(frames)
+    frame_indices = explanation.frame_indices  # (W, N)
+    per_sample = per_cell @ _shares_of_cells(series, frame_indices.shape[1]).T  # (W, N)
+    frames, position = np.unique(frame_indices, return_inverse=True)
+    return frames, np.bincount(position.reshape(-1), per_sample.ravel()) / len(frame_indices)
 
 
-def _shares_of_cells(series: MapSeries, num_samples: int) -> Maps:
-    """(N, T'): how much of each cell a window's samples get; columns sum to 1."""
+def _shares_of_cells(series: MapSeries, num_samples: int) -> np.ndarray:
+    """(N, T'): the share of each cell that each sample of a window gets; columns sum to 1."""
     positions, centres = np.arange(num_samples), series.centres.t
     matrix = interpolation_matrix(centres, positions, series.centres.nearest)
-    # Cells that lie so far outside that no sample interpolates from them belong to the nearest.
+    # A cell far outside the window, which no sample is interpolated from, goes to the nearest one.
     for cell in np.flatnonzero(matrix.sum(0) == 0):
         matrix[np.abs(positions - centres[cell]).argmin(), cell] = 1
     return matrix / matrix.sum(0)

@@ -1,95 +1,57 @@
-"""The result of the first pass: small, typed, saved and loaded without running anybody's code."""
+"""The result of the first pass: small typed data that can be saved, loaded and drawn."""
 
 from __future__ import annotations
 
-import json
 import os
-import zipfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from fractions import Fraction
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from video_cam.errors import UsageError
-from video_cam.explanation.blending import Maps, TimeBlend
-from video_cam.layers.alignment import NEAREST, CellCentres
+from video_cam.explanation.blending import WindowBlender
+from video_cam.explanation.map_series import (
+    ClassTarget,
+    FunctionTarget,
+    MapSeries,
+    MapTarget,
+    ModelInfo,
+    Prediction,
+)
+from video_cam.explanation.storage import read_fields, write_fields
 from video_cam.models.preprocessing import Geometry
 from video_cam.video.scan import ClipInfo
 from video_cam.video.timeline import Timeline
 
-FORMAT = 1
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """The network that was explained. frame_rate is in frames per second."""
-
-    name: str
-    weights: str
-    layers: tuple[str, ...]
-    num_frames: int
-    frame_rate: Fraction
-    trained: bool
-    score: str = "softmax"  # what scores are: softmax, sigmoid or raw
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A class and its probability, averaged over the windows."""
-
-    class_id: int
-    label: str
-    score: float
-
-
-@dataclass(frozen=True)
-class MapSeries:
-    """The maps of one class, layer and method in every window.
-
-    values: float32 (W, T', H', W'), signed, in the units of the class score times activation.
-    class_id: negative for a function of the network's output (see function_id), whose name is the
-    label. class_ids: one a window where each is explained by its own class; class_id is then the
-    one that most windows have. frame_scores: float32 (W, N) of a network that scores every frame,
-    else None. logits: float32 (W,), of one class throughout. bias: where the cells of every window
-    and this number add up to the class's logit; None where they do not.
-    """
-
-    class_id: int
-    label: str
-    layer: str
-    method: str
-    values: Maps
-    centres: CellCentres
-    class_ids: tuple[int, ...] = ()
-    frame_scores: np.ndarray | None = None
-    logits: np.ndarray | None = None
-    bias: float | None = None
-
-
-def function_id(number: int) -> int:
-    """The class id that stands for the number-th function: -1, -2, ..."""
-    return -1 - number
-
-
-def function_number(class_id: int) -> int:
-    """The inverse of ``function_id``."""
-    return -1 - class_id
+# How an explanation is shown in a notebook or browser: functions under "show" and "html". They are
+# part of ``rendering``, which this module must not import; the package's root registers them.
+DISPLAYS: dict[str, Callable[..., Any]] = {}
 
 
 @dataclass(frozen=True)
 class Explanation:
     """What a network looked at in a clip, and all that is needed to draw it.
 
-    timeline: the time stamps of every frame of the clip. frame_indices: int64 (W, N), the source
-    frames of each window. num_padded: int64 (W,), how many of them repeat the last frame.
-    probabilities: float32 (W, classes), or scores of another kind, as model.score says.
-    function_scores: float32 (W, functions), what the targets that are functions put out. span:
-    source frames [first, stop). scenes: the parts of it that no window runs across, where it was
-    split. notes: what a reader has to know, one line each. seconds: what each stage took. check,
-    sanity: what check.py and sanity.py found, where they ran.
+    Attributes:
+        clip: sizes in upright pixels, frame rate and length of the source.
+        model: the network.
+        labels: class names.
+        geometry: where the network's input lies in the source frames.
+        timeline: time stamps of every frame of the clip.
+        frame_indices: int64 (W, N), source frames of each window, windows in order of time.
+        num_padded: int64 (W,), how many samples of each window only repeat frames.
+        probabilities: float32 (W, classes), or scores of another kind, as ``model.score`` says.
+        maps: one series for each target, layer and method, in this order.
+        span: the source frames [first, stop) that were explained.
+        options: the fields of ExplainConfig, in JSON's types.
+        notes: what a reader of the result should know, one line each.
+        seconds: stage -> its duration in seconds.
+        function_scores: float32 (W, functions), the scores of targets that are functions.
+        functions: their names.
+        check: result of the perturbation check, None where it did not run.
+        sanity: result of the randomization check, None where it did not run.
+        scenes: the source frames [first, stop) of each scene; no window runs across two.
     """
 
     clip: ClipInfo
@@ -113,12 +75,12 @@ class Explanation:
 
     @property
     def num_windows(self) -> int:
-        """How many inputs the network was given."""
+        """The number of windows W, the inputs that the network was given."""
         return len(self.frame_indices)
 
     @property
     def sample_seconds(self) -> np.ndarray:
-        """(W, N) time stamps of the windows' frames in seconds."""
+        """float64 (W, N): time stamps of the windows' frames in seconds."""
         return self.timeline.pts[self.frame_indices] * float(self.timeline.time_base)
 
     def predictions(self, top_k: int = 5) -> list[Prediction]:
@@ -127,32 +89,35 @@ class Explanation:
         best = np.argsort(-mean, kind="stable")[:top_k]
         return [Prediction(int(i), self.labels[i], float(mean[i])) for i in best]
 
-    def score(self, class_id: int) -> float:
-        """The mean probability of a class, or the mean score of a function, over the windows."""
-        return float(self.class_scores(class_id).mean())
+    def score(self, target: MapTarget | int) -> float:
+        """The mean over the windows of a class's or function's score; an int is a class id."""
+        return float(self.class_scores(target).mean())
 
-    def class_scores(self, class_id: int) -> np.ndarray:
-        """(W,) probabilities of a class, or scores of a function."""
-        if class_id < 0:
-            return self.function_scores[:, function_number(class_id)]
+    def class_scores(self, target: MapTarget | int) -> np.ndarray:
+        """float32 (W,): scores of a class (as ``model.score`` says) or of a function."""
+        if isinstance(target, FunctionTarget):
+            return self.function_scores[:, target.number]
+        class_id = target.class_id if isinstance(target, ClassTarget) else target
         return self.probabilities[:, class_id]
 
-    def label(self, class_id: int) -> str:
+    def label(self, target: MapTarget | int) -> str:
         """The name of a class or of a function."""
-        return self.functions[function_number(class_id)] if class_id < 0 else self.labels[class_id]
+        if isinstance(target, FunctionTarget):
+            return self.functions[target.number]
+        return self.labels[target.class_id if isinstance(target, ClassTarget) else target]
 
-    def is_share(self, class_id: int) -> bool:
-        """Whether its scores are probabilities, and not any number."""
-        return class_id >= 0 and self.model.score != "raw"
+    def is_probability(self, target: MapTarget | int) -> bool:
+        """Whether the target's scores are probabilities, in [0, 1]."""
+        return not isinstance(target, FunctionTarget) and self.model.score != "raw"
 
-    def shown(self, class_id: int, score: float) -> str:
-        """A score as text: a probability in per cent, any other as a number."""
-        return f"{score:.0%}" if self.is_share(class_id) else f"{score:.3g}"
+    def score_text(self, target: MapTarget | int, score: float) -> str:
+        """A score as text: a probability in per cent, any other score with three digits."""
+        return f"{score:.0%}" if self.is_probability(target) else f"{score:.3g}"
 
     def scores_of_frames(self, index: int = 0) -> dict[int, float]:
-        """Source frame -> the score that frame alone gave map ``index``'s class.
+        """Source frame index -> the score of map ``index``'s class for that frame alone.
 
-        Empty for a network that scores clips. A frame in several windows has the mean of them.
+        Empty for networks that score clips. The mean, for a frame in several windows.
         """
         scores = self.maps[index].frame_scores
         if scores is None:
@@ -163,22 +128,22 @@ class Explanation:
         return dict(zip(frames.tolist(), means.tolist(), strict=True))
 
     def window_scores(self, series: MapSeries) -> np.ndarray:
-        """float32 (W,): the score of what a series explains, in each window."""
+        """float32 (W,): the score of each window's own target of a series."""
         if not series.class_ids:
-            return self.class_scores(series.class_id)
+            return self.class_scores(series.target)
         return self.probabilities[np.arange(self.num_windows), list(series.class_ids)]
 
-    def blend(self, index: int = 0) -> TimeBlend:
-        """How windows and cells of map ``index`` share an instant."""
+    def blend(self, index: int = 0) -> WindowBlender:
+        """Blends the windows' maps of ``maps[index]``; times are seconds of the clip."""
         centres = self.maps[index].centres
         uniform = self.options.get("sampling") == "uniform"
         step_seconds = None if uniform else float(1 / self.model.frame_rate)
-        return TimeBlend(
+        return WindowBlender(
             self.sample_seconds, centres.t, centres.nearest, step_seconds, self._limits()
         )
 
     def _limits(self) -> np.ndarray | None:
-        """(W, 2) seconds at which the scene of each window begins and ends."""
+        """float64 (W, 2): start and end of each window's scene in seconds; None for one scene."""
         if len(self.scenes) < 2:
             return None
         pts, time_base = self.timeline.pts, float(self.timeline.time_base)
@@ -188,116 +153,32 @@ class Explanation:
         return np.stack([edges[scene], edges[scene + 1]], 1)
 
     def keyframes(self) -> list[int]:
-        """The source frames the network saw, in order, each once."""
+        """The source frame indices that the network saw, rising, each once."""
         return np.unique(self.frame_indices).tolist()
 
-    def show(self, clip: str | os.PathLike[str] | None = None, **look: Any) -> None:
-        """The inspection page in a notebook's cell, or in the browser outside of notebooks.
+    def show(self, clip: str | os.PathLike[str] | None = None, **options: Any) -> None:
+        """Show the inspection page in the notebook, or in the browser outside of notebooks.
 
-        clip: where the clip is now, by default where it was explained. look: RenderConfig's fields.
+        Args:
+            clip: path of the clip now; by default where it was when it was explained.
+            options: the fields of ``config.RenderConfig``.
         """
-        from video_cam.config import RenderConfig
-        from video_cam.rendering.notebook import show
+        if "show" not in DISPLAYS:
+            raise UsageError("nothing to show an explanation with: use video_cam.Explanation")
+        DISPLAYS["show"](self, os.fspath(clip or self.clip.path), **options)
 
-        show(os.fspath(clip or self.clip.path), self, RenderConfig(**look))
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from video_cam.rendering.notebook import summary_html
-
-        return summary_html(self)
+    def _repr_html_(self) -> str | None:
+        return DISPLAYS["html"](self) if "html" in DISPLAYS else None
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a compressed .npz: ``path`` holds all of it, or what it held before."""
-        path = Path(path)
-        partial = path.with_name(f".{path.name}.part")
-        try:
-            with partial.open("wb") as file:
-                np.savez_compressed(file, **_to_arrays(self))
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        """Write a compressed .npz file, which appears whole or not at all."""
+        write_fields(path, vars(self))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Explanation:
-        """Read what ``save`` wrote. Raises UsageError for a file that is something else."""
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return _from_arrays(dict(arrays))
-        except FileNotFoundError as error:
-            raise UsageError(f"no explanation at {os.fspath(path)!r}") from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise UsageError(f"{os.fspath(path)!r} is not an explanation of video_cam") from error
+        """Read what ``save`` wrote; no code in the file is run.
 
-
-_PLAIN = ("labels", "span", "options", "notes", "seconds", "functions", "check", "sanity", "scenes")
-_MAP_PLAIN = ("class_id", "label", "layer", "method", "class_ids", "bias")
-_ARRAYS = ("frame_indices", "num_padded", "probabilities", "function_scores")
-
-
-def _to_arrays(explanation: Explanation) -> dict[str, Any]:
-    meta = {name: getattr(explanation, name) for name in _PLAIN}
-    meta |= {
-        "format": FORMAT,
-        "time_base": explanation.timeline.time_base,
-        "last_duration": explanation.timeline.last_duration,
-        "clip": asdict(explanation.clip),
-        "model": asdict(explanation.model),
-        "geometry": asdict(explanation.geometry),
-        "maps": [{name: getattr(m, name) for name in _MAP_PLAIN} for m in explanation.maps],
-    }
-    arrays: dict[str, Any] = {name: getattr(explanation, name) for name in _ARRAYS}
-    arrays["pts"] = explanation.timeline.pts
-    for i, series in enumerate(explanation.maps):
-        arrays[f"map_{i}"] = series.values
-        if series.frame_scores is not None:
-            arrays[f"map_{i}_frames"] = series.frame_scores
-        if series.logits is not None:
-            arrays[f"map_{i}_logits"] = series.logits
-        for axis in "tyx":
-            arrays[f"map_{i}_{axis}"] = getattr(series.centres, axis)
-    return {"meta": np.array(json.dumps(meta, default=str)), **arrays}
-
-
-def _from_arrays(arrays: dict[str, Any]) -> Explanation:
-    meta = json.loads(str(arrays["meta"]))
-    if meta.pop("format") != FORMAT:
-        raise ValueError("another format")
-    nearest = meta["options"].get("align") in NEAREST
-    maps = tuple(
-        MapSeries(
-            **named | {"class_ids": tuple(named["class_ids"])},
-            values=arrays[f"map_{i}"],
-            centres=CellCentres(
-                **{axis: arrays[f"map_{i}_{axis}"] for axis in "tyx"}, nearest=nearest
-            ),
-            frame_scores=arrays.get(f"map_{i}_frames"),
-            logits=arrays.get(f"map_{i}_logits"),
-        )
-        for i, named in enumerate(meta["maps"])
-    )
-    return Explanation(
-        clip=ClipInfo(**_with_fractions(meta["clip"], ("frame_rate", "sample_aspect_ratio"))),
-        model=ModelInfo(
-            **_with_fractions(meta["model"], ("frame_rate",))
-            | {"layers": tuple(meta["model"]["layers"])}
-        ),
-        geometry=Geometry(**meta["geometry"]),
-        timeline=Timeline(arrays["pts"], Fraction(meta["time_base"]), meta["last_duration"]),
-        maps=maps,
-        labels=tuple(meta["labels"]),
-        span=tuple(meta["span"]),
-        options=meta["options"],
-        notes=tuple(meta["notes"]),
-        seconds=meta["seconds"],
-        functions=tuple(meta["functions"]),
-        check=meta["check"],
-        sanity=meta["sanity"],
-        scenes=tuple(map(tuple, meta["scenes"])),
-        **{name: arrays[name] for name in _ARRAYS},
-    )
-
-
-def _with_fractions(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """JSON knows no fractions: they were written as text."""
-    return values | {name: Fraction(values[name]) for name in names}
+        Raises:
+            UsageError: for a file that is missing, damaged, or something else.
+        """
+        return cls(**read_fields(path))

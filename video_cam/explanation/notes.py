@@ -1,75 +1,83 @@
-"""What a reader of a result has to know, one line each."""
+"""Notes attached to a result: untrained network, damaged file, padded windows, cuts, memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from video_cam.config import ExplainConfig
-from video_cam.explanation.explanation import MapSeries
-from video_cam.explanation.sampling import Span, Window
-from video_cam.models.classifier import Classifier
+from video_cam.explanation.clip_plan import ClipPlan
+from video_cam.explanation.map_series import MapSeries
+from video_cam.explanation.window_result import WindowResult
 from video_cam.models.registry import UNTRAINED
-from video_cam.video.scan import ClipInfo
-from video_cam.video.timeline import Timeline
 
+# How many cuts and maps a note lists; the others are counted.
 CUTS_NAMED = 5
 MAPS_NAMED = 3
 
 
-def notes(
-    clip: ClipInfo,
-    timeline: Timeline,
-    model: Classifier,
-    options: ExplainConfig,
-    windows: Sequence[Window],
-    scenes: Sequence[Span],
-    cuts: Sequence[int],
-    num_damaged: int,
-    memory: str | None,
-) -> Iterator[str]:
-    """Notes on the network, the file and the windows.
+def notes(plan: ClipPlan, config: ExplainConfig, results: Sequence[WindowResult]) -> Iterator[str]:
+    """Notes on the network, the file and the windows, one line each.
 
-    cuts: frames behind what looks like a hard cut that windows run across. memory: what did not
-    suffice.
+    Args:
+        results: of all windows of the plan.
     """
-    if not model.trained:
+    if not plan.model.trained:
         yield UNTRAINED
-    if model.note:
-        yield model.note
-    declared = clip.declared_frames
-    if declared and timeline.num_frames < declared:
-        yield f"decoded {timeline.num_frames} of {declared} frames: the file is incomplete"
+    if plan.model_note:
+        yield plan.model_note
+    declared, num_frames = plan.clip.info.declared_frames, plan.clip.timeline.num_frames
+    if declared and num_frames < declared:
+        yield f"decoded {num_frames} of {declared} frames: the file is incomplete"
+    num_damaged = max(result.num_damaged for result in results)
     if num_damaged:
         yield f"{num_damaged} damaged packets were skipped"
-    if memory:
-        yield memory
-    num_frames, padded = len(windows[0].frame_indices), windows[0].num_padded
-    if options.split_scenes:
-        short = sum(window.num_padded > 0 for window in windows)  # alone in their scenes
-        count = "1 scene" if len(scenes) == 1 else f"{len(scenes)} scenes"
+    # Several workers may run out of memory, each in its own way.
+    yield from dict.fromkeys(result.memory_note for result in results if result.memory_note)
+    yield from _notes_on_windows(plan, config)
+    cuts = sorted({cut for result in results for cut in result.cuts})
+    if cuts and not config.split_scenes:
+        yield _note_on_cuts(plan, cuts)
+
+
+def _notes_on_windows(plan: ClipPlan, config: ExplainConfig) -> Iterator[str]:
+    windows = plan.windows
+    if config.split_scenes:
+        short = sum(window.num_padded > 0 for window in windows)  # the only ones of their scenes
+        count = "1 scene" if len(plan.scenes) == 1 else f"{len(plan.scenes)} scenes"
         are = "is" if short == 1 else "are"
         yield f"{count}; no window runs across a cut" + (
             f"; {short} of them {are} shorter than a window" if short else ""
         )
-    elif padded:
-        repeated = "frames are" if options.sampling == "uniform" else "its last frame is"
+    elif windows[0].num_padded:
+        length, padded = len(windows[0].frame_indices), windows[0].num_padded
+        repeated = "frames are" if config.sampling == "uniform" else "its last frame is"
         yield (
-            f"the clip gives {num_frames - padded} of the {num_frames} frames the network takes: "
+            f"the clip gives {length - padded} of the {length} frames the network takes: "
             f"{repeated} repeated"
         )
-    if cuts and not options.split_scenes:
-        shown = [f"{float(timeline.pts_seconds(cut)):.2f} s" for cut in cuts[:CUTS_NAMED]]
-        more = f" and {len(cuts) - CUTS_NAMED} more" if len(cuts) > CUTS_NAMED else ""
-        yield (
-            f"windows run across what looks like a hard cut at {', '.join(shown)}{more}: their "
-            "maps mix two scenes; --split-scenes keeps them apart"
-        )
+
+
+def _note_on_cuts(plan: ClipPlan, cuts: Sequence[int]) -> str:
+    seconds = [float(plan.clip.timeline.pts_seconds(cut)) for cut in cuts]
+    shown = [f"{cut_seconds:.2f} s" for cut_seconds in seconds]
+    return (
+        f"windows run across what looks like a hard cut at {_listed(shown, CUTS_NAMED)}: their "
+        "maps mix two scenes; --split-scenes keeps them apart"
+    )
 
 
 def notes_on_maps(maps: Sequence[MapSeries]) -> Iterator[str]:
-    """A map without heat looks like a fault, and is an answer."""
+    """A note on maps without any positive value: they are drawn without heat."""
     empty = [one for one in maps if not (one.values > 0).any()]
-    names = [f"{one.label} ({one.method} {one.layer})" for one in empty[:MAPS_NAMED]]
-    if empty:
-        more = f" and {len(empty) - MAPS_NAMED} more" if len(empty) > MAPS_NAMED else ""
-        yield f"no heat anywhere for {', '.join(names)}{more}: nothing there speaks for it"
+    names = [f"{one.label} ({one.method} {one.layer})" for one in empty]
+    if names:
+        yield (
+            f"no heat in the maps of {_listed(names, MAPS_NAMED)}: they have no positive values, "
+            "nothing in the clip raises these scores"
+        )
+
+
+def _listed(names: Sequence[str], most: int) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,12 +1,12 @@
-"""Which frames of a clip the network sees. Integer and Fraction arithmetic; no file is touched.
+"""Choose the frames that the network sees. Exact integer and Fraction arithmetic; reads no file.
 
-A clip of 10 frames, a network of 4 frames at every second frame, window_stride 2 (in samples):
+A clip of 10 frames, a network of 4 frames at every second frame, window_stride 1 (in samples):
 
     frame     0 1 2 3 4 5 6 7 8 9
-    grid      x   x   x   x   x       every 1 / frame_rate seconds from the first frame on
+    grid      x   x   x   x   x       one sample every 1 / frame_rate seconds from the first frame
     window 0  ^   ^   ^   ^
-    window 1      ^   ^   ^   ^   <-  starts two samples later
-    window 2        ^   ^   ^   ^     ends on the last frame, off the grid if it must
+    window 1      ^   ^   ^   ^       starts one sample later
+    window 2        ^   ^   ^   ^     ends on the last frame, even where that is not on the grid
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError, UsageError
 from video_cam.video.timeline import Timeline
 
-# Matroska rounds time stamps to milliseconds: a frame due at a sample's instant may be stamped
-# half a millisecond after it, and the grid's own start may be half a millisecond early.
+# Matroska rounds time stamps to milliseconds. The frame that should be shown at a sample's time
+# may be stamped half a millisecond later, and the first frame half a millisecond too early.
 STAMP_TOLERANCE_SECONDS = Fraction(1, 1000)
 
 
 @dataclass(frozen=True)
 class Window:
-    """One input of the network: source frame indices (N,) in order of time.
+    """The source frames of one network input.
 
-    num_padded: how many samples at the end repeat the last frame because the clip was too short.
+    Attributes:
+        frame_indices: N source frame indices in order of time; a frame may be repeated.
+        num_padded: how many of the N samples repeat frames because there are too few.
     """
 
     frame_indices: tuple[int, ...]
@@ -39,8 +41,13 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Span:
-    """The frames [first, stop) of a clip that are looked at."""
+class FrameSpan:
+    """Consecutive source frames.
+
+    Attributes:
+        first: index of the first frame.
+        stop: index after the last frame.
+    """
 
     first: int
     stop: int
@@ -48,8 +55,12 @@ class Span:
 
 def span_of(
     timeline: Timeline, start_seconds: float | None = None, end_seconds: float | None = None
-) -> Span:
-    """Frames whose time stamp lies in [start, end) seconds. Raises UsageError where none does."""
+) -> FrameSpan:
+    """The frames whose time stamp is in [start, end) seconds; None for the clip's own.
+
+    Raises:
+        UsageError: where there is no such frame.
+    """
     start = _to_ticks(timeline, start_seconds)
     end = _to_ticks(timeline, end_seconds)
     first = 0 if start is None else int(np.searchsorted(timeline.pts, start, side="left"))
@@ -63,24 +74,33 @@ def span_of(
             f"{float(timeline.pts_seconds(0)):.3f} s to "
             f"{float(timeline.pts_seconds(timeline.num_frames - 1)):.3f} s"
         )
-    return Span(first, stop)
+    return FrameSpan(first, stop)
 
 
 def sample_windows(
     timeline: Timeline,
-    span: Span,
+    span: FrameSpan,
     *,
     num_frames: int,
     frame_rate: Fraction | None,
     window_stride: int,
     max_samples: int = LimitsConfig.max_frames,
 ) -> list[Window]:
-    """Windows of ``num_frames`` samples at ``frame_rate`` (None: every frame), in order of time.
+    """Windows of samples that are evenly spaced in time; a sample is the frame shown at its time.
 
-    A window starts every ``window_stride`` samples; the last one ends on the span's last frame. A
-    sample shows the frame on display at its instant. A span shorter than a window is padded by
-    its last frame. Raises ClipError for more than ``max_samples`` samples: one damaged time stamp
-    makes a short clip last for months.
+    Args:
+        span: the frames to sample. A span shorter than a window is padded with its last frame.
+        num_frames: samples in a window.
+        frame_rate: samples per second; None for every frame.
+        window_stride: samples from one window's start to the next.
+        max_samples: highest number of samples in the span. One damaged time stamp can make a
+            short clip last for months.
+
+    Returns:
+        Windows in order of time; the last one ends on the span's last frame.
+
+    Raises:
+        UsageError: for numbers below 1. ClipError: for more than ``max_samples`` samples.
     """
     if num_frames < 1 or window_stride < 1:
         raise UsageError(
@@ -88,11 +108,11 @@ def sample_windows(
         )
     forward = _grid(timeline, span, frame_rate)
     last = span.stop - 1
-    length = grid_length(timeline, span, frame_rate)
+    length = num_samples(timeline, span, frame_rate)
     _check_count(length, max_samples)
     if length < num_frames:
         frames = [forward(k) for k in range(length)]
-        # The frames after the grid's last sample and up to the last frame belong to the padding.
+        # The padding shows the last frame, which may come after the grid's last sample.
         return [Window((*frames, *[last] * (num_frames - length)), num_frames - length)]
     windows = [
         Window(tuple(forward(k) for k in range(begin, begin + num_frames)))
@@ -104,16 +124,28 @@ def sample_windows(
     return windows
 
 
-def sample_uniform(timeline: Timeline, span: Span, *, num_frames: int) -> list[Window]:
-    """One window of ``num_frames`` keyframes, each in the middle of an equal share of the span."""
+def sample_uniform(timeline: Timeline, span: FrameSpan, *, num_frames: int) -> list[Window]:
+    """One window of ``num_frames`` samples, each in the middle of an equal part of the span.
+
+    Raises:
+        UsageError: for ``num_frames`` below 1.
+    """
     if num_frames < 1:
         raise UsageError(f"num_frames {num_frames} must be 1 or more")
     first = int(timeline.pts[span.first])
     end = _end_tick(timeline, span)
     ticks = [first + (2 * k + 1) * (end - first) // (2 * num_frames) for k in range(num_frames)]
-    frames = tuple(_on_display(timeline, span, tick) for tick in ticks)
+    frames = tuple(_shown_at(timeline, span, tick) for tick in ticks)
     available = span.stop - span.first
     return [Window(frames, max(num_frames - available, 0))]
+
+
+def num_samples(timeline: Timeline, span: FrameSpan, rate: Fraction | None) -> int:
+    """The number of samples from the span's first frame to its last one's time stamp."""
+    if rate is None:
+        return span.stop - span.first
+    ticks = int(timeline.pts[span.stop - 1] - timeline.pts[span.first])
+    return _floor((ticks + _tolerance_ticks(timeline)) / _step_ticks(timeline, rate)) + 1
 
 
 def _check_count(count: int, max_samples: int) -> None:
@@ -125,39 +157,33 @@ def _check_count(count: int, max_samples: int) -> None:
         )
 
 
-def _grid(timeline: Timeline, span: Span, rate: Fraction | None) -> Callable[[int], int]:
+def _grid(timeline: Timeline, span: FrameSpan, rate: Fraction | None) -> Callable[[int], int]:
     """Sample number -> source frame, counted from the span's first frame."""
     if rate is None:
         return lambda k: span.first + k
     step = _step_ticks(timeline, rate)
     start = int(timeline.pts[span.first]) + _tolerance_ticks(timeline)
-    return lambda k: _on_display(timeline, span, _floor(start + k * step))
+    return lambda k: _shown_at(timeline, span, _floor(start + k * step))
 
 
-def _grid_to_end(timeline: Timeline, span: Span, rate: Fraction | None) -> Callable[[int], int]:
+def _grid_to_end(
+    timeline: Timeline, span: FrameSpan, rate: Fraction | None
+) -> Callable[[int], int]:
     """Sample number -> source frame, counted back from the span's last frame."""
     if rate is None:
         return lambda k: span.stop - 1 - k
     step = _step_ticks(timeline, rate)
     end = int(timeline.pts[span.stop - 1]) + _tolerance_ticks(timeline)
-    return lambda k: _on_display(timeline, span, _floor(end - k * step))
+    return lambda k: _shown_at(timeline, span, _floor(end - k * step))
 
 
-def grid_length(timeline: Timeline, span: Span, rate: Fraction | None) -> int:
-    """How many samples lie on the grid up to the last frame's time stamp."""
-    if rate is None:
-        return span.stop - span.first
-    ticks = int(timeline.pts[span.stop - 1] - timeline.pts[span.first])
-    return _floor((ticks + _tolerance_ticks(timeline)) / _step_ticks(timeline, rate)) + 1
-
-
-def _on_display(timeline: Timeline, span: Span, tick: int) -> int:
-    """The frame of the span that is on display at ``tick``."""
+def _shown_at(timeline: Timeline, span: FrameSpan, tick: int) -> int:
+    """The frame of the span that is shown at ``tick``."""
     frame = bisect_right(timeline.pts, tick, lo=span.first, hi=span.stop) - 1
     return max(frame, span.first)
 
 
-def _end_tick(timeline: Timeline, span: Span) -> int:
+def _end_tick(timeline: Timeline, span: FrameSpan) -> int:
     if span.stop < timeline.num_frames:
         return int(timeline.pts[span.stop])
     return int(timeline.pts[-1]) + timeline.last_duration

@@ -1,4 +1,4 @@
-"""Where a clip is cut: a cheap hint from the frames that pass by, and PySceneDetect's answer."""
+"""Find the cuts of a clip: a cheap check of the frames that are read anyway, and PySceneDetect."""
 
 from __future__ import annotations
 
@@ -11,54 +11,71 @@ import cv2
 import numpy as np
 
 from video_cam.errors import UsageError
-from video_cam.explanation.sampling import Span, Window
-from video_cam.models.preprocessing import Frame
-from video_cam.video.reader import Frame as SourceFrame
+from video_cam.explanation.sampling import FrameSpan, Window
+from video_cam.video.reader import Frame
 
-# A hard cut changes the mean pixel by so many of 255 levels, and so many times as much as the
-# frames around it change it: fast motion does either, seldom both.
+# At a hard cut the mean absolute difference between two frames is at least CUT_LEVELS of 255, and
+# at least CUT_FACTOR times the median of the differences around it. Fast motion rarely does both.
 CUT_LEVELS, CUT_FACTOR = 20.0, 5.0
-NEIGHBOURS = 8  # frames to either side
-DETECTOR_WIDTH = 256  # pixels; PySceneDetect scales down to about that as well
+NEIGHBOURS = 8  # differences on either side
+DETECTOR_WIDTH = 256  # pixels; PySceneDetect scales frames down to about this width as well
 
 
-class CutHint:
-    """Notes how much each frame differs from the one before; frames come in order."""
+class HardCutDetector:
+    """Detects hard cuts from the differences between consecutive frames."""
 
     def __init__(self) -> None:
-        self._before: Frame | None = None
-        self._indices: list[int] = []
-        self._changes: list[float] = []
+        self._previous: np.ndarray | None = None
+        self._frame_indices: list[int] = []
+        self._differences: list[float] = []
 
-    def note(self, index: int, frame: Frame) -> None:
-        """Take a preprocessed frame, uint8 (H, W, 3)."""
-        if self._before is not None:
-            self._indices.append(index)
-            self._changes.append(float(cv2.absdiff(frame, self._before).mean()))
-        self._before = frame
+    def add(self, frame_index: int, frame: np.ndarray) -> None:
+        """Compare a frame with the one added before.
+
+        Args:
+            frame_index: source frame index, higher than that of the frame before.
+            frame: uint8 (H, W, 3), preprocessed.
+        """
+        if self._previous is not None:
+            self._frame_indices.append(frame_index)
+            self._differences.append(float(cv2.absdiff(frame, self._previous).mean()))
+        self._previous = frame
 
     def cuts(self) -> list[int]:
-        """Indices of frames that look like the first one behind a hard cut."""
-        changes = np.array(self._changes)
-        found = []
-        for i in np.flatnonzero(changes >= CUT_LEVELS):
-            around = [*changes[max(i - NEIGHBOURS, 0) : i], *changes[i + 1 : i + 1 + NEIGHBOURS]]
-            # Two frames alone tell nothing of how fast things move.
-            if around and changes[i] >= CUT_FACTOR * float(np.median(around)):
-                found.append(self._indices[i])
-        return found
+        """Source indices of the frames that look like the first one after a hard cut."""
+        differences = np.array(self._differences)
+        cuts = []
+        for i in np.flatnonzero(differences >= CUT_LEVELS):
+            before, after = differences[max(i - NEIGHBOURS, 0) : i], differences[i + 1 :]
+            around = [*before, *after[:NEIGHBOURS]]
+            # Without other differences, fast motion cannot be told from a cut.
+            if around and differences[i] >= CUT_FACTOR * float(np.median(around)):
+                cuts.append(self._frame_indices[i])
+        return cuts
 
 
-def crossed(cuts: Sequence[int], windows: Sequence[Window]) -> list[int]:
-    """The cuts that lie within some window, not between two."""
-    spans = [(window.frame_indices[0], window.frame_indices[-1]) for window in windows]
-    return [cut for cut in cuts if any(first < cut <= last for first, last in spans)]
+def cuts_within(cuts: Sequence[int], window: Window) -> list[int]:
+    """The cuts that a window runs across: it has frames before and after them.
+
+    Args:
+        cuts: source indices of the first frames after a cut.
+    """
+    first, last = window.frame_indices[0], window.frame_indices[-1]
+    return [cut for cut in cuts if first < cut <= last]
 
 
-def split_scenes(frames: Iterable[SourceFrame], span: Span, frame_rate: Fraction) -> list[Span]:
-    """The span cut where PySceneDetect's content detector finds scenes to change.
+def split_scenes(frames: Iterable[Frame], span: FrameSpan, frame_rate: Fraction) -> list[FrameSpan]:
+    """Split a span where PySceneDetect's content detector finds a cut.
 
-    frames: those of the span. Raises UsageError where PySceneDetect is not installed.
+    Args:
+        frames: the frames of the span, in order.
+        frame_rate: frames per second of the clip.
+
+    Returns:
+        The scenes in order of time; together they are the span.
+
+    Raises:
+        UsageError: where PySceneDetect is not installed.
     """
     try:
         from scenedetect import FrameTimecode
@@ -69,19 +86,19 @@ def split_scenes(frames: Iterable[SourceFrame], span: Span, frame_rate: Fraction
     cuts: list[int] = []
     for frame in frames:
         picture = cv2.cvtColor(_small(frame.rgb()), cv2.COLOR_RGB2BGR)
-        # Frames are counted here, so that the answer holds for any frame rate.
+        # A time code that is made from the frame's index gives the same cuts at any frame rate.
         timecode = FrameTimecode(frame.index, float(frame_rate))
-        cuts += map(_frame_number, detector.process_frame(timecode, picture))
+        cuts += map(_frame_index, detector.process_frame(timecode, picture))
     limits = [span.first, *sorted({cut for cut in cuts if span.first < cut < span.stop}), span.stop]
-    return [Span(first, stop) for first, stop in pairwise(limits)]
+    return [FrameSpan(first, stop) for first, stop in pairwise(limits)]
 
 
-def _frame_number(cut: Any) -> int:
-    """Releases before 0.7 answer with numbers where none was given, later ones with timecodes."""
+def _frame_index(cut: Any) -> int:
+    """PySceneDetect gives numbers in some releases and time codes in others."""
     return int(cut if isinstance(cut, int) else cut.frame_num)
 
 
-def _small(rgb: Frame) -> Frame:
+def _small(rgb: np.ndarray) -> np.ndarray:
     scale = DETECTOR_WIDTH / rgb.shape[1]
     if scale >= 1:
         return rgb

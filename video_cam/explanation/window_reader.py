@@ -1,4 +1,4 @@
-"""The network's inputs: which frames make a window, read from the clip once."""
+"""Plan the windows of a clip's scenes, and read their frames in one pass over the clip."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from video_cam.config import ExplainConfig
-from video_cam.explanation.sampling import Span, Window, grid_length, sample_uniform, sample_windows
+from video_cam.config import ExplainConfig, LimitsConfig
+from video_cam.explanation.sampling import (
+    FrameSpan,
+    Window,
+    num_samples,
+    sample_uniform,
+    sample_windows,
+)
 from video_cam.models.classifier import Classifier
 from video_cam.models.preprocessing import Preprocess
 from video_cam.video.reader import Frame
@@ -18,26 +24,39 @@ Item = TypeVar("Item")
 
 
 def plan_windows(
-    timeline: Timeline, scenes: Sequence[Span], model: Classifier, options: ExplainConfig
+    timeline: Timeline,
+    scenes: Sequence[FrameSpan],
+    model: Classifier,
+    config: ExplainConfig,
+    max_samples: int = LimitsConfig.max_frames,
 ) -> list[Window]:
-    """The windows that ``options`` ask for, by default with the network's own numbers.
+    """The windows that the config asks for; numbers it leaves open are the network's own.
 
-    scenes: parts of the clip in order of time, which no window leaves. All windows are as long.
+    Args:
+        scenes: consecutive spans in order of time. Each window lies within one of them.
+        max_samples: see ``sample_windows``.
+
+    Returns:
+        Windows in order of time, all with the same number of frames.
+
+    Raises:
+        UsageError: for numbers below 1. ClipError: for more than ``max_samples`` samples.
     """
-    rate = options.frame_rate or model.frame_rate
-    num_frames = options.num_frames or model.num_frames
-    if model.framewise and options.num_frames is None:  # a still image is one frame
-        whole = Span(scenes[0].first, scenes[-1].stop)
-        uniform = options.sampling == "uniform"
-        num_frames = min(num_frames, grid_length(timeline, whole, None if uniform else rate))
-    if options.sampling == "uniform":
+    rate = config.frame_rate or model.frame_rate
+    num_frames = config.num_frames or model.num_frames
+    if model.framewise and config.num_frames is None:
+        # Frames that are scored one by one need no padding: a still image is a window of one.
+        whole = FrameSpan(scenes[0].first, scenes[-1].stop)
+        is_uniform = config.sampling == "uniform"
+        num_frames = min(num_frames, num_samples(timeline, whole, None if is_uniform else rate))
+    if config.sampling == "uniform":
         return [
             window
             for scene in scenes
             for window in sample_uniform(timeline, scene, num_frames=num_frames)
         ]
-    # Frames that are scored one by one are the same in every window.
-    step = num_frames if model.framewise else max(num_frames // 2, 1)
+    # Overlapping windows would give the same maps of frames that are scored one by one.
+    stride = num_frames if model.framewise else max(num_frames // 2, 1)
     return [
         window
         for scene in scenes
@@ -46,7 +65,8 @@ def plan_windows(
             scene,
             num_frames=num_frames,
             frame_rate=rate,
-            window_stride=options.window_stride or step,
+            window_stride=config.window_stride or stride,
+            max_samples=max_samples,
         )
     ]
 
@@ -55,12 +75,20 @@ def read_windows(
     frames: Iterator[Frame],
     windows: Sequence[Window],
     preprocess: Preprocess,
-    note: Callable[[int, np.ndarray], None] = lambda index, frame: None,
+    on_frame: Callable[[int, np.ndarray], None] = lambda frame_index, frame: None,
 ) -> Iterator[np.ndarray]:
-    """Each window's frames, uint8 (N, height, width, 3), from one reading of the clip.
+    """Read the frames of windows in one pass; stops early where the clip does.
 
-    A frame is preprocessed once, however many windows share it, and forgotten after the last.
-    ``note`` hears of each with its index. Stops early where the clip does.
+    A frame is preprocessed once, however many windows share it, and dropped after the last one.
+
+    Args:
+        frames: of the clip, in order.
+        windows: in order of time.
+        on_frame: called once for each frame of a window, in order, with its source index and its
+            preprocessed pixels.
+
+    Yields:
+        For each window uint8 (N, height, width, 3), preprocessed.
     """
     wanted = {index for window in windows for index in window.frame_indices}
     held: dict[int, np.ndarray] = {}
@@ -72,12 +100,12 @@ def read_windows(
                 return
             if frame.index in wanted:
                 held[frame.index] = preprocess.frame(frame.rgb())
-                note(frame.index, held[frame.index])
+                on_frame(frame.index, held[frame.index])
         yield np.stack([held[index] for index in window.frame_indices])
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """The items in lists of ``size``; the last one may be shorter."""
+    """The items in lists of ``size``; the last list may be shorter."""
     batch: list[Item] = []
     for item in items:
         batch.append(item)

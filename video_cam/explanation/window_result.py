@@ -1,59 +1,67 @@
-"""Some of a clip's windows, done elsewhere: what is asked, and what comes back."""
+"""What the network gave for one window of a clip, in whichever process it was run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from torch import Tensor
 
-from video_cam.video.timeline import Timeline
-
-
-@dataclass(frozen=True)
-class Part:
-    """Windows of a clip by their numbers; classes: those to explain, None for likely ones."""
-
-    path: str
-    timeline: Timeline
-    windows: tuple[int, ...]
-    classes: list[int] | None
+from video_cam.explanation.map_series import MapTarget
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What was found in the windows of a part: kilobytes.
+class WindowResult:
+    """Scores and maps of one window: kilobytes, the same from this process or a Ray actor.
 
-    probabilities, logits: float32 (windows, classes). function_scores: (windows, functions). maps:
-    (window, class id) -> a map for each layer and method. frame_scores: (window, class id) -> (N,).
-    note: on memory that did not suffice. cuts: frames behind what looks like a hard cut.
+    Attributes:
+        index: the window's number in the clip's plan.
+        logits: float32 (classes,).
+        probabilities: float32 (classes,), or scores of another kind, as ModelInfo.score says.
+        function_scores: float32 (functions,); empty where no functions were explained.
+        maps: target -> one signed float32 (T', H', W') map for each of ``ClipPlan.map_keys``.
+        frame_scores: class -> float32 (N,) scores of single frames; empty for networks that score
+            clips.
+        num_damaged: damaged packets in what was read for this window and those run with it.
+        cuts: source indices of frames in the window that look like the first after a hard cut.
+        memory_note: what happened where memory was not sufficient, else None.
     """
 
-    windows: tuple[int, ...]
-    probabilities: np.ndarray
+    index: int
     logits: np.ndarray
+    probabilities: np.ndarray
     function_scores: np.ndarray
-    maps: dict[tuple[int, int], list[Tensor]]
-    frame_scores: dict[tuple[int, int], np.ndarray]
-    num_damaged: int
-    note: str | None
-    cuts: frozenset[int]
+    maps: dict[MapTarget, tuple[np.ndarray, ...]]
+    frame_scores: dict[MapTarget, np.ndarray]
+    num_damaged: int = 0
+    cuts: tuple[int, ...] = ()
+    memory_note: str | None = None
+
+    def with_maps_of(self, later: WindowResult) -> WindowResult:
+        """This result with the maps, frame scores and memory note of a later pass added.
+
+        Scores and cuts are those of the first pass: a later one may run fewer windows, and does
+        not run functions.
+        """
+        return replace(
+            self,
+            maps=self.maps | later.maps,
+            frame_scores=self.frame_scores | later.frame_scores,
+            memory_note=later.memory_note or self.memory_note,
+        )
 
 
-# A part of a clip and the windows in one batch -> the findings of its parts, in any order.
-Deal = Callable[[Part, int], Iterator[Findings]]
+def split_windows(windows: Sequence[int], parts: int, batch_size: int) -> list[list[int]]:
+    """Divide windows into about ``parts`` runs of consecutive ones, for different workers.
 
+    All runs but the last one hold whole batches. So every batch holds the same windows as in a
+    single process, and the numbers are the same to the last bit.
 
-def split(part: Part, count: int, batch_size: int) -> list[Part]:
-    """About ``count`` parts of consecutive windows.
-
-    All but the last one hold whole batches, so that every batch is the one of an undivided run,
-    and the numbers are the same to the last bit.
+    Args:
+        windows: window numbers in rising order.
+        parts: how many runs are wanted; there are fewer where there are too few batches.
+        batch_size: windows in one forward pass.
     """
-    batches = -(-len(part.windows) // batch_size)
-    size = -(-batches // count) * batch_size
-    return [
-        replace(part, windows=part.windows[begin : begin + size])
-        for begin in range(0, len(part.windows), size)
-    ]
+    batches = -(-len(windows) // batch_size)
+    size = -(-batches // parts) * batch_size
+    return [list(windows[begin : begin + size]) for begin in range(0, len(windows), size)]

@@ -1,9 +1,9 @@
-"""Where the cells of a layer sit in the frames and pixels of the network's input.
+"""The centres of a layer's cells in frames and pixels of the input, and interpolation between them.
 
 Positions count from the centre of the first frame or pixel: 0 is the centre of frame 0, 0.5 lies
 between frames 0 and 1. A map is brought to another grid by linear interpolation between the
-centres of its cells, each axis by itself, and is constant beyond the outermost centres; where
-cells are placed as "nearest", each position takes the value of the nearest centre.
+centres of its cells, each axis by itself, and is constant beyond the outermost centres. With the
+alignment "nearest" each position takes the value of the nearest centre.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from video_cam.layers.receptive_field import AxisChain
+from video_cam.layers.receptive_field import AxisReceptiveField
 
 Positions = np.ndarray  # float64, one per cell or sample
-Placement = Callable[[int, int, "AxisChain | None"], Positions]
+Alignment = Callable[[int, int, "AxisReceptiveField | None"], Positions]
 
 
 @dataclass(frozen=True)
@@ -39,42 +39,42 @@ class CellCentres:
         return len(self.t), len(self.y), len(self.x)
 
 
-def half_pixel(cells: int, size: int, chain: AxisChain | None = None) -> Positions:
+def half_pixel(cells: int, size: int, field: AxisReceptiveField | None = None) -> Positions:
     """Cells of equal width side by side: cell i is centred on (i + 1/2) size / cells - 1/2."""
     return (np.arange(cells) + 0.5) * (size / cells) - 0.5
 
 
-def corners(cells: int, size: int, chain: AxisChain | None = None) -> Positions:
+def corners(cells: int, size: int, field: AxisReceptiveField | None = None) -> Positions:
     """The first and last cells on the first and last pixel, as align_corners=True does."""
     return np.linspace(0, size - 1, cells) if cells > 1 else np.array([(size - 1) / 2])
 
 
-def arithmetic(cells: int, size: int, chain: AxisChain | None = None) -> Positions:
+def arithmetic(cells: int, size: int, field: AxisReceptiveField | None = None) -> Positions:
     """The centre of the receptive field by the layer's strides, kernels and paddings.
 
-    Half-pixel where the chain is unknown or does not lead to this number of cells.
+    Half-pixel where the field is unknown or does not give this number of cells.
     """
-    if chain is None or chain.cells(size) != cells:
+    if field is None or field.cells(size) != cells:
         return half_pixel(cells, size)
-    return chain.centres(cells)
+    return field.centres(cells)
 
 
-def measured(cells: int, size: int, chain: AxisChain | None = None) -> Positions:
-    """By arithmetic, moved to where the network's gradient is centred, if that was measured.
+def measured(cells: int, size: int, field: AxisReceptiveField | None = None) -> Positions:
+    """By arithmetic, shifted by the mean measured offset of the cells' gradients, if there is one.
 
-    Only the mean over the cells is taken from the measurement: the centres of cells that see far
-    lie closer together than what the cells respond to, as each sees its neighbours' part, too.
+    Only the mean over the cells is taken from the measurement: where receptive fields overlap
+    widely, measured centres lie closer together than what the cells respond to.
     """
-    centres = arithmetic(cells, size, chain)
-    if chain is None or len(chain.measured) != cells:
+    centres = arithmetic(cells, size, field)
+    if field is None or len(field.measured) != cells:
         return centres
-    # What a cell does not depend on is no place for it: frames scored one by one stay apart.
-    most = (chain.field() - 1) / 2
-    return centres + float(np.clip(np.mean(np.array(chain.measured) - centres), -most, most))
+    # A cell is never moved beyond its receptive field: frames scored one by one stay apart.
+    most = (field.length() - 1) / 2
+    return centres + float(np.clip(np.mean(np.array(field.measured) - centres), -most, most))
 
 
-# In time, then in space. Why they differ by default: README, "Where a cell sits".
-PLACEMENTS: dict[str, tuple[Placement, Placement]] = {
+# In time, then in space. docs: "Alignment" has the measurements behind the default.
+ALIGNMENTS: dict[str, tuple[Alignment, Alignment]] = {
     "receptive-field": (arithmetic, half_pixel),
     "probe": (measured, measured),
     "half-pixel": (half_pixel, half_pixel),
@@ -85,22 +85,22 @@ NEAREST = ("nearest",)
 
 
 def needs_measuring(align: str) -> bool:
-    """Whether a placement asks the network itself, by ``sensitivity.measure``."""
-    return measured in PLACEMENTS[align]
+    """Whether an alignment runs the network, by ``measured_alignment.measure``."""
+    return measured in ALIGNMENTS[align]
 
 
 def cell_centres(
     grid: Sequence[int],
     input_size: Sequence[int],
-    chains: Sequence[AxisChain | None],
+    fields: Sequence[AxisReceptiveField | None],
     align: str,
 ) -> CellCentres:
-    """Centres of a (T', H', W') grid on a (T, H, W) input; ``align`` is a key of PLACEMENTS."""
-    in_time, in_space = PLACEMENTS[align]
-    placements = (in_time, in_space, in_space)
+    """Centres of a (T', H', W') grid on a (T, H, W) input; ``align`` is a key of ALIGNMENTS."""
+    in_time, in_space = ALIGNMENTS[align]
+    alignments = (in_time, in_space, in_space)
     t, y, x = (
-        place(cells, size, chain)
-        for place, cells, size, chain in zip(placements, grid, input_size, chains, strict=True)
+        align_axis(cells, size, field)
+        for align_axis, cells, size, field in zip(alignments, grid, input_size, fields, strict=True)
     )
     return CellCentres(t, y, x, align in NEAREST)
 

@@ -1,81 +1,106 @@
-"""What is known of where a layer's cells sit: traced by arithmetic, measured where asked."""
+"""The receptive fields of a layer's cells: by arithmetic, and with measured centres where asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
 from video_cam.layers.alignment import needs_measuring
 from video_cam.layers.axes import Unpacks, input_size
-from video_cam.layers.measured_alignment import Reaches, measure
-from video_cam.layers.receptive_field import UNKNOWN, AxisChain, Chains, trace_chains
+from video_cam.layers.cache import Fact, learned
+from video_cam.layers.measured_alignment import MeasuredFields, measure
+from video_cam.layers.receptive_field import (
+    UNKNOWN,
+    AxisReceptiveField,
+    ReceptiveFields,
+    Step,
+    trace_receptive_fields,
+)
 
-# Of layers, (T, H, W) and whether to measure: what is kept elsewhere, else what the last argument
-# finds.
-Remember = Callable[
-    [Sequence[str], Sequence[int], bool, Callable[[], dict[str, Chains]]], dict[str, Chains]
-]
 
-
-def find_chains(
+def find_receptive_fields(
     model: nn.Module,
     x: Any,
     layers: Sequence[str],
     unpack: Unpacks,
     align: str,
-    remember: Remember | None = None,
-) -> dict[str, Chains]:
-    """The chains of each layer, with measured centres where ``align`` wants them.
+    identity: str = "",
+) -> dict[str, ReceptiveFields]:
+    """The receptive fields of each layer, with measured centres where ``align`` wants them.
 
-    Only chains that are known are measured: elsewhere cells are mostly those of patches, which
-    sit where half-pixel puts them whatever the network sees around them. Kept for each network,
-    layer and input size, unless the network's modules or parameters are exchanged or changed.
-    remember: is asked before anything is followed or measured.
+    Only fields that arithmetic knows are measured: other cells are mostly those of patches, which
+    lie where half-pixel alignment puts them whatever the network sees around them.
+
+    Args:
+        x: the network's input (N, C, T, H, W) or (N, C, H, W); its values are not used.
+        unpack: brings a layer's output to (N, K, T', H', W').
+        align: of ``config.ALIGNMENT_NAMES``.
+        identity: of the network, for what is kept on disk (see ``cache.learned``).
+
+    Returns:
+        Layer -> fields along (T, H, W); UNKNOWN for inputs that are not one tensor.
     """
     if not isinstance(x, Tensor):
         return dict.fromkeys(layers, UNKNOWN)
     measured = needs_measuring(align)
-    known = _KNOWN.setdefault(model, {})
-    key = (tuple(x.shape[1:]), tuple(layers), measured, _state(model))
-    if key not in known:
-        find = partial(_find, model, x, layers, unpack if measured else None)
-        known[key] = find() if remember is None else remember(layers, x.shape[2:], measured, find)
-    return known[key]
-
-
-_KNOWN: WeakKeyDictionary[nn.Module, dict[Any, dict[str, Chains]]] = WeakKeyDictionary()
-
-
-def _state(model: nn.Module) -> Any:
-    versions = [(id(p), 0 if p.is_inference() else p._version) for p in model.parameters()]
-    return (*map(id, model.modules()), *versions)
+    find = partial(_find, model, x, layers, unpack if measured else None)
+    key = (*layers, *x.shape[1:], measured)
+    return learned(_FIELDS, model, key, find, identity)
 
 
 def _find(
     model: nn.Module, x: Tensor, layers: Sequence[str], unpack: Unpacks | None
-) -> dict[str, Chains]:
+) -> dict[str, ReceptiveFields]:
     """unpack: None where nothing is to be measured."""
-    chains = trace_chains(model, x, layers)
-    known = [layer for layer in layers if None not in chains[layer]]
-    # The probe's drawn clips are (1, 3, T, H, W); other inputs keep what arithmetic says.
+    fields = trace_receptive_fields(model, x, layers)
+    known = [layer for layer in layers if None not in fields[layer]]
+    # Measuring draws clips of (1, 3, T, H, W); for other inputs arithmetic has to do.
     is_clip = x.ndim == 5 and x.shape[1] == 3
     if unpack is None or not known or not is_clip or next(model.parameters(), None) is None:
-        return chains
-    reaches = measure(model, known, input_size(x), unpack)
+        return fields
+    measured = measure(model, known, input_size(x), unpack)
     return {
-        layer: _with_centres(chains[layer], reaches[layer]) if layer in reaches else chains[layer]
+        layer: _with_centres(fields[layer], measured[layer]) if layer in measured else fields[layer]
         for layer in layers
     }
 
 
-def _with_centres(chains: Chains, reaches: Reaches) -> Chains:
+def _with_centres(fields: ReceptiveFields, measured: MeasuredFields) -> ReceptiveFields:
     t, y, x = (
-        replace(chain or AxisChain(()), measured=tuple(reach.centres.tolist()))
-        for chain, reach in zip(chains, reaches, strict=True)
+        replace(field or AxisReceptiveField(()), measured=tuple(found.centres.tolist()))
+        for field, found in zip(fields, measured, strict=True)
     )
     return t, y, x
+
+
+def _to_json(found: Mapping[str, ReceptiveFields]) -> Any:
+    return {layer: [_axis_to_json(field) for field in fields] for layer, fields in found.items()}
+
+
+def _axis_to_json(field: AxisReceptiveField | None) -> Any:
+    if field is None:
+        return None
+    steps = [[s.kernel, s.stride, s.padding, s.dilation, s.behind] for s in field.steps]
+    return [steps, field.measured]
+
+
+def _from_json(_model: nn.Module, content: Any) -> dict[str, ReceptiveFields]:
+    found = {}
+    for layer, fields in content.items():
+        t, y, x = map(_axis_from_json, fields)
+        found[layer] = (t, y, x)
+    return found
+
+
+def _axis_from_json(content: Any) -> AxisReceptiveField | None:
+    if content is None:
+        return None
+    steps, measured = content
+    return AxisReceptiveField(tuple(Step(*step) for step in steps), tuple(map(float, measured)))
+
+
+_FIELDS = Fact("receptive-fields", uses_weights=True, to_json=_to_json, from_json=_from_json)

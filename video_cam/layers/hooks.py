@@ -6,16 +6,19 @@ is stored for the backward pass, and a backward pass ends there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError
 from video_cam.utils.names import nearest
+
+Result = TypeVar("Result")
 
 
 class Captured:
@@ -61,10 +64,42 @@ def capture(model: nn.Module, layers: Sequence[str]) -> Iterator[Captured]:
         stack.enter_context(frozen_evaluation(model))
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
-        for name, module in modules.items():
-            handle = module.register_forward_hook(_recorder(name, captured.activations))
-            stack.callback(handle.remove)
+        stack.enter_context(forward_hooks(modules, partial(_record, captured.activations)))
         yield captured
+
+
+OutputHook = Callable[[str, nn.Module, Any], Any]
+
+
+@contextmanager
+def forward_hooks(modules: Mapping[str, nn.Module], hook: OutputHook) -> Iterator[None]:
+    """Call ``hook(name, module, output)`` after every forward of these modules, inside the block.
+
+    What the hook returns replaces the output, unless it is None.
+    """
+
+    def bound(name: str) -> Callable[..., Any]:
+        return lambda module, _arguments, output: hook(name, module, output)
+
+    with ExitStack() as stack:
+        for name, module in modules.items():
+            stack.callback(module.register_forward_hook(bound(name)).remove)
+        yield
+
+
+def retried_with_copies(run: Callable[[], Result]) -> Result:
+    """``run()``; once more for networks that change in place what autograd had saved.
+
+    Autograd refuses such networks. For those alone the pass is made again, with copies of what is
+    changed.
+    """
+    try:
+        return run()
+    except RuntimeError as error:
+        if "modified by an inplace operation" not in str(error):  # autograd's words
+            raise
+    with torch.autograd.graph.allow_mutation_on_saved_tensors():
+        return run()
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -176,26 +211,24 @@ def find_module(model: nn.Module, name: str) -> nn.Module:
     raise UsageError(f"unknown layer {name!r}: {nearest(name, [n for n in modules if n])}")
 
 
-def _recorder(name: str, activations: dict[str, Tensor]) -> Callable[..., Any]:
-    def record(_module: nn.Module, _arguments: tuple[Any, ...], output: Any) -> Any:
-        if name in activations:
-            raise UsageError(
-                f"layer {name!r} runs more than once in a forward pass, so its map is not defined: "
-                "choose a layer that runs once, such as the block around it"
-            )
-        tensor = _first_tensor(output)
-        if tensor is None or not tensor.is_floating_point():
-            raise UsageError(f"layer {name!r} puts out no floating-point tensor: choose another")
-        if not tensor.requires_grad:
-            tensor = tensor.detach().requires_grad_()
-        activations[name] = tensor
-        # A clone goes on: the next operation may be in place and must not rewrite the record.
-        return _replace_first_tensor(output, tensor.clone())
-
-    return record
+def _record(activations: dict[str, Tensor], name: str, _module: nn.Module, output: Any) -> Any:
+    if name in activations:
+        raise UsageError(
+            f"layer {name!r} runs more than once in a forward pass, so its map is not defined: "
+            "choose a layer that runs once, such as the block around it"
+        )
+    tensor = first_tensor(output)
+    if tensor is None or not tensor.is_floating_point():
+        raise UsageError(f"layer {name!r} puts out no floating-point tensor: choose another")
+    if not tensor.requires_grad:
+        tensor = tensor.detach().requires_grad_()
+    activations[name] = tensor
+    # A clone goes on: the next operation may be in place and must not rewrite the record.
+    return _replace_first_tensor(output, tensor.clone())
 
 
-def _first_tensor(output: Any) -> Tensor | None:
+def first_tensor(output: Any) -> Tensor | None:
+    """A layer's output if it is a tensor, or the first tensor of a tuple or list; else None."""
     if isinstance(output, Tensor):
         return output
     if isinstance(output, (tuple, list)):

@@ -22,7 +22,12 @@ from torch import Tensor, nn
 
 from models3d import draw_clip
 from video_cam.layers.axes import Unpacks, for_layer
-from video_cam.layers.hooks import find_module, frozen_evaluation
+from video_cam.layers.hooks import (
+    find_module,
+    first_tensor,
+    forward_hooks,
+    frozen_evaluation,
+)
 
 DISTURBANCE = 1e-2  # of an input of unit variance: small beside the kinks of ReLUs
 DIFFERENCE = 5e-2  # of the difference between frames, for the same reason
@@ -33,7 +38,7 @@ MANY_PARAMETERS, SAMPLES_OF_SMALL = 10_000_000, 8
 
 
 @dataclass(frozen=True)
-class Reach:
+class MeasuredField:
     """What the cells of a layer see along one axis, in input samples.
 
     centres: (cells,), where their squared gradient is centred. width: the length of a box as wide
@@ -44,7 +49,7 @@ class Reach:
     width: float
 
 
-Reaches = tuple[Reach, Reach, Reach]  # t, y, x
+MeasuredFields = tuple[MeasuredField, MeasuredField, MeasuredField]  # t, y, x
 
 
 def measure(
@@ -53,7 +58,7 @@ def measure(
     size: Sequence[int],
     unpack: Unpacks,
     samples: int | None = None,
-) -> dict[str, Reaches]:
+) -> dict[str, MeasuredFields]:
     """The reach of every layer's cells for an input (1, 3, *size) = (1, 3, T, H, W).
 
     On drawn clips, the same ones every time. A layer that puts out no grid, or that nothing
@@ -79,7 +84,10 @@ def measure(
                 # Taken in as they come: every layer of a large network at once is gigabytes.
                 ramped = x + ramps[axis] * disturbance
                 _run(model, ramped, layers, unpack, _adding(sums, still, plain, axis))
-    found = {layer: [s.reach(size[a]) for a, s in enumerate(axes)] for layer, axes in sums.items()}
+    found = {
+        layer: [s.measured_field(size[a]) for a, s in enumerate(axes)]
+        for layer, axes in sums.items()
+    }
     return {
         layer: (t, y, x)
         for layer, (t, y, x) in found.items()
@@ -131,7 +139,7 @@ class _Sums:
             + torch.stack([p.sum(others, dtype=torch.float64) for p in products]).cpu().numpy()
         )
 
-    def reach(self, length: int) -> Reach | None:
+    def measured_field(self, length: int) -> MeasuredField | None:
         """Back from ramps to samples; None where some cell does not answer."""
         weight, first, second = self._moments
         if not (weight > 0).all():
@@ -141,7 +149,7 @@ class _Sums:
         variance = np.maximum(second / weight - mean**2, 0).mean() * half**2
         # Neighbours in the order they are in, even where noise says otherwise.
         centres = np.maximum.accumulate(mean * half + middle) + 1e-6 * np.arange(len(mean))
-        return Reach(centres.clip(0, length - 1 + 1e-3), float(np.sqrt(12 * variance)))
+        return MeasuredField(centres.clip(0, length - 1 + 1e-3), float(np.sqrt(12 * variance)))
 
 
 def _ramp(length: int, axis: int) -> Tensor:
@@ -167,24 +175,14 @@ def _run(
 ) -> None:
     """Run the network; ``take`` gets each layer's output as a float32 grid (1, K, T', H', W')."""
 
-    def note(layer: str, output: Any) -> None:
-        if isinstance(output, (tuple, list)):
-            output = next((item for item in output if isinstance(item, Tensor)), None)
-        if isinstance(output, Tensor) and output.ndim in (3, 4, 5):
-            grid = for_layer(unpack, layer)(output)
+    def note(layer: str, _module: nn.Module, output: Any) -> None:
+        tensor = first_tensor(output)
+        if tensor is not None and tensor.ndim in (3, 4, 5):
+            grid = for_layer(unpack, layer)(tensor)
             if grid.ndim == 5:
                 # A copy: what follows may change the output in place.
                 take(layer, grid.detach().float().clone())
 
-    handles = [
-        find_module(model, name).register_forward_hook(
-            lambda _module, _arguments, output, name=name: note(name, output)
-        )
-        for name in layers
-    ]
-    try:
-        with frozen_evaluation(model), torch.inference_mode():
-            model(x)
-    finally:
-        for handle in handles:
-            handle.remove()
+    modules = {name: find_module(model, name) for name in layers}
+    with forward_hooks(modules, note), frozen_evaluation(model), torch.inference_mode():
+        model(x)

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from video_cam.layers.hooks import find_module, frozen_evaluation, on_meta
+from video_cam.layers.hooks import find_module, forward_hooks, frozen_evaluation, on_meta
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class AxisChain:
+class AxisReceptiveField:
     """The steps along one axis, from the layer back to the input.
 
     measured: the centres of the cells as ``sensitivity`` found them, if it was asked.
@@ -55,7 +54,7 @@ class AxisChain:
             positions = step.stride * positions + middle - step.padding
         return positions
 
-    def field(self) -> int:
+    def length(self) -> int:
         """How many input samples a cell depends on, counted step by step back to the input."""
         length = 1
         for step in self.steps:
@@ -71,58 +70,55 @@ class AxisChain:
         return size
 
 
-Chains = tuple["AxisChain | None", "AxisChain | None", "AxisChain | None"]
-UNKNOWN: Chains = (None, None, None)
+ReceptiveFields = tuple[
+    "AxisReceptiveField | None", "AxisReceptiveField | None", "AxisReceptiveField | None"
+]
+UNKNOWN: ReceptiveFields = (None, None, None)
 
 
-def trace_chains(model: nn.Module, x: Any, layers: Sequence[str]) -> dict[str, Chains]:
-    """For each layer the chains along (T, H, W); None along an axis that cannot be followed.
+def trace_receptive_fields(
+    model: nn.Module, x: Any, layers: Sequence[str]
+) -> dict[str, ReceptiveFields]:
+    """The receptive fields of each layer's cells along (T, H, W), by arithmetic.
 
-    ``x`` is the network's input (N, C, T, H, W) or (N, C, H, W); only its shape is used. A network
-    whose forward does not run on shapes alone gives UNKNOWN for every layer.
+    Args:
+        x: the network's input (N, C, T, H, W) or (N, C, H, W); only its shape is used.
+
+    Returns:
+        Layer -> fields; None along an axis that cannot be followed. All are UNKNOWN for a network
+        whose forward does not run on shapes alone.
     """
     if not isinstance(x, Tensor):
         return dict.fromkeys(layers, UNKNOWN)
-    # A network is followed once for each input size, unless its modules are exchanged.
-    known = _KNOWN.setdefault(model, {})
-    key = (tuple(x.shape[1:]), tuple(layers), tuple(map(id, model.modules())))
-    if key not in known:
-        known[key] = _trace(model, x, layers)
-    return known[key]
-
-
-_KNOWN: WeakKeyDictionary[nn.Module, dict[Any, dict[str, Chains]]] = WeakKeyDictionary()
-
-
-def _trace(model: nn.Module, x: Tensor, layers: Sequence[str]) -> dict[str, Chains]:
     try:
         outputs = _run_on_meta(model, x, layers)
         # Checkpointed parts run again where their graph is read.
         return {
-            layer: _chains(_longest_path(outputs[layer].grad_fn)) if layer in outputs else UNKNOWN
+            layer: _fields(_longest_path(outputs[layer].grad_fn)) if layer in outputs else UNKNOWN
             for layer in layers
         }
-    # Whatever a stranger's forward raises on shapes alone, the answer is the same: not known.
+    # Any exception of a user's forward that runs on shapes alone means the same: not known.
     except Exception:
         return dict.fromkeys(layers, UNKNOWN)
 
 
 def _run_on_meta(model: nn.Module, x: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
     outputs: dict[str, Tensor] = {}
-    handles = [
-        find_module(model, layer).register_forward_hook(
-            lambda _module, _arguments, output, layer=layer: outputs.update({layer: output})
-        )
-        for layer in layers
-    ]
+
+    def note(layer: str, _module: nn.Module, output: Any) -> None:
+        if isinstance(output, Tensor):
+            outputs[layer] = output
+
+    modules = {layer: find_module(model, layer) for layer in layers}
     meta_x = torch.empty(x.shape, dtype=x.dtype, device="meta", requires_grad=True)
-    try:
-        with frozen_evaluation(model), torch.inference_mode(False), torch.enable_grad():
-            torch.func.functional_call(model, on_meta(model), (meta_x,), tie_weights=False)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return {layer: output for layer, output in outputs.items() if isinstance(output, Tensor)}
+    with (
+        forward_hooks(modules, note),
+        frozen_evaluation(model),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):
+        torch.func.functional_call(model, on_meta(model), (meta_x,), tie_weights=False)
+    return outputs
 
 
 def _longest_path(last: Any) -> list[Any]:
@@ -163,8 +159,8 @@ def _is_step(node: Any) -> bool:
     return any(word in node.name() for word in ("Convolution", "Pool", "Pad", "SliceBackward"))
 
 
-def _chains(path: list[Any]) -> Chains:
-    """(T, H, W) chains of a path; a 2D network leaves the time axis as it is."""
+def _fields(path: list[Any]) -> ReceptiveFields:
+    """Receptive fields along (T, H, W) of a path; a 2D network leaves the time axis as it is."""
     steps: list[list[Step]] = [[], [], []]
     for node in path:
         if not _is_step(node):
@@ -174,7 +170,7 @@ def _chains(path: list[Any]) -> Chains:
             return UNKNOWN
         for axis, step in zip((2, 1, 0), reversed(axes), strict=False):
             steps[axis].append(step)
-    t, y, x = (AxisChain(tuple(axis)) for axis in steps)
+    t, y, x = (AxisReceptiveField(tuple(axis)) for axis in steps)
     return t, y, x
 
 

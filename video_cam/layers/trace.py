@@ -6,19 +6,21 @@ numbers runs on zeros instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from video_cam.errors import UsageError
+from video_cam.errors import UsageError, first_line
 from video_cam.layers.axes import run
-from video_cam.layers.hooks import frozen_evaluation, on_meta
+from video_cam.layers.cache import Fact, learned
+from video_cam.layers.hooks import first_tensor, forward_hooks, frozen_evaluation, on_meta
+from video_cam.layers.outputs import class_scores
 from video_cam.utils.nested import map_tensors, tensors_in
 
 
@@ -57,24 +59,19 @@ def example(model: nn.Module, size: Sequence[int]) -> Tensor:
     return torch.empty(1, 3, *size, dtype=input_dtype(model))
 
 
-def trace(
-    model: nn.Module, x: Any, remember: Callable[[Callable[[], Trace]], Trace] | None = None
-) -> Trace:
-    """Run ``model`` on an input like ``x`` (a tensor, or tensors in a tuple, list or dict).
+def trace(model: nn.Module, x: Any, identity: str = "") -> Trace:
+    """Run ``model`` on an input like ``x``, once for each input size.
 
-    A network is run once for each input size, unless its modules are exchanged. remember: is asked
-    before it is run, with how to run it.
+    Args:
+        x: a tensor, or tensors in a tuple, list or dict; only shapes and dtypes are used.
+        identity: of the network, for what is kept on disk (see ``cache.learned``).
+
+    Raises:
+        UsageError: where the network does not run on such an input.
     """
-    known = _KNOWN.setdefault(model, {})
-    shapes = tuple(tuple(tensor.shape) for tensor in tensors_in(x))
-    key = (shapes, tuple(map(id, model.modules())))
-    if key not in known:
-        run = partial(_trace, model, x)
-        known[key] = run() if remember is None else remember(run)
-    return known[key]
-
-
-_KNOWN: WeakKeyDictionary[nn.Module, dict[Any, Trace]] = WeakKeyDictionary()
+    shapes = [list(tensor.shape) for tensor in tensors_in(x)]
+    key = [json.dumps(shapes)]
+    return learned(_TRACE, model, key, partial(_trace, model, x), identity)
 
 
 def _trace(model: nn.Module, x: Any) -> Trace:
@@ -91,7 +88,7 @@ def _trace(model: nn.Module, x: Any) -> Trace:
         shapes = [tuple(tensor.shape) for tensor in tensors_in(x)]
         raise UsageError(
             f"the network does not run on an input of {shapes[0] if shapes else x}: "
-            f"{type(error).__name__}: {_first_line(error)}; set --num-frames, --size and "
+            f"{type(error).__name__}: {first_line(error)}; set --num-frames, --size and "
             "--layout-in to what it takes"
         ) from error
 
@@ -101,10 +98,8 @@ def _trace_on(model: nn.Module, x: Any, on_shapes: bool) -> Trace:
     with ExitStack() as stack:
         stack.enter_context(frozen_evaluation(model))
         stack.enter_context(torch.no_grad())
-        for name, module in model.named_modules():
-            if name:
-                handle = module.register_forward_hook(_noting(name, seen))
-                stack.callback(handle.remove)
+        modules = {name: module for name, module in model.named_modules() if name}
+        stack.enter_context(forward_hooks(modules, partial(_note, seen)))
         if not on_shapes:
             place = next((p.device for p in model.parameters()), torch.device("cpu"))
             zeros = map_tensors(lambda t: torch.zeros(t.shape, dtype=t.dtype, device=place), x)
@@ -127,18 +122,14 @@ class _Called(nn.Module):
         return run(self.network, x)
 
 
-def _noting(name: str, seen: dict[str, Seen]) -> Any:
-    def hook(module: nn.Module, _arguments: Any, output: Any) -> None:
-        # What capture takes for the layer's output: a tensor, or the first one of a tuple.
-        items = output if isinstance(output, tuple | list) else [output]
-        tensor = next((item for item in items if isinstance(item, Tensor)), None)
-        if tensor is None or not tensor.is_floating_point():
-            return
-        calls = seen.pop(name).calls + 1 if name in seen else 1
-        leaf = next(module.children(), None) is None
-        seen[name] = Seen(name, type(module), tuple(tensor.shape), _grid_in(items), calls, leaf)
-
-    return hook
+def _note(seen: dict[str, Seen], name: str, module: nn.Module, output: Any) -> None:
+    tensor = first_tensor(output)
+    if tensor is None or not tensor.is_floating_point():
+        return
+    items = output if isinstance(output, tuple | list) else [output]
+    calls = seen.pop(name).calls + 1 if name in seen else 1
+    leaf = next(module.children(), None) is None
+    seen[name] = Seen(name, type(module), tuple(tensor.shape), _grid_in(items), calls, leaf)
 
 
 def _grid_in(items: Sequence[Any]) -> tuple[int, int, int] | None:
@@ -148,5 +139,19 @@ def _grid_in(items: Sequence[Any]) -> tuple[int, int, int] | None:
     return None
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _to_json(found: Trace) -> Any:
+    rows = [[s.name, s.shape, s.grid, s.calls, s.leaf] for s in found.seen.values()]
+    return [rows, class_scores(found.outputs).shape]
+
+
+def _from_json(model: nn.Module, content: Any) -> Trace:
+    kinds = {name: type(part) for name, part in model.named_modules()}
+    rows, scores = content
+    seen = {
+        name: Seen(name, kinds[name], tuple(shape), grid and tuple(grid), calls, leaf)
+        for name, shape, grid, calls, leaf in rows
+    }
+    return Trace(seen, torch.empty(scores, device="meta"))
+
+
+_TRACE = Fact("trace", uses_weights=False, to_json=_to_json, from_json=_from_json)

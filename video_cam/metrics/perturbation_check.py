@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from video_cam.config import ExplainConfig
-from video_cam.explanation.aggregation import rivals_of
 from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.explanation.sampling import Window
+from video_cam.explanation.target_selection import rivals_of
 from video_cam.explanation.window_reader import read_windows
 from video_cam.layers.alignment import interpolate
 from video_cam.layers.outputs import class_scores
@@ -100,7 +100,7 @@ def run_perturbation_check(
         CheckNotApplicable: where the logit is not above 0, or the map is not of one class.
     """
     series = explanation.maps[0]
-    if series.class_id < 0 or series.class_ids:
+    if series.class_id is None or series.class_ids:
         raise CheckNotApplicable("the first map is not of one class")
     window = int(explanation.window_scores(series).argmax())
     x = read_window(clip, model, explanation, window)

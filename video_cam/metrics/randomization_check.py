@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from video_cam.attribution.cam import compute_cams
 from video_cam.config import ExplainConfig
-from video_cam.explanation.aggregation import rivals_of
 from video_cam.explanation.explanation import Explanation, MapSeries
+from video_cam.explanation.target_selection import rivals_of
 from video_cam.layers.layout import Fold
 from video_cam.metrics.perturbation_check import CheckNotApplicable, read_window
 from video_cam.models.classifier import Classifier
@@ -57,7 +57,7 @@ def run_randomization_check(
     series = explanation.maps[0]
     if not model.trained:
         raise CheckNotApplicable("the network is untrained, so randomising it changes nothing")
-    if series.class_id < 0 or series.class_ids or config.fuse:
+    if series.class_id is None or series.class_ids or config.fuse:
         raise CheckNotApplicable("the first map is not one layer's of one class")
     window = int(explanation.window_scores(series).argmax())
     x = read_window(clip, model, explanation, window)[None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,7 +12,6 @@ from torch import nn
 
 from video_cam.config import InputConfig
 from video_cam.errors import UsageError
-from video_cam.layers.cache import remembered_trace
 from video_cam.layers.layout import Fold, folds
 from video_cam.layers.outputs import class_scores, default_kind
 from video_cam.layers.reachability import leading_to_scores
@@ -24,7 +22,7 @@ from video_cam.layers.selection import (
     enough_for_when,
     once_for_each,
 )
-from video_cam.layers.trace import Seen, Trace, example, input_dtype, trace
+from video_cam.layers.trace import Seen, example, input_dtype, trace
 from video_cam.models.input_layout import NCTHW, InputLayout, adapt_module, parse_input_layout
 from video_cam.models.labels import read_labels
 from video_cam.models.preprocessing import Preprocess
@@ -111,6 +109,18 @@ class Classifier:
         """The dtype of its input."""
         return input_dtype(self.module)
 
+    @property
+    def identity(self) -> str:
+        """The same text for the same network code in every process; empty where unknown.
+
+        Weights are not part of it.
+        """
+        return f"{self.name} {self.code} {self.input_layout}" if self.known else ""
+
+    @property
+    def _library_name(self) -> str:
+        return self.name if self.known and not self.code else ""
+
     def trace(self, size: Sequence[int]) -> tuple[dict[str, Seen], dict[str, Fold]]:
         """The outputs of every module for an input of ``size`` (T, H, W).
 
@@ -118,7 +128,7 @@ class Classifier:
             Module name -> shape of its output, in order of finishing; and module name -> how its
             output becomes (N, K, T', H', W'), for those that have a grid.
         """
-        seen = _traced(self.module, size, self.name if self.known and not self.code else "").seen
+        seen = trace(self.module, example(self.module, size), self._library_name).seen
         return seen, folds(seen.values(), size, self.space_first)
 
     def layers(
@@ -181,7 +191,8 @@ def make_classifier(
     num_frames = input_config.num_frames or spec.num_frames
     module = adapt_module(module, input_layout)
     size = (num_frames, *preprocess.crop)
-    found = _traced(module, size, "" if spec is USER_NETWORK else name)
+    library_name = "" if spec is USER_NETWORK else name
+    found = trace(module, example(module, size), library_name)
     classes = class_scores(found.outputs).shape[1]
     grids = folds(found.seen.values(), size, spec.space_first)
     where = spec.where_layer or _default_layer(module, size, found.seen, grids, check_layer)
@@ -200,12 +211,6 @@ def make_classifier(
         score=input_config.score or default_kind(classes),
         known=spec is not USER_NETWORK,
     )
-
-
-def _traced(module: nn.Module, size: Sequence[int], name: str) -> Trace:
-    """name: of a library's network, whose trace is kept on disk; empty for others."""
-    remember = partial(remembered_trace, name, module, size) if name else None
-    return trace(module, example(module, size), remember)
 
 
 def _default_layer(

@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -88,8 +89,36 @@ def build_network(reference: str) -> nn.Module:
     return module
 
 
+@dataclass(frozen=True)
+class UserFunction:
+    """A function by its reference, which is imported where it is called.
+
+    A function of a file cannot be sent to another process; its reference can.
+
+    Attributes:
+        reference: ``file.py:name`` or ``package.module:name``.
+    """
+
+    reference: str
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The function itself. Raises what ``find_function`` raises."""
+        return find_function(self.reference)
+
+    @property
+    def __name__(self) -> str:
+        return self.reference.rpartition(":")[2]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function."""
+        return self.function(*arguments)
+
+
 def digest_of_code(function: Any) -> str:
     """SHA-256 of the file that defines a function or class, in hexadecimal; "" without a file."""
+    if isinstance(function, UserFunction):
+        function = function.function
     try:
         path = inspect.getsourcefile(inspect.unwrap(function))
         return hashlib.sha256(Path(path or "").read_bytes()).hexdigest()

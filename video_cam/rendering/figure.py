@@ -1,4 +1,4 @@
-"""A strip for a paper: keyframes across, maps down, with their times and a colour bar."""
+"""A figure for papers: keyframes across, maps down, with their times and a colour bar."""
 
 from __future__ import annotations
 
@@ -15,45 +15,50 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from video_cam.config import COLORMAP_NAMES, NORMALIZATIONS
+from video_cam.config import RenderConfig
 from video_cam.errors import UsageError
-from video_cam.explanation.explanation import Explanation
-from video_cam.models.preprocessing import Frame
+from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.models.registry import UNTRAINED
-from video_cam.rendering.heat import MapPainter
+from video_cam.rendering.blended_maps import BlendedMaps, seconds_of
+from video_cam.rendering.heat import HeatMapper
+from video_cam.rendering.keyframes import evenly
 from video_cam.rendering.overlay import Palette, overlay
+from video_cam.rendering.source_clip import as_explained
 from video_cam.rendering.timeline_plot import plain
-from video_cam.utils.names import as_tuple, check_names
-from video_cam.video.reader import FrameReader
+from video_cam.utils.files import atomic_write
+from video_cam.utils.names import as_tuple
+from video_cam.video.clip import Clip
+from video_cam.video.color import RGBImage
 
 NUM_FRAMES = 6
-PANEL_INCHES = 1.2  # height of a picture
+PANEL_INCHES = 1.2  # height of an image
 SCREEN_DOTS_PER_INCH = 110
 PAPER_DOTS_PER_INCH = 300
 _FONT_SIZE = 7
 
+ImageRow = tuple[str, Sequence[RGBImage]]  # its name, and an image for each column
+
 
 class Strip(Figure):
-    """A figure that a notebook shows by itself."""
+    """A matplotlib figure that a notebook displays by itself."""
 
     def _repr_jpeg_(self) -> bytes:
-        # A fifth of a PNG's size, which a notebook keeps.
+        # A fifth of the size of a PNG, and the notebook's file keeps it.
         buffer = BytesIO()
         self.savefig(buffer, format="jpeg", dpi=SCREEN_DOTS_PER_INCH)
         return buffer.getvalue()
 
     def save(self, path: Path) -> None:
-        """Write a .pdf, .png or .svg, whole or not at all. UsageError for another ending."""
-        kinds = self.canvas.get_supported_filetypes()
+        """Write a .pdf, .png or .svg file, whole or not at all.
+
+        Raises:
+            UsageError: for another extension.
+        """
         kind = path.suffix[1:].lower()
-        if kind not in kinds:
+        if kind not in self.canvas.get_supported_filetypes():
             raise UsageError(f"{path.name!r} is no picture: end it in .pdf, .png or .svg")
-        partial = path.with_name(f".{path.name}.part")
-        try:
-            self.savefig(partial, format=kind, dpi=PAPER_DOTS_PER_INCH)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with atomic_write(path) as file:
+            self.savefig(file, format=kind, dpi=PAPER_DOTS_PER_INCH)
 
     def pixels(self) -> np.ndarray:
         """uint8 (H, W, 3) RGB."""
@@ -72,66 +77,85 @@ def figure(
     layers: str | Sequence[str] | None = None,
     class_ids: int | Sequence[int] | None = None,
     source: bool = True,
-    colormap: str = "inferno",
-    alpha: float = 0.7,
-    normalize: str = "video",
+    colormap: str = RenderConfig.colormap,
+    alpha: float = RenderConfig.alpha,
+    normalize: str = RenderConfig.normalize,
 ) -> Strip:
-    """Draw keyframes x maps as a matplotlib figure, and save it to ``path`` (.pdf, .png, .svg).
+    """Draw keyframes and their maps as a matplotlib figure.
 
-    frames: how many keyframes, evenly spread, or the source frames themselves. methods, layers,
-    class_ids: which of the explanation's maps, by default all of them. source: a first row without
-    maps. Raises UsageError for what the explanation does not hold.
+    Args:
+        clip: the clip that was explained.
+        explanation: what to draw.
+        path: where to save the figure: .pdf, .png or .svg.
+        frames: how many keyframes, evenly spread, or the indices of source frames.
+        methods, layers, class_ids: which of the explanation's maps; None for all of them.
+        source: a first row shows the frames without maps.
+        colormap, alpha, normalize: as in RenderConfig.
+
+    Raises:
+        UsageError: for frames or maps that the explanation does not hold, or a wrong option.
+        ClipError: where the clip cannot be read.
     """
-    check_names("colormap", [colormap], COLORMAP_NAMES)
-    check_names("normalize", [normalize], NORMALIZATIONS)
-    shown = _frames(explanation, frames)
-    painters = [
-        MapPainter(explanation, index, normalize)
-        for index in _maps(explanation, methods, layers, class_ids)
-    ]
-    pictures = read_frames_at(clip, shown)
-    palette = Palette(colormap, alpha)
-    rows = [("frame", [pictures[i] for i in shown])] if source else []
-    for painter in painters:
-        painter.measure(seconds_of(explanation, range(*explanation.span)))
-        instants = zip(shown, seconds_of(explanation, shown).tolist(), strict=True)
-        painted = [
-            overlay(pictures[i], painter.heat(instant), painter.box, palette)
-            for i, instant in instants
-        ]
-        rows.append((_name(explanation, painter), painted))
-    drawn = _draw(explanation, shown, rows, colormap, normalize)
+    config = RenderConfig(colormap=colormap, alpha=alpha, normalize=normalize)
+    frame_indices = chosen_frames(explanation, frames)
+    chosen = _chosen_maps(explanation, methods, layers, class_ids)
+    opened, maps = Clip.open(clip), BlendedMaps(explanation)
+    drawn = draw_strip(opened, maps, config, frame_indices, chosen, source)
     if path is not None:
         drawn.save(Path(path))
     return drawn
 
 
-def _frames(explanation: Explanation, wanted: int | Sequence[int]) -> list[int]:
+def draw_strip(
+    clip: Clip,
+    maps: BlendedMaps,
+    config: RenderConfig,
+    frame_indices: Sequence[int] | None = None,
+    chosen: Sequence[int] | None = None,
+    source: bool = True,
+) -> Strip:
+    """``figure`` of a clip that is open already.
+
+    Args:
+        clip: the clip that was explained.
+        maps: of the explanation.
+        config: colours, opacity and normalisation.
+        frame_indices: source frames of the columns, in order; None for NUM_FRAMES keyframes.
+        chosen: the maps of the rows, as positions in ``maps``; None for all of them.
+        source: a first row shows the frames without maps.
+    """
+    explanation = maps.explanation
+    if frame_indices is None:
+        frame_indices = evenly(explanation.keyframes(), NUM_FRAMES)
+    images = as_explained(clip, explanation).frames_at(frame_indices)
+    palette = Palette(config.colormap, config.alpha)
+    rows: list[ImageRow] = [("frame", [images[i] for i in frame_indices])] if source else []
+    for index in range(len(maps)) if chosen is None else chosen:
+        mapper = HeatMapper(maps[index], explanation.geometry, config.normalize)
+        drawn = [overlay(images[i], mapper.heat(i), mapper.box, palette) for i in frame_indices]
+        rows.append((_row_name(explanation, explanation.maps[index]), drawn))
+    return _assemble(explanation, frame_indices, rows, config)
+
+
+def chosen_frames(explanation: Explanation, frames: int | Sequence[int]) -> list[int]:
     """The source frames of the columns, in order."""
     first, stop = explanation.span
-    if isinstance(wanted, int):
-        if wanted < 1:
-            raise UsageError(f"frames {wanted} must be 1 or more, or a list of source frames")
-        return evenly(explanation.keyframes(), wanted)
-    for index in wanted:
+    if isinstance(frames, int):
+        if frames < 1:
+            raise UsageError(f"frames {frames} must be 1 or more, or a list of source frames")
+        return evenly(explanation.keyframes(), frames)
+    for index in frames:
         if not first <= index < stop:
             raise UsageError(
                 f"frame {index} lies outside what was explained, {first} to {stop - 1}"
             )
-    if not wanted:
+    if not frames:
         raise UsageError("frames is empty: name at least one source frame, or how many")
-    return sorted(set(wanted))
+    return sorted(set(frames))
 
 
-def evenly(items: Sequence[int], most: int) -> list[int]:
-    """At most ``most`` of the items, evenly spread, the first and the last among them."""
-    if len(items) <= most:
-        return list(items)
-    return [items[i] for i in np.linspace(0, len(items) - 1, most).round().astype(int)]
-
-
-def _maps(explanation: Explanation, methods: Any, layers: Any, class_ids: Any) -> list[int]:
-    """The maps whose method, layer and class are wanted; None wants all."""
+def _chosen_maps(explanation: Explanation, methods: Any, layers: Any, class_ids: Any) -> list[int]:
+    """The positions of the maps with one of these methods, layers and classes; None is any."""
     wanted = {"method": methods, "layer": layers, "class_id": class_ids}
     chosen = list(range(len(explanation.maps)))
     for name, values in wanted.items():
@@ -148,23 +172,8 @@ def _maps(explanation: Explanation, methods: Any, layers: Any, class_ids: Any) -
     return chosen
 
 
-def read_frames_at(clip: str | os.PathLike[str], indices: Sequence[int]) -> dict[int, Frame]:
-    """The pixels of these frames, from one reading that stops after the last of them."""
-    with FrameReader(clip, indices[0], indices[-1] + 1) as reader:
-        pictures = {frame.index: frame.rgb() for frame in reader if frame.index in set(indices)}
-    if missing := set(indices) - set(pictures):
-        raise UsageError(f"{os.fspath(clip)!r} has no frame {min(missing)}: explain it again")
-    return pictures
-
-
-def seconds_of(explanation: Explanation, indices: Sequence[int]) -> np.ndarray:
-    """When these source frames are shown, in seconds."""
-    return explanation.timeline.pts[list(indices)] * float(explanation.timeline.time_base)
-
-
-def _name(explanation: Explanation, painter: MapPainter) -> str:
-    """What sets a row apart from the others."""
-    series = painter.series
+def _row_name(explanation: Explanation, series: MapSeries) -> str:
+    """The target, and the method and the layer where the explanation has several."""
     parts = [series.label]
     for name in ("method", "layer"):
         if len({getattr(other, name) for other in explanation.maps}) > 1:
@@ -172,34 +181,37 @@ def _name(explanation: Explanation, painter: MapPainter) -> str:
     return "\n".join(parts)
 
 
-def _draw(
+def _assemble(
     explanation: Explanation,
-    shown: Sequence[int],
-    rows: Sequence[tuple[str, Sequence[Frame]]],
-    colormap: str,
-    normalize: str,
+    frame_indices: Sequence[int],
+    rows: Sequence[ImageRow],
+    config: RenderConfig,
 ) -> Strip:
+    """The figure with these rows of images."""
     clip = explanation.clip
     aspect = float(clip.width * clip.sample_aspect_ratio / clip.height)
-    size = (len(shown) * PANEL_INCHES * aspect + 1.2, len(rows) * PANEL_INCHES + 0.5)
+    size = (len(frame_indices) * PANEL_INCHES * aspect + 1.2, len(rows) * PANEL_INCHES + 0.5)
     layout = ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
-    drawn = Strip(figsize=size, layout=layout, dpi=SCREEN_DOTS_PER_INCH)
-    FigureCanvasAgg(drawn)
-    grid = drawn.subplots(len(rows), len(shown), squeeze=False)
-    for line, (name, pictures) in zip(grid, rows, strict=True):
-        for axes, picture in zip(line, pictures, strict=True):
-            axes.imshow(picture, aspect=float(clip.sample_aspect_ratio) ** -1)
+    strip = Strip(figsize=size, layout=layout, dpi=SCREEN_DOTS_PER_INCH)
+    FigureCanvasAgg(strip)
+    grid = strip.subplots(len(rows), len(frame_indices), squeeze=False)
+    for line, (name, images) in zip(grid, rows, strict=True):
+        for axes, image in zip(line, images, strict=True):
+            axes.imshow(image, aspect=float(clip.sample_aspect_ratio) ** -1)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         line[0].set_ylabel(plain(name), fontsize=_FONT_SIZE)
-    for axes, seconds in zip(grid[0], seconds_of(explanation, shown).tolist(), strict=True):
+    for axes, seconds in zip(grid[0], seconds_of(explanation, frame_indices), strict=True):
         axes.set_title(f"{seconds:.2f} s", fontsize=_FONT_SIZE)
-    colours = ListedColormap(
-        Palette(colormap, 1).colour(np.linspace(0, 1, 256, dtype=np.float32)[None])[0] / 255
-    )
-    bar = drawn.colorbar(ScalarMappable(cmap=colours), ax=grid, shrink=0.9, pad=0.01, aspect=30)
-    bar.set_label(f"heat, 1 = largest in the {normalize}", fontsize=_FONT_SIZE)
-    bar.ax.tick_params(labelsize=_FONT_SIZE)
+    _add_colour_bar(strip, grid, config)
     if not explanation.model.trained:
-        drawn.suptitle(UNTRAINED, color="darkorange", fontsize=_FONT_SIZE)
-    return drawn
+        strip.suptitle(UNTRAINED, color="darkorange", fontsize=_FONT_SIZE)
+    return strip
+
+
+def _add_colour_bar(strip: Strip, grid: np.ndarray, config: RenderConfig) -> None:
+    """Show which colour is which heat, right of all ``grid`` (rows, columns) of Axes."""
+    colours = ListedColormap(Palette(config.colormap, 1).colours / 255)
+    bar = strip.colorbar(ScalarMappable(cmap=colours), ax=grid, shrink=0.9, pad=0.01, aspect=30)
+    bar.set_label(f"heat, 1 = largest in the {config.normalize}", fontsize=_FONT_SIZE)
+    bar.ax.tick_params(labelsize=_FONT_SIZE)

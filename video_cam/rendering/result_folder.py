@@ -1,4 +1,4 @@
-"""Folders of results: they appear whole or not at all, and replace only their own kind."""
+"""Folders of results: they appear whole or not at all, and replace only earlier results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from video_cam.errors import UsageError
 
-MARK = "summary.json"
+SUMMARY_FILE = "summary.json"  # a folder that holds it is a folder of results
 _PARTIAL, _OLD = ".partial", ".old"
 
 
@@ -20,8 +20,12 @@ _PARTIAL, _OLD = ".partial", ".old"
 def replace_folder(target: Path) -> Iterator[Path]:
     """A new folder to write into, which takes the name ``target`` when the block ends well.
 
-    A folder of earlier results is replaced then; anything else under that name is refused with a
-    UsageError, before any work. When the block raises, nothing is left and nothing was touched.
+    A folder of earlier results is replaced at that moment. When the block raises, nothing is left
+    of the new folder and ``target`` is unchanged.
+
+    Raises:
+        UsageError: before the block, where ``target`` holds something else than results or cannot
+            be written.
     """
     check_target(target)
     partial = _make_partial(target)
@@ -33,10 +37,14 @@ def replace_folder(target: Path) -> Iterator[Path]:
 
 
 def check_target(target: Path) -> None:
-    """Raise UsageError where results must not go: over foreign files, or where nobody may write."""
-    if target.exists() and not (target / MARK).is_file():
-        taken = not target.is_dir() or any(target.iterdir())
-        if taken:
+    """Check that results may be written to ``target``; creates the folder that contains it.
+
+    Raises:
+        UsageError: where it holds other files than results, or nothing can be written there.
+    """
+    if target.exists() and not (target / SUMMARY_FILE).is_file():
+        is_taken = not target.is_dir() or any(target.iterdir())
+        if is_taken:
             raise UsageError(
                 f"{str(target)!r} exists and holds no results of video_cam, so it is not replaced: "
                 "choose another --output-dir"
@@ -50,12 +58,12 @@ def check_target(target: Path) -> None:
 
 
 def clear_remains(target: Path) -> None:
-    """Remove what a killed process left beside ``target``, and put back what it had moved away.
+    """Remove what a killed process left beside ``target``, and restore what it had moved away.
 
-    To be called under a lock that keeps others from writing ``target``.
+    Call it under a lock that keeps other processes from writing ``target``.
     """
     for remains in target.parent.glob(f".{_key(target)}.*"):
-        if remains.suffix == _OLD and not target.exists() and (remains / MARK).is_file():
+        if remains.suffix == _OLD and not target.exists() and (remains / SUMMARY_FILE).is_file():
             remains.rename(target)
         else:
             shutil.rmtree(remains, ignore_errors=True)
@@ -88,7 +96,7 @@ def _make_partial(target: Path) -> Path:
 
 
 def _swap(partial: Path, target: Path) -> None:
-    """Put ``partial`` in the place of ``target``; what was there is put back if that fails."""
+    """Rename ``partial`` to ``target``; what was there is restored if that fails."""
     if not target.exists():
         partial.rename(target)
         return
@@ -103,12 +111,12 @@ def _swap(partial: Path, target: Path) -> None:
 
 
 def _hidden_beside(target: Path, suffix: str) -> Path:
-    """A name nobody has, in the same folder, so that renaming it is one step of the file system."""
+    """An unused name in the same folder, so that renaming is one step of the file system."""
     return target.with_name(f".{_key(target)}.{secrets.token_hex(6)}{suffix}")
 
 
 def _key(target: Path) -> str:
-    """Which hidden names belong to ``target``; short, whatever its own length."""
+    """A short text in all hidden names that belong to ``target``, however long its own name is."""
     return hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""The contact sheet: keyframes of one size in rows."""
+"""Sheets of images: the contact sheet of keyframes, the comparison of all maps of one frame."""
 
 from __future__ import annotations
 
@@ -8,24 +8,54 @@ from pathlib import Path
 
 import numpy as np
 
-from video_cam.models.preprocessing import Frame
-from video_cam.rendering.overlay import save_picture, stack, stitch
+from video_cam.explanation.explanation import MapSeries
+from video_cam.rendering.image_files import save_image
+from video_cam.rendering.overlay import fit, stack, stitch
+from video_cam.rendering.panels import Panels
+from video_cam.video.color import RGBImage
 
-_GAP = 4  # pixels between pictures
+MAX_COMPARED_SIDE = 480  # pixels
+_GAP = 4  # pixels between images
 
 
-def contact_sheet(path: Path, pictures: Sequence[Frame]) -> None:
-    """Write uint8 (H, W, 3) RGB pictures of one size as one JPEG, read like a text."""
-    columns = _columns(len(pictures))
-    padded = [
-        np.pad(picture, ((0, _GAP), (0, _GAP), (0, 0)), constant_values=255) for picture in pictures
-    ]
+def write_contact_sheet(path: Path, images: Sequence[RGBImage]) -> None:
+    """Write a JPEG of images in rows, from left to right and from top to bottom.
+
+    Args:
+        path: ends in .jpg.
+        images: at least one, all of one size.
+    """
+    # About one and a half times as many columns as rows.
+    columns = min(len(images), math.ceil(math.sqrt(1.5 * len(images))))
+    padded = [np.pad(i, ((0, _GAP), (0, _GAP), (0, 0)), constant_values=255) for i in images]
     blank = np.full_like(padded[0], 255)
     padded += [blank] * (-len(padded) % columns)
     rows = [stitch(padded[i : i + columns]) for i in range(0, len(padded), columns)]
-    save_picture(path, stack(rows))
+    save_image(path, stack(rows))
 
 
-def _columns(count: int) -> int:
-    """About one and a half times as many columns as rows."""
-    return min(count, math.ceil(math.sqrt(1.5 * count)))
+def write_comparison(path: Path, maps: Sequence[MapSeries], rows: Sequence[Panels]) -> None:
+    """Write the overlays of one frame: a row for each layer and method, a column for each target.
+
+    Args:
+        path: ends in .png.
+        maps: what was drawn; targets keep their order, the best class first, the worst last.
+        rows: the panels of every map, in the order of ``maps``. The source is the first column.
+    """
+    source = fit(rows[0].source, MAX_COMPARED_SIDE)
+    drawn = {
+        (series.layer, series.method, series.target): fit(panels.overlay, MAX_COMPARED_SIDE)
+        for series, panels in zip(maps, rows, strict=True)
+    }
+    targets = list(dict.fromkeys(series.target for series in maps))
+    kinds = list(dict.fromkeys((series.layer, series.method) for series in maps))
+    blank = np.full_like(source, 255)
+    save_image(
+        path,
+        stack(
+            [
+                stitch([source, *(drawn.get((*kind, target), blank) for target in targets)])
+                for kind in kinds
+            ]
+        ),
+    )

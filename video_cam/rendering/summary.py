@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 
 from video_cam import __version__
-from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.explanation import Explanation, MapSeries
+from video_cam.explanation.map_series import ClassTarget
+from video_cam.rendering.explained_targets import series_of_targets, target_number
 
 TOP_PREDICTIONS = 5
 
@@ -23,30 +25,27 @@ def summarise(
     videos: Sequence[str],
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Everything a reader or a script wants to know about one clip, ready for JSON.
+    """What summary.json says about one clip.
 
-    Times are in seconds of the source, scores are mean probabilities over the windows, and the
-    box the network saw is left, top, right, bottom in source pixels.
+    Args:
+        explanation: what was drawn.
+        keyframes: as ``describe_keyframes`` returns them.
+        videos: file names.
+        notes: of the rendering, added to those of the explanation.
+
+    Returns:
+        Values that JSON holds. Times are in seconds of the source, scores are means over the
+        windows, seen_box is left, top, right, bottom in source pixels.
     """
     return {
         "clip": _clip(explanation),
         "model": asdict(explanation.model) | {"frame_rate": float(explanation.model.frame_rate)},
         "predictions": [
-            asdict(p) | {"shown": explanation.shown(p.class_id, p.score)}
+            asdict(p) | {"shown": explanation.score_text(ClassTarget(p.class_id), p.score)}
             for p in explanation.predictions(TOP_PREDICTIONS)
         ],
-        "targets": _targets(explanation),
-        "maps": [
-            {
-                "class_id": m.class_id,
-                "layer": m.layer,
-                "method": m.method,
-                "grid": m.centres.grid,
-                "in_logits": m.bias is not None,
-                "bias": m.bias,
-            }
-            for m in explanation.maps
-        ],
+        "targets": [_target(explanation, series) for series in series_of_targets(explanation)],
+        "maps": [_map(series) for series in explanation.maps],
         "windows": _windows(explanation),
         "keyframes": list(keyframes),
         "seen_box": explanation.geometry.seen_box,
@@ -91,24 +90,31 @@ def _clip(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _targets(explanation: Explanation) -> list[dict[str, Any]]:
-    found = {(series.class_id, series.label): series for series in explanation.maps}
-    return [
-        {
-            "class_id": series.class_id,
-            "label": series.label,
-            "score": (score := float(explanation.window_scores(series).mean())),
-            "shown": explanation.shown(series.class_id, score),
-        }
-        for series in found.values()
-    ]
+def _target(explanation: Explanation, series: MapSeries) -> dict[str, Any]:
+    target, score = series.target, float(explanation.window_scores(series).mean())
+    return {
+        "class_id": target_number(target),
+        "label": series.label,
+        "score": score,
+        "shown": explanation.score_text(target, score),
+    }
+
+
+def _map(series: MapSeries) -> dict[str, Any]:
+    return {
+        "class_id": target_number(series.target),
+        "layer": series.layer,
+        "method": series.method,
+        "grid": series.centres.grid,
+        "in_logits": series.bias is not None,
+        "bias": series.bias,
+    }
 
 
 def _windows(explanation: Explanation) -> list[dict[str, Any]]:
+    """Each window's time, its two best classes, and the scores of the summary's targets."""
     timeline = explanation.timeline
-    # In the order of the summary's targets.
-    found = {(series.class_id, series.label): series for series in explanation.maps}
-    targets = [explanation.window_scores(series) for series in found.values()]
+    scores = [explanation.window_scores(series) for series in series_of_targets(explanation)]
     ranked = np.argsort(-explanation.probabilities, axis=1, kind="stable")
     best, second = ranked[:, 0], ranked[:, min(1, ranked.shape[1] - 1)]
     return [
@@ -117,16 +123,18 @@ def _windows(explanation: Explanation) -> list[dict[str, Any]]:
             "end_seconds": float(timeline.pts_seconds(frames[-1]))
             + timeline.duration_ticks(frames[-1]) * float(timeline.time_base),
             "frame_indices": frames,
-            "num_padded": int(explanation.num_padded[w]),
-            "class_id": int(best[w]),
-            "label": explanation.labels[best[w]],
-            "score": float(explanation.probabilities[w, best[w]]),
-            "runner_up": {
-                "class_id": int(second[w]),
-                "label": explanation.labels[second[w]],
-                "score": float(explanation.probabilities[w, second[w]]),
-            },
-            "targets": [float(scores[w]) for scores in targets],
+            "num_padded": int(explanation.num_padded[window]),
+            **_class(explanation, window, int(best[window])),
+            "runner_up": _class(explanation, window, int(second[window])),
+            "targets": [float(of_target[window]) for of_target in scores],
         }
-        for w, frames in enumerate(explanation.frame_indices.tolist())
+        for window, frames in enumerate(explanation.frame_indices.tolist())
     ]
+
+
+def _class(explanation: Explanation, window: int, class_id: int) -> dict[str, Any]:
+    return {
+        "class_id": class_id,
+        "label": explanation.labels[class_id],
+        "score": float(explanation.probabilities[window, class_id]),
+    }

@@ -1,4 +1,4 @@
-"""An explanation in TensorBoard, for people who train: scores, a strip of keyframes, a video."""
+"""An explanation in TensorBoard: scores, a strip of keyframes and maps, a video."""
 
 from __future__ import annotations
 
@@ -8,17 +8,26 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from video_cam.config import RenderConfig
 from video_cam.explanation.explanation import Explanation
-from video_cam.rendering.figure import evenly, figure, read_frames_at, seconds_of
-from video_cam.rendering.heat import MapPainter
+from video_cam.rendering.blended_maps import BlendedMaps, seconds_of
+from video_cam.rendering.explained_targets import labels_of_targets
+from video_cam.rendering.figure import NUM_FRAMES, chosen_frames, draw_strip
+from video_cam.rendering.heat import HeatMapper
+from video_cam.rendering.keyframes import evenly
 from video_cam.rendering.overlay import Palette, fit, overlay
+from video_cam.rendering.source_clip import as_explained
+from video_cam.video.clip import Clip
 
-LONGEST_SIDE = 320  # pixels of the video
-MOST_FRAMES = 96
+MAX_VIDEO_SIDE = 320  # pixels
+MAX_VIDEO_FRAMES = 96
 
 
 class Writer(Protocol):
-    """What is asked of a SummaryWriter, torch's or tensorboardX's; add_video only for a video."""
+    """The methods of a SummaryWriter that are called, torch's or tensorboardX's.
+
+    ``add_video`` is called only where a video is asked for.
+    """
 
     def add_scalar(self, tag: str, value: float, global_step: int | None) -> Any: ...
     def add_image(self, tag: str, image: np.ndarray, global_step: int | None) -> Any: ...
@@ -31,40 +40,58 @@ def to_tensorboard(
     *,
     clip: str | None = None,
     tag: str = "video_cam",
-    frames: int | Sequence[int] = 6,
+    frames: int | Sequence[int] = NUM_FRAMES,
     video: bool = False,
-    colormap: str = "inferno",
-    alpha: float = 0.7,
+    colormap: str = RenderConfig.colormap,
+    alpha: float = RenderConfig.alpha,
 ) -> None:
-    """Write each explained class's score and a strip of keyframes x maps at ``step``.
+    """Write each target's score and a strip of keyframes and maps, as ``<tag>/<clip's name>/...``.
 
-    Tags are ``<tag>/<clip's name>/...``. clip: where the clip is now, by default where it was
-    explained. video: the first map's overlay through the whole clip, too; torch's writer needs
-    moviepy for it.
+    Args:
+        writer: torch's or tensorboardX's SummaryWriter.
+        explanation: what to write.
+        step: the global step.
+        clip: where the clip is now; None for where it was explained.
+        tag: the first part of all tags.
+        frames: of the strip, as in ``figure``.
+        video: also write the first map's overlay through the whole clip; torch's writer needs
+            moviepy for it.
+        colormap, alpha: as in RenderConfig.
+
+    Raises:
+        UsageError: for frames that the explanation does not hold, or a wrong option.
+        ClipError: where the clip cannot be read.
     """
-    source = clip or explanation.clip.path
-    name = f"{tag}/{Path(source).stem}"
-    for class_id, label in {series.class_id: series.label for series in explanation.maps}.items():
-        writer.add_scalar(f"{name}/score/{label}", explanation.score(class_id), step)
-    strip = figure(source, explanation, frames=frames, colormap=colormap, alpha=alpha)
+    config = RenderConfig(colormap=colormap, alpha=alpha)
+    frame_indices = chosen_frames(explanation, frames)
+    source, maps = Clip.open(clip or explanation.clip.path), BlendedMaps(explanation)
+    name = f"{tag}/{Path(source.path).stem}"
+    for target, label in labels_of_targets(explanation).items():
+        writer.add_scalar(f"{name}/score/{label}", explanation.score(target), step)
+    strip = draw_strip(source, maps, config, frame_indices)
     writer.add_image(f"{name}/maps", strip.pixels().transpose(2, 0, 1), step)
     if video:
-        pictures, rate = _overlays(source, explanation, Palette(colormap, alpha))
+        images, rate = _overlays(source, maps, config)
         writer.add_video(  # type: ignore[attr-defined]
-            f"{name}/overlay", pictures.transpose(0, 3, 1, 2)[None], step, fps=rate
+            f"{name}/overlay", images.transpose(0, 3, 1, 2)[None], step, fps=rate
         )
 
 
-def _overlays(clip: str, explanation: Explanation, palette: Palette) -> tuple[np.ndarray, float]:
-    """Frames that the network saw, at most MOST_FRAMES, uint8 (T, H, W, 3), and their rate."""
-    indices = evenly(explanation.keyframes(), MOST_FRAMES)
-    painter = MapPainter(explanation, 0, "video")
-    painter.measure(seconds_of(explanation, range(*explanation.span)))
-    seconds = seconds_of(explanation, indices)
-    pictures = read_frames_at(clip, indices)
+def _overlays(clip: Clip, maps: BlendedMaps, config: RenderConfig) -> tuple[np.ndarray, float]:
+    """The first map over at most MAX_VIDEO_FRAMES keyframes.
+
+    Returns:
+        uint8 (T, H, W, 3) RGB, and the frame rate in frames per second.
+    """
+    explanation = maps.explanation
+    indices = evenly(explanation.keyframes(), MAX_VIDEO_FRAMES)
+    mapper = HeatMapper(maps[0], explanation.geometry, config.normalize)
+    palette = Palette(config.colormap, config.alpha)
+    images = as_explained(clip, explanation).frames_at(indices)
     drawn = [
-        fit(overlay(pictures[i], painter.heat(s), painter.box, palette), LONGEST_SIDE)
-        for i, s in zip(indices, seconds.tolist(), strict=True)
+        fit(overlay(images[i], mapper.heat(i), mapper.box, palette), MAX_VIDEO_SIDE)
+        for i in indices
     ]
+    seconds = seconds_of(explanation, indices)
     length = float(seconds[-1] - seconds[0])
     return np.stack(drawn), (len(indices) - 1) / length if length else 1.0

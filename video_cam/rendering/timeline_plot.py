@@ -1,9 +1,8 @@
-"""timeline.png: class scores, map mass and, where maps are complete, each frame's part."""
+"""timeline.png: class scores, map mass and, where maps are complete, each frame's contribution."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,86 +13,126 @@ from matplotlib.figure import Figure
 
 from video_cam.explanation.contributions import frame_contributions
 from video_cam.explanation.explanation import Explanation
+from video_cam.rendering.blended_maps import BlendedMaps, seconds_of
+from video_cam.rendering.explained_targets import (
+    MapTarget,
+    labels_of_targets,
+    shown_targets,
+)
 
-_SCORES_SHOWN = 5
-_LONGEST_NAME = 60
-# Inches. Margins of fixed size: to have matplotlib find them takes as long as to draw the picture.
+NUM_CLASSES = 5
+MAX_NAME_LETTERS = 60
+DOTS_PER_INCH = 110
+# Inches. Margins are fixed: matplotlib needs as long to find them as to draw the plot.
 _WIDTH, _PANEL_HEIGHT = 10.0, 1.8
 _LEFT, _RIGHT, _BOTTOM, _TOP, _BETWEEN = 0.85, 0.25, 0.65, 0.15, 0.35
-_LINE, _LINE_LETTERS = 0.18, 130  # of the notes
+_NOTE_HEIGHT, _NOTE_LETTERS = 0.18, 130  # of a line of the notes
 
 
-def draw_timeline(
-    path: Path,
-    explanation: Explanation,
-    seconds: np.ndarray,
-    all_masses: Sequence[np.ndarray],
-) -> None:
-    """Draw each window's class probabilities, and each class's map mass at every drawn frame.
+def draw_timeline(path: Path, maps: BlendedMaps) -> None:
+    """Write a PNG of each window's class scores and each target's map mass at every frame.
 
-    seconds: (F,). all_masses: (F,) for each map; the mass is the mean positive map value, in map
-    units. Of each class the first map is drawn, so that layers and methods do not mix units.
+    Of each target the map of the first layer and method is drawn, so that units are not mixed.
+    Where the maps account for the whole logit, a third panel shows what each frame adds to it.
     """
-    first = explanation.maps[0]
-    complete = first.bias is not None
+    explanation = maps.explanation
+    is_complete = explanation.maps[0].bias is not None
     figure = Figure()
     FigureCanvasAgg(figure)
-    scores, masses, *more = figure.subplots(3 if complete else 2, 1, sharex=True)
-    windows = explanation.sample_seconds
-    for class_id in _classes(explanation):
-        frames = _scores_of_frames(explanation, class_id)
-        if frames:
-            instants = explanation.timeline.pts[list(frames)] * float(
-                explanation.timeline.time_base
-            )
-            label = _short(explanation.label(class_id))
-            scores.plot(instants, list(frames.values()), marker="o", markersize=3, label=label)
-            continue
-        # A window's score stands at its middle, with a bar as long as the window.
-        scores.errorbar(
-            (windows[:, 0] + windows[:, -1]) / 2,
-            explanation.class_scores(class_id),
-            xerr=(windows[:, -1] - windows[:, 0]) / 2,
-            marker="o",
-            markersize=4,
-            linewidth=1.5,
-            elinewidth=0.5,
-            label=_short(explanation.label(class_id)),
-        )
-    scores.set(ylabel=_axis_label(explanation))
-    if explanation.model.score != "raw" and not explanation.functions:
-        scores.set_ylim(-0.03, 1.03)
-    scores.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
-    own = [(one, mass) for one, mass in zip(explanation.maps, all_masses, strict=True)
-           if (one.layer, one.method) == (first.layer, first.method)]  # fmt: skip
-    for number, (series, mass) in enumerate(own):
-        # Red for a single map; several have the colours of their classes' scores above.
-        colour = "tab:red" if len(own) == 1 else f"C{number % 10}"
-        masses.fill_between(seconds, mass, alpha=0.25, color=colour, linewidth=0)
-        marker = "o" if len(seconds) == 1 else ""  # a line through one point is not seen
-        masses.plot(
-            seconds, mass, color=colour, linewidth=1.2, marker=marker, label=plain(series.label)
-        )
+    scores, masses, *more = figure.subplots(3 if is_complete else 2, 1, sharex=True)
+    _draw_scores(scores, explanation)
+    _draw_masses(masses, maps)
     for panel in more:
         _draw_contributions(panel, explanation)
     figure.axes[-1].set_xlabel("seconds", fontsize=10)
     if explanation.timeline.num_frames == 1:
         figure.axes[-1].set(xlabel="one frame", xlim=(-1, 1), xticks=[])
-    masses.set_ylabel("map mass")
-    subject = f": {first.label}" if len(own) == 1 else ""
-    _title(masses, _short(f"{first.method} of {first.layer}{subject}"))
-    if len(own) > 1:
-        masses.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
-    masses.set_ylim(bottom=0)
     _lay_out(figure, plain("; ".join(explanation.notes)))
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=DOTS_PER_INCH)
+
+
+def _draw_scores(panel: Axes, explanation: Explanation) -> None:
+    """The scores of the targets with maps and of the best other classes."""
+    windows = explanation.sample_seconds
+    for target in _drawn_targets(explanation):
+        label = _short(explanation.label(target))
+        frames = _scores_of_frames(explanation, target)
+        if frames:
+            instants = seconds_of(explanation, list(frames))
+            panel.plot(instants, list(frames.values()), marker="o", markersize=3, label=label)
+            continue
+        # A window's score stands at its middle, with a bar as long as the window.
+        panel.errorbar(
+            (windows[:, 0] + windows[:, -1]) / 2,
+            explanation.class_scores(target),
+            xerr=(windows[:, -1] - windows[:, 0]) / 2,
+            marker="o",
+            markersize=4,
+            linewidth=1.5,
+            elinewidth=0.5,
+            label=label,
+        )
+    are_probabilities = explanation.model.score != "raw" and not explanation.functions
+    panel.set(ylabel="class probability" if are_probabilities else "score")
+    if are_probabilities:
+        panel.set_ylim(-0.03, 1.03)
+    _add_legend(panel)
+
+
+def _draw_masses(panel: Axes, maps: BlendedMaps) -> None:
+    """The map mass of every target in the first map's layer and method."""
+    explanation = maps.explanation
+    seconds = seconds_of(explanation, range(*explanation.span))
+    first = explanation.maps[0]
+    drawn = [
+        index
+        for index, series in enumerate(explanation.maps)
+        if (series.layer, series.method) == (first.layer, first.method)
+    ]
+    for number, index in enumerate(drawn):
+        # Red for a single map; several have the colours of their scores above.
+        colour = "tab:red" if len(drawn) == 1 else f"C{number % 10}"
+        mass, label = maps[index].mass, plain(explanation.maps[index].label)
+        panel.fill_between(seconds, mass, alpha=0.25, color=colour, linewidth=0)
+        marker = "o" if len(seconds) == 1 else ""  # a line through one point is invisible
+        panel.plot(seconds, mass, color=colour, linewidth=1.2, marker=marker, label=label)
+    panel.set_ylabel("map mass")
+    target = f": {first.label}" if len(drawn) == 1 else ""
+    _set_title(panel, _short(f"{first.method} of {first.layer}{target}"))
+    if len(drawn) > 1:
+        _add_legend(panel)
+    panel.set_ylim(bottom=0)
+
+
+def _draw_contributions(panel: Axes, explanation: Explanation) -> None:
+    """What each frame the network saw adds to the first map's mean logit; the rest is the bias."""
+    frames, added = frame_contributions(explanation)
+    instants = seconds_of(explanation, frames)
+    steps = np.diff(instants)
+    width = float(np.median(steps)) if len(steps) else 1.0
+    colours = np.where(added >= 0, "tab:red", "tab:blue").tolist()
+    # One artist for all bars: an hour of video has tens of thousands.
+    left, right, zero = instants - 0.45 * width, instants + 0.45 * width, np.zeros_like(added)
+    corners = [(left, zero), (left, added), (right, added), (right, zero)]
+    bars = PolyCollection(list(np.moveaxis(np.array(corners), -1, 0)), facecolors=colours)
+    bars.sticky_edges.y.append(0)  # no margin below 0 where no bar is negative
+    panel.add_collection(bars)
+    panel.autoscale_view()
+    panel.axhline(0, color="black", linewidth=0.6)
+    series = explanation.maps[0]
+    panel.set_ylabel("logit per frame")
+    _set_title(
+        panel,
+        f"what each frame adds to this class's logit, {added.sum() + series.bias:.2f} in the mean "
+        f"of the windows; the rest is the head's bias, {series.bias:+.2f}",
+    )
 
 
 def _lay_out(figure: Figure, notes: str) -> None:
-    """Give every panel the same height, the widest legend its room, and the notes lines on top."""
+    """Give all panels one height, the widest legend its room, and put the notes at the top."""
     panels = figure.axes
-    lines = textwrap.wrap(notes, _LINE_LETTERS)
-    top = _TOP + (len(lines) * _LINE + 0.17 if lines else 0)
+    lines = textwrap.wrap(notes, _NOTE_LETTERS)
+    top = _TOP + (len(lines) * _NOTE_HEIGHT + 0.17 if lines else 0)
     height = _BOTTOM + len(panels) * _PANEL_HEIGHT + (len(panels) - 1) * _BETWEEN + top
     figure.set_size_inches(_WIDTH, height)
     legends = [legend for panel in panels if (legend := panel.get_legend())]
@@ -111,62 +150,36 @@ def _lay_out(figure: Figure, notes: str) -> None:
         )
 
 
-def _draw_contributions(panel: Axes, explanation: Explanation) -> None:
-    """What each frame the network saw adds to the first map's mean logit; the rest is the bias."""
-    frames, added = frame_contributions(explanation)
-    timeline = explanation.timeline
-    instants = timeline.pts[frames] * float(timeline.time_base)
-    steps = np.diff(instants)
-    width = float(np.median(steps)) if len(steps) else 1.0
-    colours = np.where(added >= 0, "tab:red", "tab:blue").tolist()
-    # One artist for all bars: an hour of video has tens of thousands.
-    left, right, zero = instants - 0.45 * width, instants + 0.45 * width, np.zeros_like(added)
-    corners = [(left, zero), (left, added), (right, added), (right, zero)]
-    bars = PolyCollection(list(np.moveaxis(np.array(corners), -1, 0)), facecolors=colours)
-    bars.sticky_edges.y.append(0)  # bars stand on the ground where none goes below it
-    panel.add_collection(bars)
-    panel.autoscale_view()
-    panel.axhline(0, color="black", linewidth=0.6)
-    series = explanation.maps[0]
-    panel.set_ylabel("logit per frame")
-    _title(
-        panel,
-        f"what each frame adds to this class's logit, {added.sum() + series.bias:.2f} in the mean "
-        f"of the windows; the rest is the head's bias, {series.bias:+.2f}",
-    )
+def _add_legend(panel: Axes) -> None:
+    panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
 
 
-def _title(panel: Axes, text: str) -> None:
-    # From the left, so that what is long runs on over the room beside the panel.
+def _set_title(panel: Axes, text: str) -> None:
+    # Left-aligned, so that a long title can extend into the room beside the panel.
     panel.set_title(text, loc="left", fontsize=10)
 
 
-def _classes(explanation: Explanation) -> list[int]:
-    """The classes whose maps were made, then the best others, each once."""
-    targets = [series.class_id for series in explanation.maps]
-    best = [prediction.class_id for prediction in explanation.predictions(_SCORES_SHOWN)]
-    return list(dict.fromkeys([*targets, *best]))[: max(_SCORES_SHOWN, len(set(targets)))]
+def _drawn_targets(explanation: Explanation) -> list[MapTarget]:
+    """All targets with maps, filled up to NUM_CLASSES with the best other classes."""
+    count = max(NUM_CLASSES, len(labels_of_targets(explanation)))
+    return shown_targets(explanation, NUM_CLASSES)[:count]
 
 
-def _scores_of_frames(explanation: Explanation, class_id: int) -> dict[int, float]:
-    """Frame -> score, of a network that scores frames and a class that is mapped in all windows."""
+def _scores_of_frames(explanation: Explanation, target: MapTarget) -> dict[int, float]:
+    """Frame -> score, where the network scores frames and the target is mapped in all windows."""
     for index, series in enumerate(explanation.maps):
-        if series.class_id == class_id and not series.class_ids:
+        if series.target == target and not series.class_ids:
             return explanation.scores_of_frames(index)
     return {}
 
 
-def _axis_label(explanation: Explanation) -> str:
-    if explanation.functions or explanation.model.score == "raw":
-        return "score"
-    return "class probability"
-
-
 def plain(text: str) -> str:
-    """Matplotlib reads dollar signs as mathematics; a class name means none."""
+    """Text without markup for matplotlib, which reads dollar signs as mathematics."""
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text).replace("$", r"\$")
 
 
 def _short(text: str) -> str:
-    """A name that leaves room for the curves."""
-    return plain(text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…")
+    """A name cut to a length that leaves room for the curves."""
+    if len(text) > MAX_NAME_LETTERS:
+        text = text[: MAX_NAME_LETTERS - 1] + "…"
+    return plain(text)

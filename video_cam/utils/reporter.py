@@ -61,3 +61,27 @@ class SilentReporter:
     def progress(self, stage: str, total: int) -> AbstractContextManager[Step]:
         """A context whose steps are not shown."""
         return silent(stage, total)
+
+
+class CollectingReporter(SilentReporter):
+    """Keeps messages until they are sent together with a record."""
+
+    def __init__(self) -> None:
+        self._messages: list[tuple[str, str]] = []
+
+    def info(self, message: str) -> None:
+        """Keep a status message."""
+        self._messages.append(("info", message))
+
+    def warning(self, message: str) -> None:
+        """Keep a warning."""
+        self._messages.append(("warning", message))
+
+    def error(self, message: str) -> None:
+        """Keep an error."""
+        self._messages.append(("error", message))
+
+    def take_messages(self) -> list[tuple[str, str]]:
+        """The (level, text) pairs since the last call."""
+        messages, self._messages = self._messages, []
+        return messages

@@ -1,6 +1,6 @@
-"""Makes the decoder of a process hang, crash or worse for clips whose names say so.
+"""Makes opening a video hang, crash or worse where the file's name says so.
 
-Python runs a module of this name at its start where PYTHONPATH leads to it.
+Python imports a module of this name when it starts and PYTHONPATH contains its folder.
 """
 
 import os
@@ -14,7 +14,7 @@ import av
 _open = av.open
 
 
-def _faulty(file, *arguments, **options):
+def _faulty_open(file, *arguments, **options):
     name = Path(str(file)).name
     tried = Path(str(file).removeprefix("file:") + ".tried")
     if "hangs" in name:
@@ -23,11 +23,11 @@ def _faulty(file, *arguments, **options):
         os.kill(os.getpid(), signal.SIGSEGV)
     if "dies once" in name and not tried.exists():
         tried.touch()
-        # The process whose worker this is, or the worker itself.
+        # The actor that started this worker, or the worker itself.
         os.kill(os.getppid() if "actor" in name else os.getpid(), signal.SIGKILL)
     if "removes" in name and os.environ.get("REMOVED"):
         shutil.rmtree(os.environ["REMOVED"], ignore_errors=True)
     return _open(file, *arguments, **options)
 
 
-av.open = _faulty
+av.open = _faulty_open

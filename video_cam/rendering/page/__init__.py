@@ -1,4 +1,4 @@
-"""The inspection page of a clip and the gallery of many: HTML, scripts, styles and their data.
+"""The inspection page of a clip and the gallery of many clips: HTML, scripts, styles, data.
 
-The gallery is written by a process that does not import PyTorch: import from the files.
+Import from the files: the process that writes the gallery does not import PyTorch.
 """

@@ -1,4 +1,4 @@
-"""Templates, scripts and styles of the pages. Nothing heavy is imported here."""
+"""Templates, scripts and styles of the pages, and their folder. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-FOLDER = "page"
+PAGE_FOLDER = "page"  # in a clip's folder
+CLIP_THUMBNAIL = f"{PAGE_FOLDER}/thumbnail.jpg"
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("video_cam.rendering.page"),
@@ -20,5 +21,5 @@ ENVIRONMENT.filters["url"] = quote
 
 
 def read_asset(name: str) -> str:
-    """A script or style of the pages as it is."""
+    """The text of a script or style in static/."""
     return (files("video_cam.rendering.page") / "static" / name).read_text(encoding="utf-8")

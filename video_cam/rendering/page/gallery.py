@@ -1,17 +1,17 @@
-"""<output-dir>/index.html: every clip of a run on one page, to sort, filter and open."""
+"""<output-dir>/index.html: all clips of a run on one page, to sort, filter and open."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from video_cam.rendering.page.assets import ENVIRONMENT, FOLDER, read_asset
+from video_cam.rendering.page.assets import CLIP_THUMBNAIL, ENVIRONMENT, read_asset
+from video_cam.utils.files import write_atomically
 
-PICTURE = f"{FOLDER}/thumbnail.jpg"
+# Key of a clip's values -> the column's heading.
 COLUMNS = (
     ("name", "clip"),
     ("label", "class"),
@@ -22,37 +22,34 @@ COLUMNS = (
 )
 
 
-def write_gallery(output_dir: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write the page of a folder of results, all at once, from the lines of results.jsonl.
+def write_gallery(output_dir: Path, results: Sequence[dict[str, Any]]) -> None:
+    """Write the page of a folder of results, whole or not at all.
 
-    Links are relative; thumbnails are those that the clips' folders hold. Everything a row brings
-    is escaped.
+    Args:
+        output_dir: holds the clips' folders; links and thumbnails are relative to it.
+        results: the lines of results.jsonl. All their text is escaped.
     """
-    shown = [_row(output_dir, row) for row in rows]
+    rows = [_row(output_dir, result) for result in results]
     text = ENVIRONMENT.get_template("gallery.html").render(
         title=output_dir.resolve().name,
-        counts=_counts(shown),
+        counts=_counts(rows),
         columns=COLUMNS,
-        rows=shown,
-        statuses=sorted({row["status"] for row in shown}),
-        labels=sorted({row["label"] for row in shown if row["label"]}),
+        rows=rows,
+        statuses=sorted({row["status"] for row in rows}),
+        labels=sorted({row["label"] for row in rows if row["label"]}),
         style=read_asset("page.css") + read_asset("gallery.css"),
         script=read_asset("gallery.js"),
     )
-    partial = output_dir / f".index.html.{os.getpid()}.part"
-    try:
-        partial.write_bytes(text.encode("utf-8", "replace"))  # a file name may hold any bytes
-        partial.replace(output_dir / "index.html")
-    finally:
-        partial.unlink(missing_ok=True)
+    # A file name may hold bytes that are not UTF-8.
+    write_atomically(output_dir / "index.html", text.encode("utf-8", "replace"))
 
 
-def _row(output_dir: Path, row: dict[str, Any]) -> dict[str, Any]:
-    """One clip as the template wants it: text for every cell, and values to sort by."""
-    folder, prediction, check = row.get("folder"), row.get("prediction"), row.get("check")
-    name = Path(row["clip"]).name
-    page = f"{folder}/index.html" if folder else None
-    picture = f"{folder}/{PICTURE}" if folder else None
+def _row(output_dir: Path, result: dict[str, Any]) -> dict[str, Any]:
+    """One clip as the template needs it: a text for every cell, and the values to sort by."""
+    folder, prediction = result.get("folder"), result.get("prediction")
+    check = result.get("check")
+    name = Path(result["clip"]).name
+    picture = f"{folder}/{CLIP_THUMBNAIL}" if folder else None
     if picture and not (output_dir / picture).is_file():
         picture = None
     values = {
@@ -60,16 +57,16 @@ def _row(output_dir: Path, row: dict[str, Any]) -> dict[str, Any]:
         "label": prediction["label"] if prediction else None,
         "score": prediction["score"] if prediction else None,
         "drop": check["drop"] if check else None,
-        "duration_seconds": row.get("duration_seconds"),
-        "status": row["status"],
+        "duration_seconds": result.get("duration_seconds"),
+        "status": result["status"],
     }
     return {
-        "clip": row["clip"],
+        "clip": result["clip"],
         "name": name,
-        "page": page,
+        "page": f"{folder}/index.html" if folder else None,
         "picture": picture,
-        "status": row["status"],
-        "error": row.get("error"),
+        "status": result["status"],
+        "error": result.get("error"),
         "label": values["label"] or "",
         "score": prediction["shown"] if prediction else "",
         "drop": _percent(values["drop"]),
@@ -80,6 +77,7 @@ def _row(output_dir: Path, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _counts(rows: Sequence[dict[str, Any]]) -> str:
+    """Such as "3 done, 1 failed"."""
     counts = Counter(row["status"] for row in rows)
     return ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no clips"
 
@@ -89,6 +87,7 @@ def _percent(share: float | None) -> str:
 
 
 def _clock(seconds: float | None) -> str:
+    """83.25 -> "1:23.25"."""
     if seconds is None:
         return ""
     minutes, rest = divmod(seconds, 60)

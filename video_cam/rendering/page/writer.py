@@ -1,4 +1,4 @@
-"""index.html and page/: step through a clip and its maps, from disk, without a server."""
+"""index.html and page/: the inspection page of one clip, opened from disk without a server."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.map_series import ClassTarget
+from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.rendering.explained_targets import shown_targets, target_number
 from video_cam.rendering.overlay import COLORMAPS, Palette
-from video_cam.rendering.page.assets import ENVIRONMENT, FOLDER, read_asset
-from video_cam.rendering.page.map_data import class_scores, describe_map, shorten, write_maps
+from video_cam.rendering.page.assets import ENVIRONMENT, PAGE_FOLDER, read_asset
+from video_cam.rendering.page.map_data import describe_map, shorten, write_maps
 from video_cam.rendering.page.script_data import (
     base64,
     pack_integers,
@@ -24,112 +27,137 @@ from video_cam.video.browser_copy import BrowserCopy
 if TYPE_CHECKING:
     from video_cam.config import RenderConfig
 
-# In the order the browser runs them: each may use what stands before it.
+# In the order in which the browser runs them: each may use those before it.
 SCRIPTS = (
-    *("load", "timeline", "maps", "paint", "stage", "player", "scrub", "strip"),
+    *("load", "timeline", "maps", "heat", "stage", "player", "scrub", "strip"),
     *("controls", "readout", "state", "link", "save", "buttons", "keys", "app"),
 )
-SCORES_SHOWN = 5
-# A page from disk may show a video but not read its pixels, and a picture of the view needs them.
-# A clip up to this size is also there as a script, loaded when a picture is saved from disk.
-LARGEST_SCRIPT_CLIP = 32 * 2**20
-# Told apart by people of every colour vision, and in grey.
+NUM_CLASSES = 5
+# A page from disk may show a video but not read its pixels, which saving a picture needs. A clip of
+# up to this size is also written as a script, loaded when a picture is saved from disk.
+MAX_SCRIPT_CLIP_BYTES = 32 * 2**20
+# Colour maps that people of every colour vision can read, also in grey.
 SAFE_COLORMAPS = ("inferno", "magma", "plasma", "viridis", "cividis")
-
-
-def thumbnail_name(frame_index: int) -> str:
-    """A keyframe's small picture, from the clip's folder."""
-    return f"{FOLDER}/keyframes/{frame_index:06d}.jpg"
 
 
 def write_page(
     folder: Path,
-    explanation: Explanation,
+    maps: BlendedMaps,
     summary: dict[str, Any],
-    look: RenderConfig,
+    config: RenderConfig,
     copy: BrowserCopy,
 ) -> None:
-    """Write the page of one clip beside its other results; names and labels are escaped."""
-    page = folder / FOLDER
+    """Write the page of one clip: index.html and what it loads from page/.
+
+    Args:
+        folder: of the clip's results.
+        maps: of the explanation.
+        summary: as ``summarise`` returns it. File names and labels are escaped.
+        config: how the page looks when it is opened.
+        copy: the clip for the browser, in page/.
+    """
+    page = folder / PAGE_FOLDER
     page.mkdir(exist_ok=True)
-    data = _page_data(page, explanation, summary, look, copy)
+    for index, blended in enumerate(maps):
+        write_maps(page, blended, index)
+    data = _page_data(page, maps, summary, config, copy)
     (page / "data.js").write_text(f"const DATA = {script_json(data)};\n", encoding="ascii")
     for name in SCRIPTS:
         (page / f"{name}.js").write_text(read_asset(f"{name}.js"), encoding="utf-8")
     text = ENVIRONMENT.get_template("page.html").render(
         summary=summary,
+        headline=_headline(maps.explanation, summary),
         title=data["title"],
-        folder=FOLDER,
+        folder=PAGE_FOLDER,
         scripts=("data", *SCRIPTS),
         style=read_asset("page.css"),
         clip=data["clip"],
     )
-    # A file name may hold any bytes.
+    # A file name may hold bytes that are not UTF-8.
     (folder / "index.html").write_bytes(text.encode("utf-8", "replace"))
 
 
 def inline_page(folder: Path) -> str:
-    """The page that ``write_page`` wrote as one text, which carries the files it loads."""
-    page, text = folder / FOLDER, (folder / "index.html").read_text(encoding="utf-8")
-    carried = {f"keyframes/{p.name}": base64(p.read_bytes()) for p in page.glob("keyframes/*.jpg")}
-    for script in (*page.glob("maps/*.js"), page / "clip.js"):
-        name, data = read_bytes_script(script)
-        carried[name] = data
+    """The page that ``write_page`` wrote as one text, which contains the files it loads."""
+    page = folder / PAGE_FOLDER
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    data = {f"keyframes/{p.name}": base64(p.read_bytes()) for p in page.glob("keyframes/*.jpg")}
+    data |= dict(map(read_bytes_script, (*page.glob("maps/*.js"), page / "clip.js")))
     scripts = [
-        f'<script type="text/plain" id="bytes:{name}">{data}</script>'
-        for name, data in carried.items()
+        f'<script type="text/plain" id="bytes:{name}">{content}</script>'
+        for name, content in data.items()
     ]
     for name in ("data", *SCRIPTS):
         code = (page / f"{name}.js").read_text(encoding="utf-8")
-        text = text.replace(f'<script src="{FOLDER}/{name}.js"></script>', "")
+        text = text.replace(f'<script src="{PAGE_FOLDER}/{name}.js"></script>', "")
         scripts.append(f"<script>\n{code}</script>")
     return text.replace("</body>", "\n".join(scripts) + "\n</body>")
 
 
+def _headline(explanation: Explanation, summary: dict[str, Any]) -> dict[str, Any]:
+    """The first target and its score; the predicted class where another class is explained."""
+    target, entry = explanation.maps[0].target, summary["targets"][0]
+    predicted = summary["predictions"][0] if summary["predictions"] else None
+    is_other = (
+        predicted
+        and isinstance(target, ClassTarget)
+        and ClassTarget(predicted["class_id"]) != target
+    )
+    score = (
+        f"{100 * entry['score']:.1f} %" if explanation.is_probability(target) else entry["shown"]
+    )
+    return {
+        "label": entry["label"],
+        "score": score,
+        "predicted": predicted if is_other else None,
+    }
+
+
 def _page_data(
     page: Path,
-    explanation: Explanation,
+    maps: BlendedMaps,
     summary: dict[str, Any],
-    look: RenderConfig,
+    config: RenderConfig,
     copy: BrowserCopy,
 ) -> dict[str, Any]:
-    """All that the scripts know before a chunk of maps is loaded, ready for JSON."""
-    curves = [write_maps(page, explanation, i) for i in range(len(explanation.maps))]
+    """What the scripts know before a chunk of maps is loaded, ready for JSON."""
+    explanation = maps.explanation
     return {
         "title": Path(explanation.clip.path).name,
-        "folder": FOLDER,
+        "folder": PAGE_FOLDER,
         "clip": _clip(page, explanation, copy),
         "timeline": _timeline(explanation),
         "model": {"name": explanation.model.name, "trained": explanation.model.trained},
-        "maps": [
-            describe_map(explanation, series, curve)
-            for series, curve in zip(explanation.maps, curves, strict=True)
-        ],
-        "classes": _classes(explanation),
+        "maps": [describe_map(explanation, blended) for blended in maps],
+        "classes": _classes(maps),
         "keyframes": [k["frame_index"] for k in summary["keyframes"]],
         "windows": explanation.frame_indices[:, [0, -1]].tolist(),
         "seen_box": explanation.geometry.seen_box,
         "colormaps": {
-            name: {"safe": name in SAFE_COLORMAPS, "colours": _colours(name)} for name in COLORMAPS
+            name: {
+                "safe": name in SAFE_COLORMAPS,
+                "colours": base64(Palette(name, 1).colours.tobytes()),
+            }
+            for name in COLORMAPS
         },
-        "look": {
-            "colormap": look.colormap,
-            "opacity": look.alpha,
-            "normalize": look.normalize,
-            "view": look.layout,
+        "initial_view": {
+            "colormap": config.colormap,
+            "opacity": config.alpha,
+            "normalize": config.normalize,
+            "view": config.layout,
         },
     }
 
 
 def _clip(page: Path, explanation: Explanation, copy: BrowserCopy) -> dict[str, Any]:
     info = explanation.clip
-    small = copy.path.stat().st_size <= LARGEST_SCRIPT_CLIP
-    if small:
+    is_small = copy.path.stat().st_size <= MAX_SCRIPT_CLIP_BYTES
+    if is_small:
         write_bytes_script(page, "clip", copy.path.read_bytes())
     return {
-        "file": f"{FOLDER}/{copy.path.name}",
+        "file": f"{PAGE_FOLDER}/{copy.path.name}",
         "type": f"video/{copy.path.suffix[1:]}",
-        "in_script": small,
+        "in_script": is_small,
         "start_seconds": float(copy.start_seconds),
         "width": info.width,
         "height": info.height,
@@ -152,24 +180,17 @@ def _timeline(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _classes(explanation: Explanation) -> list[dict[str, Any]]:
-    """The classes with maps and the best others: their scores over all and over time."""
-    targets = [series.class_id for series in explanation.maps]
-    best = [prediction.class_id for prediction in explanation.predictions(SCORES_SHOWN)]
-    ids = list(dict.fromkeys([*targets, *best]))
+def _classes(maps: BlendedMaps) -> list[dict[str, Any]]:
+    """The targets with maps and the best other classes: their scores in all and over time."""
+    explanation = maps.explanation
+    targets = shown_targets(explanation, NUM_CLASSES)
     return [
         {
-            "class_id": class_id,
-            "label": explanation.label(class_id),
-            "score": explanation.score(class_id),
-            "is_share": explanation.is_share(class_id),
+            "class_id": target_number(target),
+            "label": explanation.label(target),
+            "score": explanation.score(target),
+            "is_probability": explanation.is_probability(target),
             "curve": pack_levels(shorten(curve, np.mean).clip(min=0)),
         }
-        for class_id, curve in zip(ids, class_scores(explanation, ids), strict=True)
+        for target, curve in zip(targets, maps.score_curves(targets), strict=True)
     ]
-
-
-def _colours(name: str) -> str:
-    """256 RGB colours."""
-    levels = np.linspace(0, 1, 256, dtype=np.float32)[None]
-    return base64(Palette(name, 1).colour(levels).tobytes())

@@ -1,12 +1,12 @@
 "use strict";
-// The state of the view, and who is told when it changes.
+// The state of the view, and all parts of the page that change with it.
 
 class App {
   constructor(data) {
     this.data = data;
     this.timeline = new Timeline(data.timeline);
     this.rules = new Rules(data, this.timeline);
-    this.state = { ...this.rules.usual };
+    this.state = { ...this.rules.initial };
     this.video = document.getElementById("video");
     this.maps = new MapStore(data.maps, this.timeline);
     this.masses = data.maps.map((map) => [...unpack(map.mass)]);
@@ -18,7 +18,7 @@ class App {
       onFrame: (frame) => this._arrive(frame),
       onMove: (frame) => (this.state.frame_index = frame),
     });
-    this.stage = new Stage(document.getElementById("stage"), data, (...at) => this._source(...at));
+    this.stage = new Stage(document.getElementById("stage"), data, (...on) => this._drawSource(...on));
     this.link = new ViewLink(this.rules, (changes) => this.set(changes));
     this.controls = new Controls(document.getElementById("controls"), data, (c) => this.set(c));
     this.readout = new Readout(data, this.timeline, this.scores);
@@ -38,9 +38,9 @@ class App {
 
   async _open() {
     const { clip } = this.data;
-    const carried = document.getElementById("bytes:clip");
-    await this.player.open(carried ? URL.createObjectURL(await readableClip(clip)) : clip.file);
-    if (this.player.failed) this.say(`this browser cannot play ${clip.file}`);
+    const inlined = document.getElementById("bytes:clip");
+    await this.player.open(inlined ? URL.createObjectURL(await readableClip(clip)) : clip.file);
+    if (this.player.failed) this.showMessage(`this browser cannot play ${clip.file}`);
     this.state = this.rules.settled(this.state, this.link.read());
     await this._refresh();
     document.body.dataset.ready = "";
@@ -51,7 +51,7 @@ class App {
     await this.set({ frame_index });
   }
 
-  /** Change any of the state; resolves when the picture is drawn, refuses what cannot be. */
+  /** Change values of the state; resolves when the picture is drawn, rejects impossible values. */
   async set(changes) {
     await this.ready;
     for (const change of Object.entries(changes)) {
@@ -70,8 +70,8 @@ class App {
     );
   }
 
-  /** What the panels have to know to draw. */
-  get look() {
+  /** The state with the colours and the chosen map's number, for drawing. */
+  get options() {
     return { ...this.state, colours: this.colours.get(this.state.colormap), map: this.chosen };
   }
 
@@ -83,16 +83,16 @@ class App {
     const { frame_index, view, loop } = this.state;
     this.player.loop = loop ?? undefined;
     this.stage.arrange(view, this.chosen);
-    this.controls.show(this.state, this.look.colours);
-    this.strip.update(this.look);
+    this.controls.show(this.state, this.options.colours);
+    this.strip.update(this.options);
     const jump = this.player.playing ? undefined : this.player.show(frame_index);
     const maps = this.maps.load(this.stage.maps, frame_index);
-    await Promise.all([jump, maps.catch((error) => this.say(error.message))]);
+    await Promise.all([jump, maps.catch((error) => this.showMessage(error.message))]);
     this.draw();
     this.link.write(this.state);
   }
 
-  /** The video shows another frame. */
+  /** Another frame of the video can be drawn. */
   _arrive(frame) {
     if (this.stage.panels.some((panel) => !this.maps.peek(panel.index, frame))) {
       this.maps.load(this.stage.maps, frame).then(
@@ -107,7 +107,7 @@ class App {
   draw() {
     const { state, chosen, data } = this;
     const frame = this.player.shown ?? state.frame_index;
-    this.stage.draw((map) => this.frameOf(map), this.look, (panel) => this._describe(panel));
+    this.stage.draw((map) => this.frameOf(map), this.options, (panel) => this._describe(panel));
     this.readout.show(frame, state, this.frameOf(chosen), this.player.playing);
     this.strip.mark(frame, !this.player.playing);
     this.scrub.draw({
@@ -125,12 +125,12 @@ class App {
 
   _describe({ kind, map, index }) {
     if (kind === "source") return "source";
-    const share = this.frameOf(index)?.probability;
+    const score = this.frameOf(index)?.score;
     const row = this.data.classes.find(({ class_id }) => class_id === map.class_id);
-    const score = share === undefined ? "" : ` ${scoreText(share, row.is_share)}`;
+    const text = score === undefined ? "" : ` ${scoreText(score, row.is_probability)}`;
     const untrained = this.data.model.trained ? "" : " · untrained network";
     const label = labelAt(map, this.data.windows, this.state.frame_index);
-    return `${label}${score} · ${map.method} · ${map.layer}${untrained}`;
+    return `${label}${text} · ${map.method} · ${map.layer}${untrained}`;
   }
 
   describePlace() {
@@ -142,8 +142,8 @@ class App {
     return `${stem}_${String(this.state.frame_index).padStart(6, "0")}.png`;
   }
 
-  /** The frame of the video at this moment, without the encoder's padding. */
-  _source(context, width, height) {
+  /** Draw the current frame of the video, without the encoder's padding. */
+  _drawSource(context, width, height) {
     if (this.player.failed || this.video.readyState < 2) return;
     const { clip } = this.data;
     const across = (this.video.videoWidth * clip.width) / clip.coded_width;
@@ -151,7 +151,7 @@ class App {
     context.drawImage(this.video, 0, 0, across, down, 0, 0, width, height);
   }
 
-  /** Have the clip in a form whose pixels a page from disk may read. */
+  /** Load the clip in a form whose pixels a page from disk may read. */
   async openReadable() {
     const blob = await readableClip(this.data.clip);
     await this.player.open(URL.createObjectURL(blob));
@@ -176,7 +176,7 @@ class App {
     return next === undefined ? undefined : this.goto(next);
   }
 
-  /** The span that is looped begins ("first") or ends ("last") at this frame. */
+  /** Let the looped span begin ("first") or end ("last") at this frame. */
   markSpan(end) {
     const { frame_index: here, loop } = this.state;
     const [first, last] = loop ?? [this.timeline.first, this.timeline.last];
@@ -200,18 +200,17 @@ class App {
     return this.set({ view: views[(views.indexOf(this.state.view) + 1) % views.length] });
   }
 
-  say(message) {
+  showMessage(message) {
     document.getElementById("message").textContent = message;
   }
 
-  /** Tell how an action ended. */
-  tell(action) {
+  /** Show the message of an action when it has ended. */
+  report(action) {
     return action.then(
-      (message) => this.say(message),
-      (error) => this.say(`that did not work: ${error.message}`),
+      (message) => this.showMessage(message),
+      (error) => this.showMessage(`failed: ${error.message}`),
     );
   }
-
 }
 
 const app = new App(DATA);

@@ -1,5 +1,5 @@
 "use strict";
-// What the buttons below the picture do.
+// The actions of the buttons below the picture.
 
 function listenToButtons(app) {
   const { timeline } = app;
@@ -15,9 +15,9 @@ function listenToButtons(app) {
     from: () => app.markSpan("first"),
     to: () => app.markSpan("last"),
     loop: () => app.toggleLoop(),
-    save: () => app.tell(savePicture(app)),
-    copy: () => app.tell(copyPicture(app)),
-    share: () => app.tell(copyLink()),
+    save: () => app.report(savePicture(app)),
+    copy: () => app.report(copyPicture(app)),
+    share: () => app.report(copyLink()),
   };
   for (const [id, action] of Object.entries(actions)) {
     document.getElementById(id).addEventListener("click", action);

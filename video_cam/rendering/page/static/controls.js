@@ -1,5 +1,5 @@
 "use strict";
-// The form beside the picture: every control changes one value of the state.
+// The form beside the picture; each control changes one value of the state.
 
 const VIEWS = {
   overlay: "Overlay",
@@ -15,7 +15,7 @@ const NORMALIZATIONS = {
   frame: "largest in this frame",
 };
 
-/** What can be chosen: {value: text} for every choice of the state. */
+/** The possible values of each choice in the state: {key: Map(value -> text)}. */
 function choicesOf(data) {
   const distinct = (pick) => new Map(data.maps.map((map) => pick(map)));
   const choices = {
@@ -50,7 +50,7 @@ const SWITCHES = [
 ];
 
 class Controls {
-  /** `onChange({key: value})` is called for what a person changes. */
+  /** `onChange({key: value})` is called when the user changes a value. */
   constructor(form, data, onChange) {
     this.inputs = new Map();
     this.outputs = new Map();
@@ -97,7 +97,7 @@ class Controls {
 
   _legend() {
     this.legend = element("canvas", { width: 256, height: 1, className: "legend", role: "img" });
-    this.legend.setAttribute("aria-label", "Colours from no heat on the left to full heat");
+    this.legend.setAttribute("aria-label", "Colours from no heat on the left to full heat on the right");
     const ends = element("div", { className: "ends" }, element("span", {}, "0"));
     ends.append(element("span", {}, "full heat"));
     return element("div", { className: "scale" }, this.legend, ends);
@@ -110,8 +110,8 @@ class Controls {
     }
     for (const [key, output] of this.outputs) output.value = `${Math.round(state[key] * 100)} %`;
     const image = new ImageData(256, 1);
-    const words = palette(colours, () => 1, state.threshold);
-    new Uint32Array(image.data.buffer).set(words);
+    const colourWords = palette(colours, () => 1, state.threshold);
+    new Uint32Array(image.data.buffer).set(colourWords);
     this.legend.getContext("2d").putImageData(image, 0, 0);
   }
 }

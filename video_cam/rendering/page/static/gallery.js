@@ -1,5 +1,5 @@
 "use strict";
-// Sort and filter the rows that are in the page already.
+// Sort and filter the rows of the table.
 
 const body = document.getElementById("clips");
 const rows = [...body.rows].map((row) => ({
@@ -23,7 +23,7 @@ function filter() {
   document.getElementById("count").value = `${shown} of ${rows.length} shown`;
 }
 
-/** What is missing goes last, whichever way round. */
+/** Missing values come last in both orders. */
 function compare(a, b, sign) {
   if (a === null || b === null) return (a === null) - (b === null);
   return sign * (typeof a === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true }));

@@ -1,14 +1,14 @@
 "use strict";
-// Everything by keyboard. Keys that a focused control needs itself are left to it.
+// Keyboard control. Keys that the focused control uses itself are left to it.
 
 const KEYS = [
   ["← →", "one frame back, forward"],
   ["shift ← →", "ten frames"],
   ["home end", "first, last frame"],
-  ["page up, page down", "keyframe before, after"],
+  ["page up, page down", "previous, next keyframe"],
   ["space", "play, pause"],
-  ["[ ]", "the span to loop begins, ends here"],
-  ["L", "loop the whole clip, or no span"],
+  ["[ ]", "the looped span begins, ends here"],
+  ["L", "loop the whole clip, or stop looping"],
   ["1 … 9", "class 1 … 9"],
   ["V", "next view"],
   ["S", "save the picture"],
@@ -21,8 +21,8 @@ const OWN_KEYS = {
   'button, summary, a, input[type="checkbox"]': (key) => key === " " || key === "Enter",
 };
 
-/** A control that was used with the mouse gives the keys back to the player. */
-function giveKeysBack() {
+/** A control that was used with the mouse loses the focus, so that keys control the player again. */
+function releaseFocus() {
   let byPointer = false;
   const leave = ({ target }) => byPointer && target.closest("button, select, input")?.blur();
   document.addEventListener("pointerdown", () => (byPointer = true), true);
@@ -32,7 +32,7 @@ function giveKeysBack() {
 }
 
 function listenToKeys(app) {
-  giveKeysBack();
+  releaseFocus();
   const step = (event) => (event.shiftKey ? 10 : 1);
   const move = (frames) => app.set({ frame_index: app.timeline.clamp(app.state.frame_index + frames) });
   const actions = {
@@ -47,12 +47,12 @@ function listenToKeys(app) {
     "]": () => app.markSpan("last"),
     l: () => app.toggleLoop(),
     v: () => app.nextView(),
-    s: () => app.tell(savePicture(app)),
+    s: () => app.report(savePicture(app)),
   };
-  for (const [keys, does] of KEYS) {
+  for (const [keys, effect] of KEYS) {
     document
       .getElementById("keys")
-      .append(element("dt", {}, element("kbd", {}, keys)), element("dd", {}, does));
+      .append(element("dt", {}, element("kbd", {}, keys)), element("dd", {}, effect));
   }
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

@@ -1,5 +1,5 @@
 "use strict";
-// The view in the address: #frame=123&class=2. What is as the page opens is left out.
+// The view in the address: #frame=123&class=2. Initial values are left out.
 
 const LINKED = {
   frame: "frame_index",
@@ -15,18 +15,18 @@ const LINKED = {
   dim: "dim",
   outline: "outline",
 };
-const LINK_DELAY = 200; // milliseconds; browsers refuse too many changes of the address
+const LINK_DELAY = 200; // milliseconds; browsers limit how often the address may change
 
 class ViewLink {
-  /** `onLink(changes)` is called when somebody follows a link to a view of this page. */
+  /** `onLink(changes)` is called when the user follows a link to a view of this page. */
   constructor(rules, onLink) {
     this.rules = rules;
-    this.usual = rules.usual;
+    this.initial = rules.initial;
     this.timer = undefined;
-    window.addEventListener("hashchange", () => onLink({ ...this.usual, ...this.read() }));
+    window.addEventListener("hashchange", () => onLink({ ...this.initial, ...this.read() }));
   }
 
-  /** The changes that the address asks for, as far as they are possible. */
+  /** The changes in the address, as far as they are possible. */
   read() {
     const changes = {};
     for (const [name, text] of new URLSearchParams(location.hash.slice(1))) {
@@ -40,12 +40,12 @@ class ViewLink {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       const parts = Object.entries(LINKED)
-        .filter(([, key]) => key === "frame_index" || this._text(state[key]) !== this._text(this.usual[key]))
+        .filter(([, key]) => key === "frame_index" || this._text(state[key]) !== this._text(this.initial[key]))
         .map(([name, key]) => `${name}=${encodeURIComponent(this._text(state[key]))}`);
       try {
         history.replaceState(null, "", `#${parts.join("&")}`);
       } catch {
-        // A page inside another one may have no address of its own.
+        // A page inside another page may have no address of its own.
       }
     }, LINK_DELAY);
   }
@@ -59,8 +59,8 @@ class ViewLink {
       const span = text.split("-").map(Number);
       return span.length === 2 && span.every(Number.isInteger) ? span : null;
     }
-    const usual = this.usual[key];
-    if (typeof usual === "boolean") return text === "true";
-    return typeof usual === "number" ? Number(text) : text;
+    const initial = this.initial[key];
+    if (typeof initial === "boolean") return text === "true";
+    return typeof initial === "number" ? Number(text) : text;
   }
 }

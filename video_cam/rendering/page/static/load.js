@@ -1,15 +1,15 @@
 "use strict";
-// Bulky data comes as script files that call videoCamReceive: a page opened from disk may load a
-// script beside it, but may not fetch a file.
+// Large data comes as scripts that call videoCamReceive: a page opened from disk may load a script
+// beside it, but may not fetch a file.
 
-const awaited = new Map(); // name -> what to do with the text
+const awaited = new Map(); // name -> function that takes the text in base64
 
 window.videoCamReceive = (name, text) => awaited.get(name)?.(text);
 
-/** The bytes of `<folder>/<name>.js`, or those that the page itself carries under this name. */
+/** The bytes of `<folder>/<name>.js`, or those that the page itself contains under this name. */
 function loadBytes(name) {
-  const carried = document.getElementById(`bytes:${name}`);
-  if (carried) return Promise.resolve(fromBase64(carried.textContent.trim()));
+  const inlined = document.getElementById(`bytes:${name}`);
+  if (inlined) return Promise.resolve(fromBase64(inlined.textContent.trim()));
   return new Promise((resolve, reject) => {
     const script = document.createElement("script");
     awaited.set(name, (text) => resolve(fromBase64(text)));
@@ -25,9 +25,9 @@ function loadBytes(name) {
 
 /** The address of a picture of the page. */
 function pictureAddress(name) {
-  const carried = document.getElementById(`bytes:${name}`);
-  return carried
-    ? `data:image/jpeg;base64,${carried.textContent.trim()}`
+  const inlined = document.getElementById(`bytes:${name}`);
+  return inlined
+    ? `data:image/jpeg;base64,${inlined.textContent.trim()}`
     : `${DATA.folder}/${name}`;
 }
 
@@ -40,13 +40,13 @@ function fromBase64(text) {
 
 const ARRAYS = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array };
 
-/** Numbers that came as {dtype, scale, data}. */
+/** Float64Array of the numbers in {dtype, scale, data}. */
 function unpack(packed) {
   const raw = new ARRAYS[packed.dtype](fromBase64(packed.data).buffer);
   return Float64Array.from(raw, (level) => level * packed.scale);
 }
 
-/** An element with properties, attributes and children; text never becomes markup. */
+/** An element with properties, attributes and children; text is never parsed as markup. */
 function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {

@@ -1,24 +1,24 @@
 "use strict";
-// The maps, loaded chunk by chunk as they are wanted.
+// The maps, loaded chunk by chunk when they are needed.
 
-const CHUNKS_KEPT = 48;
-const HEAD = 3; // scale, window peak, probability
+const MAX_CHUNKS = 48;
+const HEAD = 3; // numbers of each frame: scale, window peak, score
 
 class MapStore {
   constructor(maps, timeline) {
     this.maps = maps;
     this.timeline = timeline;
-    this.chunks = new Map(); // "map-chunk" -> {promise, frames}, the least recently used first
+    this.chunks = new Map(); // "map-chunk" -> {promise, frames}, least recently used first
   }
 
-  /** What a map says of a frame, or undefined while that is not loaded. */
+  /** A map at a frame, {seen, values, windowPeak, score}; undefined until it is loaded. */
   peek(map, frame) {
     const position = frame - this.timeline.first;
     const size = this.maps[map].chunk_frames;
     return this._entry(map, Math.floor(position / size)).frames?.[position % size];
   }
 
-  /** Resolves when these maps can be shown at this frame; what lies beside it is fetched ahead. */
+  /** Resolves when these maps can be drawn at this frame; the chunks beside it are loaded, too. */
   load(maps, frame) {
     return Promise.all(
       maps.map((map) => {
@@ -44,7 +44,7 @@ class MapStore {
         entry.frames = this._parse(map, bytes);
       });
       const [oldest] = this.chunks.keys();
-      if (this.chunks.size >= CHUNKS_KEPT) this.chunks.delete(oldest);
+      if (this.chunks.size >= MAX_CHUNKS) this.chunks.delete(oldest);
     }
     this.chunks.set(name, entry);
     return entry;
@@ -56,13 +56,13 @@ class MapStore {
     const heads = new Float32Array(bytes.buffer, 0, count * HEAD);
     const levels = new Int16Array(bytes.buffer, 4 * HEAD * count, count * cells);
     return Array.from({ length: count }, (_, i) => {
-      const [scale, windowPeak, probability] = heads.subarray(i * HEAD, (i + 1) * HEAD);
+      const [scale, windowPeak, score] = heads.subarray(i * HEAD, (i + 1) * HEAD);
       if (scale < 0) return { seen: false };
       const values = Float32Array.from(
         levels.subarray(i * cells, (i + 1) * cells),
         (level) => level * scale,
       );
-      return { seen: true, values, windowPeak, probability };
+      return { seen: true, values, windowPeak, score };
     });
   }
 }

@@ -1,12 +1,12 @@
 "use strict";
-// The video: shown exactly frame by frame, or played.
+// The video: stepped through frame by frame, or played.
 
-const PICTURE_DEADLINE = 250; // milliseconds after a jump, for browsers that do not announce it
+const FRAME_TIMEOUT = 250; // milliseconds after a seek, for browsers that do not report frames
 
 class Player {
   /**
-   * `onFrame(frame)` is called whenever another frame of the video can be drawn, `onMove(frame)`
-   * before that where it was the video that went on, not a person.
+   * `onFrame(frame)` is called whenever another frame of the video can be drawn; `onMove(frame)` is
+   * called before it when playing, not the user, moved to that frame.
    */
   constructor(video, timeline, clip, { onFrame, onMove }) {
     this.video = video;
@@ -23,13 +23,13 @@ class Player {
     this.failed = false;
   }
 
-  /** Resolves when the video can be jumped in, or cannot be played at all. */
+  /** Resolves when the video can seek, or when it turns out that it cannot be played. */
   async open(url) {
     await this._load(url);
     const { seekable } = this.video;
     const isWhole = seekable.length && seekable.end(seekable.length - 1) > 0;
     if (this.failed || isWhole) return;
-    // A simple server cannot send a part of a file, and then nobody can jump: take all of it.
+    // A simple server cannot send part of a file, so the video cannot seek: load the whole file.
     const whole = await fetch(url).then((answer) => answer.blob());
     await this._load(URL.createObjectURL(whole));
   }
@@ -46,7 +46,7 @@ class Player {
     });
   }
 
-  /** Resolves when the picture of this frame, or of one asked for since, is there to be drawn. */
+  /** Resolves when this frame, or one that was requested later, can be drawn. */
   show(frame) {
     this.wanted = frame;
     this.jumping ??= this._jump().finally(() => (this.jumping = undefined));
@@ -62,7 +62,7 @@ class Player {
     }
   }
 
-  /** Have the video show this frame. A browser that lands beside it is asked again. */
+  /** Seek to a frame; try again where the browser shows another one. */
   async _seek(frame) {
     const { timeline } = this;
     const [begin, end] = [timeline.seconds(frame), timeline.seconds(frame + 1)];
@@ -73,20 +73,20 @@ class Player {
     }
   }
 
-  /** Resolves with the stamp of the picture that is shown then, if the browser tells. */
+  /** Resolves with the time stamp of the frame shown then, if the browser reports it. */
   async _seekTo(seconds) {
     const arrived = new Promise((resolve) => {
       this.video.onseeked = resolve;
       this.video.addEventListener("error", resolve, { once: true });
     });
-    const painted = this._painted();
+    const presented = this._presented();
     this.video.currentTime = seconds;
     await arrived;
-    return Promise.race([painted, wait(PICTURE_DEADLINE)]);
+    return Promise.race([presented, wait(FRAME_TIMEOUT)]);
   }
 
-  /** Resolves with the stamp of the next picture of the video. */
-  _painted() {
+  /** Resolves with the time stamp of the next frame that the video shows. */
+  _presented() {
     if (!this.video.requestVideoFrameCallback) return wait(0);
     return new Promise((resolve) =>
       this.video.requestVideoFrameCallback((_, { mediaTime }) => resolve(mediaTime)),
@@ -104,13 +104,13 @@ class Player {
     await this._run();
   }
 
-  /** Stop at the frame that is drawn. */
+  /** Stop at the frame that is drawn now. */
   async pause() {
     this.playing = false;
     this.video.pause();
     if (this.wrapping) return;
     const frame = this.shown;
-    this.shown = undefined; // the video may have gone on by a frame
+    this.shown = undefined; // the video may have advanced by one frame
     await this.show(frame);
   }
 
@@ -150,7 +150,7 @@ class Player {
     }
   }
 
-  /** A last frame that is shown for long announces nothing more: look at the clock, too. */
+  /** After a last frame no further frame is reported, so compare the time with its end, too. */
   _watch(run) {
     if (!this._isRunning(run)) return;
     const end = this.timeline.seconds(this._span[1] + 1) - this.clip.start_seconds;
@@ -158,7 +158,7 @@ class Player {
     else requestAnimationFrame(() => this._watch(run));
   }
 
-  /** At the end: a span begins again, a clip stops on its last frame. */
+  /** At the end: start the looped span again, or stop on the last frame. */
   async _wrap() {
     if (this.wrapping || !this.playing) return;
     this.wrapping = true;

@@ -1,11 +1,11 @@
 "use strict";
-// What is said in words: where we are, and what the network made of this moment.
+// The texts beside the picture: position, windows, class scores at this moment.
 
 class Readout {
   constructor(data, timeline, curves) {
     this.data = data;
     this.timeline = timeline;
-    this.curves = curves; // class_id -> scores over the clip
+    this.curves = curves; // class_id -> scores over time
     this.place = document.getElementById("place");
     this.moment = document.getElementById("moment");
     this.spoken = document.getElementById("spoken");
@@ -15,23 +15,23 @@ class Readout {
     for (const row of data.classes.toSorted((a, b) => b.score - a.score)) body.append(this._row(row));
   }
 
-  _row({ class_id, label, score, is_share }) {
+  _row({ class_id, label, score, is_probability }) {
     const bar = element("meter", { min: 0, max: 1, "aria-label": `${label}, at this moment` });
-    bar.hidden = !is_share; // any other number has no full length
+    bar.hidden = !is_probability; // other scores have no largest value
     const now = element("td", { className: "number" });
     const row = element(
       "tr",
       {},
       element("th", { scope: "row" }, label),
-      element("td", { className: "number" }, scoreText(score, is_share)),
+      element("td", { className: "number" }, scoreText(score, is_probability)),
       element("td", {}, bar),
       now,
     );
-    this.bars.set(class_id, { bar, now, row, is_share });
+    this.bars.set(class_id, { bar, now, row, is_probability });
     return row;
   }
 
-  /** frame: the source frame that is shown; map: what the chosen map says of it. */
+  /** frame: the source frame that is shown; map: the chosen map at it, if it is loaded. */
   show(frame, state, map, isPlaying) {
     const seconds = this.timeline.seconds(frame);
     const place = `frame ${frame} of ${this.timeline.last} · ${clock(seconds)}`;
@@ -39,32 +39,32 @@ class Readout {
     this.moment.textContent = this._moment(frame, map);
     if (!isPlaying) this.spoken.textContent = `${place}. ${this.moment.textContent}`;
     const at = (frame - this.timeline.first + 0.5) / this.timeline.length;
-    for (const [class_id, { bar, now, row, is_share }] of this.bars) {
+    for (const [class_id, { bar, now, row, is_probability }] of this.bars) {
       const curve = this.curves.get(class_id);
       const near = curve[Math.min(Math.floor(at * curve.length), curve.length - 1)];
-      const exact = class_id === state.class_id ? map?.probability : undefined;
+      const exact = class_id === state.class_id ? map?.score : undefined;
       bar.value = exact ?? near;
-      // The curve of what is no share is for the eye: it has no values below zero.
-      now.textContent = is_share || exact !== undefined ? scoreText(exact ?? near, is_share) : "";
+      // A curve of other scores is cut off at 0, so it gives no number.
+      now.textContent = is_probability || exact !== undefined ? scoreText(exact ?? near, is_probability) : "";
       row.toggleAttribute("data-chosen", class_id === state.class_id);
     }
   }
 
   _moment(frame, map) {
-    if (map === undefined) return "the map is being loaded";
+    if (map === undefined) return "the map is loading";
     if (!map.seen) return "the network did not see this moment";
-    const around = [];
+    const covering = [];
     this.data.windows.forEach(([first, last], i) => {
-      if (first <= frame && frame <= last) around.push(i + 1);
+      if (first <= frame && frame <= last) covering.push(i + 1);
     });
-    const which = around.length > 1 ? `windows ${around.join(", ")}` : `window ${around[0]}`;
-    const windows = around.length ? `${which} of ${this.data.windows.length}` : "between windows";
+    const which = covering.length > 1 ? `windows ${covering.join(", ")}` : `window ${covering[0]}`;
+    const windows = covering.length ? `${which} of ${this.data.windows.length}` : "between windows";
     const key = this.keyframes.has(frame) ? "a keyframe · " : "";
     return `${key}${windows} · map mass ${number(mass(map))}`;
   }
 }
 
-/** What a map explains at a frame: where windows differ, the class of the nearest one. */
+/** What a map explains at a frame: where windows differ, the class of the nearest window. */
 function labelAt({ label, window_labels }, windows, frame) {
   if (!window_labels.length) return label;
   const distances = windows.map(([first, last]) => Math.abs((first + last) / 2 - frame));
@@ -72,8 +72,8 @@ function labelAt({ label, window_labels }, windows, frame) {
 }
 
 /** A probability in per cent, any other score as a number. */
-function scoreText(score, isShare) {
-  return isShare ? `${(100 * score).toFixed(1)} %` : number(score);
+function scoreText(score, isProbability) {
+  return isProbability ? `${(100 * score).toFixed(1)} %` : number(score);
 }
 
 function number(value) {

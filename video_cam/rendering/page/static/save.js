@@ -1,14 +1,14 @@
 "use strict";
-// The view as a picture, with its caption, and as a link.
+// The view as a PNG with captions, and as a link.
 
 const TEXT_HEIGHT = 0.06; // of a panel's height
-const LEAST_TEXT = 12; // pixels
+const MIN_TEXT_HEIGHT = 12; // pixels
 
-/** One canvas with every panel as the page shows them, drawn afresh. */
+/** One canvas with all panels in the order of the page, drawn anew. */
 function composeView(app) {
   const { panels } = app.stage;
   const { width, height } = panels[0].canvas;
-  const size = Math.max(LEAST_TEXT, Math.round(height * TEXT_HEIGHT));
+  const size = Math.max(MIN_TEXT_HEIGHT, Math.round(height * TEXT_HEIGHT));
   const columns = app.stage.columns;
   const lines = Math.ceil(panels.length / columns);
   const footer = size * 2;
@@ -28,7 +28,7 @@ function composeView(app) {
     const x = (i % columns) * width;
     const y = Math.floor(i / columns) * (height + footer);
     const single = element("canvas", { width, height });
-    panel.draw(app.stage.source, app.frameOf(panel.index), app.look, single);
+    panel.draw(app.stage.drawSource, app.frameOf(panel.index), app.options, single);
     context.drawImage(single, x, y);
     write(panel.caption.textContent, x, y + height, width);
   });
@@ -36,7 +36,7 @@ function composeView(app) {
   return stretched(whole, DATA.clip.pixel_aspect);
 }
 
-/** The picture with square pixels. */
+/** The canvas with square pixels. */
 function stretched(canvas, aspect) {
   if (aspect === 1) return canvas;
   const wide = element("canvas", {
@@ -47,7 +47,7 @@ function stretched(canvas, aspect) {
   return wide;
 }
 
-/** The view as a PNG. From disk the video has to be loaded in another way first. */
+/** The view as a PNG. On a page from disk the video must first be loaded from a script or file. */
 async function viewAsPng(app) {
   try {
     return await toPng(composeView(app));
@@ -67,7 +67,7 @@ function toPng(canvas) {
   );
 }
 
-/** A clip that the page may read: from the script beside it, or from the person's own hand. */
+/** The clip with pixels that the page may read: from its script, or a file the user chooses. */
 async function readableClip(clip) {
   if (clip.in_script) return new Blob([await loadBytes("clip")], { type: clip.type });
   const chooser = document.getElementById("chooser");
@@ -87,7 +87,7 @@ async function savePicture(app) {
 }
 
 async function copyPicture(app) {
-  const blob = viewAsPng(app); // Safari wants the promise itself
+  const blob = viewAsPng(app); // Safari requires the promise itself
   await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
   return "the picture is on the clipboard";
 }

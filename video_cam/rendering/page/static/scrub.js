@@ -1,5 +1,5 @@
 "use strict";
-// The scrub bar: class scores and map mass over time, keyframes, the looped span, the playhead.
+// The scrub bar: class scores and map mass over time, keyframes, the looped span, the position.
 
 const BAR_HEIGHT = 88; // CSS pixels
 
@@ -20,7 +20,7 @@ class ScrubBar {
     );
   }
 
-  /** shown: {frame, loop, mass, score, others, keyframes}; curves are arrays over the clip. */
+  /** shown: {frame, loop, mass, score, others, keyframes}; curves are arrays over time. */
   draw(shown) {
     this.shown = shown;
     if (!shown.mass) return;
@@ -93,7 +93,7 @@ class ScrubBar {
     return this._edge(frame + 0.5, width);
   }
 
-  /** Drag to move through the clip; with shift, to mark the span that is looped. */
+  /** Drag to move through the clip; with shift, to choose the looped span. */
   _grab(event) {
     if (event.button !== 0) return;
     this.bar.setPointerCapture(event.pointerId);

@@ -1,7 +1,7 @@
 "use strict";
-// The pictures: one panel for each source, heat map or overlay that the view asks for.
+// The pictures: one panel for each source, heat map or overlay of the view.
 
-const MOST_PIXELS = 4e6; // of all panels together; more would not play smoothly
+const MAX_PIXELS = 4e6; // of all panels together; more would not play smoothly
 const UNSEEN_DARKNESS = 0.6;
 const UNSEEN_COLOUR = "#404040"; // in a heat map, where black is no heat
 
@@ -43,29 +43,32 @@ class Panel {
     this.canvas.style.setProperty("--aspect", aspect);
     this.caption = element("figcaption");
     this.figure = element("figure", { className: "panel" }, this.canvas, this.caption);
-    this.painter = new MapPainter(map, scale);
+    this.heat = new HeatCanvas(map, scale);
   }
 
-  /** `source` draws the frame into a context; `frame` is the map's, undefined while it loads. */
-  draw(source, frame, look, canvas = this.canvas) {
+  /**
+   * `drawSource(context, width, height)` draws the video's frame; `frame` is the map at this frame,
+   * undefined until it is loaded.
+   */
+  draw(drawSource, frame, options, canvas = this.canvas) {
     const context = canvas.getContext("2d");
     const { width, height } = canvas;
     context.fillRect(0, 0, width, height);
-    if (this.kind !== "heat") source(context, width, height);
+    if (this.kind !== "heat") drawSource(context, width, height);
     else this._blank(context, frame, width, height);
-    if (this.kind === "overlay" && look.dim) this._dim(context, frame, width, height);
+    if (this.kind === "overlay" && options.dim) this._dim(context, frame, width, height);
     if (this.kind !== "source" && frame?.seen) {
-      const opacity = this.kind === "heat" ? () => 1 : (heat) => heat * look.opacity;
-      const colours = palette(look.colours, opacity, look.threshold);
+      const opacity = this.kind === "heat" ? () => 1 : (heat) => heat * options.opacity;
+      const colours = palette(options.colours, opacity, options.threshold);
       context.drawImage(
-        this.painter.paint(frame, look.normalize, colours),
+        this.heat.draw(frame, options.normalize, colours),
         ...this._box(this.map.box),
       );
     }
-    if (look.outline) this._outline(context);
+    if (options.outline) this._outline(context);
   }
 
-  /** Without heat yet: black where there may be some, grey where the network did not see. */
+  /** A heat map before its heat: black in the box, grey where the network did not see. */
   _blank(context, frame, width, height) {
     context.save();
     context.fillStyle = UNSEEN_COLOUR;
@@ -115,22 +118,22 @@ class Panel {
 }
 
 class Stage {
-  constructor(holder, data, source) {
+  constructor(holder, data, drawSource) {
     this.holder = holder;
     this.data = data;
-    this.source = source;
+    this.drawSource = drawSource;
     this.panels = [];
     this.key = "";
   }
 
-  /** Make the panels of a view, if they are not there already. */
+  /** Create the panels of a view, unless they are there already. */
   arrange(view, chosen) {
     const key = `${view} ${chosen}`;
     if (key === this.key) return;
     this.key = key;
     const wanted = panelsOf(view, this.data.maps, chosen);
     const { width, height } = this.data.clip;
-    const scale = Math.min(1, Math.sqrt(MOST_PIXELS / (wanted.length * width * height)));
+    const scale = Math.min(1, Math.sqrt(MAX_PIXELS / (wanted.length * width * height)));
     this.panels = wanted.map(
       ([kind, index]) => new Panel(kind, this.data.maps[index], index, this.data.clip, scale),
     );
@@ -147,13 +150,13 @@ class Stage {
     return [...new Set(this.panels.map((panel) => panel.index))];
   }
 
-  draw(frameOf, look, describe) {
+  draw(frameOf, options, describe) {
     for (const panel of this.panels) {
       const frame = frameOf(panel.index);
-      panel.draw(this.source, frame, look);
-      const words = describe(panel, frame);
-      panel.caption.textContent = words;
-      panel.canvas.setAttribute("aria-label", words);
+      panel.draw(this.drawSource, frame, options);
+      const text = describe(panel, frame);
+      panel.caption.textContent = text;
+      panel.canvas.setAttribute("aria-label", text);
     }
   }
 }

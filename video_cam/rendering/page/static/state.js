@@ -1,21 +1,21 @@
 "use strict";
-// The state of the view: what it is at first, what it may be.
+// The state of the view: its initial and its possible values.
 
 const CHOICES = ["class_id", "method", "layer", "colormap", "normalize", "view"];
-const SHARES = ["opacity", "threshold"];
-const SWITCHED = ["dim", "outline"];
+const FRACTIONS = ["opacity", "threshold"];
+const BOOLEANS = ["dim", "outline"];
 
 class Rules {
   constructor(data, timeline) {
     this.data = data;
     this.timeline = timeline;
     this.choices = choicesOf(data);
-    this.usual = this._usual();
+    this.initial = this._initial();
   }
 
-  _usual() {
+  _initial() {
     const [first] = this.data.maps;
-    const { colormap, opacity, normalize, view } = this.data.look;
+    const { colormap, opacity, normalize, view } = this.data.initial_view;
     return {
       frame_index: this.timeline.first,
       class_id: first.class_id,
@@ -32,16 +32,16 @@ class Rules {
     };
   }
 
-  /** Why a value is not possible, or nothing. */
+  /** Why a value is not possible; undefined if it is. */
   problem(key, value) {
     const expected = {
       frame_index: `a frame from ${this.timeline.first} to ${this.timeline.last}`,
       loop: "two frames of the clip, the first not after the last, or null",
     };
     if (CHOICES.includes(key)) expected[key] = [...this.choices[key].keys()].join(", ");
-    if (SHARES.includes(key)) expected[key] = "a number from 0 to 1";
-    if (SWITCHED.includes(key)) expected[key] = "true or false";
-    if (!(key in expected)) return `${key} cannot be set; there are ${Object.keys(this.usual).join(", ")}`;
+    if (FRACTIONS.includes(key)) expected[key] = "a number from 0 to 1";
+    if (BOOLEANS.includes(key)) expected[key] = "true or false";
+    if (!(key in expected)) return `${key} cannot be set; choose one of ${Object.keys(this.initial).join(", ")}`;
     return this._fits(key, value) ? undefined : `${key} ${value}: expected ${expected[key]}`;
   }
 
@@ -50,7 +50,7 @@ class Rules {
     if (key === "frame_index") return isFrame(value);
     if (key === "loop") return value === null || this._isSpan(value, isFrame);
     if (CHOICES.includes(key)) return this.choices[key].has(value);
-    if (SHARES.includes(key)) return typeof value === "number" && value >= 0 && value <= 1;
+    if (FRACTIONS.includes(key)) return typeof value === "number" && value >= 0 && value <= 1;
     return typeof value === "boolean";
   }
 
@@ -60,14 +60,17 @@ class Rules {
     );
   }
 
-  /** Of what a link asks for, that which can be. */
+  /** Those of the changes that are possible. */
   possible(changes) {
     return Object.fromEntries(
       Object.entries(changes).filter((change) => !this.problem(...change)),
     );
   }
 
-  /** A state with changes, on a map that is there: what was not asked for gives way. */
+  /**
+   * The state with changes, on an existing map: of class, layer and method the ones that were not
+   * changed are adapted.
+   */
   settled(state, changes) {
     const next = { ...state, ...changes };
     const misfit = (map) =>

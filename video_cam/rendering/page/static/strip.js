@@ -1,16 +1,18 @@
 "use strict";
-// The frames the network was given, with the chosen map over each; a click jumps there.
+// The keyframes with the chosen map over each; a click jumps there.
+
+const HEAT_SIDE = 96; // pixels of a keyframe's heat, the longer side
 
 class KeyframeStrip {
   constructor(list, data, maps, onFrame) {
     this.list = list;
     this.data = data;
     this.maps = maps;
-    this.look = undefined;
+    this.options = undefined;
     this.key = "";
     const [left, top, right, bottom] = data.maps[0].box;
     this.aspect = ((right - left) * data.clip.pixel_aspect) / (bottom - top);
-    this.items = new Map(); // frame -> its parts
+    this.items = new Map(); // frame -> {entry, button, canvas}
     this.visible = new Set();
     this.current = undefined;
     const observer = new IntersectionObserver((entries) => this._see(entries), {
@@ -52,39 +54,40 @@ class KeyframeStrip {
       const frame = Number(target.dataset.frame);
       if (isIntersecting) this.visible.add(frame);
       else this.visible.delete(frame);
-      if (isIntersecting && this.look) this._paint(frame);
+      if (isIntersecting && this.options) this._draw(frame);
     }
   }
 
-  /** Another map or look: what is in sight is painted anew. */
-  update(look) {
-    const { map, opacity, colormap, threshold, normalize } = look;
+  /** Draw the visible keyframes again, where the map or the display options changed. */
+  update(options) {
+    const { map, opacity, colormap, threshold, normalize } = options;
     const key = [map, opacity, colormap, threshold, normalize].join();
     if (key === this.key) return;
     this.key = key;
-    this.look = look;
-    for (const frame of this.visible) this._paint(frame);
+    this.options = options;
+    for (const frame of this.visible) this._draw(frame);
   }
 
-  async _paint(frame) {
-    const { look } = this;
-    await this.maps.load([look.map], frame).catch(() => {});
-    const map = this.maps.peek(look.map, frame);
-    if (!map || look !== this.look) return;
-    if (look.painter?.map !== this.data.maps[look.map]) {
-      const chosen = this.data.maps[look.map];
+  async _draw(frame) {
+    const { options } = this;
+    await this.maps.load([options.map], frame).catch(() => {});
+    const map = this.maps.peek(options.map, frame);
+    if (!map || options !== this.options) return;
+    if (options.heat?.map !== this.data.maps[options.map]) {
+      const chosen = this.data.maps[options.map];
       const [left, top, right, bottom] = chosen.box;
-      look.painter = new MapPainter(chosen, Math.min(1, 96 / Math.max(right - left, bottom - top)));
+      const scale = Math.min(1, HEAT_SIDE / Math.max(right - left, bottom - top));
+      options.heat = new HeatCanvas(chosen, scale);
     }
     const { canvas } = this.items.get(frame);
-    const colours = palette(look.colours, (heat) => heat * look.opacity, look.threshold);
+    const colours = palette(options.colours, (heat) => heat * options.opacity, options.threshold);
     if (!map.seen) return void (canvas.width = canvas.width);
-    const painted = look.painter.paint(map, look.normalize, colours);
-    [canvas.width, canvas.height] = [painted.width, painted.height];
-    canvas.getContext("2d").drawImage(painted, 0, 0);
+    const heat = options.heat.draw(map, options.normalize, colours);
+    [canvas.width, canvas.height] = [heat.width, heat.height];
+    canvas.getContext("2d").drawImage(heat, 0, 0);
   }
 
-  /** Mark the keyframe that is shown, and bring the nearest one before into sight. */
+  /** Highlight the keyframe that is shown, or the one before, and scroll to it. */
   mark(frame, smooth) {
     const before = this.data.keyframes.findLast((key) => key <= frame) ?? this.data.keyframes[0];
     if (before !== this.current) {
@@ -93,7 +96,7 @@ class KeyframeStrip {
       const { entry } = this.items.get(before);
       const { list } = this;
       const left = entry.offsetLeft - (list.clientWidth - entry.clientWidth) / 2;
-      list.scrollTo({ left, behavior: smooth ? "auto" : "instant" }); // auto: as the style says
+      list.scrollTo({ left, behavior: smooth ? "auto" : "instant" }); // auto: as the style sheet says
     }
     const { button } = this.items.get(before);
     button.setAttribute("aria-current", before === frame ? "true" : "step");

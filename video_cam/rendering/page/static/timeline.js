@@ -1,12 +1,12 @@
 "use strict";
-// When each frame of the source is shown. Frames are counted as in the source, from 0.
+// Time stamps of the frames. Frames are numbered as in the source, from 0.
 
 class Timeline {
   constructor({ first, first_pts, steps, last_duration, time_base }) {
     const differences = unpack(steps);
     this.first = first;
     this.stop = first + differences.length + 1;
-    this.ticks = new Float64Array(differences.length + 2); // the last one is the end
+    this.ticks = new Float64Array(differences.length + 2); // the last entry is the end
     this.ticks[0] = first_pts;
     differences.forEach((step, i) => (this.ticks[i + 1] = this.ticks[i] + step));
     this.ticks[differences.length + 1] = this.ticks[differences.length] + last_duration;
@@ -21,17 +21,12 @@ class Timeline {
     return this.stop - 1;
   }
 
-  /** When a frame appears; the time after the last frame is when that one goes. */
+  /** When a frame appears, in seconds; for the frame after the last, when the last one ends. */
   seconds(frame) {
     return (this.ticks[frame - this.first] * this.numerator) / this.denominator;
   }
 
-  /** An instant at which this frame and no other is shown, far from its neighbours. */
-  middle(frame) {
-    return (this.seconds(frame) + this.seconds(frame + 1)) / 2;
-  }
-
-  /** The frame that is shown at an instant; stamps a little early still count. */
+  /** The frame shown at a time in seconds; a time slightly before its stamp is accepted. */
   frameAt(seconds) {
     let [low, high] = [this.first, this.last];
     while (low < high) {

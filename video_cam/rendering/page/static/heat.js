@@ -1,7 +1,6 @@
 "use strict";
-// From a signed map to colours over the box the network saw.
-// Interpolate linearly between cell centres (or take the nearest), cut off what is negative,
-// normalise, colour.
+// From a signed map to colours over the box the network saw: interpolate linearly between cell
+// centres (or take the nearest), remove negative values, normalise, colour.
 
 /** For `count` equal samples of the pixels [start, stop): the cell before and its neighbour's share. */
 function interpolation(centres, start, stop, count, nearest) {
@@ -29,7 +28,8 @@ function palette(colours, opacity, threshold) {
   return new Uint32Array(bytes.buffer);
 }
 
-class MapPainter {
+/** A canvas that holds the box of one map, to be drawn over the frame. */
+class HeatCanvas {
   /** `scale`: canvas pixels for one source pixel. */
   constructor(map, scale) {
     const [left, top, right, bottom] = map.box;
@@ -44,8 +44,8 @@ class MapPainter {
     this.words = new Uint32Array(this.image.data.buffer);
   }
 
-  /** Paint one frame's map; the canvas then holds the box. */
-  paint(frame, normalize, colours) {
+  /** Draw the map at one frame; returns the canvas. */
+  draw(frame, normalize, colours) {
     const peak = this.peak(frame, normalize);
     const toLevel = peak > 0 ? 255 / peak : 0;
     const { width, height } = this.canvas;
@@ -64,12 +64,13 @@ class MapPainter {
     return this.canvas;
   }
 
-  /** What full heat is. */
+  /** The map value of full heat. */
   peak(frame, normalize) {
     if (normalize === "frame") return frame.values.reduce((a, b) => Math.max(a, b), 0);
     return normalize === "window" ? frame.windowPeak : this.map.peak;
   }
 
+  /** Interpolate the cells in the vertical direction, for row `y` of the canvas. */
   _row(values, y, line, across) {
     const above = this.rows.before[y] * across;
     const below = this.map.y.length > 1 ? above + across : above;

@@ -1,0 +1,285 @@
+"""Clips on this machine: workers that hang or die, full disks, runs that are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import BUNDLED, ROOT, SCRIPT, command, records_in, results_in
+from tests.support.media import write_clip
+from tests.support.reporting import RecordingReporter
+from video_cam import ClipError, UsageError, VideoCamError
+from video_cam.batch import local, network
+from video_cam.batch.jobs import DONE, FAILED, ClipRecord, Job
+from video_cam.batch.local import run_in_this_process, run_local
+from video_cam.batch.results_file import latest
+from video_cam.batch.run_config import ModelConfig, RunConfig
+from video_cam.batch.store import FolderStore
+from video_cam.batch.worker import WorkerDied, WorkerTimedOut
+from video_cam.config import ExplainConfig, RenderConfig
+from video_cam.rendering.result_folder import SUMMARY_FILE, replace_folder
+
+
+class FakeWorker:
+    """In place of a worker: does to a clip what its name says.
+
+    Attributes:
+        jobs: (name, seconds to wait for another run), in order.
+    """
+
+    jobs: list[tuple[str, float]]
+
+    def __init__(self, config: RunConfig, reporter: RecordingReporter) -> None:
+        FakeWorker.jobs = []
+
+    def start(self) -> None:
+        pass
+
+    def run(self, job: Job, *, wait_seconds: float, time_limit: float | None) -> ClipRecord | None:
+        FakeWorker.jobs.append((job.name, wait_seconds))
+        if "busy" in job.name and not wait_seconds:
+            return None
+        if "crashes" in job.name:
+            raise WorkerDied("the worker process was ended by SIGSEGV")
+        if "hangs" in job.name:
+            raise WorkerTimedOut(f"given up after {time_limit:g} s")
+        return ClipRecord(str(job.clip), job.name, DONE)
+
+    def close(self) -> None:
+        FakeWorker.jobs.append(("closed", 0))
+
+
+@pytest.fixture
+def reporter() -> RecordingReporter:
+    return RecordingReporter()
+
+
+def jobs_of(folder: Path, *names: str) -> list[Job]:
+    return [Job(folder / name, name) for name in names]
+
+
+def test_workers_that_hang_or_die_cost_their_clips_only(
+    monkeypatch, tmp_path: Path, reporter
+) -> None:
+    monkeypatch.setattr(local, "Worker", FakeWorker)
+    jobs = jobs_of(tmp_path, "busy", "crashes", "hangs", "fine")
+    config = RunConfig(time_limit=7.0, output_dir=str(tmp_path / "out"))
+    remains = []
+    for name in ("crashes", "hangs"):  # what a killed worker leaves
+        with replace_folder(tmp_path / "out" / name) as partial:
+            (partial / SUMMARY_FILE).touch()
+        partial.mkdir()
+        remains.append(partial)
+    records = list(run_local(jobs, config, reporter))
+    # The clip that another run is processing comes last.
+    assert [(Path(record.clip).name, record.status) for record in records] == [
+        ("crashes", FAILED), ("hangs", FAILED), ("fine", DONE), ("busy", DONE),
+    ]  # fmt: skip
+    assert FakeWorker.jobs == [
+        ("busy", 0), ("crashes", 0), ("crashes", 0), ("hangs", 0), ("fine", 0),
+        ("busy", local.WAIT_SECONDS), ("closed", 0),
+    ]  # fmt: skip
+    assert [record.error for record in records[:2]] == [
+        f"{tmp_path / 'crashes'}: the worker process was ended by SIGSEGV, 2 times",
+        f"{tmp_path / 'hangs'}: given up after 7 s",
+    ]
+    assert not any(partial.exists() for partial in remains)
+    assert reporter.texts("info") == [
+        f"{tmp_path / 'busy'}: another run is processing it; continuing with the rest"
+    ]
+
+
+def test_a_worker_that_dies_while_it_loads_the_network(monkeypatch, reporter) -> None:
+    class DyingWorker(FakeWorker):
+        def start(self) -> None:
+            raise WorkerDied("the worker process ended with status 1")
+
+    monkeypatch.setattr(local, "Worker", DyingWorker)
+    with pytest.raises(VideoCamError, match=r"the network could not be loaded: .* status 1"):
+        list(run_local(jobs_of(Path(), "a"), RunConfig(), reporter))
+
+
+QUICK = RunConfig(model=ModelConfig(name="motion3d"), render=RenderConfig(max_keyframes=1))
+
+
+def test_a_single_clip_in_this_process(tmp_path: Path, reporter) -> None:
+    job = Job(write_clip(tmp_path / "v.mp4", 4), "v")
+    config = replace(QUICK, output_dir=str(tmp_path / "out"))
+    assert run_in_this_process(job, config, reporter).status == DONE
+    assert reporter.stages["render"] == [4, 4]
+    with pytest.raises(UsageError, match="unknown class"):
+        wrong = replace(config, explain=ExplainConfig(class_ids=("groww",)))
+        run_in_this_process(job, wrong, reporter)
+
+
+def test_a_single_clip_waits_for_another_run(tmp_path: Path, reporter) -> None:
+    job = Job(write_clip(tmp_path / "v.mp4", 4), "v")
+    config = replace(QUICK, output_dir=str(tmp_path / "out"))
+    claim = FolderStore(tmp_path / "out").claim("v", 0)
+    claim.__enter__()
+    release = threading.Thread(
+        target=lambda: (_wait_for(reporter), claim.__exit__(None, None, None))
+    )
+    release.start()
+    assert run_in_this_process(job, config, reporter).status == DONE
+    release.join()
+    assert f"{job.clip}: another run is processing it; waiting for it to end" in reporter.texts(
+        "info"
+    )
+
+
+def _wait_for(reporter: RecordingReporter) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not any("waiting" in m for m in reporter.texts("info")):
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ClipError("no frames"), "no frames"),
+        (ValueError("two\nlines"), "ValueError: two lines (--debug shows where)"),
+    ],
+    ids=["known", "unknown"],
+)
+def test_an_error_of_a_single_clip(
+    error: Exception, line: str, tmp_path: Path, reporter, monkeypatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(network, "load_explainer", fail)
+    job = Job(tmp_path / "v.mp4", "v")
+    record = run_in_this_process(job, QUICK, reporter)
+    assert record.error == f"{job.clip}: {line}"
+    with pytest.raises(type(error)):
+        run_in_this_process(job, QUICK, reporter, raise_errors=True)
+
+
+def faulty(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command with the decoder of tests/support/faulty."""
+    paths = {"PYTHONPATH": f"{ROOT / 'tests' / 'support' / 'faulty'}{os.pathsep}{ROOT}"}
+    return command(*words, env=os.environ | paths | environment)
+
+
+@pytest.mark.slow
+def test_a_decoder_that_hangs_and_one_that_dies(tmp_path: Path, out: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for name in ("0 fine", "1 dies once", "2 hangs", "3 fine"):
+        write_clip(clips / f"{name}.mp4", 4)
+    done = faulty(
+        "--clip", clips, *BUNDLED, "--output-dir", out, "--max-keyframes", "1", "--time-limit", 12
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"error: {clips / '2 hangs.mp4'}: given up after 12 s: raise --time-limit for more",
+        f"error: 1 of 4 clips failed: {clips / '2 hangs.mp4'}",
+    ]
+    assert results_in(out) == ["0 fine", "1 dies once", "3 fine"]
+    states = {Path(record["clip"]).stem: record["status"] for record in records_in(out)}
+    assert states == {
+        "0 fine": "done",
+        "1 dies once": "done",
+        "2 hangs": "failed",
+        "3 fine": "done",
+    }
+
+
+@pytest.mark.slow
+def test_an_output_folder_that_is_removed_during_the_run(tmp_path: Path, out: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for name in ("0 fine", "1 removes", "2 fine"):
+        write_clip(clips / f"{name}.mp4", 4)
+    words = ("--clip", clips, *BUNDLED, "--output-dir", out, "--max-keyframes", "1")
+    done = faulty(*words, REMOVED=str(out))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "0 fine.mp4: its results were removed during the run; run again" in done.stderr
+    states = {Path(r["clip"]).stem: r["status"] for r in latest(records_in(out))}
+    assert {name for name, state in states.items() if state == "done"} == set(results_in(out))
+    assert states["0 fine"] == "failed" and states["2 fine"] == "done"
+
+
+@pytest.mark.slow
+def test_the_command_is_killed_at_random_moments(tmp_path: Path, out: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for number in range(4):
+        write_clip(clips / f"{number}.mp4", 20)
+    words = ("--clip", clips, *BUNDLED, "--output-dir", out, "--max-keyframes", "1")
+    rng = random.Random(1)
+    for _ in range(3):
+        run = subprocess.Popen(
+            [sys.executable, str(SCRIPT), *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert run.stdout is not None
+        run.stdout.readline()  # the network is loaded, clips come next
+        time.sleep(rng.uniform(0, 1.2))
+        run.kill()
+        run.wait()
+        for folder in results_in(out):
+            summary = json.loads((out / folder / SUMMARY_FILE).read_text())
+            assert summary["clip"]["num_frames"] == 20
+            assert (out / folder / "annotated.mp4").exists()
+    done = command(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert results_in(out) == ["0", "1", "2", "3"]
+    records = latest(records_in(out))
+    assert len(records) == 4 and {r["status"] for r in records} <= {"done", "skipped"}
+    assert not list(out.glob(".*.partial")) and not list(out.glob(".*.old"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 300 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("only root can mount a small file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+def test_a_full_disk(small_disk: Path, tmp_path: Path, sample_clip: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    small = write_clip(clips / "0 small.mp4", 4)
+    shutil.copy(sample_clip, clips / "1 large.mp4")
+    shutil.copy(small, clips / "2 small.mp4")
+    out = small_disk / "out"
+    words = ("--clip", clips, *BUNDLED, "--output-dir", out, "--max-keyframes", "1")
+    done = command(*words)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "1 large.mp4" in done.stderr
+    assert "0 small" in results_in(out)
+    states = {Path(r["clip"]).name: r["status"] for r in latest(records_in(out))}
+    assert states["0 small.mp4"] == "done" and states["1 large.mp4"] == "failed"
+    assert set(results_in(out)) == {name[:-4] for name, s in states.items() if s == "done"}
+    assert not list(out.glob(".*.partial"))
+    # With more space, the same command does the rest, and only that.
+    subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
+    again = command(*words)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert results_in(out) == ["0 small", "1 large", "2 small"]
+    assert "0 small.mp4: finished before" in again.stdout

@@ -1,0 +1,99 @@
+"""Results at an address, here one in memory."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+
+import pytest
+
+import run_video_cam
+from tests.support.command import BUNDLED
+from tests.support.media import write_clip
+from video_cam import UsageError
+from video_cam.batch.remote_store import RemoteStore
+from video_cam.batch.store import open_store
+from video_cam.rendering.result_folder import SUMMARY_FILE
+
+pytest.importorskip("fsspec", reason="fsspec is not installed: requirements-ray.txt has it")
+
+
+@pytest.fixture
+def address() -> str:
+    """A bucket that no other test uses."""
+    return f"memory://{uuid.uuid4().hex}/results"
+
+
+def write(store: RemoteStore, name: str, content: str) -> None:
+    with store.writing(name) as folder:
+        (folder / "page").mkdir(parents=True)
+        (folder / "page" / f"{content}.js").write_text(content)
+        (folder / SUMMARY_FILE).write_text(json.dumps({"clip_id": content}))
+
+
+def test_results_are_uploaded_and_replaced_as_a_whole(address: str) -> None:
+    store = RemoteStore(address)
+    assert (store.summary("v"), store.owner("v"), store.records()) == (None, None, [])
+    with store.claim("v", 0):
+        write(store, "v", "first")
+    assert store.owner("v") == "first" and store.has_files("v", [SUMMARY_FILE, "page/first.js"])
+    write(store, "v", "second")
+    assert store.owner("v") == "second" and store.has_files("v", ["page/second.js"])
+    assert not store.has_files("v", ["page/first.js"])
+    assert store.shown("v/index.html") == f"{address}/v/index.html"
+
+
+def test_what_has_a_summary_is_complete(address: str, monkeypatch) -> None:
+    store = RemoteStore(address)
+    write(store, "v", "first")
+
+    def fail(local: str, remote: str) -> None:
+        raise OSError("connection lost")
+
+    monkeypatch.setattr(store._files, "put_file", fail, raising=False)
+    with pytest.raises(OSError, match="connection lost"):
+        write(store, "v", "second")
+    assert store.summary("v") is None
+
+
+def test_an_error_while_writing_uploads_nothing(address: str) -> None:
+    store = RemoteStore(address)
+    with pytest.raises(ValueError), store.writing("v") as folder:
+        folder.mkdir()
+        (folder / SUMMARY_FILE).write_text("{}")
+        raise ValueError
+    assert store.summary("v") is None
+
+
+def test_records_are_appended(address: str) -> None:
+    store = RemoteStore(address)
+    store.append([])
+    store.append([{"clip": "a", "status": "failed"}])
+    store.append([{"clip": "b"}, {"clip": "a", "status": "done"}])
+    assert store.records() == [{"clip": "a", "status": "done"}, {"clip": "b"}]
+
+
+def test_an_address_that_fsspec_does_not_know() -> None:
+    with pytest.raises(UsageError, match="cannot be opened"):
+        open_store("nowhere://bucket")
+
+
+def test_the_command_finds_its_finished_results(address: str, tmp_path: Path, capsys) -> None:
+    clip, store = write_clip(tmp_path / "small.mp4", 4), open_store(address)
+
+    def run(*words: str) -> tuple[str, dict]:
+        arguments = ["--clip", str(clip), *BUNDLED, "--max-keyframes", "1", "--output-dir", address]
+        assert run_video_cam.main([*arguments, *words]) == 0
+        summary = store.summary("small")
+        assert summary is not None
+        return capsys.readouterr().out, summary
+
+    _, first = run()
+    assert store.has_files("small", ["annotated.mp4", "index.html", "keyframes/000000.png"])
+    said, second = run()
+    assert "nothing has changed" in said and second == first
+    _, third = run("--colormap", "jet")
+    assert third["fingerprint"] != first["fingerprint"]
+    assert [record["clip"] for record in store.records()] == [str(clip)]
+    assert not list(Path.cwd().glob("memory:*"))

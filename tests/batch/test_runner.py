@@ -1,0 +1,144 @@
+"""One clip from its lock to its record, with an explainer that needs no network."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import video_cam
+from tests.support.explainers import FixedExplainer
+from tests.support.media import write_clip
+from tests.support.reporting import RecordingReporter
+from video_cam import Classifier, ClipError, Explanation, UsageError
+from video_cam.batch.inputs import clip_id
+from video_cam.batch.jobs import DONE, FAILED, SKIPPED, Job
+from video_cam.batch.run_config import RunConfig
+from video_cam.batch.runner import ClipRunner
+from video_cam.batch.store import ClipBusy, FolderStore
+from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clips") / "small.mp4", 4)
+
+
+@pytest.fixture(scope="module")
+def explanation(bundled: Classifier, clip: Path) -> Explanation:
+    return video_cam.explain(clip, bundled)
+
+
+@pytest.fixture
+def explainer(explanation: Explanation) -> FixedExplainer:
+    return FixedExplainer(explanation)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> RunConfig:
+    return RunConfig(output_dir=str(tmp_path / "out"), render=RenderConfig(max_keyframes=1))
+
+
+@pytest.fixture
+def job(clip: Path) -> Job:
+    return Job(clip, "clip")
+
+
+def test_a_clip_becomes_results_and_a_record(explainer, config, job, tmp_path) -> None:
+    runner, reporter = ClipRunner(config, explainer), RecordingReporter()
+    record = runner.run(job, reporter.progress)
+    assert (record.status, record.folder, record.clip) == (DONE, "clip", str(job.clip))
+    assert (tmp_path / "out" / "clip" / "annotated.mp4").is_file()
+    summary = runner.store.summary("clip")
+    assert summary is not None and summary["clip_id"] == clip_id(job.clip)
+    assert record.prediction == summary["predictions"][0]
+    assert reporter.stages["explain"] == [1, 1] and "render" in reporter.stages
+
+
+def test_finished_results_are_kept_as_long_as_nothing_has_changed(
+    explainer, config, job, tmp_path
+) -> None:
+    def status(config: RunConfig = config) -> str:
+        return ClipRunner(config, explainer).run(job).status
+
+    folder = tmp_path / "out" / "clip"
+    assert status() == DONE
+    written = (folder / "summary.json").stat().st_mtime_ns
+    assert status() == SKIPPED
+    assert (folder / "summary.json").stat().st_mtime_ns == written and len(explainer.clips) == 1
+    assert status(replace(config, overwrite=True)) == DONE
+    assert status(replace(config, render=RenderConfig(max_keyframes=1, colormap="jet"))) == DONE
+    assert status() == DONE
+    assert status(replace(config, explain=ExplainConfig(top_k=2))) == DONE
+    assert status() == DONE
+    explainer.network = "another network"
+    assert status() == DONE
+    (folder / "annotated.mp4").unlink()
+    assert status() == DONE and (folder / "annotated.mp4").is_file()
+    assert status() == SKIPPED
+
+
+def test_the_classes_of_a_list_replace_those_of_the_run(explainer, config, job) -> None:
+    config = replace(config, explain=ExplainConfig(class_ids=("spin",)), overwrite=True)
+    runner = ClipRunner(config, explainer)
+    runner.run(job)
+    runner.run(replace(job, class_ids=("grow", "7")))
+    assert [used.class_ids for used in explainer.configs] == [("spin",), ("grow", "7")]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ClipError("no frames"), "no frames"),
+        (UsageError("no such layer"), "no such layer"),
+        (ValueError("two\nlines"), "ValueError: two lines"),
+        (OSError(errno.ENOSPC, "No space left"), "the disk is full: free some space"),
+        (OSError(errno.EIO, "Input/output error"), "OSError: [Errno 5] Input/output error"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_an_error_becomes_the_record_of_a_failed_clip(
+    error: Exception, line: str, explainer, config, job, tmp_path
+) -> None:
+    def fail(path: str) -> None:
+        raise error
+
+    explainer.before = fail
+    runner = ClipRunner(config, explainer)
+    record = runner.run(job)
+    assert record.status == FAILED and record.folder is None
+    assert record.error is not None and record.error.startswith(f"{job.clip}: {line}")
+    assert not (tmp_path / "out" / "clip").exists()
+    with pytest.raises(ClipError if "disk is full" in line else type(error)):
+        runner.run_or_raise(job)
+
+
+def test_a_missing_clip_fails_before_it_is_explained(explainer, config, tmp_path) -> None:
+    record = ClipRunner(config, explainer).run(Job(tmp_path / "missing.mp4", "missing"))
+    assert record.error is not None and "no such file" in record.error
+    assert explainer.clips == []
+
+
+def test_the_limits_hold_where_the_clip_is_opened(explainer, config, job) -> None:
+    limited = replace(config, limits=LimitsConfig(max_frames=3))
+    record = ClipRunner(limited, explainer).run(job)
+    assert record.error is not None and "more than 3 frames" in record.error
+    assert ClipRunner(config, explainer).run(job).status == DONE
+
+
+def test_a_clip_that_another_run_is_processing(explainer, config, job, tmp_path) -> None:
+    runner = ClipRunner(config, explainer)
+    with FolderStore(tmp_path / "out").claim("clip", 0), pytest.raises(ClipBusy):
+        runner.run(job, wait_seconds=0.05)
+    assert explainer.clips == []
+    assert runner.run(job).status == DONE
+
+
+def test_other_folders_are_not_replaced(explainer, config, job, tmp_path) -> None:
+    (tmp_path / "out" / "clip").mkdir(parents=True)
+    (tmp_path / "out" / "clip" / "thesis.tex").touch()
+    record = ClipRunner(config, explainer).run(job)
+    assert record.error is not None and "holds no results of video_cam" in record.error
+    assert [p.name for p in (tmp_path / "out" / "clip").iterdir()] == ["thesis.tex"]

@@ -1,0 +1,181 @@
+"""The worker process: its messages, its time limit, its end. Here without a network."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from tests.support.reporting import RecordingReporter
+from video_cam import UsageError
+from video_cam.batch import worker as worker_module
+from video_cam.batch.jobs import ClipRecord, Job
+from video_cam.batch.run_config import RunConfig
+from video_cam.batch.worker import Worker, WorkerDied, WorkerTimedOut, _PipeReporter
+
+JOB = Job(Path("a.mp4"), "a")
+RECORD = ClipRecord("a.mp4", "a", "done")
+
+
+class FakeProcess:
+    """The place of the process: a thread has its end of the pipe."""
+
+    def __init__(self, exitcode: int | None = None) -> None:
+        self.exitcode = exitcode
+        self.is_killed = False
+
+    def join(self, timeout: float | None = None) -> None:
+        pass
+
+    def kill(self) -> None:
+        self.is_killed = True
+
+
+class FakeWorker(Worker):
+    """A worker whose process runs ``behave`` in a thread, on its end of the pipe."""
+
+    def __init__(
+        self,
+        behave: Callable[[Connection], object],
+        reporter: RecordingReporter,
+        exitcode: int | None = None,
+    ) -> None:
+        super().__init__(RunConfig(), reporter)
+        self.behave, self.exitcode = behave, exitcode
+        self.processes: list[FakeProcess] = []
+
+    def start(self) -> None:
+        self._connection, self.other_end = multiprocessing.get_context("spawn").Pipe()
+        self._process = FakeProcess(self.exitcode)
+        self.processes.append(self._process)
+        threading.Thread(target=self.behave, args=(self.other_end,), daemon=True).start()
+        self._receive_answer(math.inf, None)
+
+
+@pytest.fixture
+def reporter() -> RecordingReporter:
+    return RecordingReporter()
+
+
+def run(worker: Worker, time_limit: float | None = None) -> ClipRecord | None:
+    return worker.run(JOB, wait_seconds=0, time_limit=time_limit)
+
+
+def test_messages_and_progress_arrive_before_the_record(reporter) -> None:
+    received = []
+
+    def behave(connection: Connection) -> None:
+        pipe = _PipeReporter(connection)
+        pipe.info("loading")
+        connection.send(("answer", None))
+        received.append(connection.recv())
+        pipe.warning("slow")
+        pipe.error("bad")
+        pipe.event("clip", clip="a.mp4")
+        with pipe.progress("explain", 1000) as explained, pipe.progress("render", 3) as rendered:
+            for _ in range(1000):
+                explained(1)
+            rendered(3)
+        connection.send(("answer", RECORD))
+
+    assert run(FakeWorker(behave, reporter)) == RECORD
+    assert received == [(JOB, 0)]
+    assert reporter.messages == [("info", "loading"), ("warning", "slow"), ("error", "bad")]
+    assert reporter.events == [("clip", {"clip": "a.mp4"})]
+    assert reporter.stages == {"explain": [1000, 1000], "render": [3, 3]}
+
+
+def test_steps_are_sent_in_groups() -> None:
+    here, there = multiprocessing.get_context("spawn").Pipe()
+    with _PipeReporter(there).progress("render", 10_000) as step:
+        for _ in range(10_000):
+            step(1)
+    messages = []
+    while here.poll():
+        messages.append(here.recv())
+    steps = [content[1] for kind, content in messages if kind == "step"]
+    assert sum(steps) == 10_000 and len(steps) < 100
+    assert [messages[0][0], messages[-1][0]] == ["stage", "stage_end"]
+
+
+def test_a_network_that_cannot_be_loaded(reporter) -> None:
+    def behave(connection: Connection) -> None:
+        connection.send(("failure", UsageError("unknown model")))
+
+    worker = FakeWorker(behave, reporter)
+    with pytest.raises(UsageError, match="unknown model"):
+        worker.start()
+    assert worker.processes[0].is_killed
+
+
+def never_answer(connection: Connection) -> None:
+    connection.send(("answer", None))
+    connection.recv()
+
+
+def test_a_job_beyond_the_time_limit_is_given_up(reporter) -> None:
+    worker = FakeWorker(never_answer, reporter)
+    with pytest.raises(WorkerTimedOut, match=r"^given up after 0\.05 s: raise --time-limit"):
+        run(worker, time_limit=0.05)
+    assert worker.processes[0].is_killed
+    with pytest.raises(WorkerTimedOut):  # in a new process
+        run(worker, time_limit=0.05)
+    assert len(worker.processes) == 2
+
+
+def test_a_job_without_progress_is_given_up(reporter, monkeypatch) -> None:
+    monkeypatch.setattr(worker_module, "MAX_SECONDS_BETWEEN_MESSAGES", 0.05)
+    with pytest.raises(WorkerTimedOut, match=r"^given up after 0\.05 s without progress$"):
+        run(FakeWorker(never_answer, reporter))
+
+
+def test_a_job_with_progress_may_take_longer(reporter, monkeypatch) -> None:
+    monkeypatch.setattr(worker_module, "MAX_SECONDS_BETWEEN_MESSAGES", 2.0)
+    pause = threading.Event()
+
+    def behave(connection: Connection) -> None:
+        connection.send(("answer", None))
+        connection.recv()
+        for _ in range(3):
+            pause.wait(0.8)
+            _PipeReporter(connection).info("still here")
+        connection.send(("answer", RECORD))
+
+    assert run(FakeWorker(behave, reporter)) == RECORD
+
+
+@pytest.mark.parametrize(
+    ("exitcode", "message"),
+    [
+        (-signal.SIGSEGV, "the worker process was ended by SIGSEGV"),
+        (
+            -signal.SIGKILL,
+            "the worker process was ended by SIGKILL, perhaps because memory ran out",
+        ),
+        (3, "the worker process ended with status 3"),
+    ],
+)
+def test_a_process_that_dies_says_how(exitcode: int, message: str, reporter) -> None:
+    def behave(connection: Connection) -> None:
+        connection.send(("answer", None))
+        connection.recv()
+        connection.close()
+
+    worker = FakeWorker(behave, reporter, exitcode)
+    with pytest.raises(WorkerDied) as caught:
+        run(worker)
+    assert str(caught.value) == message
+
+
+def test_closing_ends_the_process(reporter) -> None:
+    worker = FakeWorker(lambda connection: connection.send(("answer", None)), reporter)
+    worker.close()  # not started: nothing to end
+    worker.start()
+    worker.close()
+    assert worker.processes[0].is_killed and worker._connection.closed

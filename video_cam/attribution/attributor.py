@@ -1,0 +1,223 @@
+"""CAM maps of one network: bound once to a network, its layers and methods, then called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from video_cam.attribution.augmentation import altered, restored, versions
+from video_cam.attribution.method_inputs import AFTER_THE_PASS, FROM_THE_GRAPH, TargetPass
+from video_cam.attribution.methods import (
+    METHODS,
+    POOLING,
+    at_least_float32,
+    needs_of,
+    signed_map,
+)
+from video_cam.attribution.replay import Recording, recording
+from video_cam.attribution.targets import Target, target_scores
+from video_cam.config import AttributionConfig
+from video_cam.errors import UsageError
+from video_cam.layers.alignment import CellCentres, cell_centres, gather_onto
+from video_cam.layers.axes import Unpacks, detached, input_size, run, unpacked
+from video_cam.layers.hooks import Captured, capture, retried_with_copies
+from video_cam.layers.receptive_field import ReceptiveFields
+from video_cam.utils.nested import tensors_in
+from video_cam.utils.progress import Progress, silent
+
+# The targets of one input, or a function that chooses them when it sees the network's outputs.
+Targets = Sequence[Target] | Callable[[Any], Sequence[Target]]
+
+
+@dataclass(frozen=True)
+class AttributionResult:
+    """What one input gave.
+
+    Attributes:
+        outputs: the network's outputs, detached.
+        targets: the targets; a target None has become the class ids that were best.
+        scores: for each target float32 (N,), what the target puts out.
+        class_ids: for each target int64 (N,), or None for a function.
+        maps: (number of the target, layer, method) -> signed float32 (N, T', H', W').
+    """
+
+    outputs: Any
+    targets: tuple[Target, ...]
+    scores: tuple[Tensor, ...]
+    class_ids: tuple[Tensor | None, ...]
+    maps: dict[tuple[int, str, str], Tensor]
+
+
+class Attributor:
+    """Computes class activation maps of one network.
+
+        attributor = Attributor(model, ["layer4"], AttributionConfig(), fields=fields)
+        result = attributor(x, targets=[None, 3])
+
+    One forward pass serves all layers, methods and targets; there is one backward pass per target.
+    What several methods need, such as the gradient, is computed once per call. The network is left
+    exactly as it was, also after an error.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: Sequence[str],
+        config: AttributionConfig,
+        *,
+        unpack: Unpacks,
+        fields: Mapping[str, ReceptiveFields],
+        progress: Progress = silent,
+    ) -> None:
+        """Bind a network.
+
+        Args:
+            layers: module names.
+            config: methods and how maps are computed.
+            unpack: brings a layer's output to (N, K, T', H', W'); one for all, or by layer.
+            fields: receptive fields of each layer, from ``find_receptive_fields``.
+            progress: is told how many altered inputs have been scored.
+        """
+        self.model = model
+        self.layers = tuple(layers)
+        self.config = config
+        self._unpack, self._fields, self._progress = unpack, dict(fields), progress
+        self._needs = needs_of(config.methods)
+
+    def __call__(
+        self, x: Any, targets: Targets, *, batch_size: int | None = None
+    ) -> AttributionResult:
+        """The maps of every target, layer and method.
+
+        Args:
+            x: what the network's forward takes: a tensor, or a tuple, list or dict of them.
+            targets: see ``targets.Target``; a function gets the outputs and returns them.
+            batch_size: altered inputs or activations in one pass; None for the config's.
+        """
+        config = replace(self.config, batch_size=batch_size or self.config.batch_size)
+        own, *others = versions(config.aug_smooth, config.aug_shift)
+        result = self._attribute(altered(x, own), targets, config)
+        if not others:
+            return result
+        sums = dict(result.maps)
+        for version in others:
+            again = self._attribute(altered(x, version), result.targets, config)
+            for (number, layer, method), values in again.maps.items():
+                centres = self.centres(layer, values.shape[1:], input_size(x))
+                sums[number, layer, method] += restored(values, version, centres)
+        return replace(result, maps={key: total / (1 + len(others)) for key, total in sums.items()})
+
+    def centres(self, layer: str, grid: Sequence[int], size: Sequence[int]) -> CellCentres:
+        """Positions of a layer's cells (T', H', W') in an input of (T, H, W)."""
+        return cell_centres(grid, size, self._fields[layer], self.config.align)
+
+    def _attribute(self, x: Any, targets: Targets, config: AttributionConfig) -> AttributionResult:
+        """The maps of one version of the input."""
+        choose = targets if callable(targets) else lambda outputs: targets
+        with capture(self.model, self.layers) as captured:
+            passes = retried_with_copies(partial(self._passes, x, captured, choose, config))
+        with _precision(self.model, x, config.precision):
+            for one in passes.targets:
+                retried_with_copies(partial(one.compute, AFTER_THE_PASS, self._needs))
+        return AttributionResult(
+            detached(passes.outputs),
+            tuple(one.fixed_target for one in passes.targets),
+            tuple(one.scores.detach().float() for one in passes.targets),
+            tuple(one.class_ids for one in passes.targets),
+            {
+                (number, layer, method): values
+                for number, one in enumerate(passes.targets)
+                for (layer, method), values in self._maps(one).items()
+            },
+        )
+
+    def _passes(
+        self,
+        x: Any,
+        captured: Captured,
+        choose: Callable[[Any], Sequence[Target]],
+        config: AttributionConfig,
+    ) -> _ForwardPass:
+        """One forward pass, and for each target what needs its graph."""
+        outputs, recorded = self._forward(x, captured, config)
+        passes = []
+        for target in choose(outputs):
+            scores, class_ids = target_scores(outputs, target)
+            one = TargetPass(
+                model=self.model,
+                x=x,
+                captured=captured,
+                recording=recorded,
+                outputs=outputs,
+                target=target,
+                scores=scores,
+                class_ids=class_ids,
+                unpack=self._unpack,
+                config=config,
+                progress=self._progress,
+            )
+            one.compute(FROM_THE_GRAPH, self._needs)
+            passes.append(one)
+        return _ForwardPass(outputs, tuple(passes))
+
+    def _forward(
+        self, x: Any, captured: Captured, config: AttributionConfig
+    ) -> tuple[Any, Recording]:
+        captured.clear()
+        # What ablation runs again from is recorded in the pass that is made anyway.
+        recorded = captured.layers if "ablation" in self._needs else ()
+        x = detached(x)
+        with ExitStack() as stack:
+            stack.enter_context(_precision(self.model, x, config.precision))
+            if "hessian_product" in self._needs:
+                # The fused kernels of attention have no second derivative.
+                stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+            kept = stack.enter_context(recording(self.model, x, recorded))
+            outputs = run(self.model, x)
+        missing = [name for name in captured.layers if name not in captured.activations]
+        if missing:
+            raise UsageError(
+                f"layer {missing[0]!r} did not run in the forward pass: choose another"
+            )
+        return outputs, kept
+
+    def _maps(self, one: TargetPass) -> dict[tuple[str, str], Tensor]:
+        """(layer, method) -> signed float32 (N, T', H', W') of one target."""
+        maps = {}
+        axes = POOLING[self.config.pooling]
+        for layer in self.layers:
+            A = at_least_float32(
+                unpacked(self._unpack, one.captured.activations[layer].detach(), layer)
+            )
+            if len(A) != len(one.scores):
+                raise UsageError(
+                    f"layer {layer!r} gives maps of {len(A)} samples {tuple(A.shape)} beside "
+                    f"{len(one.scores)} scores: choose another layer, or give unpack="
+                )
+            for method in self.config.methods:
+                needed = [at_least_float32(one.need(name)[layer]) for name in METHODS[method].needs]
+                values = signed_map(method, A, needed, axes, self.config.eigen_smooth)
+                if values.shape[1:] != A.shape[2:]:  # on the input's grid, not on the layer's
+                    size = input_size(one.x)
+                    values = gather_onto(values, self.centres(layer, A.shape[2:], size), size)
+                maps[layer, method] = values.float()
+        return maps
+
+
+@dataclass(frozen=True)
+class _ForwardPass:
+    outputs: Any
+    targets: tuple[TargetPass, ...]
+
+
+def _precision(model: nn.Module, x: Any, precision: str) -> AbstractContextManager[Any]:
+    device = next(chain(model.parameters(), model.buffers(), tensors_in(x))).device.type
+    return torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")

@@ -1,0 +1,175 @@
+"""Everything about a clip's explanation that is fixed before the network runs on its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from video_cam.config import ExplainConfig
+from video_cam.errors import UsageError
+from video_cam.explanation.contributions import head_biases
+from video_cam.explanation.map_series import MapKey, ModelInfo
+from video_cam.explanation.sampling import FrameSpan, Window, span_of
+from video_cam.explanation.scenes import split_scenes
+from video_cam.explanation.window_reader import plan_windows
+from video_cam.layers.alignment import CellCentres, cell_centres
+from video_cam.layers.cell_positions import find_receptive_fields
+from video_cam.layers.layout import Fold
+from video_cam.layers.receptive_field import ReceptiveFields
+from video_cam.models.classifier import Classifier
+from video_cam.models.labels import class_id
+from video_cam.models.preprocessing import Geometry
+from video_cam.utils.threads import prefetch
+from video_cam.video.clip import Clip
+
+FRAMES_AHEAD = 8  # decoded while the scene detector runs
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """The plan of one clip: kilobytes, without the network, for any process.
+
+    Attributes:
+        clip: header and time stamps; opens the file when frames are read.
+        model: what the results say about the network.
+        model_note: what the results say about how the network was loaded; often empty.
+        labels: class names.
+        class_ids: ids of the classes that the user named.
+        geometry: where the network's input lies in the source frames.
+        span: the frames that are explained.
+        scenes: the parts of the span that no window runs across.
+        windows: the network's inputs, in order of time.
+        map_keys: (layer, method) of a window's maps, in their order.
+        input_size: (T, H, W) of one window.
+        centres: layer -> positions of its cells.
+        head_biases: float64 (classes,) of the network's linear head, None without one.
+        batch_size: windows in one forward pass.
+    """
+
+    clip: Clip
+    model: ModelInfo
+    model_note: str
+    labels: tuple[str, ...]
+    class_ids: tuple[int, ...]
+    geometry: Geometry
+    span: FrameSpan
+    scenes: tuple[FrameSpan, ...]
+    windows: tuple[Window, ...]
+    map_keys: tuple[MapKey, ...]
+    input_size: tuple[int, int, int]
+    centres: dict[str, CellCentres]
+    head_biases: np.ndarray | None
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """How the outputs of the mapped layers are read; needed where the network is.
+
+    Attributes:
+        layers: names of the mapped layers.
+        folds: layer -> how its output becomes (N, K, T', H', W').
+        fields: layer -> receptive fields of its cells.
+    """
+
+    layers: tuple[str, ...]
+    folds: dict[str, Fold]
+    fields: dict[str, ReceptiveFields]
+
+
+def plan_network(
+    model: Classifier,
+    size: Sequence[int],
+    layers: Sequence[str | int] | None,
+    config: ExplainConfig,
+) -> NetworkPlan:
+    """Choose layers for inputs of (T, H, W), and find the receptive fields of their cells.
+
+    What is measured for that is measured once per network, layers and size.
+
+    Args:
+        layers: names, patterns or positions; None for the network's own, and those that
+            ``config.conv_backcount`` names.
+    """
+    chosen = model.layers(size, layers, config.conv_backcount)
+    fields = find_receptive_fields(
+        model.module,
+        torch.empty(1, 3, *size),
+        chosen.names,
+        chosen.folds,
+        config.align,
+        model.identity,
+    )
+    return NetworkPlan(chosen.names, chosen.folds, fields)
+
+
+def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
+    """Choose span, scenes, windows and layers, and find the positions of the layers' cells.
+
+    Frames are read only to split scenes.
+
+    Raises:
+        UsageError: for wrong layers, classes or times.
+        ClipError: where scenes cannot be read, or where there are too many samples.
+    """
+    if config.contrast and len(model.labels) < 2:
+        raise UsageError("contrast compares two classes, and the network has one: leave it out")
+    if model.framewise and Path(clip.path).is_dir():
+        # Every picture of a folder is explained, whatever the network's own frame rate.
+        model = replace(model, frame_rate=clip.info.frame_rate)
+    class_ids = tuple(class_id(one, model.labels) for one in config.class_ids)
+    span = span_of(clip.timeline, config.start, config.end)
+    scenes = _scenes(clip, span) if config.split_scenes else (span,)
+    windows = plan_windows(clip.timeline, scenes, model, config, clip.limits.max_frames)
+    size = (len(windows[0].frame_indices), *model.preprocess.crop)
+    network = plan_network(model, size, config.layers, config)
+    return ClipPlan(
+        clip=clip,
+        model=_model_info(model, network, config, num_frames=size[0]),
+        model_note=model.note,
+        labels=model.labels,
+        class_ids=class_ids,
+        geometry=model.preprocess.geometry(clip.info.height, clip.info.width),
+        span=span,
+        scenes=scenes,
+        windows=tuple(windows),
+        map_keys=tuple((layer, method) for layer in network.layers for method in config.methods),
+        input_size=size,
+        centres={
+            layer: _centres(model, network, layer, size, config.align) for layer in network.layers
+        },
+        head_biases=head_biases(model.module, len(model.labels)),
+        batch_size=model.batch(config.batch_size),
+    )
+
+
+def _model_info(
+    model: Classifier, network: NetworkPlan, config: ExplainConfig, num_frames: int
+) -> ModelInfo:
+    return ModelInfo(
+        name=model.name,
+        weights=model.weights,
+        layers=network.layers,
+        num_frames=num_frames,
+        frame_rate=config.frame_rate or model.frame_rate,
+        trained=model.trained,
+        score=model.score,
+    )
+
+
+def _scenes(clip: Clip, span: FrameSpan) -> tuple[FrameSpan, ...]:
+    with clip.frames(span.first, span.stop) as reader, prefetch(reader, FRAMES_AHEAD) as frames:
+        return tuple(split_scenes(frames, span, clip.info.frame_rate))
+
+
+def _centres(
+    model: Classifier, network: NetworkPlan, layer: str, size: Sequence[int], align: str
+) -> CellCentres:
+    centres = cell_centres(network.folds[layer].grid, size, network.fields[layer], align)
+    # The cells of a slow pathway are at its frames, which are some of the fast pathway's frames.
+    frames = model.input_layout.frames_of(len(centres.t), size[0])
+    return centres if frames is None else replace(centres, t=frames.numpy().astype(np.float64))

@@ -1,0 +1,103 @@
+"""The maps of one target, layer and method over a clip's windows, and what they are maps of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from video_cam.explanation.blending import Maps
+from video_cam.layers.alignment import CellCentres
+
+
+@dataclass(frozen=True)
+class ClassTarget:
+    """A class of the network."""
+
+    class_id: int
+
+
+@dataclass(frozen=True)
+class FunctionTarget:
+    """A function of the network's output; ``number`` counts the functions from 0."""
+
+    number: int
+
+
+MapTarget = ClassTarget | FunctionTarget
+MapKey = tuple[str, str]  # layer, method
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The network that was explained.
+
+    Attributes:
+        name: as in the registry, or of the network's class.
+        weights: name of the weights, of their file, or "none" for random ones.
+        layers: names of the mapped layers.
+        num_frames: frames in one input.
+        frame_rate: frames per second of the input.
+        trained: False for random weights.
+        score: what scores are, of ``config.SCORE_KINDS``.
+    """
+
+    name: str
+    weights: str
+    layers: tuple[str, ...]
+    num_frames: int
+    frame_rate: Fraction
+    trained: bool
+    score: str = "softmax"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A class of the clip.
+
+    Attributes:
+        class_id: of the network.
+        label: the class's name.
+        score: mean over the windows; a probability, unless ModelInfo.score says otherwise.
+    """
+
+    class_id: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class MapSeries:
+    """The maps of one target, layer and method in every window.
+
+    Attributes:
+        target: what is explained. Where windows differ, the class that most windows have; in a
+            tie the one with the lowest id.
+        label: the target's name for people.
+        layer: name of the layer, or of the layers that were combined.
+        method: of ``config.METHOD_NAMES``.
+        values: float32 (W, T', H', W'), signed, in units of the score times activation.
+        centres: positions of the cells in input frames and pixels.
+        class_ids: one per window where each is explained by its own class, else empty.
+        frame_scores: float32 (W, N) of a network that scores every frame, else None.
+        logits: float32 (W,) where the target is one class throughout, else None.
+        bias: where the maps are complete, that is, where in every window the sum over all cells
+            plus this number is the class's logit; None where they are not.
+    """
+
+    target: MapTarget
+    label: str
+    layer: str
+    method: str
+    values: Maps
+    centres: CellCentres
+    class_ids: tuple[int, ...] = ()
+    frame_scores: np.ndarray | None = None
+    logits: np.ndarray | None = None
+    bias: float | None = None
+
+    @property
+    def class_id(self) -> int | None:
+        """The id of the explained class; None for a function of the network's output."""
+        return self.target.class_id if isinstance(self.target, ClassTarget) else None

@@ -1,0 +1,224 @@
+"""Run the network on windows of a clip: read their frames, run batches, make window results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from video_cam.attribution.attributor import AttributionResult, Attributor
+from video_cam.attribution.targets import Target
+from video_cam.config import ExplainConfig
+from video_cam.errors import ClipError, UsageError
+from video_cam.explanation.clip_plan import ClipPlan, plan_network
+from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapTarget
+from video_cam.explanation.sampling import FrameSpan, Window
+from video_cam.explanation.scenes import HardCutDetector, cuts_within
+from video_cam.explanation.target_selection import best_classes, candidates, num_candidates
+from video_cam.explanation.window_reader import batches, read_windows
+from video_cam.explanation.window_result import WindowResult
+from video_cam.layers.outputs import class_scores, frame_scores, shares
+from video_cam.models.classifier import Classifier
+from video_cam.utils.memory import BatchHalving
+from video_cam.utils.progress import Progress, silent
+from video_cam.utils.threads import prefetch
+from video_cam.video.reader import FrameReader
+
+BATCHES_AHEAD = 2  # read while the network runs
+
+ChooseTargets = Callable[[Tensor], Sequence[Target]]  # from a batch's logits (N, classes)
+Batch = Sequence[tuple[int, np.ndarray]]  # window numbers and frames uint8 (N, H, W, 3)
+
+
+class OtherFramesDecoded(Exception):
+    """The decoder gives other frames than those that the plan was made for."""
+
+
+class WindowRunner:
+    """Runs the network on windows of one clip, in the process that holds the network."""
+
+    def __init__(
+        self,
+        plan: ClipPlan,
+        model: Classifier,
+        config: ExplainConfig,
+        progress: Progress = silent,
+    ) -> None:
+        """Bind a plan, which another process with the same network may have made.
+
+        Args:
+            model: the network.
+            progress: is told how many windows have been run.
+        """
+        self._plan, self._model, self._config = plan, model, config
+        self._progress = progress
+        network = plan_network(model, plan.input_size, plan.model.layers, config)
+        self._halving = BatchHalving(plan.batch_size)
+        self._attributor = Attributor(
+            model.module,
+            network.layers,
+            config.attribution(),
+            unpack=network.folds,
+            fields=network.fields,
+            progress=progress,
+        )
+        # (W, classes); rows of windows that have not been run are zero.
+        self._probabilities = np.zeros((len(plan.windows), len(plan.labels)), np.float32)
+
+    def run(
+        self, indices: Sequence[int], class_ids: Sequence[int] | None = None
+    ) -> list[WindowResult]:
+        """The results of some windows.
+
+        Args:
+            indices: numbers of the windows in the plan, in rising order.
+            class_ids: the classes to explain; None for those that may be the clip's best, and for
+                functions of the output.
+
+        Raises:
+            OtherFramesDecoded: where the file holds other frames than the plan says.
+            ClipError, UsageError: where the clip or the network cannot be used.
+        """
+        windows = {index: self._plan.windows[index] for index in indices}
+        choose = self._candidates if class_ids is None else lambda logits: list(class_ids)
+        results: list[WindowResult] = []
+        detector = HardCutDetector()
+        span = self._span(windows)
+        with (
+            self._plan.clip.frames(span.first, span.stop) as reader,
+            self._progress("explain", len(windows)) as step,
+            prefetch(self._read(reader, windows, detector), BATCHES_AHEAD) as read,
+        ):
+            for batch in read:
+                self._halving.run(batch, lambda part: results.extend(self._run_batch(part, choose)))
+                step(len(batch))
+            self._check_frames(reader, span)
+        cuts = detector.cuts() if self._config.sampling == "windows" else []
+        return [
+            replace(
+                result,
+                num_damaged=reader.num_damaged,
+                cuts=tuple(cuts_within(cuts, windows[result.index])),
+                memory_note=self._halving.note,
+            )
+            for result in results
+        ]
+
+    def _span(self, windows: Mapping[int, Window]) -> FrameSpan:
+        """The frames to read. For all windows the whole span, so that all its frames are checked.
+
+        For some of the windows only the frames from the first one's to the last one's.
+        """
+        if len(windows) == len(self._plan.windows):
+            return self._plan.span
+        frames = [index for window in windows.values() for index in window.frame_indices]
+        return FrameSpan(min(frames), max(frames) + 1)
+
+    def _read(
+        self, reader: FrameReader, windows: Mapping[int, Window], detector: HardCutDetector
+    ) -> Iterator[list[tuple[int, np.ndarray]]]:
+        """Batches of numbered windows; then the remaining frames, so that they are counted."""
+        frames = iter(reader)
+        inputs = read_windows(
+            frames, list(windows.values()), self._model.preprocess, on_frame=detector.add
+        )
+        # A damaged file may end before the last window; _check_frames finds that.
+        yield from batches(zip(windows, inputs, strict=False), self._plan.batch_size)
+        for _ in frames:
+            pass
+
+    def _check_frames(self, reader: FrameReader, span: FrameSpan) -> None:
+        expected = self._plan.clip.timeline.pts[reader.first_decoded : span.stop]
+        if not np.array_equal(reader.timeline.pts, expected):
+            raise OtherFramesDecoded
+
+    def _run_batch(self, batch: Batch, choose: ChooseTargets) -> list[WindowResult]:
+        """One forward pass over some windows."""
+        indices = [index for index, _ in batch]
+        x = self._model.preprocess.tensor(
+            np.stack([frames for _, frames in batch]), self._model.device
+        ).to(self._model.dtype)
+
+        def choose_from_outputs(outputs: Any) -> Sequence[Target]:
+            logits = _logits(outputs, len(self._plan.labels))
+            self._probabilities[indices] = shares(logits, self._model.score).cpu().numpy()
+            return choose(logits)
+
+        found = self._attributor(x, choose_from_outputs, batch_size=self._halving.size)
+        return self._results(indices, found)
+
+    def _results(self, indices: Sequence[int], found: AttributionResult) -> list[WindowResult]:
+        """One batch's results, divided by window."""
+        logits = _logits(found.outputs, len(self._plan.labels)).cpu().numpy()
+        scores = frame_scores(found.outputs)  # (N, T, classes)
+        if scores is not None:
+            scores = shares(scores.float(), self._model.score).cpu()
+        functions = _function_scores(found, len(indices))
+        maps = {key: values.cpu().numpy() for key, values in found.maps.items()}
+        results = []
+        for row, index in enumerate(indices):
+            targets = _targets_of_row(found, row)
+            result = WindowResult(
+                index=index,
+                logits=logits[row],
+                probabilities=self._probabilities[index].copy(),
+                function_scores=functions[row],
+                maps={
+                    target: tuple(
+                        maps[number, layer, method][row] for layer, method in self._plan.map_keys
+                    )
+                    for number, target in enumerate(targets)
+                },
+                frame_scores={
+                    target: scores[row, :, target.class_id].numpy().copy()
+                    for target in targets
+                    if scores is not None and isinstance(target, ClassTarget)
+                },
+            )
+            results.append(result)
+        return results
+
+    def _candidates(self, logits: Tensor) -> Sequence[Target]:
+        """The targets of the first pass over a batch."""
+        leading = None
+        if len(self._plan.windows) > 1:
+            leading = best_classes(self._probabilities, num_candidates(self._config))
+        return candidates(logits, self._config, self._plan.class_ids, leading)
+
+
+def _function_scores(found: AttributionResult, num_windows: int) -> np.ndarray:
+    """float32 (windows, functions); without columns where no functions were explained."""
+    columns = [
+        scores.cpu().numpy()
+        for scores, class_ids in zip(found.scores, found.class_ids, strict=True)
+        if class_ids is None
+    ]
+    return np.stack(columns, 1) if columns else np.zeros((num_windows, 0), np.float32)
+
+
+def _targets_of_row(found: AttributionResult, row: int) -> list[MapTarget]:
+    """What each of the batch's targets is for one window; functions are numbered in order."""
+    targets: list[MapTarget] = []
+    num_functions = 0
+    for class_ids in found.class_ids:
+        if class_ids is None:
+            targets.append(FunctionTarget(num_functions))
+            num_functions += 1
+        else:
+            targets.append(ClassTarget(int(class_ids[row])))
+    return targets
+
+
+def _logits(outputs: Any, classes: int) -> Tensor:
+    """float32 (N, classes), checked."""
+    logits = class_scores(outputs).detach().float()
+    if logits.shape[1] != classes:
+        raise UsageError(
+            f"the network put out {tuple(logits.shape)}, expected (N, {classes}) class scores"
+        )
+    if not logits.isfinite().all():
+        raise ClipError("the network put out values that are not finite: check its weights")
+    return logits

@@ -1,0 +1,95 @@
+"""annotated.mp4 and its siblings: one video for each map, in the layout that was asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from video_cam.explanation.explanation import Explanation, MapSeries
+from video_cam.rendering.overlay import stitch
+from video_cam.rendering.panels import Panels
+from video_cam.video.audio import SoundSpan
+from video_cam.video.clip import Clip
+from video_cam.video.reader import Frame
+from video_cam.video.writer import VideoFormat, VideoWriter
+
+MAX_NAME_LETTERS = 100  # of target, layer and method in a file name
+
+# Layout -> the fields of Panels that stand side by side in the video.
+PANELS_OF_LAYOUT = {
+    "overlay": ("overlay",),
+    "side-by-side": ("source", "overlay"),
+    "strip": ("source", "heat", "overlay"),
+}
+
+
+class AnnotatedVideo:
+    """The video of one map, with the source's time stamps and sound.
+
+    A whole clip keeps its time stamps; a part of a clip starts at 0.
+
+        with AnnotatedVideo(folder / "annotated.mp4", clip, explanation, "overlay") as video:
+            video.write(frame, panels)
+    """
+
+    def __init__(self, path: Path, clip: Clip, explanation: Explanation, layout: str) -> None:
+        """Prepare the encoder.
+
+        Args:
+            path: of the new file.
+            clip: whose sound is carried over.
+            explanation: says which part of the clip is written, and its size and frame rate.
+            layout: a key of PANELS_OF_LAYOUT.
+        """
+        self._panels, self._timeline = PANELS_OF_LAYOUT[layout], explanation.timeline
+        first, stop = explanation.span
+        is_whole = explanation.span == (0, self._timeline.num_frames)
+        self._start_ticks = 0 if is_whole else int(self._timeline.pts[first])
+        info = explanation.clip
+        video_format = VideoFormat(
+            info.width * len(self._panels),
+            info.height,
+            time_base=self._timeline.time_base,
+            frame_rate=info.frame_rate,
+            sample_aspect_ratio=info.sample_aspect_ratio,
+        )
+        sound = SoundSpan(clip.path)
+        if not is_whole:
+            end = self._timeline.frame_end_seconds(stop - 1)
+            sound = SoundSpan(clip.path, self._timeline.pts_seconds(first), end)
+        self._writer = VideoWriter(path, video_format, sound if info.has_audio else None)
+
+    def __enter__(self) -> AnnotatedVideo:
+        self._writer.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.__exit__(kind, error, trace)
+
+    @property
+    def audio_problem(self) -> str | None:
+        """Why the sound is missing or incomplete, in one line."""
+        return self._writer.audio_problem
+
+    def write(self, frame: Frame, panels: Panels) -> None:
+        """Add the next frame."""
+        image = stitch([getattr(panels, name) for name in self._panels])
+        duration = self._timeline.duration_ticks(frame.index)
+        self._writer.write(image, frame.pts - self._start_ticks, duration)
+
+
+def video_names(maps: Sequence[MapSeries]) -> list[str]:
+    """File names: annotated.mp4 for the first map; those of the others name target and layer."""
+    names = ["annotated.mp4"]
+    for series in maps[1:]:
+        parts = (series.label, series.layer, series.method)
+        text = "_".join(re.sub(r"[^0-9A-Za-z.+-]+", "-", part).strip("-") for part in parts)
+        names.append(f"annotated_{len(names) + 1}_{text[:MAX_NAME_LETTERS]}.mp4")
+    return names

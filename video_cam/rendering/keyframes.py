@@ -1,0 +1,83 @@
+"""Keyframes: which frames are saved, their images and thumbnails, and how important they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.rendering.image_files import save_image
+from video_cam.rendering.overlay import Box, crop, fit, stack, stitch
+from video_cam.rendering.page.assets import PAGE_FOLDER
+from video_cam.rendering.panels import Panels
+from video_cam.video.color import RGBImage
+
+FOLDER = "keyframes"
+MAX_PANEL_SIDE = 640  # pixels
+THUMBNAIL_SIDE = 160  # pixels, the longer side
+
+
+def evenly(items: Sequence[int], max_count: int) -> list[int]:
+    """At most ``max_count`` of the items, evenly spread, the first and the last among them."""
+    if len(items) <= max_count:
+        return list(items)
+    return [items[i] for i in np.linspace(0, len(items) - 1, max_count).round().astype(int)]
+
+
+def keyframe_name(frame_index: int) -> str:
+    """The path of a keyframe's image, relative to the clip's folder."""
+    return f"{FOLDER}/{frame_index:06d}.png"
+
+
+def thumbnail_name(frame_index: int) -> str:
+    """The path of a keyframe's thumbnail for the page, relative to the clip's folder."""
+    return f"{PAGE_FOLDER}/{FOLDER}/{frame_index:06d}.jpg"
+
+
+def make_folders(folder: Path) -> None:
+    """Create the folders of keyframes and thumbnails in the clip's folder."""
+    for name in (keyframe_name(0), thumbnail_name(0)):
+        (folder / name).parent.mkdir(parents=True)
+
+
+def save_keyframe(folder: Path, frame_index: int, rows: Sequence[Panels]) -> None:
+    """Write one PNG with a row for each map: source, heat map, overlay."""
+    strips = [stitch([fit(panel, MAX_PANEL_SIDE) for panel in row]) for row in rows]
+    save_image(folder / keyframe_name(frame_index), stack(strips))
+
+
+def save_thumbnail(folder: Path, frame_index: int, rgb: RGBImage, box: Box) -> None:
+    """Write the part of a frame that the network saw as a small JPEG, without heat."""
+    save_image(folder / thumbnail_name(frame_index), fit(crop(rgb, box), THUMBNAIL_SIDE))
+
+
+def most_important(maps: BlendedMaps, frame_indices: Sequence[int]) -> int:
+    """The frame with the largest mass of the first map, the first of equal ones."""
+    first = maps[0].first
+    return frame_indices[int(maps[0].mass[[i - first for i in frame_indices]].argmax())]
+
+
+def describe_keyframes(maps: BlendedMaps, frame_indices: Sequence[int]) -> list[dict[str, Any]]:
+    """The entries of summary.json.
+
+    Returns:
+        For each keyframe its file, frame_index and pts_seconds; importance: the mass of the first
+        map, as a share of its largest mass in the clip; score: what the frame alone gave the
+        target, None for a network that scores clips.
+    """
+    explanation, mass, first = maps.explanation, maps[0].mass, maps[0].first
+    largest = mass.max() or 1.0
+    scores = explanation.scores_of_frames()
+    return [
+        {
+            "file": keyframe_name(index),
+            "frame_index": index,
+            "pts_seconds": float(explanation.timeline.pts_seconds(index)),
+            "importance": float(mass[index - first] / largest),
+            "score": scores.get(index),
+        }
+        for index in frame_indices
+    ]

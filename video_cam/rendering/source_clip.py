@@ -1,0 +1,46 @@
+"""The clip that an explanation is drawn on: whether it is the one that was explained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from video_cam.errors import UsageError
+from video_cam.explanation.explanation import Explanation
+from video_cam.video.clip import Clip
+from video_cam.video.timeline import Timeline
+
+
+def as_explained(clip: Clip, explanation: Explanation) -> Clip:
+    """The clip with the explanation's time stamps, so that both count the same frames.
+
+    A damaged clip decodes to other frames than its packets promise. The explanation then has the
+    time stamps of the decoded frames, and frames are counted from the start instead of sought.
+    """
+    own, explained = clip.timeline, explanation.timeline
+    if own.time_base == explained.time_base and np.array_equal(own.pts, explained.pts):
+        return clip
+    return replace(clip, timeline=explanation.timeline, can_seek=False)
+
+
+def check_clip(clip: Clip, explanation: Explanation) -> None:
+    """Check that a clip, as it was opened, is the one that was explained.
+
+    Raises:
+        UsageError: where it has another size, or lacks frames of the explanation.
+    """
+    size, explained = (clip.info.width, clip.info.height), explanation.clip
+    is_known = size == (explained.width, explained.height) and (
+        _holds(clip.timeline, explanation.timeline)
+        or _holds(clip.decoded().timeline, explanation.timeline)
+    )
+    if not is_known:
+        raise UsageError(
+            f"{clip.path!r} holds other frames than the clip that was explained: explain it again"
+        )
+
+
+def _holds(timeline: Timeline, other: Timeline) -> bool:
+    """Whether every time stamp of ``other`` is in ``timeline``."""
+    return timeline.time_base == other.time_base and bool(np.isin(other.pts, timeline.pts).all())
