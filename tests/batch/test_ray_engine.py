@@ -14,7 +14,7 @@ import pytest
 
 import run_video_cam
 import video_cam
-from tests.support.command import BUNDLED, ROOT, assert_one_error_line, results_in, rows_of
+from tests.support.command import BUNDLED, ROOT, assert_one_error_line, records_in, results_in
 from tests.support.media import moving_square, write_clip
 from video_cam import Explanation
 
@@ -23,7 +23,7 @@ WORDS = (*BUNDLED, "--engine", "ray", "--actor-cpus", "1", "--max-keyframes", "1
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
-    """Two cores, and the decoder of tests/support/faulty."""
+    """A cluster of two cores, with the decoder of tests/support/faulty."""
     pytest.importorskip("ray.data", reason="Ray is not installed: requirements-ray.txt has it")
     import ray
 
@@ -42,7 +42,7 @@ def run(*words: object) -> int:
     return run_video_cam.main([*map(str, words)])
 
 
-def test_actors_give_what_one_process_gives(cluster, tmp_path, sample_clip, bundled) -> None:
+def test_actors_give_the_results_of_one_process(cluster, tmp_path, sample_clip, bundled) -> None:
     clips, out = tmp_path / "clips", tmp_path / "out"
     clips.mkdir()
     shutil.copy(sample_clip, clips / "0.mp4")
@@ -50,7 +50,7 @@ def test_actors_give_what_one_process_gives(cluster, tmp_path, sample_clip, bund
     write_clip(clips / "2 actor dies once.mp4", 20)
     (clips / "3.mp4").write_text("no video")
     assert run("--clip", clips, *WORDS, "--output-dir", out) == 1
-    states = {Path(row["clip"]).name: row["status"] for row in rows_of(out)}
+    states = {Path(row["clip"]).name: row["status"] for row in records_in(out)}
     assert states.pop("3.mp4") == "failed"
     assert set(states.values()) == {"done"} and len(states) == 3
     for name in states:
@@ -60,9 +60,9 @@ def test_actors_give_what_one_process_gives(cluster, tmp_path, sample_clip, bund
         for a, b in zip(theirs.maps, ours.maps, strict=True):
             assert (a.values.dtype, a.values.tobytes()) == (b.values.dtype, b.values.tobytes())
         np.testing.assert_array_equal(theirs.frame_indices, ours.frame_indices)
-    # The second time nothing is left to do but the clip that failed.
+    # The second run has only the clip to do that failed.
     assert run("--clip", clips, *WORDS, "--output-dir", out) == 1
-    assert len(rows_of(out)) == 5
+    assert len(records_in(out)) == 5
 
 
 def test_the_windows_of_a_clip_on_several_actors(cluster, tmp_path, bundled) -> None:
@@ -82,7 +82,9 @@ def test_a_cluster_that_is_too_small(cluster, tmp_path, sample_clip, capsys) -> 
     assert results_in(tmp_path) == []
 
 
-def test_without_ray_it_is_said_what_to_install(monkeypatch, tmp_path, sample_clip, capsys) -> None:
+def test_without_ray_the_error_says_what_to_install(
+    monkeypatch, tmp_path, sample_clip, capsys
+) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     status = run("--clip", sample_clip, *WORDS, "--output-dir", tmp_path)
     expected = "pip install -r requirements-ray.txt"
