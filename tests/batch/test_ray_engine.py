@@ -24,7 +24,7 @@ WORDS = (*BUNDLED, "--engine", "ray", "--actor-cpus", "1", "--max-keyframes", "1
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
-    """Two cores, and the decoder of tests/support/faulty."""
+    """A cluster of two cores, with the decoder of tests/support/faulty."""
     pytest.importorskip("ray.data", reason="Ray is not installed: requirements-ray.txt has it")
     import ray
 
@@ -43,7 +43,7 @@ def run(*words: object) -> int:
     return run_video_cam.main([*map(str, words)])
 
 
-def test_actors_give_what_one_process_gives(cluster, tmp_path, sample_clip, bundled) -> None:
+def test_actors_give_the_results_of_one_process(cluster, tmp_path, sample_clip, bundled) -> None:
     clips, out = tmp_path / "clips", tmp_path / "out"
     clips.mkdir()
     shutil.copy(sample_clip, clips / "0.mp4")
@@ -61,7 +61,7 @@ def test_actors_give_what_one_process_gives(cluster, tmp_path, sample_clip, bund
         for a, b in zip(theirs.maps, ours.maps, strict=True):
             assert (a.values.dtype, a.values.tobytes()) == (b.values.dtype, b.values.tobytes())
         np.testing.assert_array_equal(theirs.frame_indices, ours.frame_indices)
-    # The second time nothing is left to do but the clip that failed.
+    # The second run has only the clip to do that failed.
     assert run("--clip", clips, *WORDS, "--output-dir", out) == 1
     assert len(records_in(out)) == 5
 
@@ -146,7 +146,9 @@ def test_a_cluster_that_is_too_small(cluster, tmp_path, sample_clip, capsys) -> 
     assert results_in(tmp_path) == []
 
 
-def test_without_ray_it_is_said_what_to_install(monkeypatch, tmp_path, sample_clip, capsys) -> None:
+def test_without_ray_the_error_says_what_to_install(
+    monkeypatch, tmp_path, sample_clip, capsys
+) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     status = run("--clip", sample_clip, *WORDS, "--output-dir", tmp_path)
     expected = "pip install -r requirements-ray.txt"

@@ -21,6 +21,7 @@ from video_cam.batch.worker import Worker, WorkerDied, WorkerTimedOut, _PipeRepo
 
 JOB = Job(Path("a.mp4"), "a")
 RECORD = ClipRecord("a.mp4", "a", "done")
+ENDED = "the worker process was ended"
 
 
 class FakeProcess:
@@ -153,7 +154,7 @@ def test_a_job_with_progress_may_take_longer(reporter, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("exitcode", "message"),
     [
-        (-signal.SIGSEGV, "the worker process was ended by SIGSEGV"),
+        (-signal.SIGSEGV, f"{ENDED} by SIGSEGV"),
         (
             -signal.SIGKILL,
             "the worker process was ended by SIGKILL, perhaps because memory ran out",
