@@ -15,6 +15,7 @@ import video_cam
 from video_cam import config
 from video_cam.attribution.methods import METHODS, POOLING
 from video_cam.cli import main as main_module
+from video_cam.layers.alignment import ALIGNMENTS
 from video_cam.rendering.overlay import COLORMAPS
 
 ROOT = Path(video_cam.__file__).parent.parent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -131,3 +132,19 @@ def test_a_part_is_sampled_from_its_own_first_frame() -> None:
 def test_a_span_without_a_frame_is_refused(start, end) -> None:
     with pytest.raises(UsageError, match=r"the clip runs from 0\.000 s to 1\.900 s"):
         span_of(constant(20, 10), start, end)
+
+
+def test_a_clip_that_lasts_for_months_is_refused() -> None:
+    damaged = Timeline(np.array([0, 1, 10_000_000]), Fraction(1), 1)
+    with pytest.raises(ClipError, match=r"lasts for 10000001 frames .* more than 500000: cut it"):
+        windows(damaged, 16, 1, 8)
+
+
+def test_the_number_of_samples_can_be_limited() -> None:
+    timeline = Timeline(np.array([0, 1, 40]), Fraction(1), 1)
+    sample = partial(
+        sample_windows, timeline, Span(0, 3), num_frames=16, frame_rate=Fraction(1), window_stride=8
+    )
+    assert len(sample(max_samples=41)) > 1
+    with pytest.raises(ClipError, match="raise --max-frames"):
+        sample(max_samples=40)
