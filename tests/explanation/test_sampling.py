@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from video_cam import UsageError
+from video_cam import ClipError, UsageError
 from video_cam.explanation.sampling import FrameSpan, sample_uniform, sample_windows, span_of
 from video_cam.video.timeline import Timeline
 
@@ -143,7 +143,12 @@ def test_a_clip_that_lasts_for_months_is_refused() -> None:
 def test_the_number_of_samples_can_be_limited() -> None:
     timeline = Timeline(np.array([0, 1, 40]), Fraction(1), 1)
     sample = partial(
-        sample_windows, timeline, Span(0, 3), num_frames=16, frame_rate=Fraction(1), window_stride=8
+        sample_windows,
+        timeline,
+        FrameSpan(0, 3),
+        num_frames=16,
+        frame_rate=Fraction(1),
+        window_stride=8,
     )
     assert len(sample(max_samples=41)) > 1
     with pytest.raises(ClipError, match="raise --max-frames"):
