@@ -190,6 +190,23 @@ def turn_mp4(path: Path, matrix: tuple[int, int, int, int]) -> None:
     path.write_bytes(data)
 
 
+def cut_with_edit_list(source: Path, target: Path, start_seconds: Fraction) -> None:
+    """Copy an mp4 from ``start_seconds`` on without encoding.
+
+    The copy begins at the key frame before; an edit list hides the frames up to the start.
+    """
+    with av.open(str(source)) as container, av.open(str(target), "w") as output:
+        stream = container.streams.video[0]
+        copied = output.add_stream_from_template(stream)
+        start = round(start_seconds / stream.time_base)
+        container.seek(start, stream=stream)
+        for packet in container.demux(stream):
+            if packet.size:
+                packet.pts, packet.dts = packet.pts - start, packet.dts - start
+                packet.stream = copied
+                output.mux(packet)
+
+
 def cut_file(path: Path, keep: float) -> None:
     """Cut the end off a file, as a broken download does; ``keep`` is the part that remains."""
     data = path.read_bytes()

@@ -13,6 +13,7 @@ from tests.support import media
 from tests.support.media import read_all, read_frames
 from video_cam.errors import ClipError, UsageError
 from video_cam.video import reader
+from video_cam.video.container import VideoSource
 from video_cam.video.reader import FrameReader
 from video_cam.video.scan import probe
 
@@ -33,6 +34,21 @@ def test_a_range_returns_only_its_frames(tmp_path) -> None:
     assert list(read_frames(path, 3, 3)) == []
     with FrameReader(path, stop_index=6) as frames:
         assert len(list(frames)) == frames.num_decoded == 6
+
+
+def test_frames_after_the_range_are_not_decoded(tmp_path, monkeypatch) -> None:
+    path = media.write_clip(tmp_path / "a.mp4", 200, options={"bf": "0"})
+    decoded = []
+    decode = VideoSource.decode
+
+    def recording(self, packet):
+        frames = decode(self, packet)
+        decoded.extend(frames)
+        return frames
+
+    monkeypatch.setattr(VideoSource, "decode", recording)
+    assert len(list(read_frames(path, 3, 6))) == 3
+    assert len(decoded) < 60  # a decoder with several threads works on some frames in advance
 
 
 @pytest.mark.parametrize(("start", "stop"), [(5, 4), (-1, None)])
