@@ -1,6 +1,6 @@
-"""Running again what follows a layer, against full forward passes with the layer's output swapped.
+"""Replays against full forward passes in which a hook replaces the layer's output.
 
-Every network here has something that a careless replay gets wrong.
+Every network here has something that a simpler replay would get wrong.
 """
 
 from __future__ import annotations
@@ -14,28 +14,36 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.video import r3d_18
 
-from tests.support.model_state import assert_same, fingerprint
+from tests.support.model_state import assert_same_state, state_of
 from tests.support.networks import Nonlinear, PoolLinear, clip, seeded
-from tests.support.replaying import Folded, Pathways, Residual, Tokens, inputs, replay, settled
+from tests.support.replay_networks import (
+    Folded,
+    Pathways,
+    Residual,
+    Tokens,
+    eval_network,
+    inputs,
+    replay,
+)
 from video_cam import UsageError
 from video_cam.layers.hooks import frozen_evaluation
 
 
 class Overwriting(nn.Module):
-    """Reads what a module put out before and after changing it in place."""
+    """Uses outputs of modules both before and after changing them in place."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv3d(3, 4, 3, 2, 1)
         self.relu1, self.relu2 = nn.ReLU(inplace=True), nn.ReLU(inplace=True)
-        self.dropout = nn.Dropout(0.5)  # in evaluation it hands on the very tensor it was given
+        self.dropout = nn.Dropout(0.5)  # in evaluation mode it returns its input itself
         self.layer = nn.Conv3d(4, 4, 3, 1, 1)
         self.fc = nn.Linear(4, 4)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(x)
         before = y * 3
-        self.relu1(y)  # what it returns is left lying
+        self.relu1(y)  # its return value is not used
         same = self.dropout(y)
         same[:, 0] += 1
         z = self.layer(y)
@@ -46,7 +54,7 @@ class Overwriting(nn.Module):
 
 
 class Shared(nn.Module):
-    """One module inside and outside of the others."""
+    """One module is called inside other modules and between them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,13 +105,13 @@ CASES: list[tuple[type[nn.Module], dict[str, Any], str]] = [
 ]
 
 
-def swapped_forward(model: nn.Module, x: Any, layer: str, altered: Tensor) -> Tensor:
-    """A full forward pass with ``altered`` in the place of the first tensor the layer puts out."""
+def forward_with(model: nn.Module, x: Any, layer: str, activations: Tensor) -> Tensor:
+    """A full forward pass with ``activations`` as the first tensor in the layer's output."""
 
     def swap(module: nn.Module, given: tuple[Any, ...], output: Any) -> Any:
-        new = altered.clone()
+        new = activations.clone()
         if isinstance(output, Tensor):
-            # A caller that goes on with what it gave an in-place layer sees the change too.
+            # The caller may use the input that an in-place layer has changed.
             return given[0].copy_(new) if output is given[0] and module.inplace else new
         if isinstance(output, dict):
             return {**output, "value": new}
@@ -120,10 +128,10 @@ def swapped_forward(model: nn.Module, x: Any, layer: str, altered: Tensor) -> Te
     return outputs if isinstance(outputs, Tensor) else outputs[0]
 
 
-def expanded(x: Any, sample: int, batch: int) -> Any:
+def repeated_sample(x: Any, sample: int, batch: int) -> Any:
     if isinstance(x, Tensor):
         return x[sample : sample + 1].repeat(batch, *[1] * (x.ndim - 1))
-    return [expanded(item, sample, batch) for item in x]
+    return [repeated_sample(item, sample, batch) for item in x]
 
 
 def logits(outputs: Any) -> Tensor:
@@ -132,35 +140,34 @@ def logits(outputs: Any) -> Tensor:
 
 @pytest.mark.parametrize(("samples", "captured"), [(1, False), (2, False), (2, True)])
 @pytest.mark.parametrize(("build", "options", "layer"), CASES)
-def test_a_rerun_is_a_full_pass_with_the_layer_swapped(
+def test_a_rerun_equals_a_full_pass_with_the_layers_output_replaced(
     build: type[nn.Module], options: dict[str, Any], layer: str, samples: int, captured: bool
 ) -> None:
     if captured and layer in ("pair", "scaling"):
         pytest.skip("such a nested output cannot be captured")
-    network = settled(build, **options)
+    network = eval_network(build, **options)
     x, sample = inputs(build, samples), samples - 1
     with torch.no_grad(), frozen_evaluation(network):
         plain = logits(network(inputs(build, samples)))
     with replay(network, x, layer, captured=captured) as recorded:
         torch.testing.assert_close(logits(recorded.outputs), plain, rtol=0, atol=0)
         own = recorded.sample_activation(sample)
-        for batch in (1, 2, 3, 3):  # the second time nothing recorded has been rewritten
+        for batch in (1, 2, 3, 3):  # the same once more: nothing recorded has been overwritten
             generator = torch.Generator().manual_seed(batch)
             noise = torch.randn(batch * len(own), *own.shape[1:], generator=generator)
-            altered = own.repeat(batch, *[1] * (own.ndim - 1)) * (1 + noise.double())
-            given = altered.clone()
-            expected = swapped_forward(
-                network, expanded(inputs(build, samples), sample, batch), layer, altered
-            )
-            outputs = logits(recorded.rerun(altered, sample))
+            activations = own.repeat(batch, *[1] * (own.ndim - 1)) * (1 + noise.double())
+            before = activations.clone()
+            one_sample = repeated_sample(inputs(build, samples), sample, batch)
+            expected = forward_with(network, one_sample, layer, activations)
+            outputs = logits(recorded.rerun(activations, sample))
             torch.testing.assert_close(outputs, expected, rtol=1e-12, atol=1e-12)
-            assert torch.equal(altered, given)
-        unaltered = logits(recorded.rerun(own, sample))
+            assert torch.equal(activations, before)
+        unchanged = logits(recorded.rerun(own, sample))
         exact = {"rtol": 0, "atol": 0} if samples == 1 else {"rtol": 1e-12, "atol": 1e-12}
-        torch.testing.assert_close(unaltered, plain[sample : sample + 1], **exact)
+        torch.testing.assert_close(unchanged, plain[sample : sample + 1], **exact)
 
 
-def test_frames_already_folded_in_the_input() -> None:
+def test_frames_folded_into_the_first_axis_of_the_input() -> None:
     class Frames(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -171,14 +178,14 @@ def test_frames_already_folded_in_the_input() -> None:
             x = self.layer(self.conv(x).relu()).amax((2, 3))
             return self.fc(x.unflatten(0, (-1, 4)).amax(1))
 
-    network, x = settled(Frames), clip().transpose(1, 2).flatten(0, 1)  # 2 x 4 frames
+    network, x = eval_network(Frames), clip().transpose(1, 2).flatten(0, 1)  # 2 x 4 frames
     with replay(network, x, "layer", samples=2) as recorded:
-        altered = recorded.sample_activation(1).repeat(3, 1, 1, 1)
-        altered[4:8] = 0
-        expected = swapped_forward(network, x[4:].repeat(3, 1, 1, 1), "layer", altered)
-        torch.testing.assert_close(recorded.rerun(altered, 1), expected)
+        activations = recorded.sample_activation(1).repeat(3, 1, 1, 1)
+        activations[4:8] = 0
+        expected = forward_with(network, x[4:].repeat(3, 1, 1, 1), "layer", activations)
+        torch.testing.assert_close(recorded.rerun(activations, 1), expected)
         with pytest.raises(UsageError, match="a multiple of 4"):
-            recorded.rerun(altered[:3], 1)
+            recorded.rerun(activations[:3], 1)
 
 
 def test_r3d_18_in_single_precision() -> None:
@@ -190,8 +197,8 @@ def test_r3d_18_in_single_precision() -> None:
             torch.testing.assert_close(torch.cat(both), recorded.outputs, rtol=1e-6, atol=1e-6)
 
 
-def calls_of(model: nn.Module) -> dict[str, list[int]]:
-    """Counts of (rows) by module name, for every call that is really made."""
+def row_counts(model: nn.Module) -> dict[str, list[int]]:
+    """Module name -> number of rows in every later call of its forward."""
     calls: dict[str, list[int]] = {name: [] for name, _ in model.named_modules()}
     for name, module in model.named_modules():
 
@@ -204,10 +211,10 @@ def calls_of(model: nn.Module) -> dict[str, list[int]]:
 
 
 def test_only_what_follows_the_layer_runs_again() -> None:
-    network = settled(Residual)
+    network = eval_network(Residual)
     hooked: list[int] = []
     network.stem.register_forward_hook(lambda *_: hooked.append(1))
-    calls = calls_of(network)
+    calls = row_counts(network)
     with replay(network, clip(), "layer2") as recorded:
         for _ in range(3):
             recorded.rerun(recorded.sample_activation(0).repeat(5, 1, 1, 1, 1), 0)
@@ -221,14 +228,14 @@ def test_only_what_follows_the_layer_runs_again() -> None:
 
 
 @pytest.mark.parametrize("where", ["nowhere", "record", "rerun", "block"])
-def test_the_model_is_left_as_found(where: str) -> None:
+def test_the_model_is_left_as_it_was(where: str) -> None:
     network = seeded(Residual).train()
     network.layer2.eval()
     network.fc.bias.requires_grad_(False)
-    network.stem.forward = network.stem.forward  # an attribute of somebody else's
+    network.stem.forward = network.stem.forward  # replaced by other code
     network(clip()).sum().backward()
 
-    def everything() -> list[dict[str, Any]]:
+    def all_attributes() -> list[dict[str, Any]]:
         return [dict(vars(module)) for module in network.modules()]
 
     def fail(_module: nn.Module, given: tuple[Tensor, ...], _output: Tensor) -> None:
@@ -236,7 +243,7 @@ def test_the_model_is_left_as_found(where: str) -> None:
             raise ZeroDivisionError
 
     handle = network.layer3.register_forward_hook(fail)
-    before, attributes = fingerprint(network), everything()
+    before, attributes = state_of(network), all_attributes()
 
     def use() -> None:
         with replay(network, clip(), "layer2") as recorded:
@@ -250,13 +257,13 @@ def test_the_model_is_left_as_found(where: str) -> None:
     else:
         with pytest.raises(ZeroDivisionError):
             use()
-    assert_same(before, fingerprint(network))
-    assert everything() == attributes
+    assert_same_state(before, network)
+    assert all_attributes() == attributes
     handle.remove()
 
 
 def test_the_model_may_be_called_between_reruns() -> None:
-    network, x = settled(Residual), clip()
+    network, x = eval_network(Residual), clip()
     with torch.no_grad():
         expected = network(x * 2)
     with replay(network, x, "layer3") as recorded, torch.no_grad():
@@ -264,7 +271,7 @@ def test_the_model_may_be_called_between_reruns() -> None:
         assert torch.equal(network(x * 2), expected)
 
 
-def test_memory_is_shared_where_nothing_is_written() -> None:
+def test_repeated_rows_share_memory_where_nothing_writes_to_them() -> None:
     class Watching(Nonlinear):
         def forward(self, x: Tensor) -> Tensor:
             early = self.layer1(x)
@@ -272,14 +279,14 @@ def test_memory_is_shared_where_nothing_is_written() -> None:
             return self.fc(self.layer3(self.layer2(early)).mean((2, 3, 4)))
 
     strides: list[int] = []
-    with replay(settled(Watching), clip(), "layer2") as recorded:
+    with replay(eval_network(Watching), clip(), "layer2") as recorded:
         recorded.rerun(recorded.sample_activation(0).repeat(3, 1, 1, 1, 1), 0)
     assert strides[0] > 0
     assert strides[1:] == [0]
 
 
 class Sideways(nn.Module):
-    """Samples on the second axis, as recurrent layers have them by default."""
+    """Has samples on the second axis, as recurrent layers do by default."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -299,34 +306,34 @@ class Sideways(nn.Module):
         (Sideways, "layer", "does not keep its samples on the first axis"),
     ],
 )
-def test_a_layer_that_cannot_be_replayed_says_why(
+def test_a_layer_that_cannot_be_replayed_is_refused(
     build: type[nn.Module], layer: str, words: str
 ) -> None:
     with (
         pytest.raises(UsageError, match=words) as caught,
-        replay(settled(build), clip(batch=3), layer) as recorded,
+        replay(eval_network(build), clip(batch=3), layer) as recorded,
     ):
         recorded.rerun(recorded.sample_activation(0).repeat(2, 1, 1, 1, 1), 0)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("altered", "sample", "words"),
+    ("activations", "sample", "words"),
     [
-        (torch.zeros(2, 5, 2, 3, 4), 0, "altered has shape"),
+        (torch.zeros(2, 5, 2, 3, 4), 0, "the activations have shape"),
         (torch.zeros(2, 5, 2, 3, 3), 2, "sample 2 is outside 0 ... 1"),
     ],
 )
-def test_wrong_altered_activations_say_why(altered: Tensor, sample: int, words: str) -> None:
+def test_wrong_activations_are_refused(activations: Tensor, sample: int, words: str) -> None:
     with (
-        replay(settled(Residual), clip(), "layer2") as recorded,
+        replay(eval_network(Residual), clip(), "layer2") as recorded,
         pytest.raises(UsageError, match=words),
     ):
-        recorded.rerun(altered.double(), sample)
+        recorded.rerun(activations.double(), sample)
 
 
-def test_an_unused_layer_says_why() -> None:
-    network = settled(PoolLinear)
+def test_a_layer_that_did_not_run_is_refused() -> None:
+    network = eval_network(PoolLinear)
     network.unused = nn.ReLU()
     with (
         pytest.raises(UsageError, match="did not run"),

@@ -19,7 +19,7 @@ from torch import nn
 from torchvision.models import get_model, list_models
 from torchvision.models.video import mvit
 
-from tests.support.random_networks import fill, hottest_cell, no_initialisation
+from tests.support.random_networks import fill, most_changed_cell, no_initialisation
 from video_cam import compute_cams
 from video_cam.config import InputConfig
 from video_cam.models.classifier import Classifier, make_classifier
@@ -133,7 +133,7 @@ def _assert_patch_shows_in_its_cell(model: Classifier, case: Case) -> None:
             slice(i * length // cells, (i + 1) * length // cells)
             for i, length, cells in zip(cell, case.size, grid, strict=True)
         )
-        hottest.append(torch.tensor(hottest_cell(model, layer, patch_slices)))
+        hottest.append(torch.tensor(most_changed_cell(model, layer, patch_slices)))
         cells_asked.append(torch.tensor(cell))
     # The kernels of MViT's stem overlap, so its cells are not centred on their part of the input.
     tolerance = 1 if case.name.startswith("mvit") else 0

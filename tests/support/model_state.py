@@ -1,4 +1,4 @@
-"""A network's whole state, to be compared before and after."""
+"""A network's whole state, to compare before and after a call."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 
-def fingerprint(model: nn.Module) -> dict:
-    """Everything a careless tool might change."""
+def state_of(model: nn.Module) -> dict:
+    """Weights, flags, gradients and hooks of a network, and the global random state."""
     return {
         "weights": copy.deepcopy(model.state_dict()),
         "training": [module.training for module in model.modules()],
@@ -23,7 +23,9 @@ def fingerprint(model: nn.Module) -> dict:
     }
 
 
-def assert_same(before: dict, after: dict) -> None:
+def assert_same_state(before: dict, model: nn.Module) -> None:
+    """Fail where the network's state is not the one that ``state_of`` returned before."""
+    after = state_of(model)
     for name in ("training", "requires_grad", "hooks"):
         assert before[name] == after[name], name
     for name, tensor in before["weights"].items():

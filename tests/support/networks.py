@@ -1,4 +1,4 @@
-"""Small networks for tests, with heads whose maps have closed forms."""
+"""Small networks and inputs for tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class PoolLinear(nn.Module):
-    """Two convolutions, an average over everything, a linear head: maps have closed forms."""
+    """Two convolutions, the average over the grid, a linear head: maps have closed forms."""
 
     def __init__(self, channels: int = 5, classes: int = 4, inplace: bool = False) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class PoolLinear(nn.Module):
 
 
 class Nonlinear(nn.Module):
-    """A head that is not linear in the layer, so that all methods differ from one another."""
+    """A network with a nonlinear head, so that the maps of all methods differ."""
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Nonlinear(nn.Module):
 
 
 def seeded(build: type[nn.Module], seed: int = 0, **options: object) -> nn.Module:
-    """A network in float64 whose weights depend on the seed alone."""
+    """A network in float64 with weights that depend only on the seed."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return build(**options).double()

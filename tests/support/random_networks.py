@@ -1,4 +1,4 @@
-"""Networks of the table with cheap random weights, and where a bright patch shows in a layer."""
+"""Registry networks with cheap random weights, and which cell of a layer responds to a patch."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _INITS = [name for name in dir(nn.init) if name.endswith("_") and not name.start
 
 @contextmanager
 def no_initialisation() -> Iterator[None]:
-    """Networks built inside leave their weights as the memory was: fill them afterwards."""
-    quiet = {name: lambda tensor, *args, **kwargs: tensor for name in _INITS}
-    with patch.multiple(nn.init, **quiet):
+    """Leave the weights of networks built inside the block uninitialised: fill them afterwards."""
+    no_effect = {name: lambda tensor, *args, **kwargs: tensor for name in _INITS}
+    with patch.multiple(nn.init, **no_effect):
         yield
 
 
 def fill(module: nn.Module, seed: int = 0) -> nn.Module:
-    """Weights from one short random sequence, again and again: a hundred times faster.
+    """Fill the weights from one short random sequence, repeated: a hundred times faster.
 
-    Those of convolutions are positive, so that a bright patch is brightest where it is: a deep
-    stack of signed random filters blurs places beyond recognition.
+    Weights of convolutions are positive, so that a bright patch changes the cell at its own place
+    most: a deep stack of signed random filters would blur it.
     """
     noise = torch.randn(99_991, generator=torch.Generator().manual_seed(seed))
     for name, parameter in module.named_parameters():
@@ -42,8 +42,10 @@ def fill(module: nn.Module, seed: int = 0) -> nn.Module:
     return module
 
 
-def hottest_cell(model: Classifier, layer: str, patch: tuple[slice, slice, slice]) -> list[int]:
-    """The (t, y, x) cell of ``layer`` that a bright patch of a noisy clip changes most."""
+def most_changed_cell(
+    model: Classifier, layer: str, patch: tuple[slice, slice, slice]
+) -> list[int]:
+    """The (t, y, x) cell of ``layer`` that a bright patch in a noise clip changes most."""
     size = (model.num_frames, *model.preprocess.crop)
     plain = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1))
     bright = plain.clone()

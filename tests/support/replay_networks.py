@@ -1,4 +1,4 @@
-"""Recording a pass of its own, as the tests of replaying and of re-scoring want it."""
+"""Networks that are hard to replay, and a replay from a recorded pass."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
 import torch
 from torch import Tensor, nn
 
 from tests.support.networks import clip, seeded
-from video_cam.attribution import rescoring as rescore
 from video_cam.attribution.replay import Replay, recording
-from video_cam.layers.axes import Unpack, detached, to_grid, unpacked
+from video_cam.layers.axes import detached
 from video_cam.layers.hooks import capture, frozen_evaluation
 from video_cam.utils.nested import tensors_in
 
@@ -22,9 +20,9 @@ from video_cam.utils.nested import tensors_in
 def replay(
     model: nn.Module, x: Any, layer: str, *, samples: int | None = None, captured: bool = False
 ) -> Iterator[Replay]:
-    """A recorded pass of ``x``, of which what follows ``layer`` can be run again in the block.
+    """The replay of what follows ``layer``, from a forward pass on ``x`` that is recorded here.
 
-    captured: the pass builds a graph from the layer on, as it does where gradients are wanted too.
+    captured: build a graph from the layer on, as in a pass that also needs gradients.
     """
     with frozen_evaluation(model):
         if captured:
@@ -36,29 +34,9 @@ def replay(
         yield recorded.replay(layer, outputs, samples or len(next(tensors_in(x))))
 
 
-def ablation_weights(
-    model: nn.Module, x: Any, layer: str, score: rescore.Score, **options: Any
-) -> Tensor:
-    with replay(model, x, layer, samples=options.pop("samples", None)) as recorded:
-        return rescore.ablation_weights(recorded, score, **options)
+class OverwritingPath(nn.Module):
+    """Overwrites the list of tensors that it is given."""
 
-
-def score_weights(
-    model: nn.Module,
-    x: Any,
-    layer: str,
-    score: rescore.Score,
-    *,
-    unpack: Unpack = to_grid,
-    samples: int | None = None,
-    **options: Any,
-) -> Tensor:
-    with replay(model, x, layer, samples=samples) as recorded:
-        channels = unpacked(unpack, recorded.activation, layer)
-    return rescore.score_weights(model, x, channels, score, **options)
-
-
-class Mixed(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.convs = nn.ModuleList([nn.Conv3d(3, 3, 3, 1, 1), nn.Conv3d(3, 3, 1)])
@@ -70,7 +48,7 @@ class Mixed(nn.Module):
 
 
 class Paired(nn.Module):
-    """Hands on a list of tensors and something that is none."""
+    """Returns a list of tensors, and something that is no tensor."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,14 +59,14 @@ class Paired(nn.Module):
 
 
 class Scaling(nn.Module):
-    """Keyword arguments in, a dictionary with more than tensors out."""
+    """Takes keyword arguments, and returns a dictionary that holds more than tensors."""
 
     def forward(self, *, value: Tensor, by: float) -> dict[str, Any]:
         return {"value": value * by, "shape": value.shape[2:], "none": None}
 
 
 class Block(nn.Module):
-    """A residual block with one ReLU, in place, called twice."""
+    """A residual block with one in-place ReLU that is called twice."""
 
     def __init__(self, width: int, out: int, stride: int = 1) -> None:
         super().__init__()
@@ -105,7 +83,7 @@ class Block(nn.Module):
 
 
 class Folded(nn.Module):
-    """A 2D network over frames, folded into the batch and averaged behind the layers."""
+    """A 2D network with the frames folded into the batch; their maximum follows the layers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,11 +99,11 @@ class Folded(nn.Module):
 
 
 class Pathways(nn.Module):
-    """A slow and a fast list that the network overwrites as it goes."""
+    """Two pathways in a list that the network overwrites."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.slow, self.fast = Mixed(), Mixed()
+        self.slow, self.fast = OverwritingPath(), OverwritingPath()
         self.pair = Paired()
         self.scaling = Scaling()
         self.fc = nn.Linear(8, 4)
@@ -139,7 +117,7 @@ class Pathways(nn.Module):
 
 
 class Residual(nn.Module):
-    """Blocks, and a way round all but the first of them."""
+    """Blocks, and a connection from the first ones to the head past the others."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -158,12 +136,12 @@ class Residual(nn.Module):
 
 
 class Tokens(nn.Module):
-    """Patches, a table of places that knows no samples, a class token, transformer layers."""
+    """Patches, position embeddings without a batch axis, a class token, transformer layers."""
 
     def __init__(self) -> None:
         super().__init__()
         self.patches = nn.Conv3d(3, 8, (2, 4, 5), (2, 4, 5))
-        self.places = nn.Embedding(13, 8)
+        self.positions = nn.Embedding(13, 8)
         self.token = nn.Parameter(torch.randn(1, 1, 8))
         layers = [nn.TransformerEncoderLayer(8, 2, 16, batch_first=True) for _ in range(2)]
         self.blocks = nn.Sequential(*layers)
@@ -172,25 +150,17 @@ class Tokens(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         patches = self.patches(x).flatten(2).transpose(1, 2)
         tokens = torch.cat([self.token.expand(len(x), -1, -1), patches], 1)
-        return self.fc(self.blocks(tokens + self.places(torch.arange(13)))[:, 0])
+        return self.fc(self.blocks(tokens + self.positions(torch.arange(13)))[:, 0])
 
 
 def inputs(build: type[nn.Module], batch: int) -> Any:
+    """An input for one of the networks above."""
     x = clip(batch=batch)
     return [x.clone(), x[:, :, ::2].clone()] if build is Pathways else x
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Threads that wait for one another cost such small networks far more than they give."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def settled(build: type[nn.Module], example: Any = None, **options: Any) -> nn.Module:
-    """In evaluation mode, with batch statistics of some input's instead of 0 and 1."""
+def eval_network(build: type[nn.Module], example: Any = None, **options: Any) -> nn.Module:
+    """A network in evaluation mode, with batch statistics of an example instead of 0 and 1."""
     network = seeded(build, **options)
     norms = [m for m in network.modules() if isinstance(m, (nn.BatchNorm2d, nn.BatchNorm3d))]
     for norm in norms:
