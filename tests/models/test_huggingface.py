@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.support.random_networks import fill, hottest_cell
+from tests.support.random_networks import fill, most_changed_cell
 from video_cam import Classifier, UsageError, compute_cams, load_model
 from video_cam.layers.reachability import leading_to_scores
 from video_cam.models import huggingface
@@ -70,7 +70,7 @@ def saved(request, tmp_path_factory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp(request.param)
     fill(network)
     for name, parameter in network.named_parameters():
-        if "temporal_dense" in name:  # frames mix so little that each can be told apart
+        if "temporal_dense" in name:  # frames influence each other so little that cells differ
             parameter.data *= 0.1
     network.save_pretrained(folder)
     processor = {
@@ -108,7 +108,7 @@ def _assert_patches_show_in_their_cells(
             slice(i * length // cells, (i + 1) * length // cells)
             for i, length, cells in zip(cell, size, grid, strict=True)
         )
-        assert hottest_cell(model, layer, patch) == cell
+        assert most_changed_cell(model, layer, patch) == cell
 
 
 def test_timesformers_tokens_run_through_time_fastest(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Networks of the table with cheap random weights, and where a bright patch shows in a layer."""
+"""Large networks with cheap random weights, and the cell in which a bright patch shows."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _INITS = [name for name in dir(nn.init) if name.endswith("_") and not name.start
 
 @contextmanager
 def no_initialisation() -> Iterator[None]:
-    """Networks built inside leave their weights as the memory was: fill them afterwards."""
+    """Networks built inside keep uninitialised weights, which is fast; ``fill`` them afterwards."""
     quiet = {name: lambda tensor, *args, **kwargs: tensor for name in _INITS}
     with patch.multiple(nn.init, **quiet):
         yield
 
 
 def fill(module: nn.Module, seed: int = 0) -> nn.Module:
-    """Weights from one short random sequence, again and again: a hundred times faster.
+    """Set all weights from one short random sequence, repeated: a hundred times faster.
 
-    Those of convolutions are positive, so that a bright patch is brightest where it is: a deep
-    stack of signed random filters blurs places beyond recognition.
+    Those of convolutions are positive, so that a bright patch stays brightest in its own cell; a
+    deep stack of signed random filters would blur it beyond recognition.
     """
     noise = torch.randn(99_991, generator=torch.Generator().manual_seed(seed))
     for name, parameter in module.named_parameters():
@@ -42,7 +42,9 @@ def fill(module: nn.Module, seed: int = 0) -> nn.Module:
     return module
 
 
-def hottest_cell(model: Classifier, layer: str, patch: tuple[slice, slice, slice]) -> list[int]:
+def most_changed_cell(
+    model: Classifier, layer: str, patch: tuple[slice, slice, slice]
+) -> list[int]:
     """The (t, y, x) cell of ``layer`` that a bright patch of a noisy clip changes most."""
     size = (model.num_frames, *model.preprocess.crop)
     plain = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1))
