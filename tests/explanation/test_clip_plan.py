@@ -17,7 +17,7 @@ import video_cam
 from tests.support import media
 from tests.support.networks import PoolLinear
 from video_cam import Classifier, ClipError, UsageError
-from video_cam.config import LimitsConfig, make_explain_config
+from video_cam.config import ExplainConfig, LimitsConfig, make_explain_config
 from video_cam.explanation import clip_plan
 from video_cam.explanation.clip_plan import ClipPlan, plan_clip, plan_network
 from video_cam.explanation.map_series import ModelInfo

@@ -55,6 +55,10 @@ def test_a_units_voxels_share_a_rank_and_ties_are_in_random_order() -> None:
     assert frames[:, 0, 0].tolist() == [0.5, 0.0] and (frames == frames[:, :1, :1]).all()
     tubes = metrics.rank_voxels(volume, "tubes")  # sums 0.5, 1, 11, 3
     assert tubes[0].tolist() == [[0.75, 0.5], [0.0, 0.25]] and torch.equal(tubes[0], tubes[1])
+    # Sums count, not maxima: 15 of frame 0 beats 9.5, and 4.5 of tube (0, 0) beats 4.2.
+    volume = torch.tensor([[[4.0, 4.2], [4.0, 2.8]], [[0.5, 0.0], [9.0, 0.0]]])
+    assert metrics.rank_voxels(volume, "frames")[:, 0, 0].tolist() == [0.0, 0.5]
+    assert metrics.rank_voxels(volume, "tubes")[0].tolist() == [[0.25, 0.5], [0.0, 0.75]]
     flat = metrics.rank_voxels(torch.ones(4, 8, 8)).flatten()
     assert sorted(flat.tolist()) == [i / 256 for i in range(256)]
     assert flat[:64].mean() == pytest.approx(0.5, abs=0.15)  # the first frame is not first
@@ -78,6 +82,15 @@ def test_blur_is_a_gaussian_of_an_eighth_of_the_side() -> None:
     gaussian[(torch.arange(33) - 16).abs() > 12] = 0
     gaussian = gaussian / gaussian.sum()
     torch.testing.assert_close(blurred, torch.outer(gaussian, gaussian).double(), atol=1e-6, rtol=0)
+
+
+def test_border_pixels_continue_beyond_the_frame() -> None:
+    x = torch.zeros(1, 1, 33, 33)
+    x[..., -1] = 1.0  # the right column
+    blurred = metrics.baseline_of(x, "blur")[0, 0]
+    # Half of the Gaussian at the last column lies beyond the border, where the frame is 1, too.
+    assert (blurred[:, -1] > 0.5).all() and (blurred[:, :20] == 0).all()
+    torch.testing.assert_close(blurred[0], blurred[16])
 
 
 def test_average_drop_and_increase() -> None:

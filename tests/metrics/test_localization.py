@@ -42,6 +42,12 @@ def test_space_pointing_is_a_mean_over_the_events_frames() -> None:
     assert metrics.space_pointing(values, truth, pixels=0) == 0.5
 
 
+def test_space_pointing_has_no_tolerance_in_time() -> None:
+    truth = mask_of((3, 8, 8), np.s_[1, 1, 1], np.s_[2, 6, 6])
+    early = peaks((3, 8, 8), (1, 6, 6), (2, 6, 6))  # in frame 1 where the event is in frame 2
+    assert metrics.space_pointing(early, truth, pixels=0) == 0.5
+
+
 def test_of_equal_maxima_the_fraction_inside_counts() -> None:
     truth = mask_of((2, 8, 8), np.s_[0, 4, 4])
     values = peaks((2, 8, 8), (0, 4, 4), (0, 0, 0), (1, 4, 4), (1, 0, 7))
@@ -78,8 +84,10 @@ def test_an_empty_ground_truth_gives_no_number(measure) -> None:
 def test_a_map_without_positive_values_marks_nothing() -> None:
     truth = mask_of((4, 8, 8), np.s_[1:3, 4:6, 4:6])
     negative = np.full((4, 8, 8), -1.0)
-    assert metrics.mass_in_event(negative, truth) == 0
-    assert metrics.space_time_iou(negative, truth) == 0
+    negative[1, 4, 4] = -0.1
+    for values in (negative, np.zeros((4, 8, 8))):
+        assert metrics.mass_in_event(values, truth) == 0
+        assert metrics.space_time_iou(values, truth, level=1.0) == 0
 
 
 def test_mass_in_event_counts_positive_values() -> None:

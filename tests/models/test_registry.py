@@ -1,4 +1,4 @@
-"""``load_model``: which network and which weights a name means, and what is said otherwise."""
+"""``load_model``: which network and which weights a name means, and the errors."""
 
 from __future__ import annotations
 

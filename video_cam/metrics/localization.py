@@ -108,9 +108,7 @@ def space_time_iou(volume: Any, truth: Any, level: float = 0.5) -> float:
     values, mask = checked_volumes(volume, truth)
     if not mask.any():
         return np.nan
-    predicted = np.zeros_like(mask)
-    if values.max() > 0:
-        predicted = values > level * values.max()
+    predicted = values > level * max(values.max(), 0)
     return float((predicted & mask).sum() / (predicted | mask).sum())
 
 

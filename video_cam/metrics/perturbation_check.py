@@ -170,7 +170,7 @@ def shifted_regions(region: Tensor, count: int) -> list[Tensor]:
 
 
 def frame_difference(x: Tensor) -> Tensor:
-    """How much each place changes between frames: a map that knows no network.
+    """How much each pixel changes between frames: a map made without a network.
 
     Args:
         x: one clip, (C, T, H, W).
