@@ -66,6 +66,14 @@ def test_a_reader_can_be_read_again_and_has_no_timeline_before(tmp_path) -> None
     assert frames.num_decoded == 5
 
 
+def test_a_second_iteration_ends_the_first(tmp_path) -> None:
+    frames = FrameReader(media.write_clip(tmp_path / "a.mp4", 5))
+    first = iter(frames)
+    next(first)
+    assert next(iter(frames)).index == 0
+    assert list(first) == []  # its file is closed
+
+
 def test_only_frames_whose_pixels_are_asked_for_are_converted(tmp_path, monkeypatch) -> None:
     path = media.write_clip(tmp_path / "a.mp4", 12)
     converted = []
@@ -127,6 +135,16 @@ def test_damaged_packets_cost_only_their_own_frames(tmp_path, damaged) -> None:
     assert frames.num_damaged == len(damaged)
     kept = [stamp for i, stamp in enumerate(scanned.pts) if i not in damaged]
     assert frames.timeline.pts.tolist() == kept
+
+
+def test_damage_is_counted_while_reading(tmp_path) -> None:
+    path = media.write_clip(tmp_path / "a.mp4", 200, options={"g": "1"})
+    media.damage_packets(path, [20, 180])
+    with FrameReader(path) as reader:
+        for frame in reader:
+            if frame.index == 100:
+                break
+        assert reader.num_damaged == 1
 
 
 def test_a_clip_of_which_nothing_decodes(tmp_path) -> None:

@@ -168,8 +168,13 @@ def test_empty_chunks_before_the_first_frame_of_an_avi_are_not_counted(tmp_path)
     assert info.declared_frames == 30
 
 
-def test_two_recordings_in_one_file_follow_each_other(tmp_path) -> None:
-    parts = [media.write_clip(tmp_path / f"{i}.ts", 20).read_bytes() for i in range(2)]
+@pytest.mark.parametrize("first_tick", [0, 100])
+def test_two_recordings_in_one_file_follow_each_other(tmp_path, first_tick) -> None:
+    """The second one's stamps start again at 0."""
+    parts = [
+        media.write_clip(tmp_path / f"{tick}.ts", 20, pts=range(tick, tick + 20)).read_bytes()
+        for tick in (first_tick, 0)
+    ]
     both = tmp_path / "both.ts"
     both.write_bytes(b"".join(parts))
     info, timeline = probe(both)
