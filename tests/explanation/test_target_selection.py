@@ -19,8 +19,8 @@ from tests.support import media
 from video_cam import Explanation, UsageError
 from video_cam.attribution.input_gradients import guided_backprop
 from video_cam.config import make_explain_config
-from video_cam.explanation.aggregation import FUSE, fused, window_subject
 from video_cam.explanation import keyframe_gradients
+from video_cam.explanation.aggregation import FUSE, fused, window_subject
 from video_cam.explanation.explainer import explain_with
 from video_cam.explanation.explanation import MapSeries
 from video_cam.explanation.sampling import Span, Window
