@@ -20,4 +20,6 @@ def two_actions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def both_classes(two_actions: Path, bundled: Classifier) -> Explanation:
     """The maps of both actions' classes over the whole clip."""
-    return video_cam.explain(two_actions, bundled, class_ids=[FIRST_CLASS, SECOND_CLASS])
+    return video_cam.explain(
+        two_actions, bundled, class_ids=[FIRST_CLASS, SECOND_CLASS], align="receptive-field"
+    )

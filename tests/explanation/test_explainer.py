@@ -247,10 +247,8 @@ def test_contrast_is_the_map_of_the_difference(two_actions, bundled) -> None:
 
 
 def test_fused_layers_are_one_map(explanation, sample_clip, bundled) -> None:
-    fusion = explain(
-        sample_clip, bundled, layers=["layer4", "layer3"], methods=["gradcam"], fuse="product"
-    )
-    [one] = fusion.maps
+    options = {"layers": ["layer4", "layer3"], "methods": ["gradcam"], "align": "probe"}
+    [one] = explain(sample_clip, bundled, fuse="product", **options).maps
     single = [series for series in explanation.maps if series.method == "gradcam"]
     assert (one.layer, one.centres.grid) == ("product of layer4 and layer3", (8, 8, 8))
     assert_close(one.values, fused(single, "product").values)
