@@ -1,4 +1,4 @@
-"""``python -m video_cam.benchmark``: the benchmark with ground truth in ``benchmarks/truth``."""
+"""``python -m video_cam.benchmark``: the benchmark with known ground truth (benchmarks/truth)."""
 
 import sys
 

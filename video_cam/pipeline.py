@@ -14,8 +14,8 @@ from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
 from video_cam.explanation.explainer import explain_clip
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.keyframe_gradients import GRADIENTS
-from video_cam.metrics.perturbation_check import CannotCheck, check_explanation
-from video_cam.metrics.randomization_check import check_sanity
+from video_cam.metrics.perturbation_check import CheckNotApplicable, run_perturbation_check
+from video_cam.metrics.randomization_check import run_randomization_check
 from video_cam.models.classifier import Classifier
 from video_cam.models.labels import class_id
 from video_cam.rendering.renderer import render_with
@@ -114,16 +114,18 @@ def verify(
     checks: dict[str, Callable[[], dict[str, Any] | None]] = {}
     if config.check is not False:
         checks["check"] = partial(
-            check_explanation, clip.path, model, explanation, config, progress, always=is_asked_for
+            run_perturbation_check, clip, model, explanation, config, progress, always=is_asked_for
         )
     if config.sanity:
-        checks["sanity"] = partial(check_sanity, clip.path, model, explanation, config, progress)
+        checks["sanity"] = partial(
+            run_randomization_check, clip, model, explanation, config, progress
+        )
     results: dict[str, Any] = {}
     notes = list(explanation.notes)
     for name, run in checks.items():
         try:
             results[name] = run()
-        except CannotCheck as reason:
+        except CheckNotApplicable as reason:
             if name == "sanity" or is_asked_for:
                 notes.append(f"no {name}: {reason}")
     seconds = explanation.seconds | {"check": time.perf_counter() - began}

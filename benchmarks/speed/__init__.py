@@ -1,1 +1,4 @@
-"""What maps and whole commands cost, as ratios within one run."""
+"""Speed and memory of maps and of whole commands, as ratios within one run.
+
+Every module but ``ratios`` is a script: ``python -m benchmarks.speed.<name>``.
+"""

@@ -1,10 +1,10 @@
-"""A folder of clips against its clips one by one.
+"""The time of a folder of clips, divided by the sum of the times of its clips.
 
-    python -m benchmarks.speed.folder [--clips 40]
+    python -m benchmarks.speed.folder [--clips 40] [--model motion3d]
 
-One command does the folder. Its time without start-up (from the network's being there to the end)
-is compared with the sum of what the single clips take in a process that is warm, without start-up,
-too. And start-up itself: from the command to the end of the first forward pass, and --help.
+The folder is given to one command; its time is counted from when the network is loaded. The single
+clips are processed in a process that is warm. The start-up is printed by itself: from the command
+to the loaded network, and the CPU time of --help.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from video_cam.config import ExplainConfig, RenderConfig
 from video_cam.models.classifier import Classifier
 from video_cam.pipeline import process_clip
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SECONDS, FRAME_RATE, SIZE = 10, 16, 256
 
 
 def main() -> None:
-    """Print the ratios."""
+    """Print the durations and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=int, default=40)
     parser.add_argument("--model", default="motion3d")
@@ -65,7 +65,7 @@ def _draw(folder: Path, count: int) -> list[Path]:
 
 
 def _folder(clips: list[Path], model: Classifier, out: Path) -> tuple[float, float]:
-    """Seconds from the network's being there to the end, and from the command to there."""
+    """Seconds from the loaded network to the end, and from the command to the loaded network."""
     program = [sys.executable, str(ROOT / "run_video_cam.py"), "--json", "--model", model.name]
     program += [
         "--weights",
@@ -85,12 +85,13 @@ def _folder(clips: list[Path], model: Classifier, out: Path) -> tuple[float, flo
                 started = time.perf_counter()
             if event["event"] == "end":
                 ended = time.perf_counter()
-                assert event["done"] == len(clips), event
+                if event["done"] != len(clips):
+                    raise RuntimeError(f"the command processed not all clips: {event}")
     return ended - started, started - began
 
 
 def _singles(clips: list[Path], model: Classifier, out: Path) -> float:
-    """The sum of the seconds of the clips by themselves; the first one warms up, unmeasured."""
+    """Seconds of all clips, one by one, after the first one was processed once to warm up."""
     explainer = NetworkExplainer(model)
     process_clip(clips[0], out / "warm", explainer, ExplainConfig(), RenderConfig())
     began = time.perf_counter()
@@ -100,7 +101,7 @@ def _singles(clips: list[Path], model: Classifier, out: Path) -> float:
 
 
 def _cpu_seconds(arguments: list[str]) -> float:
-    """The least CPU time of three runs of Python with these arguments."""
+    """The smallest CPU time of three runs of Python with these arguments, in seconds."""
     least = float("inf")
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,9 +1,9 @@
-"""One Grad-CAM of r3d_18 layer4 in units of one inference forward, beside the peers.
+"""One Grad-CAM of r3d_18 layer4 in units of one inference forward, for this and other tools.
 
     python -m benchmarks.speed.gradcam [--rounds 7]
 
-The network has random weights: time does not depend on them. Every tool is asked for one class
-on one 16x112x112 clip on the CPU in fp32.
+The network has random weights, as time does not depend on them. Every tool computes one class of
+one 16x112x112 clip on the CPU in fp32.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.video import r3d_18
 
-from benchmarks.speed.timing import ratios
+from benchmarks.speed.ratios import ratios
 from video_cam import compute_cams
 
 CLASS_ID = 7
@@ -24,7 +24,9 @@ CLASS_ID = 7
 
 def ours(model: nn.Module, x: Tensor) -> Callable[[], object]:
     """This project."""
-    return lambda: compute_cams(model, x, layers=["layer4"], targets=[CLASS_ID])
+    return lambda: compute_cams(
+        model, x, layers=["layer4"], targets=[CLASS_ID], align="receptive-field"
+    )
 
 
 def pytorch_grad_cam(model: nn.Module, x: Tensor) -> Callable[[], object]:
@@ -72,7 +74,8 @@ def main() -> None:
     x = torch.randn(1, 3, 16, 112, 112)
 
     def network() -> nn.Module:
-        return r3d_18(weights=None).eval()  # one each: some tools leave hooks behind
+        # One for each tool, as some leave hooks behind.
+        return r3d_18(weights=None).eval()
 
     plain = network()
 

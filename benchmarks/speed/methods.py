@@ -1,11 +1,11 @@
-"""What every method costs on r3d_18, in units of one inference forward, and beside the peers.
+"""The time of every method on r3d_18 in units of one inference forward, and that of other tools.
 
     python -m benchmarks.speed.methods [--rounds 3] [--only METHOD ...] [--skip METHOD ...] [--bf16]
 
-One 16x112x112 clip on the CPU in fp32, one class, random weights. Each row runs in a process of
-its own, with everything imported before: its time is the median ratio to a forward timed just
-before it, its memory the peak above that of a plain forward, in clips (2.4 MB). Rows that take
-over a minute are run once. The last table is what ``max_channels`` costs Score-CAM in likeness.
+One 16x112x112 clip on the CPU in fp32, one class, random weights. Each row runs in a process of its
+own. Its time, without imports, is the median ratio to a forward that is timed just before it. Its
+memory is the peak above that of a plain forward, in clips (2.4 MB). Rows that take over a minute
+are run once.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.timing import ratios, seconds
+from benchmarks.speed.ratios import ratios, seconds
 from benchmarks.truth.peer_classes import CAPTUM, PYTORCH_GRAD_CAM, TORCHCAM
+from video_cam.config import METHOD_NAMES
+from video_cam.errors import first_line
 
 LAYERS = ("layer4", "layer3")
-SEEDS_SIX = ["gradcam", "gradcam++", "xgradcam", "eigencam", "eigengradcam", "layercam"]
+SIX_METHODS = ["gradcam", "gradcam++", "xgradcam", "eigencam", "eigengradcam", "layercam"]
 ALL_SIX = "six, both layers"
-LONG = ("scorecam",)
+SLOW_METHODS = ("scorecam",)
 CLASS_ID = 7
 CLIP_MB = 3 * 16 * 112 * 112 * 4 / 1e6
 
@@ -35,8 +37,8 @@ def ours(model: Any, x: Any, method: str, layer: str, precision: str) -> Callabl
     """This project."""
     from video_cam import compute_cams
 
-    methods, layers = ([method], [layer]) if method != ALL_SIX else (SEEDS_SIX, list(LAYERS))
-    options: dict[str, Any] = {"batch_size": 4, "precision": precision}
+    methods, layers = ([method], [layer]) if method != ALL_SIX else (SIX_METHODS, list(LAYERS))
+    options: dict[str, Any] = {"batch_size": 4, "precision": precision, "align": "receptive-field"}
     return lambda: compute_cams(
         model, x, layers=layers, methods=methods, targets=[CLASS_ID], **options
     )
@@ -74,15 +76,19 @@ BUILD = {"pytorch-grad-cam": pytorch_grad_cam, "torchcam": torchcam, "captum": c
 
 
 def peak_mb(run: Callable[[], object]) -> float:
-    """The most memory this process holds while it runs, Linux alone."""
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+    """Peak memory of this process during a call, in megabytes; Linux only."""
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     run()
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(float(line.split()[1]) / 1e3 for line in lines if line.startswith("VmHWM"))
 
 
 def measure(tool: str, method: str, layer: str, rounds: int, precision: str) -> dict[str, Any]:
-    """One row, in this process: cost in forwards and memory in clips, or why it fails."""
+    """Measure one row in this process.
+
+    Returns:
+        "cost" in forwards and "clips" of memory; or "error", one line, where the tool fails.
+    """
     import torch
     from torchvision.models.video import r3d_18
 
@@ -101,27 +107,27 @@ def measure(tool: str, method: str, layer: str, rounds: int, precision: str) -> 
             run = BUILD[tool](model, x, method, layer)
         seconds(forward), seconds(forward)
         before = peak_mb(forward)
-        if method in LONG:
-            # What a first call of anything takes is no part of a method.
+        if method in SLOW_METHODS:
+            # The extra time of a first call is not part of the method.
             ours(model, x, "gradcam", layer, precision)()
             unit = min(seconds(forward) for _ in range(3))
-            found: list[float] = []
-            after = peak_mb(lambda: found.append(seconds(run)))
-            return {"cost": found[0] / unit, "clips": (after - before) / CLIP_MB}
+            times: list[float] = []
+            after = peak_mb(lambda: times.append(seconds(run)))
+            return {"cost": times[0] / unit, "clips": (after - before) / CLIP_MB}
         run()
         after = peak_mb(run)
         cost = ratios(forward, {"row": run}, rounds)["row"].median
         return {"cost": cost, "clips": (after - before) / CLIP_MB}
-    # Whatever a peer raises is its result.
+    # Any exception of a tool is its result.
     except Exception as error:
-        first = (str(error).strip().splitlines() or [""])[0]
-        return {"error": f"{type(error).__name__}: {first[:80]}"}
+        return {"error": f"{type(error).__name__}: {first_line(error)[:80]}"}
 
 
-def row(tool: str, method: str, layer: str, parsed: argparse.Namespace) -> dict[str, Any]:
-    """One row from a fresh process."""
-    precision = "bf16" if parsed.bf16 else "fp32"
-    program = [sys.executable, "-m", "benchmarks.speed.methods", "--rounds", str(parsed.rounds)]
+def measure_in_process(
+    tool: str, method: str, layer: str, rounds: int, precision: str
+) -> dict[str, Any]:
+    """``measure`` in a new process."""
+    program = [sys.executable, "-m", "benchmarks.speed.methods", "--rounds", str(rounds)]
     done = subprocess.run(
         [*program, "--row", tool, method, layer, precision],
         capture_output=True,
@@ -129,11 +135,11 @@ def row(tool: str, method: str, layer: str, parsed: argparse.Namespace) -> dict[
         check=False,
     )
     lines = done.stdout.strip().splitlines()
-    return json.loads(lines[-1]) if done.returncode == 0 else {"error": "the process died"}
+    return json.loads(lines[-1]) if done.returncode == 0 else {"error": "the process ended"}
 
 
 def cell(result: dict[str, Any]) -> str:
-    """A result for the table."""
+    """The table cell of a result."""
     if "error" in result:
         return f"fails ({result['error']})"
     return f"{result['cost']:.2f} ({max(result['clips'], 0):.0f})"
@@ -145,23 +151,26 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--skip", nargs="+", default=[])
-    parser.add_argument("--bf16", action="store_true", help="autocast, this project alone")
+    parser.add_argument("--bf16", action="store_true", help="autocast to bf16; only this project")
     parser.add_argument("--row", nargs=4, help=argparse.SUPPRESS)
     parsed = parser.parse_args()
     if parsed.row:
         tool, method, layer, precision = parsed.row
         print(json.dumps(measure(tool, method, layer, parsed.rounds, precision)))
         return
-    from video_cam.attribution.methods import METHODS
-
-    methods = parsed.only or [m for m in (*METHODS, ALL_SIX) if m not in parsed.skip]
+    precision = "bf16" if parsed.bf16 else "fp32"
+    methods = parsed.only or [m for m in (*METHOD_NAMES, ALL_SIX) if m not in parsed.skip]
     print("cost in forwards (peak memory above a forward's, in clips)")
     print("| method | layer4 | layer3 | peers, layer4 |\n|---|---|---|---|")
     for method in methods:
         layers = LAYERS if method != ALL_SIX else LAYERS[:1]
-        cells = [cell(row("video_cam", method, layer, parsed)) for layer in layers]
+
+        def measured(tool: str, layer: str, method: str = method) -> str:
+            return cell(measure_in_process(tool, method, layer, parsed.rounds, precision))
+
+        cells = [measured("video_cam", layer) for layer in layers]
         peers = [
-            f"{peer} {cell(row(peer, method, 'layer4', parsed))}"
+            f"{peer} {measured(peer, LAYERS[0])}"
             for peer, table in PEERS.items()
             if method in table and not parsed.bf16
         ]

@@ -2,14 +2,17 @@
 
     python -m benchmarks.speed.pipeline [command] [drawing] [precision] [memory] [gpu]
 
-command: 10 s of 340x256 and 60 s of 1280x720, in units of (decode once + the forwards + decode and
-encode once); as a process of its own, start-up included, and without start-up, both without the
-check, which may take as long again as the maps did. drawing: one 1280x720 frame drawn and blended,
-against encoding it. precision: forwards with weights stored channels last, as on a CPU, and in
-bf16, and how well the maps agree. memory: the peak of 10 minutes of 1280x720 against that of 10
-seconds, bundled network. gpu: the share of wall time in which the network runs. Without a name all
-but the last two are run. Weights are random but for the bundled network: time does not depend on
-them.
+- command: 10 s of 340x256 and 60 s of 1280x720, in units of (decode once + the forwards + decode
+  and encode once). With start-up as a process of its own, and without start-up; both without the
+  perturbation check, which may take as long as the maps.
+- drawing: one 1280x720 frame drawn and blended, in units of encoding it.
+- precision: forwards with the memory layout channels last, and in bf16, in units of plain fp32; and
+  the correlation of bf16 maps with fp32 maps.
+- memory: the peak for 10 minutes of 1280x720 and for 10 seconds, bundled network.
+- gpu: the share of wall time in which the network runs.
+
+Without a name the first three are run. The weights are random, except for those of the bundled
+network, as time does not depend on them.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ import numpy as np
 import torch
 
 import video_cam
-from benchmarks.speed.timing import ratios, seconds
+from benchmarks.speed.ratios import ratios, seconds
 from models3d.drawn_clips import draw_clip
 from video_cam.batch.network import NetworkExplainer, cpu_computes_bf16
 from video_cam.config import ExplainConfig, RenderConfig
@@ -49,11 +52,11 @@ from video_cam.video.reader import FrameReader
 from video_cam.video.scan import probe
 from video_cam.video.writer import VideoFormat, VideoWriter
 
-ROOT = Path(__file__).parent.parent
-RATE = 28
-SIZES = ((10, 340, 256), (60, 1280, 720))
+ROOT = Path(__file__).parents[2]
+RATE = 28  # frames per second
+SIZES = ((10, 340, 256), (60, 1280, 720))  # seconds, width, height
 ROUNDS = 3
-FORWARDS = {  # network: the size of a clip
+FORWARDS = {  # network -> (T, H, W) of its input
     "r3d_18": (16, 112, 112),
     "r2plus1d_18": (16, 112, 112),
     "s3d": (64, 224, 224),
@@ -62,14 +65,14 @@ FORWARDS = {  # network: the size of a clip
 
 
 def make_clip(path: Path, length_seconds: float, width: int, height: int) -> None:
-    """A moving, textured clip at RATE frames per second."""
+    """Write a moving, textured clip of RATE frames per second."""
     frames = [
         cv2.resize(frame, (width, height)) for frame in draw_clip(0, num_frames=48, size=256).frames
     ]
     with VideoWriter(path, VideoFormat(width, height, Fraction(1, RATE), Fraction(RATE))) as writer:
         for index in range(round(length_seconds * RATE)):
             position = index % 94
-            # Forwards and back again.
+            # Forwards and backwards in turn.
             writer.write(frames[min(position, 94 - position)], index, 1)
 
 
@@ -81,7 +84,7 @@ def decode(path: Path) -> None:
 
 
 def inputs_of(path: Path, model: Classifier) -> list[torch.Tensor]:
-    """The batches that the network is given for a clip."""
+    """The network's input for a whole clip, in batches (N, C, T, H, W)."""
     options = ExplainConfig()
     _, timeline = probe(path)
     windows = plan_windows(timeline, [span_of(timeline)], model, options)
@@ -94,14 +97,14 @@ def inputs_of(path: Path, model: Classifier) -> list[torch.Tensor]:
 
 
 def forwards(model: Classifier, inputs: Sequence[torch.Tensor]) -> None:
-    """The network on every window, no gradients."""
+    """Run the network on every batch, without gradients."""
     with torch.inference_mode():
         for x in inputs:
             model.module(x)
 
 
 def encode(path: Path, target: Path) -> None:
-    """Decode and encode, and draw nothing."""
+    """Decode and encode every frame, without drawing."""
     info, timeline = probe(path)
     form = VideoFormat(info.width, info.height, timeline.time_base, info.frame_rate)
     with FrameReader(path) as reader, VideoWriter(target, form) as writer:
@@ -110,7 +113,7 @@ def encode(path: Path, target: Path) -> None:
 
 
 def whole_command(folder: Path) -> None:
-    """The command in units, for both sizes."""
+    """Print the time of the command in units, for both sizes."""
     model = video_cam.load_model("r3d_18", "none")
     weights = folder / "weights.pth"
     torch.save(model.module.state_dict(), weights)
@@ -134,12 +137,12 @@ def whole_command(folder: Path) -> None:
                 _command, clip, folder, "--model", "r3d_18", "--weights", str(weights), "--no-check"
             ),
         }
-        # A minute of video is its own warm-up.
-        found = ratios(unit, runs, ROUNDS if length <= 10 else 1)
+        # One round is enough for a minute of video.
+        times = ratios(unit, runs, ROUNDS if length <= 10 else 1)
         print(f"{length} s of {width}x{height}, {torch.get_num_threads()} threads")
         for name, part in parts.items():
             print(f"  {name}: {seconds(part):.2f} s")
-        for name, ratio in found.items():
+        for name, ratio in times.items():
             print(f"  {name}: {ratio} units")
 
 
@@ -155,13 +158,12 @@ def _command(clip: Path, folder: Path, *options: str) -> None:
         [sys.executable, str(ROOT / "run_video_cam.py"), *words, *options],
         check=True,
         capture_output=True,
-        env=os.environ
-        | {FOLDER_VARIABLE: str(folder / "cache")},  # filled by the run that warms up
+        env=os.environ | {FOLDER_VARIABLE: str(folder / "cache")},  # filled by the warm-up
     )
 
 
 def drawing(folder: Path) -> None:
-    """One 1280x720 frame drawn, blended and captioned, against encoding it."""
+    """Print the time to draw, blend and caption one 1280x720 frame, in units of encoding it."""
     clip = folder / "drawing.mp4"
     make_clip(clip, 2, 1280, 720)
     explanation = video_cam.explain(clip, video_cam.load_model("motion3d"))
@@ -186,9 +188,9 @@ def drawing(folder: Path) -> None:
 
 
 def precision() -> None:
-    """Forwards in other formats, and how well the bundled network's maps agree in bf16."""
+    """Print the time of forwards in other formats, and the correlation of bf16 with fp32 maps."""
     if not cpu_computes_bf16():
-        print("precision: this processor does not compute in bf16, and takes minutes to imitate it")
+        print("precision: this processor does not compute in bf16; emulating it takes minutes")
         return
 
     @torch.inference_mode()
@@ -213,7 +215,9 @@ def precision() -> None:
     given = bundled.preprocess.tensor(frames)
     for layer in ("layer3", "layer4"):
         maps = [
-            video_cam.compute_cams(bundled.module, given, layers=[layer], precision=p)[0].values
+            video_cam.compute_cams(
+                bundled.module, given, layers=[layer], precision=p, align="half-pixel"
+            )[0].values
             for p in ("fp32", "bf16")
         ]
         correlations = [
@@ -222,13 +226,13 @@ def precision() -> None:
             if a.std() > 0
         ]
         print(
-            f"maps of {layer} in bf16: correlation {np.median(correlations):.4f} at the median, "
-            f"{min(correlations):.4f} at least, over {len(correlations)} clips"
+            f"maps of {layer} in bf16: correlation {np.median(correlations):.4f} (median), "
+            f"{min(correlations):.4f} (minimum), over {len(correlations)} clips"
         )
 
 
 def memory(folder: Path) -> None:
-    """Peak memory of the command on 10 minutes against 10 seconds of 1280x720."""
+    """Print the peak memory of the command on 10 seconds and on 10 minutes of 1280x720."""
     peaks = {}
     for length in (10, 600):
         clip = folder / f"{length}s_large.mp4"
@@ -239,7 +243,14 @@ def memory(folder: Path) -> None:
 
 
 def peak_megabytes(words: Sequence[str]) -> float:
-    """The peak memory of the command with the bundled network."""
+    """Peak memory of the command with the bundled network, in megabytes.
+
+    Args:
+        words: the command's other arguments.
+
+    Raises:
+        RuntimeError: the command failed.
+    """
     command = [sys.executable, str(ROOT / "run_video_cam.py"), "--model", "motion3d", "--quiet"]
     process = subprocess.Popen([*command, *words, "--overwrite"])
     _, status, usage = os.wait4(process.pid, 0)
@@ -249,9 +260,9 @@ def peak_megabytes(words: Sequence[str]) -> float:
 
 
 def gpu(folder: Path) -> None:
-    """How much of the first pass's wall time the network runs on the GPU, 60 s of 1280x720."""
+    """Print the share of the wall time in which the network runs on the GPU, 60 s of 1280x720."""
     if not torch.cuda.is_available():
-        print("gpu: there is none")
+        print("gpu: not available")
         return
     model = video_cam.load_model("r3d_18", "none", device="cuda")
     clip = folder / "gpu.mp4"
@@ -262,7 +273,7 @@ def gpu(folder: Path) -> None:
     began = time.perf_counter()
     maps = ExplainConfig(batch_size=16, check=False)
     for x in inputs:
-        video_cam.compute_cams(model.module, x, layers=["layer4"])
+        video_cam.compute_cams(model.module, x, layers=["layer4"], align="receptive-field")
     torch.cuda.synchronize()
     network = time.perf_counter() - began
     began = time.perf_counter()
@@ -271,8 +282,10 @@ def gpu(folder: Path) -> None:
 
 
 def main() -> None:
-    """Run what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run the named benchmarks."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     names = ("precision", "drawing", "command", "memory", "gpu")
     parser.add_argument("what", nargs="*", metavar="WHAT", help=", ".join(names))
     what = parser.parse_args().what or names[:3]

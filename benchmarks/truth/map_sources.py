@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import video_cam
-from benchmarks.truth.benchmark_clips import BATCH, BenchmarkClips
+from benchmarks.truth.benchmark_clips import BenchmarkClips
 from video_cam import ActivationMap
 from video_cam.config import ALIGNMENT_NAMES, AttributionConfig
 from video_cam.models.classifier import Classifier
@@ -73,7 +73,7 @@ def own_rows(
     for method in methods:
         for layer in layers:
             began = time.perf_counter()
-            values = _values(model, clips, clips.class_ids, method, layer)
+            values = _values(model, clips, method, layer)
             seconds = (time.perf_counter() - began) / len(clips)
             for align in alignments:
                 began = time.perf_counter()
@@ -84,27 +84,24 @@ def own_rows(
 
 
 def class_volumes(
-    model: Classifier, clips: BenchmarkClips, class_ids: Sequence[int], method: str, layer: str
+    model: Classifier, clips: BenchmarkClips, method: str, layer: str, align: str
 ) -> Tensor:
-    """Maps of one class per clip, with the default alignment: float32 (N, T, H, W), signed."""
+    """Maps of the clips' target classes with one alignment: float32 (N, T, H, W), signed."""
     x = clips.x[:1].to(model.device)
-    [cam] = video_cam.compute_cams(model.module, x, layers=[layer], align=DEFAULT_ALIGN)
-    return _upsampled(cam, _values(model, clips, class_ids, method, layer))
+    [cam] = video_cam.compute_cams(model.module, x, layers=[layer], align=align)
+    return _upsampled(cam, _values(model, clips, method, layer))
 
 
-def _values(
-    model: Classifier, clips: BenchmarkClips, class_ids: Sequence[int], method: str, layer: str
-) -> Tensor:
+def _values(model: Classifier, clips: BenchmarkClips, method: str, layer: str) -> Tensor:
     """Maps at the layer's resolution, float32 (N, T', H', W'), on the CPU."""
     parts = []
-    for start in range(0, len(clips), BATCH):
-        part = slice(start, start + BATCH)
+    for x, class_ids in clips.batches():
         [cam] = video_cam.compute_cams(
             model.module,
-            clips.x[part].to(model.device),
+            x.to(model.device),
             layers=[layer],
             methods=[method],
-            targets=[list(class_ids[part])],
+            targets=[class_ids],
             # Has no effect on the values, and is the one that costs nothing.
             align="half-pixel",
         )

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,14 +18,16 @@ import run_video_cam
 import video_cam
 from tests.support.command import BUNDLED, ROOT, assert_one_error_line, records_in, results_in
 from tests.support.media import moving_square, write_clip
-from video_cam import Explanation
+from video_cam import Explanation, UsageError
+from video_cam.batch import ray_engine
+from video_cam.batch.run_config import ModelConfig, RayConfig, RunConfig
 
 WORDS = (*BUNDLED, "--engine", "ray", "--actor-cpus", "1", "--max-keyframes", "1")
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
-    """Two cores, and the decoder of tests/support/faulty."""
+    """A cluster of two cores, with the decoder of tests/support/faulty."""
     pytest.importorskip("ray.data", reason="Ray is not installed: requirements-ray.txt has it")
     import ray
 
@@ -43,7 +46,9 @@ def run(*words: object) -> int:
     return run_video_cam.main([*map(str, words)])
 
 
-def test_actors_give_what_one_process_gives(cluster, tmp_path, sample_clip, bundled) -> None:
+def test_actors_give_the_results_of_one_process(
+    cluster, tmp_path, sample_clip, bundled, capsys
+) -> None:
     clips, out = tmp_path / "clips", tmp_path / "out"
     clips.mkdir()
     shutil.copy(sample_clip, clips / "0.mp4")
@@ -51,7 +56,10 @@ def test_actors_give_what_one_process_gives(cluster, tmp_path, sample_clip, bund
     write_clip(clips / "2 actor dies once.mp4", 20)
     (clips / "3.mp4").write_text("no video")
     assert run("--clip", clips, *WORDS, "--output-dir", out) == 1
-    states = {Path(row["clip"]).name: row["status"] for row in records_in(out)}
+    said = capsys.readouterr().out
+    assert "4 clips on 2 actors of 1 CPU core\n" in said
+    assert "model motion3d (DRAWN_MOTION_V1) on cpu" in said  # sent by an actor
+    states = {Path(record["clip"]).name: record["status"] for record in records_in(out)}
     assert states.pop("3.mp4") == "failed"
     assert set(states.values()) == {"done"} and len(states) == 3
     for name in states:
@@ -61,7 +69,7 @@ def test_actors_give_what_one_process_gives(cluster, tmp_path, sample_clip, bund
         for a, b in zip(theirs.maps, ours.maps, strict=True):
             assert (a.values.dtype, a.values.tobytes()) == (b.values.dtype, b.values.tobytes())
         np.testing.assert_array_equal(theirs.frame_indices, ours.frame_indices)
-    # The second time nothing is left to do but the clip that failed.
+    # The second run has only the clip to do that failed.
     assert run("--clip", clips, *WORDS, "--output-dir", out) == 1
     assert len(records_in(out)) == 5
 
@@ -146,8 +154,34 @@ def test_a_cluster_that_is_too_small(cluster, tmp_path, sample_clip, capsys) -> 
     assert results_in(tmp_path) == []
 
 
-def test_without_ray_it_is_said_what_to_install(monkeypatch, tmp_path, sample_clip, capsys) -> None:
+def test_without_ray_the_error_says_what_to_install(
+    monkeypatch, tmp_path, sample_clip, capsys
+) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     status = run("--clip", sample_clip, *WORDS, "--output-dir", tmp_path)
     expected = "pip install -r requirements-ray.txt"
     assert_one_error_line(status, capsys.readouterr().err, 2, expected)
+
+
+@pytest.mark.parametrize(
+    ("config", "resources", "in_all", "num_actors"),
+    [
+        (RunConfig(), {"num_cpus": 4}, {"CPU": 11.0}, 2),
+        (RunConfig(ray=RayConfig(actor_cpus=2)), {"num_cpus": 2}, {"CPU": 11.0}, 5),
+        (RunConfig(model=ModelConfig(use_cuda=True)), {"num_gpus": 1}, {"CPU": 2.0, "GPU": 8.0}, 8),
+        (RunConfig(model=ModelConfig(device="cuda:0")), {"num_gpus": 1}, {"GPU": 1.0}, 1),
+    ],
+)
+def test_as_many_actors_as_the_cluster_has_room_for(
+    config: RunConfig, resources: dict, in_all: dict, num_actors: int
+) -> None:
+    ray = SimpleNamespace(cluster_resources=lambda: in_all)
+    assert ray_engine._actor_resources(config) == resources
+    assert ray_engine._max_actors(ray, resources) == num_actors
+
+
+def test_a_cluster_without_gpus() -> None:
+    ray = SimpleNamespace(cluster_resources=lambda: {"CPU": 64.0})
+    words = "an actor takes 1 GPU, and the cluster has 0 in all: leave --use-cuda out"
+    with pytest.raises(UsageError, match=words):
+        ray_engine._max_actors(ray, {"num_gpus": 1})

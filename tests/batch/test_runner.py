@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import errno
+import shutil
+import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import video_cam
+from tests.support.command import records_in, results_in
 from tests.support.explainers import FixedExplainer
 from tests.support.media import write_clip
 from tests.support.reporting import RecordingReporter
 from video_cam import Classifier, ClipError, Explanation, UsageError
 from video_cam.batch.inputs import clip_id
 from video_cam.batch.jobs import DONE, FAILED, SKIPPED, Job
+from video_cam.batch.network import NetworkExplainer
+from video_cam.batch.report import RunReport
+from video_cam.batch.results_file import latest
 from video_cam.batch.run_config import RunConfig
 from video_cam.batch.runner import ClipRunner
 from video_cam.batch.store import ClipBusy, FolderStore
 from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
+from video_cam.pipeline import ClipExplainer
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +150,73 @@ def test_other_folders_are_not_replaced(explainer, config, job, tmp_path) -> Non
     record = ClipRunner(config, explainer).run(job)
     assert record.error is not None and "holds no results of video_cam" in record.error
     assert [p.name for p in (tmp_path / "out" / "clip").iterdir()] == ["thesis.tex"]
+
+
+def run_all(config: RunConfig, explainer: ClipExplainer, clips: list[Path]) -> RecordingReporter:
+    """Jobs one after another, with their report."""
+    runner, reporter = ClipRunner(config, explainer), RecordingReporter()
+    jobs = [Job(clip, clip.stem) for clip in clips]
+    with RunReport(jobs, runner.store, reporter) as report:
+        for job in jobs:
+            report.add(runner.run(job))
+    return reporter
+
+
+def statuses(out: Path) -> dict[str, str]:
+    return {Path(record["clip"]).stem: record["status"] for record in latest(records_in(out))}
+
+
+def test_an_output_folder_that_is_removed_during_the_run(
+    explainer, config, clip: Path, out: Path, tmp_path: Path
+) -> None:
+    clips = [Path(shutil.copy(clip, tmp_path / f"{name}.mp4")) for name in ("0", "1 removes", "2")]
+    explainer.before = lambda path: shutil.rmtree(out) if "removes" in path else None
+    reporter = run_all(config, explainer, clips)
+    assert f"{clips[0]}: its results were removed during the run; run again" in reporter.texts(
+        "error"
+    )
+    assert statuses(out) == {"0": FAILED, "1 removes": DONE, "2": DONE}
+    assert results_in(out) == ["1 removes", "2"]
+    explainer.before = lambda path: None
+    assert run_all(config, explainer, clips).texts("error") == []
+    assert results_in(out) == ["0", "1 removes", "2"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 300 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("only root can mount a small file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk(
+    small_disk: Path, config, bundled: Classifier, clip: Path, sample_clip: Path, tmp_path: Path
+) -> None:
+    clips = [
+        Path(shutil.copy(source, tmp_path / f"{name}.mp4"))
+        for name, source in (("0 small", clip), ("1 large", sample_clip), ("2 small", clip))
+    ]
+    out = small_disk / "out"
+    config = replace(config, output_dir=str(out), explain=ExplainConfig(check=False))
+    reporter = run_all(config, NetworkExplainer(bundled), clips)
+    [error] = [line for line in reporter.texts("error") if line.startswith(f"{clips[1]}: ")]
+    assert error.endswith("the disk is full: free some space, then run again")
+    states = statuses(out)
+    assert states["0 small"] == DONE and states["1 large"] == FAILED
+    assert set(results_in(out)) == {name for name, status in states.items() if status == DONE}
+    assert not list(out.glob(".*.partial"))
+    # With more space the same run does the rest, and only that.
+    subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
+    again = run_all(config, NetworkExplainer(bundled), clips)
+    assert again.texts("error") == []
+    assert results_in(out) == ["0 small", "1 large", "2 small"]
+    assert any(line.startswith(f"{clips[0]}: finished before") for line in again.texts("info"))

@@ -21,6 +21,7 @@ from video_cam.batch.worker import Worker, WorkerDied, WorkerTimedOut, _PipeRepo
 
 JOB = Job(Path("a.mp4"), "a")
 RECORD = ClipRecord("a.mp4", "a", "done")
+ENDED = "the worker process was ended"
 
 
 class FakeProcess:
@@ -93,14 +94,14 @@ def test_messages_and_progress_arrive_before_the_record(reporter) -> None:
 
 def test_steps_are_sent_in_groups() -> None:
     here, there = multiprocessing.get_context("spawn").Pipe()
-    with _PipeReporter(there).progress("render", 10_000) as step:
-        for _ in range(10_000):
+    with _PipeReporter(there).progress("render", 1000) as step:
+        for _ in range(1000):
             step(1)
     messages = []
     while here.poll():
         messages.append(here.recv())
     steps = [content[1] for kind, content in messages if kind == "step"]
-    assert sum(steps) == 10_000 and len(steps) < 100
+    assert sum(steps) == 1000 and len(steps) < 100
     assert [messages[0][0], messages[-1][0]] == ["stage", "stage_end"]
 
 
@@ -153,7 +154,7 @@ def test_a_job_with_progress_may_take_longer(reporter, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("exitcode", "message"),
     [
-        (-signal.SIGSEGV, "the worker process was ended by SIGSEGV"),
+        (-signal.SIGSEGV, f"{ENDED} by SIGSEGV"),
         (
             -signal.SIGKILL,
             "the worker process was ended by SIGKILL, perhaps because memory ran out",

@@ -1,4 +1,4 @@
-"""What --list-layers says of a layer's resolution, in numbers and in words."""
+"""What --list-layers prints of the resolution of layers, in numbers and in words."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ import torch
 from torch import nn
 
 from video_cam import load_model
-from video_cam.cli.layer_table import Resolution, advice, layer_table, sentence
+from video_cam.cli.layer_table import (
+    Resolution,
+    advice,
+    describe_time_resolution,
+    layer_table,
+)
 from video_cam.config import ExplainConfig
+from video_cam.video.clip import Clip
 
 
 @pytest.mark.parametrize(
@@ -22,32 +28,39 @@ from video_cam.config import ExplainConfig
         (1, 1, 1, 1, "one frame"),
     ],
 )
-def test_in_words(cells: int, spacing: float, width: float, frames: int, words: str) -> None:
-    assert words in sentence(Resolution(cells, spacing, width), frames)
+def test_the_resolution_in_words(
+    cells: int, spacing: float, width: float, frames: int, words: str
+) -> None:
+    assert words in describe_time_resolution(Resolution(cells, spacing, width), frames)
 
 
-def row(t: int, side: int) -> list[Resolution]:
+def resolutions(t: int, side: int) -> list[Resolution]:
     return [Resolution(n, 16 / n, 4.0) for n in (t, side, side)]
 
 
 @pytest.mark.parametrize(
     ("table", "where", "own", "when"),
     [
-        ({"layer3": row(4, 14), "layer4": row(2, 7), "p": row(1, 1)}, "layer4", "layer3", "layer3"),
-        ({"layer3": row(4, 8), "layer4": row(4, 2)}, "layer3", "layer4", "layer4"),
-        ({"layer3": row(2, 8)}, "layer3", "layer3", "no layer"),
+        (
+            {"layer3": resolutions(4, 14), "layer4": resolutions(2, 7), "p": resolutions(1, 1)},
+            "layer4",
+            "layer3",
+            "layer3",
+        ),
+        ({"layer3": resolutions(4, 8), "layer4": resolutions(4, 2)}, "layer3", "layer4", "layer4"),
+        ({"layer3": resolutions(2, 8)}, "layer3", "layer3", "no layer"),
     ],
 )
-def test_the_layers_to_take_are_named(table, where: str, own: str, when: str) -> None:
+def test_the_layers_to_use_are_named(table, where: str, own: str, when: str) -> None:
     said = list(advice(table, "layer3", own, (16, 112, 112)))
     assert said[1].startswith("layer3: it cannot tell")
-    assert f"for where, take {where}" in said[2]
+    assert said[2].startswith(f"for where, use {where}: its cells are ")
     assert when in said[3]
 
 
 @pytest.mark.parametrize(("cells", "when"), [(2, "1"), (4, "2")])
-def test_the_layer_for_when_is_the_last_with_cells_enough(cells: int, when: str) -> None:
-    """The advice, the mark in the table and what --layer when takes are one."""
+def test_the_layer_for_when_is_the_last_with_enough_cells(cells: int, when: str) -> None:
+    """The advice, the mark in the table and the meaning of --layer when agree."""
     network = nn.Sequential(
         nn.Conv3d(3, 4, 3, padding=1),
         nn.ReLU(),
@@ -62,10 +75,10 @@ def test_the_layer_for_when_is_the_last_with_cells_enough(cells: int, when: str)
 
 def test_the_table_of_the_bundled_network(bundled, sample_clip) -> None:
     before = torch.random.get_rng_state()
-    lines = list(layer_table(str(sample_clip), bundled, ExplainConfig()))
+    lines = list(layer_table(Clip.open(sample_clip), bundled, ExplainConfig()))
     [default] = [line for line in lines if "<- default" in line]
     name, *_, cells, spacing, width, apart, seen = default.replace("<- default", "").split()
     assert (name, cells, spacing, apart) == ("layer4", "4,", "4.0,", "16.0,")
-    # Wider than a cell, less than the clip.
+    # A receptive field is larger than a cell and smaller than the clip.
     assert 4 < float(width) < 16 and 16 < float(seen) < 64
     assert torch.equal(torch.random.get_rng_state(), before)

@@ -1,8 +1,10 @@
-"""What needs no PyTorch does not wait for it, and the public names are the same as ever."""
+"""Start-up without PyTorch where it is not needed, and the public names."""
 
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import video_cam
 from video_cam import config
 from video_cam.attribution.methods import METHODS, POOLING
+from video_cam.cli import main as main_module
 from video_cam.layers.alignment import ALIGNMENTS
 from video_cam.rendering.overlay import COLORMAPS
 
@@ -19,7 +22,7 @@ ROOT = Path(video_cam.__file__).parent.parent
 
 
 def python(code: str) -> str:
-    """What a fresh interpreter prints."""
+    """The output of a new interpreter."""
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
     )
@@ -62,18 +65,18 @@ def test_the_lists_of_names_are_the_tables_keys() -> None:
     assert tuple(COLORMAPS) == config.COLORMAP_NAMES
 
 
-def test_type_checkers_are_told_of_the_names_there_are() -> None:
+def test_type_checkers_and_the_interpreter_see_the_same_names() -> None:
     tree = ast.parse(Path(video_cam.__file__).read_text())
     [block] = [node for node in tree.body if isinstance(node, ast.If)]
-    told = {
+    declared = {
         (statement.module, alias.name)
         for statement in block.body
         if isinstance(statement, ast.ImportFrom)
         for alias in statement.names
     }
     homes = {(f"video_cam.{module}", name) for name, module in video_cam._HOMES.items()}
-    assert told - {("video_cam", "metrics")} == homes
-    assert {name for _, name in told} | {"__version__"} == set(video_cam.__all__)
+    assert declared - {("video_cam", "metrics")} == homes
+    assert {name for _, name in declared} | {"__version__"} == set(video_cam.__all__)
 
 
 @pytest.mark.parametrize(
@@ -96,10 +99,21 @@ def test_every_public_name_is_there_and_others_are_not() -> None:
     assert python(code) == "video_cam.attribution.cam False\n"
 
 
-def test_what_leads_many_clips_needs_no_torch() -> None:
+def test_the_process_that_leads_a_run_does_not_import_torch() -> None:
     code = (
-        "import sys, video_cam.batch.report, video_cam.batch.local\n"
+        "import sys, video_cam.batch.report, video_cam.batch.local, video_cam.batch.worker\n"
         "import video_cam.rendering.page.gallery\n"
         "print(*({'torch', 'torchvision', 'matplotlib'} & set(sys.modules)))"
     )
     assert python(code) == "\n"
+
+
+def test_the_installed_command_is_the_one_of_the_script() -> None:
+    """Both start with run_process, which also handles the end of a cluster job."""
+    text = (ROOT / "pyproject.toml").read_text()
+    [target] = re.findall(r'^video-cam = "(.+)"$', text, re.MULTILINE)
+    module, _, name = target.partition(":")
+    function = getattr(importlib.import_module(module), name)
+    assert function is main_module.run_process
+    script = (ROOT / "run_video_cam.py").read_text()
+    assert f"sys.exit({name}())" in script

@@ -1,4 +1,4 @@
-"""Where the cells and the bias are the logit, frames' contributions are, too."""
+"""Complete maps: the cells and the bias add up to the logit, and so do the frames."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
 from video_cam import Explanation
-from video_cam.explanation.contributions import complete_bias, frame_contributions, head_bias
+from video_cam.explanation.contributions import complete_bias, frame_contributions, head_biases
 from video_cam.layers.alignment import CellCentres
 
 
@@ -21,7 +20,7 @@ def test_cells_and_bias_are_the_logit(bundled, explanation: Explanation) -> None
     assert complete.bias == pytest.approx(bias)
     cells = complete.values.sum((1, 2, 3), dtype=np.float64)
     np.testing.assert_allclose(cells + bias, complete.logits, atol=1e-3)
-    # Nothing of the kind holds further in, nor for other weights.
+    # Maps of earlier layers, or with other weights, are not complete.
     assert by_layer["layer3", "gradcam"].bias is None
     assert by_layer["layer3", "layercam"].bias is None
     assert by_layer["layer4", "layercam"].bias is None
@@ -43,7 +42,7 @@ def test_the_frames_of_a_window_and_the_bias_are_its_logit(explanation: Explanat
         assert added.sum() + series.bias == pytest.approx(series.logits[window], abs=2e-3)
 
 
-def test_a_cells_share_goes_where_interpolation_puts_it(explanation: Explanation) -> None:
+def test_a_cell_is_divided_among_the_frames_it_is_interpolated_to(explanation: Explanation) -> None:
     # Two windows of four frames, two apart; cells at frames 0 and 3 of each.
     series = dataclasses.replace(
         explanation.maps[0],
@@ -53,7 +52,7 @@ def test_a_cells_share_goes_where_interpolation_puts_it(explanation: Explanation
     tiny = dataclasses.replace(
         explanation, frame_indices=np.array([[0, 1, 2, 3], [2, 3, 4, 4]]), maps=(series,)
     )
-    # Weights of cell 0 on a window's frames: 1, 2/3, 1/3, 0 of 2; of cell 1 the reverse.
+    # A window's frames get 1, 2/3, 1/3, 0 of cell 0, divided by their sum; of cell 1 the reverse.
     first, second = np.array([3, 2, 1, 0]) / 6, np.array([0, 1, 2, 3]) / 6
     one = 3 * first + 6 * second
     two = 9 * first - 3 * second
@@ -71,7 +70,7 @@ def test_all_frames_and_the_bias_are_the_mean_logit(explanation: Explanation) ->
 
 
 def test_cells_far_outside_belong_to_the_nearest_frame(explanation: Explanation) -> None:
-    """As those of causal networks, which are padded on one side only."""
+    """Causal networks, which are padded on one side only, have such cells."""
     series = dataclasses.replace(
         explanation.maps[0],
         values=np.array([[3.0, 6.0, 2.0]], np.float32)[:, :, None, None],
@@ -79,21 +78,23 @@ def test_cells_far_outside_belong_to_the_nearest_frame(explanation: Explanation)
     )
     tiny = dataclasses.replace(explanation, frame_indices=np.array([[0, 1, 2]]), maps=(series,))
     _, added = frame_contributions(tiny)
-    assert added.sum() == pytest.approx(11) and added[0] >= 9
+    # Cells at -3 and -1.5 belong to frame 0, the cell at 1 to frame 1 and, by interpolation, 2.
+    assert added.sum() == pytest.approx(11) and added[0] == pytest.approx(9, abs=0.5)
 
 
-def test_a_rest_that_is_not_the_bias_is_not_complete() -> None:
+def test_maps_whose_rest_is_not_the_bias_are_not_complete() -> None:
     values = np.ones((2, 1, 2, 2), np.float32)
     assert complete_bias(values, np.array([4.5, 4.5]), 0.5) == 0.5
     assert complete_bias(values, np.array([4.5, 4.6]), 0.5) is None
     assert complete_bias(values, np.array([4.5, 4.5]), None) is None
 
 
-def test_the_head_is_the_last_linear_layer_of_that_many_classes() -> None:
+def test_the_head_is_the_last_linear_layer_with_one_output_per_class() -> None:
     net = nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 5), nn.Linear(5, 2))
-    assert head_bias(net, 1, 5) == net[1].bias[1].item()
-    assert head_bias(nn.Sequential(nn.Linear(3, 5, bias=False)), 1, 5) == 0.0
-    assert head_bias(nn.Sequential(nn.Conv3d(3, 5, 3)), 1, 5) is None
+    assert head_biases(net, 5).tolist() == net[1].bias.tolist()
+    assert head_biases(net, 4) is None
+    assert head_biases(nn.Sequential(nn.Linear(3, 5, bias=False)), 5).tolist() == [0] * 5
     convolution = nn.Sequential(nn.Conv3d(3, 5, 1), nn.AdaptiveAvgPool3d(1))
-    assert head_bias(convolution, 1, 5) == convolution[0].bias[1].item()
-    torch.testing.assert_close(net[1].bias[1].item(), head_bias(net, 1, 5))
+    assert head_biases(convolution, 5).tolist() == convolution[0].bias.tolist()
+    # With more than one cell in its kernel, a convolution is not linear in each cell.
+    assert head_biases(nn.Sequential(nn.Conv3d(3, 5, 3)), 5) is None

@@ -8,8 +8,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from video_cam import UsageError
-from video_cam.explanation.sampling import FrameSpan, sample_uniform, sample_windows, span_of
+from video_cam import ClipError, UsageError
+from video_cam.explanation.sampling import (
+    FrameSpan,
+    num_samples,
+    sample_uniform,
+    sample_windows,
+    span_of,
+)
 from video_cam.video.timeline import Timeline
 
 
@@ -36,9 +42,11 @@ def windows(timeline: Timeline, num_frames: int, rate: int | None, stride: int, 
         (constant(9, 10), 4, None, 4, [[0, 1, 2, 3], [4, 5, 6, 7], [5, 6, 7, 8]]),
         # the same rate, given in numbers
         (constant(8, 10), 4, 10, 2, [[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7]]),
+        # the drawing in the module's docstring
+        (constant(10, 10), 4, 5, 1, [[0, 2, 4, 6], [2, 4, 6, 8], [3, 5, 7, 9]]),
         # half the source's rate; frame 9 is off the grid, so the last window is too
         (constant(10, 10), 4, 5, 2, [[0, 2, 4, 6], [3, 5, 7, 9]]),
-        # 30 into 20: every sample shows the frame on display
+        # 30 into 20: a sample is the frame that is shown at its time
         (constant(7, 30), 3, 20, 1, [[0, 1, 3], [1, 3, 4], [3, 4, 6]]),
         # twice the source's rate: frames repeat
         (constant(3, 10), 4, 20, 4, [[0, 0, 1, 1], [0, 1, 1, 2]]),
@@ -68,7 +76,7 @@ def test_a_clip_shorter_than_a_window_repeats_its_last_frame(
 
 def test_variable_rate_samples_by_time_not_by_index() -> None:
     held = Timeline(np.array([0, 10, 20, 100, 110]), Fraction(1, 100), 10)
-    # At 0.0, 0.1 ... 1.1 s; frame 2 is on display from 0.2 to 1.0 s.
+    # At 0.0, 0.1 ... 1.1 s; frame 2 is shown from 0.2 to 1.0 s.
     [(frames, _)] = windows(held, 12, 10, 12)
     assert frames == [0, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 4]
 
@@ -80,20 +88,20 @@ def test_milliseconds_of_matroska_skip_and_repeat_nothing() -> None:
     assert windows(matroska, 30, 15, 30)[0] == (list(range(0, 60, 2)), 0)
 
 
-def test_every_frame_of_a_long_clip_is_covered_in_order() -> None:
-    found = windows(constant(1000, 25), 16, 15, 8)
-    flat = [frames for frames, _ in found]
-    assert flat[0][0] == 0 and flat[-1][-1] == 999
-    assert all(frames == sorted(frames) for frames in flat)
-    assert all(a[0] <= b[0] and a[-1] <= b[-1] for a, b in pairwise(flat))
-    assert all(b[0] <= a[-1] for a, b in pairwise(flat))
+def test_windows_cover_a_long_clip_in_order() -> None:
+    frames = [frames for frames, _ in windows(constant(1000, 25), 16, 15, 8)]
+    assert frames[0][0] == 0 and frames[-1][-1] == 999
+    # 600 samples, a window at every eighth, and one that ends on the last frame.
+    assert len(frames) == (600 - 16) // 8 + 1 + 1
+    assert all(one == sorted(one) for one in frames)
+    assert all(a[0] < b[0] <= a[-1] < b[-1] for a, b in pairwise(frames))
 
 
 @pytest.mark.parametrize(
     ("num_frames", "expected"),
     [(1, [4]), (2, [2, 6]), (3, [1, 4, 7]), (9, list(range(9))), (4, [1, 3, 5, 7])],
 )
-def test_uniform_keyframes_stand_in_the_middle_of_equal_shares(num_frames, expected) -> None:
+def test_uniform_samples_are_in_the_middle_of_equal_parts(num_frames, expected) -> None:
     [window] = sample_uniform(constant(9, 10), FrameSpan(0, 9), num_frames=num_frames)
     assert list(window.frame_indices) == expected
 
@@ -115,16 +123,45 @@ def test_uniform_on_a_part_and_on_too_few_frames() -> None:
         (1.9, 99, (19, 20)),
     ],
 )
-def test_span(start, end, expected) -> None:
+def test_a_span_in_seconds(start, end, expected) -> None:
     span = span_of(constant(20, 10), start, end)
     assert (span.first, span.stop) == expected
 
 
 def test_a_part_is_sampled_from_its_own_first_frame() -> None:
-    assert windows(constant(100, 10), 3, 5, 3, FrameSpan(7, 16)) == [
-        ([7, 9, 11], 0),
-        ([11, 13, 15], 0),
-    ]
+    part = windows(constant(100, 10), 3, 5, 3, FrameSpan(7, 16))
+    assert part == [([7, 9, 11], 0), ([11, 13, 15], 0)]
+
+
+@pytest.mark.parametrize(
+    ("span", "rate", "expected"),
+    [
+        (FrameSpan(0, 20), None, 20),
+        (FrameSpan(5, 15), None, 10),
+        (FrameSpan(0, 20), 10, 20),
+        (FrameSpan(0, 20), 5, 10),
+        (FrameSpan(0, 20), 40, 77),  # from 0.0 to 1.9 s
+        (FrameSpan(3, 4), 5, 1),
+    ],
+)
+def test_the_number_of_samples(span, rate, expected) -> None:
+    timeline = constant(20, 10)
+    assert num_samples(timeline, span, None if rate is None else Fraction(rate)) == expected
+
+
+def test_more_samples_than_allowed_are_refused() -> None:
+    """One damaged time stamp makes a short clip last for months."""
+    months = Timeline(np.array([0, 1, 10**8]), Fraction(1, 10), 1)
+    options = {"num_frames": 4, "frame_rate": Fraction(10), "window_stride": 10**9}
+    with pytest.raises(ClipError, match=r"100000001 frames .* more than 1000: cut it with --start"):
+        sample_windows(months, FrameSpan(0, 3), max_samples=1000, **options)
+    assert len(sample_windows(months, FrameSpan(0, 2), max_samples=2, **options)) == 1
+
+
+@pytest.mark.parametrize(("num_frames", "stride"), [(0, 1), (1, 0)])
+def test_windows_of_nothing_are_refused(num_frames, stride) -> None:
+    with pytest.raises(UsageError, match="must be 1 or more"):
+        windows(constant(9, 10), num_frames, None, stride)
 
 
 @pytest.mark.parametrize(("start", "end"), [(2.0, None), (5.0, 6.0), (1.0, 1.0), (1.5, 0.5)])

@@ -1,19 +1,63 @@
-"""Windows run in parts: the same batches, the same numbers, wherever they are run."""
+"""Window results: a later pass is added; windows are divided among workers in whole batches."""
 
 from __future__ import annotations
 
-import time
+import pickle
 
 import numpy as np
 import pytest
 
-from tests.support.media import moving_square, write_clip
-from video_cam.config import ExplainConfig
-from video_cam.explanation.clip_plan import plan_clip
-from video_cam.explanation.explainer import explain_clip, explain_plan
+from tests.support.explanations import window_result
+from video_cam.explanation.map_series import ClassTarget, FunctionTarget
 from video_cam.explanation.window_result import split_windows
-from video_cam.explanation.window_runner import WindowRunner
-from video_cam.video.clip import Clip
+
+A, B, F = ClassTarget(0), ClassTarget(1), FunctionTarget(0)
+
+
+def test_a_later_pass_adds_maps_and_keeps_the_first_ones_scores() -> None:
+    first = window_result(
+        4,
+        {A: [[1, 2]], F: [[3, 4]]},
+        logits=np.array([1.0, 2.0]),
+        function_scores=np.array([0.5]),
+        frame_scores={A: np.array([0.1])},
+        num_damaged=2,
+        cuts=(7,),
+    )
+    later = window_result(
+        4,
+        {B: [[5, 6]]},
+        logits=np.array([1.1, 2.1]),
+        frame_scores={B: np.array([0.2])},
+        num_damaged=1,
+        cuts=(8,),
+        memory_note="halved",
+    )
+    both = first.with_maps_of(later)
+    assert {key: maps[0][:, 0, 0].tolist() for key, maps in both.maps.items()} == {
+        A: [1, 2],
+        F: [3, 4],
+        B: [5, 6],
+    }
+    assert both.frame_scores == {A: np.array([0.1]), B: np.array([0.2])}
+    assert (both.logits.tolist(), both.function_scores.tolist()) == ([1, 2], [0.5])
+    assert (both.index, both.num_damaged, both.cuts) == (4, 2, (7,))
+    assert set(first.maps) == {A, F} and first.memory_note is None  # left as it was
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "expected"),
+    [("a", "b", "b"), ("a", None, "a"), (None, "b", "b"), (None, None, None)],
+)
+def test_the_newest_note_on_memory_counts(first, later, expected) -> None:
+    one, other = (window_result(0, {}, memory_note=note) for note in (first, later))
+    assert one.with_maps_of(other).memory_note == expected
+
+
+def test_results_reach_other_processes_with_equal_targets() -> None:
+    sent = pickle.loads(pickle.dumps(window_result(0, {A: [[1, 2]], F: [[3, 4]]})))
+    assert sent.maps[ClassTarget(0)][0][:, 0, 0].tolist() == [1, 2]
+    assert sent.maps[FunctionTarget(0)][0][:, 0, 0].tolist() == [3, 4]
 
 
 @pytest.mark.parametrize(
@@ -27,47 +71,10 @@ from video_cam.video.clip import Clip
     ],
 )
 def test_parts_hold_whole_batches(windows, parts, batch_size, sizes) -> None:
-    found = split_windows(range(windows), parts, batch_size)
-    assert [len(part) for part in found] == sizes
-    assert [window for part in found for window in part] == list(range(windows))
+    divided = split_windows(range(windows), parts, batch_size)
+    assert [len(part) for part in divided] == sizes
+    assert [window for part in divided for window in part] == list(range(windows))
 
 
-@pytest.mark.parametrize(
-    "config", [ExplainConfig(class_ids=("grow",)), ExplainConfig(top_k=2, worst=True)]
-)
-def test_parts_put_together_are_the_whole(config: ExplainConfig, bundled, tmp_path) -> None:
-    clip = Clip.open(write_clip(tmp_path / "v.mp4", moving_square(90)))
-    plan = plan_clip(clip, bundled, config)
-    asked = []
-
-    def run_in_parts(indices, class_ids):
-        """Each part by a runner of its own, as on an actor; the last part first."""
-        asked.append(class_ids)
-        for part in reversed(split_windows(indices, 3, plan.batch_size)):
-            yield from WindowRunner(plan, bundled, config).run(part, class_ids)
-
-    whole = explain_clip(clip, bundled, config)
-    parts = explain_plan(plan, config, run_in_parts, time.perf_counter())
-    assert asked[0] is None and len(plan.windows) > plan.batch_size
-    assert parts.probabilities.tobytes() == whole.probabilities.tobytes()
-    assert [m.target for m in parts.maps] == [m.target for m in whole.maps]
-    assert parts.notes == whole.notes
-    for a, b in zip(parts.maps, whole.maps, strict=True):
-        # A class that only a part, or only the whole, took for likely is explained in a second
-        # pass, in batches of other windows.
-        np.testing.assert_allclose(a.values, b.values, atol=1e-6)
-
-
-def test_a_part_reads_only_its_own_frames(bundled, tmp_path, monkeypatch) -> None:
-    clip = Clip.open(write_clip(tmp_path / "v.mp4", moving_square(160)))
-    plan = plan_clip(clip, bundled, ExplainConfig())
-    read = []
-    frames = Clip.frames
-    monkeypatch.setattr(
-        Clip, "frames", lambda self, *span: read.append(span) or frames(self, *span)
-    )
-    last = len(plan.windows) - 1
-    [result] = WindowRunner(plan, bundled, ExplainConfig()).run([last])
-    indices = plan.windows[last].frame_indices
-    assert result.index == last and read == [(indices[0], indices[-1] + 1)]
-    assert indices[0] > 0
+def test_windows_of_a_second_pass_keep_their_numbers() -> None:
+    assert split_windows([3, 5, 9], 2, 2) == [[3, 5], [9]]

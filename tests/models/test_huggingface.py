@@ -70,7 +70,7 @@ def saved(request, tmp_path_factory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp(request.param)
     fill(network)
     for name, parameter in network.named_parameters():
-        if "temporal_dense" in name:  # frames mix so little that each can be told apart
+        if "temporal_dense" in name:  # frames influence each other so little that cells differ
             parameter.data *= 0.1
     network.save_pretrained(folder)
     processor = {

@@ -1,4 +1,4 @@
-"""``load_model``: which network and which weights a name means, and what is said otherwise."""
+"""``load_model``: which network and which weights a name means, and the errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models3d.motion3d import Motion3D
 from tests.support.networks import PoolLinear
 from tests.support.user_networks import SMALL_INPUT, write_networks
 from video_cam import Classifier, UsageError, load_model
-from video_cam.batch.fingerprint import digest_of_weights
+from video_cam.layers.weights_digest import digest_of_weights
 from video_cam.models import weights as weights_module
 from video_cam.models.registry import ALIASES, BUNDLED, STAND_IN, known_models
 from video_cam.models.weights import WeightsUnavailable

@@ -102,7 +102,7 @@ def build(case: Case) -> Classifier:
     with (
         no_initialisation(),
         # torchvision's builder fixes the size its positions are for; the class does not.
-        patch.object(mvit, "_mvit", lambda **given: whole(**(given | options))),
+        patch.object(mvit, "_mvit", lambda **defaults: whole(**(defaults | options))),
     ):
         module = fill(spec.build(len(LABELS))).eval()
     input_config = InputConfig(num_frames=case.size[0], size=case.size[1:])
@@ -126,19 +126,19 @@ def test_a_network_of_each_family(case: Case) -> None:
 def _assert_patch_shows_in_its_cell(model: Classifier, case: Case) -> None:
     layer = case.patch_layer or model.layer
     grid = model.layers(case.size, [layer]).folds[layer].grid
-    hottest, cells_asked = [], []
+    changed, expected = [], []
     for step in (0, 1):
         cell = [min((cells - 1) // 2 + step, cells - 1) for cells in grid]
         patch_slices = tuple(
             slice(i * length // cells, (i + 1) * length // cells)
             for i, length, cells in zip(cell, case.size, grid, strict=True)
         )
-        hottest.append(torch.tensor(most_changed_cell(model, layer, patch_slices)))
-        cells_asked.append(torch.tensor(cell))
+        changed.append(torch.tensor(most_changed_cell(model, layer, patch_slices)))
+        expected.append(torch.tensor(cell))
     # The kernels of MViT's stem overlap, so its cells are not centred on their part of the input.
     tolerance = 1 if case.name.startswith("mvit") else 0
-    assert (hottest[0] - cells_asked[0]).abs().max() <= tolerance
-    assert torch.equal(hottest[1] - hottest[0], cells_asked[1] - cells_asked[0])
+    assert (changed[0] - expected[0]).abs().max() <= tolerance
+    assert torch.equal(changed[1] - changed[0], expected[1] - expected[0])
 
 
 def _assert_map_and_model_as_found(model: Classifier, case: Case) -> None:

@@ -1,10 +1,8 @@
-"""Figures for papers, what notebooks show, and TensorBoard."""
+"""Figures for papers: keyframes, maps, files."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,14 +10,13 @@ import pytest
 from PIL import Image
 
 import video_cam
-from tests.support.pages import HOSTILE, Rendered
-from video_cam import Explanation, UsageError
-
-NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebook.ipynb"
+from tests.support.pages import Rendered
+from video_cam import UsageError
+from video_cam.video.clip import Clip
 
 
 def pictures(figure) -> list[list[np.ndarray]]:
-    """The pictures of a figure, row by row."""
+    """The images of a figure, row by row."""
     grid = [axes for axes in figure.axes if axes.images]
     columns = len({round(axes.get_position().x0, 3) for axes in grid})
     shown = [np.asarray(axes.images[0].get_array()) for axes in grid]
@@ -74,91 +71,28 @@ def test_the_command_writes_figures(explanation, sample_clip, tmp_path) -> None:
     assert "figure.pdf" in (tmp_path / "out" / "index.html").read_text()
 
 
-def test_an_explanation_shows_itself(explanation: Explanation) -> None:
-    shown = explanation._repr_html_()
-    assert explanation.predictions(1)[0].label in shown and "data:image/jpeg;base64," in shown
-    gone = replace(explanation, clip=replace(explanation.clip, path=f"/gone/{HOSTILE}"))
-    text = replace(gone, labels=(HOSTILE,) * 8, notes=(HOSTILE,))._repr_html_()
-    assert "data:image" not in text and HOSTILE not in text and "&lt;/script&gt;" in text
-
-
-def test_the_page_opens_outside_of_notebooks(explanation, sample_clip, monkeypatch) -> None:
-    opened: list[str] = []
-    monkeypatch.setattr("webbrowser.open", opened.append)
-    explanation.show(sample_clip, colormap="viridis")
-    path = Path(opened[0].removeprefix("file://"))
-    text = path.read_text()
-    path.unlink()
-    assert 'id="bytes:clip"' in text and 'id="bytes:maps/0-0"' in text and "src=" not in text
-    with pytest.raises(UsageError, match="colormap"):
-        explanation.show(sample_clip, colormap="nothing")
-
-
-def test_the_example_notebook_runs(monkeypatch) -> None:
-    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
-    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
-    pytest.importorskip("ipykernel", reason="ipykernel is not installed")
-    monkeypatch.setenv("PYTHONPATH", str(NOTEBOOK.parent.parent))
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    kept = [kinds(cell) for cell in notebook.cells]
-    client = nbclient.NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+def test_a_figure_seeks_to_its_frames(explanation, sample_clip, monkeypatch) -> None:
+    asked = []
+    frames = Clip.frames
+    monkeypatch.setattr(
+        Clip,
+        "frames",
+        lambda clip, *span: asked.append((span, clip.can_seek)) or frames(clip, *span),
     )
-    client.execute()
-    assert [kinds(cell) for cell in notebook.cells] == kept  # what is in the file is what comes
-    assert not [o for c in notebook.cells for o in c.get("outputs", []) if "text" in o]  # warnings
-    assert "<iframe srcdoc=" in json.dumps(notebook.cells[-1].outputs)
+    video_cam.figure(sample_clip, explanation, frames=[24, 20], methods="gradcam")
+    assert asked == [((20, 25), True)]
 
 
-def kinds(cell) -> list[str]:
-    """What a cell puts out, by kind."""
-    return [kind for output in cell.get("outputs", []) for kind in sorted(output.get("data", {}))]
+def test_a_failed_save_leaves_the_earlier_file(explanation, sample_clip, tmp_path, monkeypatch):
+    path = tmp_path / "strip.png"
+    figure = video_cam.figure(sample_clip, explanation, path, frames=1, methods="gradcam")
+    before = path.read_bytes()
 
+    def fail(file, **_) -> None:
+        file.write(b"half")
+        raise OSError("the disk is full")
 
-class Recorder:
-    """A writer that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.calls: dict[str, tuple] = {}
-
-    def add_scalar(self, tag, value, step) -> None:
-        self.calls[tag] = (value, step)
-
-    def add_image(self, tag, image, step) -> None:
-        self.calls[tag] = (image, step)
-
-    def add_video(self, tag, video, step, fps) -> None:
-        self.calls[tag] = (video, step, fps)
-
-
-def test_tensorboard_gets_scores_strip_and_video(explanation, sample_clip) -> None:
-    writer = Recorder()
-    video_cam.to_tensorboard(writer, explanation, 7, frames=[4, 20], video=True)
-    name, series = f"video_cam/{sample_clip.stem}", explanation.maps[0]
-    assert set(writer.calls) == {
-        f"{name}/score/{series.label}",
-        f"{name}/maps",
-        f"{name}/overlay",
-    }
-    score, step = writer.calls[f"{name}/score/{series.label}"]
-    assert (score, step) == (explanation.score(series.class_id), 7)
-    image, _ = writer.calls[f"{name}/maps"]
-    assert image.shape[0] == 3 and image.dtype == np.uint8 and image.std() > 20
-    video, _, rate = writer.calls[f"{name}/overlay"]
-    assert video.shape == (1, 32, 3, 256, 256) and rate == 16
-    (expected,) = Rendered(sample_clip, explanation, sample_clip).overlay([20])
-    np.testing.assert_array_equal(video[0, 20].transpose(1, 2, 0), expected)
-
-
-def test_torchs_own_writer_takes_it(explanation, tmp_path) -> None:
-    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(tmp_path)) as writer:
-        video_cam.to_tensorboard(writer, explanation, 3, frames=2)
-    events = EventAccumulator(str(tmp_path)).Reload()
-    [score] = events.Scalars(events.Tags()["scalars"][0])
-    assert score.step == 3
-    assert score.value == pytest.approx(explanation.score(explanation.maps[0].class_id))
-    assert len(events.Tags()["images"]) == 1
+    monkeypatch.setattr(figure, "savefig", fail)
+    with pytest.raises(OSError, match="full"):
+        figure.save(path)
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["strip.png"]

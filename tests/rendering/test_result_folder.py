@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from video_cam import UsageError
-from video_cam.rendering.result_folder import SUMMARY_FILE, replace_folder
+from video_cam.rendering.result_folder import SUMMARY_FILE, clear_remains, replace_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -68,3 +68,18 @@ def test_a_parent_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "outputs").touch()
     with pytest.raises(UsageError, match="cannot write to"), replace_folder(tmp_path / "outputs/a"):
         pass
+
+
+def test_what_a_killed_process_moved_away_is_put_back(tmp_path: Path) -> None:
+    with replace_folder(tmp_path / "clip") as folder:
+        (folder / SUMMARY_FILE).write_text("good")
+    with replace_folder(tmp_path / "clip") as folder:  # whose hidden name tells the key
+        (folder / SUMMARY_FILE).write_text("good")
+        key = folder.name.split(".")[1]
+    # As a kill between the two renames leaves it.
+    (tmp_path / "clip").rename(tmp_path / f".{key}.0123.old")
+    (tmp_path / f".{key}.4567.partial").mkdir()
+    (tmp_path / ".other.4567.partial").mkdir()
+    clear_remains(tmp_path / "clip")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".other.4567.partial", "clip"]
+    assert (tmp_path / "clip" / SUMMARY_FILE).read_text() == "good"

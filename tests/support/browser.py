@@ -1,4 +1,4 @@
-"""A real browser for the tests of pages: what they open, read and compare."""
+"""A real browser for the tests of pages: find it, serve pages, read pixels."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+STATE = "videoCam.state"  # of an inspection page, as scripts read it
 
 
 def find_chromium() -> str | None:
@@ -25,16 +26,16 @@ def find_chromium() -> str | None:
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The folder on a local port, as `python -m http.server` has it; yields its address."""
+    """Serve a folder on a local port, as `python -m http.server` does; yields its address."""
 
-    class Quiet(SimpleHTTPRequestHandler):
+    class Silent(SimpleHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
             pass
 
-    class Patient(ThreadingHTTPServer):
-        request_queue_size = 64  # a browser asks for many pictures at once
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 64  # a browser requests many images at once
 
-    with Patient(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+    with Server(("127.0.0.1", 0), partial(Silent, directory=folder)) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -51,15 +52,15 @@ def decode_png(data: bytes) -> np.ndarray:
 
 
 def read_canvas(page: Any, panel: int = 0) -> np.ndarray:
-    """A panel's own pixels, uint8 (H, W, 3); of a page that is served."""
+    """A panel's pixels, uint8 (H, W, 3) RGB; only of a served page."""
     url = page.evaluate(
         "i => document.querySelectorAll('#stage canvas')[i].toDataURL('image/png')", panel
     )
     return decode_png(base64.b64decode(url.split(",")[1]))
 
 
-def photograph_canvas(page: Any, panel: int = 0) -> np.ndarray:
-    """The same from a page on disk, whose canvas may not be read: shown at its size, and shot."""
+def screenshot_canvas(page: Any, panel: int = 0) -> np.ndarray:
+    """A panel's pixels on a page from disk, whose canvas may not be read: from a screenshot."""
     page.evaluate(
         """i => {
           const canvas = document.querySelectorAll('#stage canvas')[i];
@@ -73,6 +74,21 @@ def photograph_canvas(page: Any, panel: int = 0) -> np.ndarray:
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:
-    """The mean absolute difference of two pictures, of 255."""
+    """The mean absolute difference of two images, in 0 ... 255."""
     assert a.shape == b.shape
     return float(np.abs(a.astype(int) - b).mean())
+
+
+def frame_of(page: Any) -> int:
+    """The source frame that an inspection page shows."""
+    return page.evaluate(f"{STATE}.frame_index")
+
+
+def goto(page: Any, frame: int) -> None:
+    """Show a source frame on an inspection page."""
+    page.evaluate("frame => videoCam.goto(frame)", frame)
+
+
+def change(page: Any, **changes: Any) -> None:
+    """Change the state of an inspection page."""
+    page.evaluate("changes => videoCam.set(changes)", changes)

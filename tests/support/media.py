@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -14,6 +16,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
 
 from video_cam.video.audio import SoundSpan
 from video_cam.video.clip import Clip
@@ -72,86 +75,106 @@ def corner_names(picture: np.ndarray) -> tuple[str, str, str, str]:
     return (found[0], found[1], found[2], found[3])
 
 
-def write_clip(
-    path: Path | str,
-    frames: Sequence[np.ndarray] | int = 10,
-    *,
-    pts: Sequence[int] | None = None,
-    time_base: Fraction = Fraction(1, 25),
-    codec: str = "libx264",
-    pix_fmt: str = "yuv420p",
-    options: dict[str, str] | None = None,
-    colorspace: Colorspace = Colorspace.ITU601,
-    sample_aspect_ratio: Fraction | None = None,
-    audio: str | None = None,
-    audio_rate: int = 48000,
-    audio_channels: int = 1,
-    container_options: dict[str, str] | None = None,
-) -> Path:
-    """Write a clip; the container follows from the name.
+@dataclass(frozen=True)
+class Encoding:
+    """How ``write_clip`` encodes; the container follows from the file's name.
+
+    Attributes:
+        pts: when each frame appears, in ticks; None for 0, 1, 2, ...
+        time_base: seconds per tick.
+        codec, pix_fmt, options: of the video stream, as FFmpeg names them.
+        colorspace: of YUV formats.
+        audio: codec of a tone that lasts as long as the video; None for no sound.
+        audio_rate: in Hz.
+    """
+
+    pts: Sequence[int] | None = None
+    time_base: Fraction = Fraction(1, 25)
+    codec: str = "libx264"
+    pix_fmt: str = "yuv420p"
+    options: dict[str, str] = field(default_factory=dict)
+    colorspace: Colorspace = Colorspace.ITU601
+    sample_aspect_ratio: Fraction | None = None
+    audio: str | None = None
+    audio_rate: int = 48000
+    audio_channels: int = 1
+    container_options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def color_range(self) -> ColorRange:
+        is_full = self.pix_fmt.startswith(("yuvj", "gray", "rgb", "bgr"))
+        is_full = is_full or self.options.get("color_range") == "pc"
+        return ColorRange.JPEG if is_full else ColorRange.MPEG
+
+
+def write_clip(path: Path | str, frames: Sequence[np.ndarray] | int = 10, **encoding: Any) -> Path:
+    """Write a clip.
 
     Args:
+        path: its suffix decides the container.
         frames: uint8 (H, W, 3) RGB each, or the number of frames of ``moving_square``.
-        pts: when each frame appears, in ticks; 0, 1, 2, ... by default.
-        audio: codec of a tone that lasts as long as the video; None for no sound.
+        encoding: the fields of ``Encoding``.
     """
+    how = Encoding(**encoding)
     pictures = moving_square(frames) if isinstance(frames, int) else list(frames)
-    full_range = pix_fmt.startswith(("yuvj", "gray", "rgb", "bgr"))
-    stamps = list(range(len(pictures))) if pts is None else list(pts)
-    height, width = pictures[0].shape[:2]
-    with av.open(str(path), "w", container_options=container_options or {}) as output:
-        rate = Fraction(1 / time_base).limit_denominator(10**5)
-        stream = output.add_stream(codec, rate=rate, options=dict(options or {}))
-        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
-        stream.time_base = stream.codec_context.time_base = time_base
-        if sample_aspect_ratio is not None:
-            stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
-        sound = _add_tone(output, audio, audio_rate, audio_channels) if audio else None
+    stamps = list(range(len(pictures))) if how.pts is None else list(how.pts)
+    with av.open(str(path), "w", container_options=how.container_options) as output:
+        stream = _add_video(output, how, *pictures[0].shape[:2])
+        sound = None
+        if how.audio:
+            sound = _add_tone(output, how.audio, how.audio_rate, how.audio_channels)
         for picture, stamp in zip(pictures, stamps, strict=True):
-            frame = VideoFrame.from_ndarray(picture, format="rgb24")
-            frame = frame.reformat(
-                format=pix_fmt,
-                dst_colorspace=colorspace,
+            frame = VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+                format=how.pix_fmt,
+                dst_colorspace=how.colorspace,
                 src_color_range=ColorRange.JPEG,
-                dst_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
+                dst_color_range=how.color_range,
             )
-            frame.pts, frame.time_base = stamp, time_base
+            frame.pts, frame.time_base = stamp, how.time_base
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
         if sound is not None:
-            seconds = (stamps[-1] + 1) * time_base
-            for piece in _tone(round(seconds * audio_rate), audio_rate, audio_channels):
-                output.mux(sound.encode(piece))
-            output.mux(sound.encode(None))
+            seconds = (stamps[-1] + 1) * how.time_base
+            _mux_tone(output, sound, float(seconds))
     return Path(path)
+
+
+def _add_video(output: OutputContainer, how: Encoding, height: int, width: int) -> VideoStream:
+    rate = Fraction(1 / how.time_base).limit_denominator(10**5)
+    stream = output.add_stream(how.codec, rate=rate, options=dict(how.options))
+    stream.width, stream.height, stream.pix_fmt = width, height, how.pix_fmt
+    stream.time_base = stream.codec_context.time_base = how.time_base
+    if how.sample_aspect_ratio is not None:
+        stream.codec_context.sample_aspect_ratio = how.sample_aspect_ratio
+    return stream
+
+
+CHANNEL_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}  # number of channels -> FFmpeg's name
 
 
 def _add_tone(output: OutputContainer, codec: str, rate: int, channels: int) -> AudioStream:
     stream = output.add_stream(codec, rate=rate)
-    stream.layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
+    stream.layout = CHANNEL_LAYOUTS[channels]
     return stream
 
 
-def _tone(num_samples: int, rate: int, channels: int) -> list[AudioFrame]:
-    """A 440 Hz tone in pieces of 1024 samples."""
-    wave = (8000 * np.sin(2 * np.pi * 440 * np.arange(num_samples) / rate)).astype(np.int16)
-    pieces = []
-    for start in range(0, num_samples, 1024):
+def _mux_tone(output: OutputContainer, stream: AudioStream, seconds: float) -> None:
+    """Encode a 440 Hz tone in pieces of 1024 samples."""
+    rate, channels = stream.rate, stream.codec_context.layout.nb_channels
+    times = np.arange(round(seconds * rate)) / rate
+    wave = (8000 * np.sin(2 * np.pi * 440 * times)).astype(np.int16)
+    for start in range(0, len(wave), 1024):
         piece = np.repeat(wave[start : start + 1024], channels)[None]
-        layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
-        frame = AudioFrame.from_ndarray(piece, format="s16", layout=layout)
+        frame = AudioFrame.from_ndarray(piece, format="s16", layout=CHANNEL_LAYOUTS[channels])
         frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
-        pieces.append(frame)
-    return pieces
+        output.mux(stream.encode(frame))
+    output.mux(stream.encode(None))
 
 
 def write_sound(path: Path | str, codec: str = "aac", seconds: float = 0.5) -> Path:
     """A file that holds a tone and no picture."""
     with av.open(str(path), "w") as output:
-        stream = _add_tone(output, codec, 48000, 1)
-        for piece in _tone(round(seconds * 48000), 48000, 1):
-            output.mux(stream.encode(piece))
-        output.mux(stream.encode(None))
+        _mux_tone(output, _add_tone(output, codec, 48000, 1), seconds)
     return Path(path)
 
 
@@ -165,6 +188,23 @@ def turn_mp4(path: Path, matrix: tuple[int, int, int, int]) -> None:
     a, b, c, d = (value << 16 for value in matrix)
     struct.pack_into(">9i", data, start, a, b, 0, c, d, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
+
+
+def cut_with_edit_list(source: Path, target: Path, start_seconds: Fraction) -> None:
+    """Copy an mp4 from ``start_seconds`` on without encoding.
+
+    The copy begins at the key frame before; an edit list hides the frames up to the start.
+    """
+    with av.open(str(source)) as container, av.open(str(target), "w") as output:
+        stream = container.streams.video[0]
+        copied = output.add_stream_from_template(stream)
+        start = round(start_seconds / stream.time_base)
+        container.seek(start, stream=stream)
+        for packet in container.demux(stream):
+            if packet.size:
+                packet.pts, packet.dts = packet.pts - start, packet.dts - start
+                packet.stream = copied
+                output.mux(packet)
 
 
 def cut_file(path: Path, keep: float) -> None:

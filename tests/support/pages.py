@@ -13,11 +13,13 @@ import numpy as np
 import video_cam
 from tests.support.media import moving_square, read_frames, turn_mp4, write_clip
 from video_cam import Classifier, Explanation
-from video_cam.rendering.heat import MapPainter
+from video_cam.rendering.blended_maps import BlendedMap
+from video_cam.rendering.heat import HeatMapper
 from video_cam.rendering.overlay import Palette, overlay
 
 # Steps of 33 to 200 ms, in milliseconds.
 UNEVEN = np.cumsum([0] + [33, 34, 50, 33, 200, 40, 33, 34, 33, 100] * 4)[:40].tolist()
+CLOSE = 3  # mean difference of a page's pixels from those of render, of 255
 HOSTILE = "<img src=x onerror=alert(1)> & \"'</script><script>alert(2)</script>"
 
 
@@ -31,7 +33,7 @@ class Rendered:
 
     @property
     def frames(self) -> range:
-        """The source frames that the page holds."""
+        """The source frames on the page."""
         return range(*self.explanation.span)
 
     def overlay(
@@ -43,23 +45,18 @@ class Rendered:
         alpha: float = 0.7,
         colormap: str = "inferno",
     ) -> list[np.ndarray]:
-        """What render itself draws of these frames, without the caption."""
-        timeline = self.explanation.timeline
-        seconds = timeline.pts * float(timeline.time_base)
-        painter = MapPainter(self.explanation, index, normalize)
-        painter.measure(seconds[self.frames.start : self.frames.stop])
-        pictures = {f.index: f.rgb() for f in read_frames(self.clip) if f.index in set(frames)}
+        """The overlays that render draws of these frames, without captions."""
+        blended = BlendedMap(self.explanation, index)
+        mapper = HeatMapper(blended, self.explanation.geometry, normalize)
+        images = {f.index: f.rgb() for f in read_frames(self.clip) if f.index in set(frames)}
         palette = Palette(colormap, alpha)
-        return [
-            overlay(pictures[i], painter.heat(float(seconds[i])), painter.box, palette)
-            for i in frames
-        ]
+        return [overlay(images[i], mapper.heat(i), mapper.box, palette) for i in frames]
 
 
 def make_clip(kind: str, folder: Path) -> Path:
-    """A clip that is remuxed ("h264", "turned"), taken as it is ("webm") or encoded anew."""
+    """A clip whose copy for the page is remuxed ("h264", "turned"), the file itself or encoded."""
     match kind:
-        case "h264":  # B-frames, uneven stamps, a name that needs care
+        case "h264":  # B-frames, uneven time stamps, a name that must be escaped
             return write_clip(
                 folder / "50% <b>odd & #1 ?.mp4",
                 moving_square(40, 96, 64),
@@ -85,7 +82,7 @@ def make_clip(kind: str, folder: Path) -> Path:
 
 
 def render_page(clip: Path, model: Classifier, folder: Path, **options: Any) -> Rendered:
-    """Explain and render, with a label that tries to be markup."""
+    """Explain and render, with a label that is markup if it is not escaped."""
     explanation = video_cam.explain(clip, model, **options)
     first = explanation.maps[0].class_id
     labels = [*explanation.labels]

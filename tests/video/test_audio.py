@@ -100,6 +100,8 @@ def test_a_span_of_the_sound_starts_at_zero(tmp_path) -> None:
     assert -0.025 < stamps[0] <= 0.0
     assert 1.95 < stamps[-1] < 2.0
     assert media.stamps_seconds(tmp_path / "out.mp4") == [Fraction(i, 25) for i in range(50)]
+    # The packet that began before the span is not heard, and does not move time 0.
+    assert Clip.open(tmp_path / "out.mp4").timeline.pts_seconds(0) == 0
 
 
 def test_sound_is_interleaved_with_the_picture(tmp_path) -> None:

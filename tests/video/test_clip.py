@@ -96,6 +96,9 @@ def test_a_damaged_clip_is_counted_from_its_beginning(tmp_path: Path) -> None:
     whole = [frame.rgb() for frame in read_frames(path)]
     assert len(whole) == 59
     np.testing.assert_array_equal(decoded.frames_at([30])[30], whole[30])
+    with decoded.frames(30, 31) as frames:
+        assert [frame.index for frame in frames] == [30]
+    assert frames.first_decoded == 0
 
 
 def test_a_clip_can_be_pickled(path: Path) -> None:

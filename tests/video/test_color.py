@@ -73,6 +73,29 @@ def test_gray_is_full_range(tmp_path, codec) -> None:
     assert found[5, 60].tolist() == pytest.approx([250] * 3, abs=2)
 
 
+@pytest.mark.parametrize("color_range", ["tv", "pc"])
+def test_a_tagged_range_is_used(tmp_path, color_range) -> None:
+    picture = np.full((48, 64, 3), 10, np.uint8)
+    picture[:, 32:] = 250
+    options = {"color_range": color_range}
+    path = media.write_clip(
+        tmp_path / "a.mkv", [picture], codec="ffv1", pix_fmt="yuv444p", options=options
+    )
+    found = next(read_frames(path)).rgb()
+    assert found[5, 5].tolist() == pytest.approx([10] * 3, abs=2)
+    assert found[5, 60].tolist() == pytest.approx([250] * 3, abs=2)
+
+
+def test_transparent_colours_of_a_palette_are_black(tmp_path) -> None:
+    picture = Image.new("P", (32, 24), 0)
+    picture.putpalette([250, 250, 250, 30, 200, 30])
+    picture.paste(1, (4, 4, 14, 14))
+    picture.save(tmp_path / "a.apng", format="PNG", transparency=0)
+    found = next(read_frames(tmp_path / "a.apng")).rgb()
+    assert found[20, 28].tolist() == [0, 0, 0]
+    assert found[8, 8].tolist() == [30, 200, 30]
+
+
 def test_transparent_parts_of_a_gif_are_black(tmp_path) -> None:
     frames = [Image.new("RGBA", (32, 24), (255, 255, 255, 0)) for _ in range(2)]
     for index, frame in enumerate(frames):

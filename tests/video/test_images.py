@@ -50,6 +50,16 @@ def test_a_still_is_turned_as_its_exif_data_say(tmp_path, orientation, expected)
     assert media.corner_names(picture) == expected
 
 
+def test_an_opaque_png_with_alpha_is_turned_too(tmp_path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    rgba = np.dstack([media.corners(), np.full((48, 64), 255, np.uint8)])
+    Image.fromarray(rgba, "RGBA").save(tmp_path / "a.png", exif=exif)
+    picture = next(read_frames(tmp_path / "a.png")).rgb()
+    assert picture.shape == (64, 48, 3)
+    assert media.corner_names(picture) == ("blue", "red", "white", "green")
+
+
 @pytest.mark.parametrize("depth", [8, 16])
 def test_a_still_with_alpha_is_blended_over_black(tmp_path, depth) -> None:
     rgba = np.dstack([media.corners(), np.full((48, 64), 255, np.uint8)])

@@ -55,8 +55,12 @@ def test_each_pixel_goes_where_the_matrix_says(matrix) -> None:
             np.testing.assert_array_equal(shown[row, column], stored[y, x])
 
 
-def test_a_matrix_between_two_quarter_turns_goes_to_the_nearer_one(tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("matrix", "nearest"),
+    [((17, 98, -98, 17), "quarter right"), ((98, 17, -17, 98), "as stored")],
+    ids=["80 degrees", "10 degrees"],
+)
+def test_a_turn_between_quarter_turns_becomes_the_nearest_one(tmp_path, matrix, nearest) -> None:
     path = media.write_clip(tmp_path / "a.mp4", [media.corners()] * 2)
-    # 80 degrees: cosine 0.17, sine 0.98; turn_mp4 takes whole numbers, so in hundredths.
-    media.turn_mp4(path, (17, 98, -98, 17))
-    assert media.corner_names(next(read_frames(path)).rgb()) == SHOWN["quarter right"]
+    media.turn_mp4(path, matrix)  # cosines and sines in hundredths: only their ratio counts
+    assert media.corner_names(next(read_frames(path)).rgb()) == SHOWN[nearest]

@@ -13,6 +13,7 @@ from tests.support import media
 from tests.support.media import read_all, read_frames
 from video_cam.errors import ClipError, UsageError
 from video_cam.video import reader
+from video_cam.video.container import VideoSource
 from video_cam.video.reader import FrameReader
 from video_cam.video.scan import probe
 
@@ -35,6 +36,21 @@ def test_a_range_returns_only_its_frames(tmp_path) -> None:
         assert len(list(frames)) == frames.num_decoded == 6
 
 
+def test_frames_after_the_range_are_not_decoded(tmp_path, monkeypatch) -> None:
+    path = media.write_clip(tmp_path / "a.mp4", 200, options={"bf": "0"})
+    decoded = []
+    decode = VideoSource.decode
+
+    def recording(self, packet):
+        frames = decode(self, packet)
+        decoded.extend(frames)
+        return frames
+
+    monkeypatch.setattr(VideoSource, "decode", recording)
+    assert len(list(read_frames(path, 3, 6))) == 3
+    assert len(decoded) < 60  # a decoder with several threads works on some frames in advance
+
+
 @pytest.mark.parametrize(("start", "stop"), [(5, 4), (-1, None)])
 def test_a_wrong_range_is_refused(tmp_path, start, stop) -> None:
     with pytest.raises(UsageError, match=rf"\[{start}, {stop}\) are no range"):
@@ -48,6 +64,14 @@ def test_a_reader_can_be_read_again_and_has_no_timeline_before(tmp_path) -> None
     assert next(iter(frames)).index == 0
     assert [f.index for f in frames] == [0, 1, 2, 3, 4]
     assert frames.num_decoded == 5
+
+
+def test_a_second_iteration_ends_the_first(tmp_path) -> None:
+    frames = FrameReader(media.write_clip(tmp_path / "a.mp4", 5))
+    first = iter(frames)
+    next(first)
+    assert next(iter(frames)).index == 0
+    assert list(first) == []  # its file is closed
 
 
 def test_only_frames_whose_pixels_are_asked_for_are_converted(tmp_path, monkeypatch) -> None:
@@ -111,6 +135,16 @@ def test_damaged_packets_cost_only_their_own_frames(tmp_path, damaged) -> None:
     assert frames.num_damaged == len(damaged)
     kept = [stamp for i, stamp in enumerate(scanned.pts) if i not in damaged]
     assert frames.timeline.pts.tolist() == kept
+
+
+def test_damage_is_counted_while_reading(tmp_path) -> None:
+    path = media.write_clip(tmp_path / "a.mp4", 200, options={"g": "1"})
+    media.damage_packets(path, [20, 180])
+    with FrameReader(path) as reader:
+        for frame in reader:
+            if frame.index == 100:
+                break
+        assert reader.num_damaged == 1
 
 
 def test_a_clip_of_which_nothing_decodes(tmp_path) -> None:

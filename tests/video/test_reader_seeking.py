@@ -12,6 +12,7 @@ from tests.support.media import read_frames
 from video_cam.video.container import VideoSource
 from video_cam.video.reader import FrameReader
 from video_cam.video.scan import probe
+from video_cam.video.timeline import Timeline
 
 LENGTH = 90
 KINDS = {
@@ -69,6 +70,16 @@ def test_frames_before_the_key_frame_are_not_decoded(name, tmp_path, monkeypatch
     assert len(decoded) < 45
 
 
+def test_damage_at_the_end_costs_only_its_frame_after_seeking_too(tmp_path) -> None:
+    path = media.write_clip(tmp_path / "a.mp4", 60, options={"g": "1"})
+    media.damage_packets(path, [57])
+    _, timeline = probe(path)
+    with FrameReader(path, 40, None, timeline) as reader:
+        stamps = [frame.pts for frame in reader]
+        assert reader.first_decoded == 40
+    assert stamps == [stamp for i, stamp in enumerate(timeline.pts) if i >= 40 and i != 57]
+
+
 def test_a_turned_clip_is_turned_after_seeking_too(tmp_path) -> None:
     path = media.write_clip(tmp_path / "a.mp4", [media.corners()] * 40, options={"g": "20"})
     media.turn_mp4(path, media.MATRICES["quarter right"])
@@ -79,10 +90,14 @@ def test_a_turned_clip_is_turned_after_seeking_too(tmp_path) -> None:
     assert media.corner_names(picture) == ("blue", "red", "white", "green")
 
 
-def test_a_clip_with_other_stamps_than_expected_is_read_from_its_beginning(tmp_path) -> None:
+@pytest.mark.parametrize("what", ["stamps", "time base"])
+def test_a_clip_other_than_expected_is_read_from_its_beginning(tmp_path, what) -> None:
     path = media.write_clip(tmp_path / "a.mp4", LENGTH, options={"g": "20"})
     _, timeline = probe(path)
-    other = type(timeline)(timeline.pts * 2 + 1, timeline.time_base, 1)
+    if what == "stamps":
+        other = Timeline(timeline.pts * 2 + 1, timeline.time_base, 1)
+    else:
+        other = Timeline(timeline.pts, timeline.time_base * 2, 1)
     with FrameReader(path, 50, 52, other) as reader:
         assert [frame.index for frame in reader] == [50, 51]
         assert reader.first_decoded == 0

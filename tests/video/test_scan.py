@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.support import media
 from tests.support.media import is_same_timeline, read_all, read_frames
@@ -89,6 +91,22 @@ def test_time_0_is_the_earliest_start_of_sound_or_picture(tmp_path) -> None:
     assert is_same_timeline(read_all(alone).timeline, probe(alone)[1])
 
 
+def test_no_frame_comes_before_time_0_when_packets_are_out_of_order(tmp_path) -> None:
+    source = media.write_clip(tmp_path / "a.mkv", 5, codec="mjpeg", pix_fmt="yuvj420p")
+    path = tmp_path / "b.mkv"
+    with av.open(str(source)) as container, av.open(str(path), "w") as output:
+        stream = container.streams.video[0]
+        copied = output.add_stream_from_template(stream)
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        for number, (packet, place) in enumerate(zip(packets, [2, 0, 1, 3, 4], strict=True)):
+            packet.dts, packet.pts = 4000 + 40 * (number - 3), 4000 + 40 * place
+            packet.stream = copied
+            output.mux(packet)
+    # FFmpeg takes the first packet's stamp for the stream's start.
+    for timeline in (probe(path)[1], decoded_timeline(path)):
+        assert timeline.pts.tolist() == [0, 40, 80, 120, 160]
+
+
 @pytest.mark.parametrize(("name", "most"), [("a.mp4", 1), ("a.mkv", 1), ("a.h264", 60)])
 def test_one_frame_is_decoded_and_none_converted(tmp_path, monkeypatch, name, most) -> None:
     path = media.write_clip(tmp_path / name, 30, options={"bf": "0"})
@@ -128,6 +146,53 @@ def test_a_matroska_that_was_cut_off_declares_more_frames_than_it_holds(tmp_path
     assert info.declared_frames == 60
     assert 20 < info.num_frames < 40
     assert is_same_timeline(read_all(path).timeline, scanned)
+
+
+def test_frames_hidden_by_an_edit_list_are_not_counted(tmp_path) -> None:
+    whole = media.write_clip(tmp_path / "whole.mp4", 75, options=B_FRAMES | {"g": "25"})
+    cut = tmp_path / "cut.mp4"
+    media.cut_with_edit_list(whole, cut, Fraction(6, 5))
+    assert b"elst" in cut.read_bytes()
+    info, timeline = probe(cut)
+    assert info.num_frames == info.declared_frames == 45
+    assert timeline.pts_seconds(0) == 0
+    shown, source = read_frames(cut), list(read_frames(whole))[30:]
+    for one, other in zip(shown, source, strict=True):
+        np.testing.assert_array_equal(one.rgb(), other.rgb())
+
+
+def test_empty_chunks_before_the_first_frame_of_an_avi_are_not_counted(tmp_path) -> None:
+    path = media.write_clip(tmp_path / "late.avi", 30, pts=range(40, 70), codec="mpeg4")
+    info, timeline = probe(path)
+    assert info.num_frames == timeline.num_frames == 30
+    assert info.declared_frames == 30
+
+
+@pytest.mark.parametrize("first_tick", [0, 100])
+def test_two_recordings_in_one_file_follow_each_other(tmp_path, first_tick) -> None:
+    """The second one's stamps start again at 0."""
+    parts = [
+        media.write_clip(tmp_path / f"{tick}.ts", 20, pts=range(tick, tick + 20)).read_bytes()
+        for tick in (first_tick, 0)
+    ]
+    both = tmp_path / "both.ts"
+    both.write_bytes(b"".join(parts))
+    info, timeline = probe(both)
+    assert info.num_frames == 40
+    assert is_same_timeline(timeline, read_all(both).timeline)
+
+
+def test_a_still_image_is_recognized_under_any_name(tmp_path) -> None:
+    Image.fromarray(media.corners()).save(tmp_path / "a.dat", format="PNG")
+    assert probe(tmp_path / "a.dat")[0].is_still
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.gif", "gif")])
+def test_a_video_of_one_frame_is_no_still(tmp_path, name, codec) -> None:
+    pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
+    path = media.write_clip(tmp_path / name, 1, codec=codec, pix_fmt=pix_fmt)
+    info, _ = probe(path)
+    assert (info.num_frames, info.is_still) == (1, False)
 
 
 def test_the_declared_rate_is_kept_where_rounded_stamps_confirm_it(tmp_path) -> None:

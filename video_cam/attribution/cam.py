@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from video_cam.attribution.attributor import Attributor
+from video_cam.attribution.attributor import AttributionResult, Attributor
 from video_cam.attribution.targets import Target
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError, first_line
@@ -94,28 +94,38 @@ def compute_cams(
     """
     known = {one.name for one in fields(AttributionConfig)} - {"methods"}
     check_names("option", list(options), sorted(known))
+    if not isinstance(targets, list | tuple):
+        raise UsageError(f"targets {targets!r} must be a list with one entry for each target")
+    config = AttributionConfig(as_tuple(methods), **options)
+    attributor = _bind(model, x, as_tuple(layers), config, unpack, progress)
+    return _activation_maps(attributor, attributor(x, targets), input_size(x))
+
+
+def _bind(
+    model: nn.Module,
+    x: Any,
+    layers: tuple[str, ...],
+    config: AttributionConfig,
+    unpack: Unpacks | None,
+    progress: Progress,
+) -> Attributor:
+    """An Attributor for inputs like ``x``."""
     if not isinstance(model, nn.Module):
         raise UsageError(
             f"the network is a {type(model).__name__}, expected an nn.Module: "
             "of a video_cam classifier give its .module"
         )
-    if not isinstance(targets, list | tuple):
-        raise UsageError(f"targets {targets!r} must be a list with one entry for each target")
     model = unwrapped(model)
-    names = as_tuple(layers)
     if unpack is None:
-        names, unpack = find_layers(model, x, names)
-    config = AttributionConfig(as_tuple(methods), **options)
-    size = input_size(x)
-    attributor = Attributor(
-        model,
-        names,
-        config,
-        unpack=unpack,
-        fields=_receptive_fields(model, x, names, unpack, config.align),
-        progress=progress,
-    )
-    result = attributor(x, targets)
+        layers, unpack = find_layers(model, x, layers)
+    fields_ = _receptive_fields(model, x, layers, unpack, config.align)
+    return Attributor(model, layers, config, unpack=unpack, fields=fields_, progress=progress)
+
+
+def _activation_maps(
+    attributor: Attributor, result: AttributionResult, size: tuple[int, int, int]
+) -> list[ActivationMap]:
+    """The maps in the order target, layer, method; ``size`` is (T, H, W) of the input."""
     return [
         ActivationMap(
             values := result.maps[index, layer, method],
@@ -127,8 +137,8 @@ def compute_cams(
             size,
         )
         for index in range(len(result.targets))
-        for layer in names
-        for method in config.methods
+        for layer in attributor.layers
+        for method in attributor.config.methods
     ]
 
 

@@ -47,6 +47,10 @@ def _add_targets(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="convolutions that get a map, counted from the back: 1 is the last",
     )
+    _add_classes(group)
+
+
+def _add_classes(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--class-id",
         dest="class_ids",
@@ -149,6 +153,10 @@ def _add_maps(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="explain the class's score minus that of the best other class",
     )
+    _add_smoothing(group)
+
+
+def _add_smoothing(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--aug-smooth",
         action="store_true",

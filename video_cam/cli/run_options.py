@@ -82,6 +82,10 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="load a whole saved network, which runs the code in the file",
     )
+    _add_network_input(group)
+
+
+def _add_network_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--size",
         nargs="+",
@@ -242,6 +246,10 @@ def add_batch_options(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="with --engine ray: one clip at a time, its windows on all actors; for long clips",
     )
+    _add_messages(group)
+
+
+def _add_messages(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--quiet", action="store_true", help="print warnings and errors only")
     group.add_argument(
         "--json", dest="as_json", action="store_true", help="print JSON lines, for programs"

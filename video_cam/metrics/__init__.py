@@ -1,7 +1,8 @@
 """Is a map right, and is it faithful? Measures for any network and any clip.
 
-A map is a signed volume (T, H, W) on the clip's own grid, as ``upsample`` gives it; negative
-values count as no heat. A truth is a bool mask of the same shape: what was there, where and when.
+A map is a signed volume (T, H, W) on the clip's own grid, as ``upsample`` returns it; negative
+values count as 0. A ground truth is a bool mask of the same shape: where and when the event is.
+May import: video_cam.explanation, video_cam.models and what is below them.
 """
 
 from video_cam.metrics.bootstrap import Interval, bootstrap, paired_difference
@@ -14,8 +15,12 @@ from video_cam.metrics.faithfulness import (
     insertion,
     rank_voxels,
 )
-from video_cam.metrics.overlap import mass_in_event, space_time_iou
-from video_cam.metrics.pointing import space_pointing, space_time_pointing
+from video_cam.metrics.localization import (
+    mass_in_event,
+    space_pointing,
+    space_time_iou,
+    space_time_pointing,
+)
 from video_cam.metrics.timing import lag, onset_error, temporal_hit
 
 __all__ = [

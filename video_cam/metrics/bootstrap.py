@@ -1,4 +1,4 @@
-"""How sure is a mean over clips?"""
+"""Confidence intervals for means over clips."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ LEVEL = 0.95
 
 
 class Interval(NamedTuple):
-    """A mean and the interval it is believed to lie in; NaN where nothing was measured."""
+    """A mean and its confidence interval; NaN where there are no values.
+
+    Attributes:
+        mean: over the clips.
+        low, high: ends of the interval.
+    """
 
     mean: float
     low: float
@@ -24,9 +29,12 @@ class Interval(NamedTuple):
 def bootstrap(values: Sequence[float] | np.ndarray, seed: int = 0) -> Interval:
     """The mean of one value per clip with its 95 % percentile bootstrap interval.
 
-    Efron and Tibshirani 1993, chapter 13: clips are drawn again with replacement, ROUNDS times.
-    The same ``seed`` draws the same clips for every row of a table, which keeps the rows paired.
-    Clips where the value is NaN are left out.
+    Efron and Tibshirani 1993 ("An Introduction to the Bootstrap", chapter 13): clips are drawn
+    with replacement, ROUNDS times.
+
+    Args:
+        values: one per clip; clips with NaN are left out.
+        seed: the same seed draws the same clips, which keeps the rows of a table paired.
     """
     values = np.asarray(values, np.float64)
     known = np.isfinite(values)
@@ -44,7 +52,17 @@ def bootstrap(values: Sequence[float] | np.ndarray, seed: int = 0) -> Interval:
 def paired_difference(
     values: Sequence[float] | np.ndarray, others: Sequence[float] | np.ndarray, seed: int = 0
 ) -> Interval:
-    """``bootstrap`` of value minus other, clip by clip: what the clips share cancels out."""
+    """``bootstrap`` of the differences ``values - others``, clip by clip.
+
+    What makes a clip easy or hard for both cancels out, so the interval is narrower.
+
+    Args:
+        values, others: one per clip, of the same clips in the same order.
+        seed: as in ``bootstrap``.
+
+    Raises:
+        UsageError: where their numbers differ.
+    """
     values, others = np.asarray(values, np.float64), np.asarray(others, np.float64)
     if values.shape != others.shape:
         raise UsageError(

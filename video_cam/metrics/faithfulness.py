@@ -1,7 +1,7 @@
-"""Does the network need what the map marks? Altered clips are scored again.
+"""Does the network depend on what the map marks? Altered clips are scored again.
 
 A score is any function from clips (N, C, T, H, W) to (N,), such as
-``lambda x: model(x).softmax(1)[:, 3]``.
+``lambda x: model(x).softmax(1)[:, 3]``. Negative values of a map count as 0.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from video_cam.utils.names import check_names
 Score = Callable[[Tensor], Tensor]
 UNITS = ("voxels", "frames", "tubes")
 BASELINES = ("blur", "mean")
-BLUR_SHARE = 1 / 8  # standard deviation of the blur, of the picture's shorter side
+BLUR_SHARE = 1 / 8  # standard deviation of the blur, as a share of the frame's shorter side
 STEPS = 10
-BATCH = 16  # altered clips in one pass
+BATCH = 16  # altered clips in one forward pass
 
 
 def deletion(
@@ -31,13 +31,26 @@ def deletion(
     baseline: str = "blur",
     steps: int = STEPS,
 ) -> float:
-    """Area under the score as the hottest is replaced first: lower is more faithful.
+    """Area under the score while the clip is replaced by a baseline; lower is more faithful.
 
-    Petsiuk et al. 2018 ("RISE", section 4.2), in video. x: one clip (C, T, H, W). volume: its map
-    (T, H, W). unit, of UNITS: "voxels" one by one, whole "frames" by their heat, or "tubes", a
-    pixel in all frames by its heat over time. baseline, of BASELINES: what replaces it, a blurred
-    picture or the clip's mean colour. The score is taken at 0, 1/steps ... 1 of the clip, and
-    the area is the trapezoids'. A score of probabilities gives 0 ... 1.
+    Petsiuk et al. 2018 ("RISE", section 4.2), in video: the voxels with the largest values are
+    replaced first. The score is taken with 0, 1/steps, ..., 1 of the clip replaced, and the area
+    computed by the trapezoidal rule.
+
+    Args:
+        score: clips (N, C, T, H, W) -> (N,).
+        x: one clip, (C, T, H, W).
+        volume: its map, (T, H, W).
+        unit: what is replaced at a time, of UNITS: single "voxels"; whole "frames", ranked by the
+            sum of their values; or "tubes", one pixel in all frames, ranked likewise.
+        baseline: what replaces it, of BASELINES; see ``baseline_of``.
+        steps: number of steps.
+
+    Returns:
+        The area; in [0, 1] where the score is a probability.
+
+    Raises:
+        UsageError: where the shapes do not match or the map is not finite.
     """
     return _area(_scores(score, x, volume, unit, baseline, steps, inserting=False))
 
@@ -51,36 +64,56 @@ def insertion(
     baseline: str = "blur",
     steps: int = STEPS,
 ) -> float:
-    """Area under the score as the hottest comes back first: higher is more faithful.
+    """Area under the score while a baseline is replaced by the clip; higher is more faithful.
 
-    As ``deletion``, from the replaced clip to the clip (Petsiuk et al. 2018).
+    Petsiuk et al. 2018 ("RISE", section 4.2), in video: the voxels with the largest values are
+    put back first. Arguments, result and errors are those of ``deletion``.
     """
     return _area(_scores(score, x, volume, unit, baseline, steps, inserting=True))
 
 
 def average_drop(score: Score, x: Tensor, volume: Tensor) -> tuple[float, float]:
-    """(drop, increase) of the score where the clip is multiplied by its map in [0, 1].
+    """The drop and the increase of the score when the clip is multiplied by its map.
 
     Chattopadhay et al. 2018 ("Grad-CAM++", section 4.1): drop = max(0, Y - O) / Y and increase =
-    1 where O > Y, Y being the score of the clip and O that of the clip times the map. x: one
-    clip (C, T, H, W) whose 0 is the mean colour, as networks take it. Means over clips are the
-    "average drop" and the "average increase" (there in percent). A map of ones scores perfectly:
-    hold the mean map of many clips beside it. NaN where Y is not positive.
+    1 if O > Y else 0, where Y is the score of the clip and O that of the clip times the map in
+    [0, 1]. Their means over clips are the "average drop" and the "average increase" (there in
+    percent). A map of ones has a drop of 0, so report the mean map of many clips beside it.
+
+    Args:
+        score: clips (N, C, T, H, W) -> (N,).
+        x: one clip, (C, T, H, W), normalised, so that 0 is the mean colour.
+        volume: its map, (T, H, W).
+
+    Returns:
+        (drop in [0, 1], increase 0 or 1); NaN where Y is not positive.
+
+    Raises:
+        UsageError: where the shapes do not match or the map is not finite.
     """
     _check_map(x, volume)
     positive = volume.clamp(min=0).to(x)
-    heat = positive / positive.max().clamp(min=torch.finfo(x.dtype).tiny)
+    mask = positive / positive.max().clamp(min=torch.finfo(x.dtype).tiny)
     with torch.no_grad():
-        whole, shown = score(torch.stack([x, x * heat])).tolist()
-    if whole <= 0:
+        original, masked = score(torch.stack([x, x * mask])).tolist()
+    if original <= 0:
         return float("nan"), float("nan")
-    return max(0.0, whole - shown) / whole, float(shown > whole)
+    return max(0.0, original - masked) / original, float(masked > original)
 
 
 def baseline_of(x: Tensor, name: str) -> Tensor:
-    """What is put in a clip's place: (..., C, T, H, W), each frame blurred, or the mean colour.
+    """What replaces a clip in ``deletion`` and ``insertion``.
 
-    The blur's standard deviation is BLUR_SHARE of the shorter side.
+    Args:
+        x: clips, (..., C, T, H, W).
+        name: "blur": each frame blurred by a Gaussian whose standard deviation is BLUR_SHARE of
+            the shorter side; "mean": the mean of each channel.
+
+    Returns:
+        Of the shape of ``x``.
+
+    Raises:
+        UsageError: for another name.
     """
     check_names("baseline", [name], BASELINES)
     if name == "mean":
@@ -92,17 +125,27 @@ def baseline_of(x: Tensor, name: str) -> Tensor:
 
 
 def rank_voxels(volume: Tensor, unit: str = "voxels") -> Tensor:
-    """Each voxel's place in the order of heat, hottest 0, as a share of the clip in [0, 1).
+    """Each voxel's rank by its value, largest first, as a fraction of the clip.
 
-    Voxels of one frame or tube share theirs. Equal heat is ordered by lot, the same every time:
-    in reading order a flat map would begin with the first frame's upper rim.
+    Args:
+        volume: a map, (T, H, W).
+        unit: of UNITS; the voxels of one frame or tube share a rank, by the sum of their values.
+
+    Returns:
+        float32 (T, H, W) in [0, 1); 0 is the largest value.
+
+    Raises:
+        UsageError: for another unit.
     """
     check_names("unit", [unit], UNITS)
-    heat = volume.clamp(min=0)
-    units = {"voxels": heat, "frames": heat.sum((1, 2)), "tubes": heat.sum(0)}[unit]
+    positive = volume.clamp(min=0)
+    units = {"voxels": positive, "frames": positive.sum((1, 2)), "tubes": positive.sum(0)}[unit]
     flat = units.flatten()
-    lot = torch.randperm(len(flat), generator=torch.Generator().manual_seed(0)).to(flat.device)
-    order = lot[flat[lot].argsort(descending=True, stable=True)]
+    # Equal values are ordered at random, the same way every time: in reading order a constant map
+    # would begin with the top of the first frame.
+    generator = torch.Generator().manual_seed(0)
+    shuffled = torch.randperm(len(flat), generator=generator).to(flat.device)
+    order = shuffled[flat[shuffled].argsort(descending=True, stable=True)]
     ranks = torch.empty(len(flat), device=flat.device)
     ranks[order] = torch.arange(len(flat), device=flat.device) / len(flat)
     shape = {"voxels": volume.shape, "frames": (-1, 1, 1), "tubes": (1, *volume.shape[1:])}[unit]
@@ -118,18 +161,18 @@ def _scores(
     steps: int,
     inserting: bool,
 ) -> Tensor:
-    """(steps + 1,) scores with ever more of the hottest replaced, or put back."""
+    """(steps + 1,) scores with more and more of the largest values replaced, or put back."""
     _check_map(x, volume)
     if steps < 1:
         raise UsageError(f"steps={steps} must be 1 or more")
-    ranks, other = rank_voxels(volume, unit).to(x.device), baseline_of(x, baseline)
-    before, after = (other, x) if inserting else (x, other)
-    shares = torch.arange(steps + 1, device=x.device) / steps
+    ranks, replacement = rank_voxels(volume, unit).to(x.device), baseline_of(x, baseline)
+    before, after = (replacement, x) if inserting else (x, replacement)
+    fractions = torch.arange(steps + 1, device=x.device) / steps
     with torch.no_grad():
         return torch.cat(
             [
-                score(torch.stack([torch.where(ranks < share, after, before) for share in part]))
-                for part in shares.split(BATCH)
+                score(torch.stack([torch.where(ranks < part, after, before) for part in batch]))
+                for batch in fractions.split(BATCH)
             ]
         ).double()
 
@@ -138,10 +181,10 @@ def _check_map(x: Tensor, volume: Tensor) -> None:
     if volume.shape != x.shape[1:]:
         raise UsageError(
             f"the map is {tuple(volume.shape)} and the clip {tuple(x.shape)}: expected (T, H, W) "
-            "and (C, T, H, W) of one size"
+            "and (C, T, H, W) of one size; upsample brings a map to the clip's size"
         )
     if not volume.isfinite().all():
-        raise UsageError("the map holds values that are not finite")
+        raise UsageError("the map contains values that are not finite")
 
 
 def _area(scores: Tensor) -> float:
@@ -149,13 +192,13 @@ def _area(scores: Tensor) -> float:
 
 
 def _blur_axis(x: Tensor, sigma: float, axis: int) -> Tensor:
-    """A Gaussian along one axis; beyond the rim the picture goes on as it ends."""
+    """A Gaussian blur along one axis; the border pixels continue beyond the frame."""
     length = x.shape[axis]
     reach = max(round(3 * sigma), 1)
     offsets = torch.arange(-reach, reach + 1, device=x.device)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2).to(x)
-    places = torch.arange(length, device=x.device)[:, None]
-    sources = (places + offsets).clamp(0, length - 1)  # (length, kernel)
+    positions = torch.arange(length, device=x.device)[:, None]
+    sources = (positions + offsets).clamp(0, length - 1)  # (length, kernel)
     matrix = torch.zeros(length, length, device=x.device, dtype=x.dtype)
     matrix.scatter_add_(1, sources, (kernel / kernel.sum()).expand(length, -1))
     return torch.tensordot(x, matrix, dims=([axis], [1])).movedim(-1, axis)

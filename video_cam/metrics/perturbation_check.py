@@ -1,10 +1,15 @@
-"""Does what the map marks carry the score? Blur it, score again, and compare."""
+"""Does the score depend on the region that the map marks? Blur it, score again, and compare.
+
+The perturbation check of one clip: a tenth of the voxels of one window is blurred where the map is
+largest, then as many elsewhere at random, then where frames differ most. The drops of the logit are
+compared.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,144 +26,242 @@ from video_cam.layers.outputs import class_scores
 from video_cam.metrics.faithfulness import baseline_of, rank_voxels
 from video_cam.models.classifier import Classifier
 from video_cam.utils.progress import Progress, silent
-from video_cam.video.reader import FrameReader
+from video_cam.video.clip import Clip
 
-MARKED_SHARE = 0.1  # of the window's voxels: the hottest
-FULL_CHECK, SHORT_CHECK = 16, 6  # forward passes
-BATCH = 4  # clips in one of them
-NOT_RANDOM = 3  # of them: the window as it is, the map's marks, the frame difference's
-LEAST_DROP = 0.05  # of the logit: less is no carrying, whatever random marks do
-MOST_OVERLAP, TRIES = 0.25, 20  # of moved marks with those of the map, where so many draws avoid it
-DIFFERENCE_REACH = 4  # pixels at 64 that a change spreads to, as the maps themselves are coarse
+MASKED_SHARE = 0.1  # of a window's voxels
+FULL_FORWARDS, SHORT_FORWARDS = 16, 6  # forward passes of a check
+OTHER_FORWARDS = 3  # of them: unchanged, the map's region, where frames differ most
+BATCH = 4  # clips in one forward pass
+# Of the logit. A region with a smaller drop does not carry the score, however small the drops of
+# random regions are.
+MIN_DROP = 0.05
+# A random region overlaps the map's by at most this share, if MAX_DRAWS draws find one.
+MAX_OVERLAP, MAX_DRAWS = 0.25, 20
+# A change between frames spreads this far, in pixels of a frame of 64: maps are coarse as well.
+DIFFERENCE_REACH = 4
 
 Logit = Callable[[Tensor], Tensor]  # clips (N, C, T, H, W) -> (N,)
 
 
-class CannotCheck(Exception):
-    """A map that the check is not for; the message says why."""
+class CheckNotApplicable(Exception):
+    """A check does not apply to this map or network; the message says why."""
 
 
 @dataclass(frozen=True)
 class Drops:
-    """How much of the logit goes when marks are blurred, as a share of it.
+    """How far the logit drops when a region is blurred, as a share of the logit.
 
-    random: the same marks moved elsewhere, several times. forwards: passes it took.
+    Attributes:
+        logit: of the unchanged clip, above 0.
+        drop: for the region that the map marks.
+        random: for regions of the same shape elsewhere.
+        frame_difference: for the region where frames differ most; None for a still image.
     """
 
     logit: float
     drop: float
     random: tuple[float, ...]
-    frame_difference: float | None  # None of a still image
+    frame_difference: float | None
 
     @property
     def random_drop(self) -> float:
-        """The mean over the random marks."""
+        """The mean over the random regions."""
         return float(np.mean(self.random))
 
     @property
     def carries(self) -> bool:
-        """Does the map's drop stand out from nothing, and from every random one?"""
-        return self.drop >= LEAST_DROP and self.drop > max(self.random)
+        """Whether the map's drop is at least MIN_DROP and larger than every random one."""
+        return self.drop >= MIN_DROP and self.drop > max(self.random)
+
+
+def run_perturbation_check(
+    clip: Clip,
+    model: Classifier,
+    explanation: Explanation,
+    config: ExplainConfig,
+    progress: Progress = silent,
+    *,
+    always: bool = False,
+) -> dict[str, Any] | None:
+    """Check the first map, in the window with the highest score of its class.
+
+    A map with ``contrast`` is checked with the difference of the two logits.
+
+    Args:
+        config: what the explanation was made with.
+        always: make FULL_FORWARDS forward passes; else only as many as take no longer than
+            explaining took.
+
+    Returns:
+        Entries of summary.json, among them "sentence" and "carries"; None where not even
+        SHORT_FORWARDS passes can be afforded.
+
+    Raises:
+        CheckNotApplicable: where the logit is not above 0, or the map is not of one class.
+    """
+    series = explanation.maps[0]
+    if series.class_id is None or series.class_ids:
+        raise CheckNotApplicable("the first map is not of one class")
+    window = int(explanation.window_scores(series).argmax())
+    x = read_window(clip, model, explanation, window)
+    rivals = rivals_of(explanation, config.contrast)[window : window + 1]
+    logit = _logit(model, series.class_id, rivals, config.precision)
+    seconds = explanation.seconds["explain"]
+    forwards = FULL_FORWARDS if always else _affordable_forwards(logit, x, seconds)
+    if not forwards:
+        return None
+    with progress("check", 1) as step:
+        volume = _on_input_grid(series, window, x)
+        drops = measure_drops(logit, x, volume, forwards, model.batch(BATCH))
+        step(1)
+    if drops is None:
+        raise CheckNotApplicable(
+            f"the logit of {series.label} is not above 0, so a drop is no share of it"
+        )
+    return _entries(drops, series, forwards, window)
 
 
 def measure_drops(
-    logit: Logit, x: Tensor, volume: Tensor, forwards: int = FULL_CHECK, batch: int = BATCH
+    logit: Logit, x: Tensor, volume: Tensor, forwards: int = FULL_FORWARDS, batch: int = BATCH
 ) -> Drops | None:
-    """Blur a tenth of a clip: what the map marks, as much elsewhere, as much that moves most.
+    """Blur regions of one clip and compare the drops of the logit.
 
-    x: one clip (C, T, H, W). volume: its map (T, H, W). None where the logit is not above 0, and
-    a share of it means nothing. Nothing random is used up: the moves are the same every time.
+    The random regions are the same in every call; no global random state is used.
+
+    Args:
+        logit: clips (N, C, T, H, W) -> (N,).
+        x: one clip, (C, T, H, W).
+        volume: its map, (T, H, W); MASKED_SHARE of the voxels are its region.
+        forwards: forward passes, more than OTHER_FORWARDS.
+        batch: clips in one forward pass.
+
+    Returns:
+        The drops; None where the logit of the clip is not above 0.
     """
-    marks = rank_voxels(volume.to(x.device)) < MARKED_SHARE
-    moved = rank_voxels(frame_difference(x)) < MARKED_SHARE
-    everywhere = [marks, moved, *moves(marks, forwards - NOT_RANDOM)]
+    region = rank_voxels(volume.to(x.device)) < MASKED_SHARE
+    changing = rank_voxels(frame_difference(x)) < MASKED_SHARE
+    regions = [region, changing, *shifted_regions(region, forwards - OTHER_FORWARDS)]
     blurred = baseline_of(x, "blur")
     with torch.no_grad():
-        whole = float(logit(x[None]))
-        if whole <= 0:
+        unchanged = float(logit(x[None]))
+        if unchanged <= 0:
             return None
-        found: list[float] = []
-        for start in range(0, len(everywhere), batch):
-            part = torch.stack(everywhere[start : start + batch])[:, None]
-            found += logit(torch.where(part, blurred, x)).tolist()
-    drop, difference, *random = ((whole - score) / whole for score in found)
-    return Drops(whole, drop, tuple(random), difference if x.shape[1] > 1 else None)
+        scores: list[float] = []
+        for start in range(0, len(regions), batch):
+            masks = torch.stack(regions[start : start + batch])[:, None]  # (N, 1, T, H, W)
+            scores += logit(torch.where(masks, blurred, x)).tolist()
+    drop, difference, *random = ((unchanged - score) / unchanged for score in scores)
+    return Drops(unchanged, drop, tuple(random), difference if x.shape[1] > 1 else None)
 
 
-def moves(marks: Tensor, count: int) -> list[Tensor]:
-    """The marks moved by random distances on every axis, coming in again at the far rim.
+def shifted_regions(region: Tensor, count: int) -> list[Tensor]:
+    """A region shifted cyclically by random distances along every axis.
 
-    They keep clear of the marks themselves, or they would be no comparison; marks that are spread
-    too far for that come as far away as TRIES draws find.
+    Args:
+        region: bool (T, H, W).
+        count: how many are wanted; the same ones in every call.
+
+    Returns:
+        Bool (T, H, W) each, which overlap ``region`` by at most MAX_OVERLAP of it where it is
+        compact enough, else as little as MAX_DRAWS draws find.
     """
-    draw = np.random.default_rng(0)
-    return [_moved_away(marks, draw) for _ in range(count)]
-
-
-def _moved_away(marks: Tensor, draw: np.random.Generator) -> Tensor:
-    best, least = marks, float("inf")
-    for _ in range(TRIES):
-        moved = marks.roll([int(draw.integers(size)) for size in marks.shape], dims=(0, 1, 2))
-        overlap = float((moved & marks).sum()) / max(float(marks.sum()), 1.0)
-        if overlap < least:
-            best, least = moved, overlap
-        if least <= MOST_OVERLAP:
-            break
-    return best
+    generator = np.random.default_rng(0)
+    return [_shifted_away(region, generator) for _ in range(count)]
 
 
 def frame_difference(x: Tensor) -> Tensor:
-    """(C, T, H, W) -> (T, H, W): how much a place changes from the frame before, spread a little.
+    """How much each pixel changes between frames: a map made without a network.
 
-    The first frame has the change that follows it.
+    Args:
+        x: one clip, (C, T, H, W).
+
+    Returns:
+        (T, H, W), the mean absolute difference to the previous frame (of the first frame, to the
+        next one), averaged over a neighbourhood; 0 for a still image.
     """
-    change = (x[:, 1:] - x[:, :-1]).abs().mean(0) if x.shape[1] > 1 else x.new_zeros(x.shape[1:])
-    if x.shape[1] > 1:
-        change = torch.cat([change[:1], change])
+    if x.shape[1] == 1:
+        return x.new_zeros(x.shape[1:])
+    change = (x[:, 1:] - x[:, :-1]).abs().mean(0)
+    change = torch.cat([change[:1], change])
     reach = max(round(DIFFERENCE_REACH * min(x.shape[-2:]) / 64), 1)
     return torch.nn.functional.avg_pool2d(
         change, 2 * reach + 1, stride=1, padding=reach, count_include_pad=False
     )
 
 
-def check_explanation(
-    path: str,
-    model: Classifier,
-    explanation: Explanation,
-    options: ExplainConfig,
-    progress: Progress = silent,
-    *,
-    always: bool = False,
-) -> dict[str, Any] | None:
-    """The check of the first map, in the window that scores its class highest.
+def sentence(drops: Drops) -> str:
+    """The result of a check in one line."""
+    verdict = "carries" if drops.carries else "does not carry"
+    others = f"random {drops.random_drop:.2f}"
+    if drops.frame_difference is not None:
+        others += f", frame difference {drops.frame_difference:.2f}"
+    return f"marked region {verdict} the score: {drops.drop:.2f} of the logit ({others})"
 
-    A map with contrast is checked by the logit's lead over the other class's. FULL_CHECK forward
-    passes; unless ``always``, only as many as take no longer than explaining did, or None where
-    SHORT_CHECK would. Raises CannotCheck where the logit is not above 0, and where the map is not
-    of one class.
+
+def read_window(clip: Clip, model: Classifier, explanation: Explanation, window: int) -> Tensor:
+    """The network's input in one window, read from the clip again.
+
+    Args:
+        clip: the clip that was explained; only the window's frames are decoded, where the
+            container allows to seek.
+        window: its index in ``explanation.frame_indices``.
+
+    Returns:
+        (C, T, H, W), normalised, of the network's dtype and on its device.
     """
-    series = explanation.maps[0]
-    if series.class_id is None or series.class_ids:
-        raise CannotCheck("the first map is not of one class")
-    window = int(explanation.window_scores(series).argmax())
-    x = read_window(path, model, explanation, window)
-    device, bf16 = model.device.type, options.precision == "bf16"
-    rivals = rivals_of(explanation, options.contrast)[window : window + 1]
+    indices = tuple(explanation.frame_indices[window].tolist())
+    if not np.array_equal(clip.timeline.pts, explanation.timeline.pts):
+        # The file is damaged: fewer frames decode than its packets announce, and indices count
+        # decoded frames.
+        clip = replace(clip, can_seek=False)
+    with clip.frames(indices[0], indices[-1] + 1) as reader:
+        [frames] = read_windows(iter(reader), [Window(indices)], model.preprocess)
+    return model.preprocess.tensor(frames[None], model.device)[0].to(model.dtype)
+
+
+def _logit(model: Classifier, class_id: int, rivals: Sequence[int], precision: str) -> Logit:
+    """The logit of a class, less those of its rivals."""
+    device, bf16 = model.device.type, precision == "bf16"
 
     def logit(clips: Tensor) -> Tensor:
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
             scores = class_scores(model.module(clips)).float()
-        return scores[:, series.class_id] - scores[:, list(rivals)].sum(1)
+        return scores[:, class_id] - scores[:, list(rivals)].sum(1)
 
-    forwards = FULL_CHECK if always else _affordable(logit, x, explanation.seconds["explain"])
-    if not forwards:
-        return None
-    with progress("check", 1) as step:
-        volume = on_window(series, window, x)
-        drops = measure_drops(logit, x, volume, forwards, model.batch(BATCH))
-        step(1)
-    if drops is None:
-        raise CannotCheck(f"the logit of {series.label} is not above 0: there is nothing to carry")
+    return logit
+
+
+def _affordable_forwards(logit: Logit, x: Tensor, seconds: float) -> int:
+    """FULL_FORWARDS, SHORT_FORWARDS or 0: the most that take at most ``seconds``."""
+    began = time.perf_counter()
+    with torch.no_grad():
+        logit(x[None])
+    one = time.perf_counter() - began
+    counts = (FULL_FORWARDS, SHORT_FORWARDS)
+    return next((count for count in counts if count * one <= seconds), 0)
+
+
+def _on_input_grid(series: MapSeries, window: int, x: Tensor) -> Tensor:
+    """The map of one window on the grid (T, H, W) of its input."""
+    values = torch.from_numpy(series.values[window : window + 1]).to(x.device)
+    size = tuple(x.shape[1:])
+    return interpolate(values, series.centres, size, size)[0]
+
+
+def _shifted_away(region: Tensor, generator: np.random.Generator) -> Tensor:
+    best, least = region, float("inf")
+    for _ in range(MAX_DRAWS):
+        shifts = [int(generator.integers(size)) for size in region.shape]
+        shifted = region.roll(shifts, dims=(0, 1, 2))
+        overlap = float((shifted & region).sum()) / max(float(region.sum()), 1.0)
+        if overlap < least:
+            best, least = shifted, overlap
+        if least <= MAX_OVERLAP:
+            break
+    return best
+
+
+def _entries(drops: Drops, series: MapSeries, forwards: int, window: int) -> dict[str, Any]:
     return {
         "sentence": sentence(drops),
         "carries": drops.carries,
@@ -167,41 +270,10 @@ def check_explanation(
         "frame_difference_drop": drops.frame_difference,
         "random_drops": list(drops.random),
         "logit": drops.logit,
-        "marked_share": MARKED_SHARE,
+        "marked_share": MASKED_SHARE,
         "forwards": forwards,
         "window": window,
-        **{name: getattr(series, name) for name in ("class_id", "layer", "method")},
+        "class_id": series.class_id,
+        "layer": series.layer,
+        "method": series.method,
     }
-
-
-def sentence(drops: Drops) -> str:
-    """What was found, in one line for everybody."""
-    verdict = "carries" if drops.carries else "does not carry"
-    others = f"random {drops.random_drop:.2f}"
-    if drops.frame_difference is not None:
-        others += f", frame difference {drops.frame_difference:.2f}"
-    return f"marked region {verdict} the score: {drops.drop:.2f} of the logit ({others})"
-
-
-def read_window(path: str, model: Classifier, explanation: Explanation, window: int) -> Tensor:
-    """The network's input (C, T, H, W) in one window, read from the clip again."""
-    indices = tuple(explanation.frame_indices[window].tolist())
-    with FrameReader(path, stop_index=indices[-1] + 1) as reader:
-        [frames] = read_windows(iter(reader), [Window(indices)], model.preprocess)
-    return model.preprocess.tensor(frames[None], model.device)[0]
-
-
-def on_window(series: MapSeries, window: int, x: Tensor) -> Tensor:
-    """A map of one window on the grid of its input, (T, H, W)."""
-    values = torch.from_numpy(series.values[window : window + 1]).to(x.device)
-    size = tuple(x.shape[1:])
-    return interpolate(values, series.centres, size, size)[0]
-
-
-def _affordable(logit: Logit, x: Tensor, seconds: float) -> int:
-    """How many forward passes fit into ``seconds``: FULL_CHECK, SHORT_CHECK or none."""
-    began = time.perf_counter()
-    with torch.no_grad():
-        logit(x[None])
-    one = time.perf_counter() - began
-    return next((count for count in (FULL_CHECK, SHORT_CHECK) if count * one <= seconds), 0)

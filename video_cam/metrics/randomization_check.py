@@ -1,84 +1,84 @@
-"""Does the map depend on what the network has learned? Randomise it, part by part, and see."""
+"""Does the map depend on what the network has learned? Randomise the network part by part.
+
+Cascading randomisation: Adebayo et al. 2018 ("Sanity Checks for Saliency Maps", section 3).
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from video_cam.attribution.cam import compute_cams
 from video_cam.config import ExplainConfig
-from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.explanation.target_selection import rivals_of
-from video_cam.metrics.perturbation_check import CannotCheck, read_window
+from video_cam.layers.layout import Fold
+from video_cam.metrics.perturbation_check import CheckNotApplicable, read_window
 from video_cam.models.classifier import Classifier
 from video_cam.utils.progress import Progress, silent
+from video_cam.video.clip import Clip
 
-MOST_STAGES = 12
+MAX_STAGES = 12
+# Of the rank correlation with the trained network's map: below it, the map needs the training.
+MAX_CORRELATION = 0.5
+# Options of an explanation that change the values of a layer's cells.
+_OPTIONS = ("pooling", "aug_smooth", "aug_shift", "eigen_smooth", "precision", "max_channels")
 
 
-def check_sanity(
-    path: str,
+def run_randomization_check(
+    clip: Clip,
     model: Classifier,
     explanation: Explanation,
-    options: ExplainConfig,
+    config: ExplainConfig,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Cascading randomisation (Adebayo et al. 2018, "Sanity Checks for Saliency Maps", section 3).
+    """Randomise a copy of the network from the output to the input, and compare the first map.
 
-    From the output back to the input each part's parameters are drawn anew, on top of those
-    before, and the first map is made again, in the window that scores its class highest. Each
-    stage tells the rank correlation (Spearman) of its cells with the trained network's; None
-    where a map is the same everywhere. Raises CannotCheck for a map that is not one layer's of one
-    class, and for an untrained network. The model is left as it was.
+    The map is computed in the window with the highest score of its class. Each stage draws the
+    parameters of one more part at random.
+
+    Args:
+        config: what the explanation was made with.
+
+    Returns:
+        Entries of summary.json: "sentence", "window", and "stages" with the name of each part and
+        the rank correlation of the map's cells with those of the trained network (None for a
+        constant map).
+
+    Raises:
+        CheckNotApplicable: for an untrained network, and a map that is not one layer's of one
+            class.
     """
     series = explanation.maps[0]
     if not model.trained:
-        raise CannotCheck("the network is untrained, and has nothing to forget")
-    if series.class_id is None or series.class_ids or options.fuse:
-        raise CannotCheck("the first map is not one layer's of one class")
+        raise CheckNotApplicable("the network is untrained, so randomising it changes nothing")
+    if series.class_id is None or series.class_ids or config.fuse:
+        raise CheckNotApplicable("the first map is not one layer's of one class")
     window = int(explanation.window_scores(series).argmax())
-    x = read_window(path, model, explanation, window)[None]
+    x = read_window(clip, model, explanation, window)[None]
     folds = model.layers(tuple(x.shape[2:]), [series.layer]).folds
-    rivals = rivals_of(explanation, options.contrast)[window : window + 1]
-
-    def cells(module: nn.Module) -> np.ndarray:
-        own, *rival = compute_cams(
-            module,
-            x,
-            layers=[series.layer],
-            methods=[series.method],
-            targets=[series.class_id, *rivals],
-            unpack=folds,
-            align="half-pixel",  # cells are compared with cells: where they lie does not matter
-            **{
-                name: getattr(options, name)
-                for name in ("pooling", "aug_smooth", "aug_shift", "eigen_smooth", "precision")
-            },
-            max_channels=options.max_channels,
-        )
-        values = own.values[0] - sum(cam.values[0] for cam in rival)
-        return np.asarray(values.cpu())
-
+    rivals = rivals_of(explanation, config.contrast)[window : window + 1]
     module = copy.deepcopy(model.module)
-    trained, stages = cells(module), []
-    names = parts(module)
+    trained = _cells(module, x, series, rivals, folds, config)
+    names, stages = stage_names(module), []
     with progress("sanity", len(names)) as step:
-        for name in randomised(module, names):
-            correlation = rank_correlation(trained, cells(module))
-            stages.append({"module": name, "rank_correlation": correlation})
+        for name in randomize_in_stages(module, names):
+            cells = _cells(module, x, series, rivals, folds, config)
+            stages.append({"module": name, "rank_correlation": rank_correlation(trained, cells)})
             step(1)
     return {"sentence": _sentence(stages), "stages": stages, "window": window}
 
 
-def parts(module: nn.Module) -> list[str]:
-    """Names of the parts with parameters, last first; at most MOST_STAGES.
+def stage_names(module: nn.Module) -> list[str]:
+    """Names of the parts of a network that have parameters, from the output to the input.
 
-    A network that is a single part is taken apart one level further.
+    Parts are the direct children; of a network with a single child, that child's children. At
+    most MAX_STAGES, spread evenly.
     """
     names = [""]
     while len(names) == 1:
@@ -91,19 +91,26 @@ def parts(module: nn.Module) -> list[str]:
         if not inner:
             break
         names = inner
-    if len(names) > MOST_STAGES:
-        names = [names[i] for i in np.linspace(0, len(names) - 1, MOST_STAGES).round().astype(int)]
+    if len(names) > MAX_STAGES:
+        chosen = np.linspace(0, len(names) - 1, MAX_STAGES).round().astype(int)
+        names = [names[i] for i in chosen]
     return names[::-1]
 
 
-def randomised(module: nn.Module, names: list[str]) -> Iterator[str]:
-    """Draw the parts' parameters anew, one after the other; yields each name when that is done.
+def randomize_in_stages(module: nn.Module, names: Sequence[str]) -> Iterator[str]:
+    """Draw the parameters of a network at random, part by part, in place.
 
-    Everything from the part on is drawn, so that parts left out of the names are, too. The random
-    numbers of the process are as they were.
+    A stage includes everything behind its part, so that parts without a stage of their own are
+    randomised as well. The state of the global random generators is kept.
+
+    Args:
+        names: parts, from the output to the input, as ``stage_names`` returns them.
+
+    Yields:
+        Each name, when its part has been randomised.
     """
-    everything = dict(module.named_modules())
-    order = list(everything)
+    modules = dict(module.named_modules())
+    order = list(modules)
     done: set[str] = set()
     for stage, name in enumerate(names):
         with torch.random.fork_rng():
@@ -111,13 +118,47 @@ def randomised(module: nn.Module, names: list[str]) -> Iterator[str]:
             for other in order[order.index(name) :]:
                 if other not in done:
                     done.add(other)
-                    _randomise(everything[other])
+                    _randomize(modules[other])
         yield name
 
 
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
+    """Spearman's rank correlation, in [-1, 1]; None where either array is constant.
+
+    Equal values share the mean of their ranks.
+    """
+    first, second = (_ranks(values.ravel()) for values in (a, b))
+    if first.std() == 0 or second.std() == 0:
+        return None
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def _cells(
+    module: nn.Module,
+    x: Tensor,
+    series: MapSeries,
+    rivals: Sequence[int],
+    folds: Mapping[str, Fold],
+    config: ExplainConfig,
+) -> np.ndarray:
+    """The map (T', H', W') of the layer, class and method of ``series``, less its rivals'."""
+    own, *others = compute_cams(
+        module,
+        x,
+        layers=[series.layer],
+        methods=[series.method],
+        targets=[series.class_id, *rivals],
+        unpack=folds,
+        align="half-pixel",  # positions do not matter: cells are compared with cells
+        **{name: getattr(config, name) for name in _OPTIONS},
+    )
+    values = own.values[0] - sum(cam.values[0] for cam in others)
+    return np.asarray(values.cpu())
+
+
 @torch.no_grad()
-def _randomise(module: nn.Module) -> None:
-    """As a fresh module's; parameters no reset is known for get as wide a normal spread."""
+def _randomize(module: nn.Module) -> None:
+    """As a new module's; parameters without a reset get normal values of the same spread."""
     reset = getattr(module, "reset_parameters", None)
     if callable(reset):
         reset()
@@ -126,25 +167,17 @@ def _randomise(module: nn.Module) -> None:
         parameter.normal_(0.0, float(parameter.std()) if parameter.numel() > 1 else 1.0)
 
 
-def rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
-    """Spearman's: the correlation of ranks, equal values sharing theirs; None for a flat map."""
-    first, second = (_ranks(values.ravel()) for values in (a, b))
-    if first.std() == 0 or second.std() == 0:
-        return None
-    return float(np.corrcoef(first, second)[0, 1])
-
-
 def _ranks(values: np.ndarray) -> np.ndarray:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[inverse]
 
 
-def _sentence(stages: list[dict[str, Any]]) -> str:
+def _sentence(stages: Sequence[Mapping[str, Any]]) -> str:
     last = stages[-1]["rank_correlation"]
     if last is None:
         return "with every part randomised the map is the same everywhere: it needs the training"
-    verdict = "needs" if abs(last) < 0.5 else "hardly needs"
+    verdict = "needs" if abs(last) < MAX_CORRELATION else "hardly needs"
     return (
         f"with every part randomised the map's rank correlation with the trained one is "
         f"{last:.2f}: it {verdict} what the network has learned"

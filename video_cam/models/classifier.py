@@ -170,15 +170,13 @@ def make_classifier(
     labels: Labels,
     check_layer: bool = False,
 ) -> Classifier:
-    """A classifier from a network and its spec.
-
-    The network is traced once, to count its classes and to find layers that have a grid.
+    """A classifier from a network, which is traced once, and its spec.
 
     Args:
-        module: the network, as its own forward is.
+        module: the network; its forward may take any layout.
         name, weights: as in Classifier.
         spec: of the network; ``spec.USER_NETWORK`` where nothing is known.
-        input_config: replaces what the spec says about the input.
+        input_config: replaces what the spec says.
         labels: None for the spec's, or "class 0", "class 1", ... where their number differs.
         check_layer: choose only a default layer that the scores depend on (one forward and one
             backward pass on noise).

@@ -1,8 +1,8 @@
 """Classifiers of Hugging Face's transformers: from a local folder, or by their name on the hub.
 
-Code that comes with a repository is never run, whatever ``trust_checkpoint`` is: every call that
-reads a configuration or a network says ``trust_remote_code=False``. Without that, transformers
-asks on stdin whether to run the code.
+Code that comes with a repository is never run, and ``trust_checkpoint`` does not change that:
+every call that reads a configuration or a network passes ``trust_remote_code=False``. Without it,
+transformers asks on stdin whether to run the code.
 """
 
 from __future__ import annotations

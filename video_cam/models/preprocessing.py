@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Still imported by rendering and explanation.scenes; goes with their last import of it.
-Frame = np.ndarray
+from video_cam.video.color import RGBImage
 
 INTERPOLATIONS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
 
@@ -86,7 +85,7 @@ class Preprocess:
             height, width, resized_height, resized_width, top, left, crop_height, crop_width
         )
 
-    def frame(self, rgb: np.ndarray) -> np.ndarray:
+    def frame(self, rgb: RGBImage) -> RGBImage:
         """Resize and crop one frame: uint8 (H, W, 3) RGB -> uint8 (crop height, crop width, 3)."""
         geometry = self.geometry(*rgb.shape[:2])
         size = (geometry.resized_width, geometry.resized_height)

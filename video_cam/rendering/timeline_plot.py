@@ -30,7 +30,12 @@ _NOTE_HEIGHT, _NOTE_LETTERS = 0.18, 130  # of a line of the notes
 
 
 def draw_timeline(path: Path, maps: BlendedMaps) -> None:
-    """Write a PNG of each window's class scores and each target's map mass at every frame.
+    """Write ``timeline_figure`` as a PNG."""
+    timeline_figure(maps).savefig(path, dpi=DOTS_PER_INCH)
+
+
+def timeline_figure(maps: BlendedMaps) -> Figure:
+    """Panels of each window's class scores and of each target's map mass at every frame.
 
     Of each target the map of the first layer and method is drawn, so that units are not mixed.
     Where the maps account for the whole logit, a third panel shows what each frame adds to it.
@@ -48,7 +53,7 @@ def draw_timeline(path: Path, maps: BlendedMaps) -> None:
     if explanation.timeline.num_frames == 1:
         figure.axes[-1].set(xlabel="one frame", xlim=(-1, 1), xticks=[])
     _lay_out(figure, plain("; ".join(explanation.notes)))
-    figure.savefig(path, dpi=DOTS_PER_INCH)
+    return figure
 
 
 def _draw_scores(panel: Axes, explanation: Explanation) -> None:

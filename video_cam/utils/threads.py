@@ -36,41 +36,46 @@ def prefetch(items: Iterable[Item], depth: int) -> Iterator[Iterator[Item]]:
     """
     finished: queue.Queue[Any] = queue.Queue(depth)
     stop = threading.Event()
-
-    def put(item: Any) -> bool:
-        while not stop.is_set():
-            try:
-                finished.put(item, timeout=_POLL_SECONDS)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def produce() -> None:
-        try:
-            for item in items:
-                if not put((item, None)):
-                    return
-            put((_END, None))
-        except BaseException as error:  # Any exception is passed on to the consumer.
-            put((_END, error))
-
-    def consume() -> Iterator[Item]:
-        while True:
-            item, error = finished.get()
-            if error is not None:
-                raise error
-            if item is _END:
-                return
-            yield item
-
-    thread = threading.Thread(target=produce, name="prefetch", daemon=True)
+    thread = threading.Thread(
+        target=_produce, args=(items, finished, stop), name="prefetch", daemon=True
+    )
     thread.start()
     try:
-        yield consume()
+        yield _consume(finished)
     finally:
         stop.set()
         thread.join()
+
+
+def _produce(items: Iterable[Any], finished: queue.Queue[Any], stop: threading.Event) -> None:
+    try:
+        for item in items:
+            if not _put((item, None), finished, stop):
+                return
+        _put((_END, None), finished, stop)
+    except BaseException as error:  # Any exception is passed on to the consumer.
+        _put((_END, error), finished, stop)
+
+
+def _put(item: Any, finished: queue.Queue[Any], stop: threading.Event) -> bool:
+    """Wait for room; False if the consumer has stopped."""
+    while not stop.is_set():
+        try:
+            finished.put(item, timeout=_POLL_SECONDS)
+            return True
+        except queue.Full:
+            continue
+    return False
+
+
+def _consume(finished: queue.Queue[Any]) -> Iterator[Any]:
+    while True:
+        item, error = finished.get()
+        if error is not None:
+            raise error
+        if item is _END:
+            return
+        yield item
 
 
 class BackgroundCalls:

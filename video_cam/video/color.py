@@ -72,7 +72,8 @@ def _colorspace(frame: VideoFrame) -> Colorspace:
 
 
 def _color_range(frame: VideoFrame) -> ColorRange:
-    """Full range where tagged or implied by the format (JPEG's yuvj, gray, RGB), else limited."""
-    name = frame.format.name
-    full = name.startswith(("yuvj", "gray", "ya")) or frame.format.is_rgb
-    return ColorRange.JPEG if full or frame.color_range == AVCOL_RANGE_JPEG else ColorRange.MPEG
+    """Full range where tagged, else limited.
+
+    swscale by itself takes gray, RGB and JPEG's yuvj formats as full range.
+    """
+    return ColorRange.JPEG if frame.color_range == AVCOL_RANGE_JPEG else ColorRange.MPEG

@@ -18,7 +18,7 @@ IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jp2", ".png", ".bmp", ".dib", ".tif", ".tiff"),
     *(".webp", ".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".exr", ".hdr"),
 )
-JPEG_START = b"\xff\xd8"
+JPEG_START = b"\xff\xd8"  # JPEG has no alpha channel, so one decoding suffices
 
 
 def is_image(path: Path) -> bool:

@@ -69,13 +69,13 @@ class FrameReader:
         path: a file, or a folder of numbered images.
         start_index: the first frame to return; earlier ones are never converted.
         stop_index: one past the last frame to return; None for all. Later ones are not decoded.
-        timeline: the clip's time stamps from ``probe``. With it, decoding starts at the key frame
-            before ``start_index``; None decodes from the beginning.
+        known_timeline: the clip's time stamps from ``probe``. With them, decoding starts at the
+            key frame before ``start_index``; None decodes from the beginning.
         limits: how much the file may ask for.
 
     Attributes:
         num_damaged: damaged packets met so far.
-        first_decoded: index of the first frame that ``timeline`` counts.
+        first_decoded: index of the first frame in ``timeline``.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class FrameReader:
         path: StrPath,
         start_index: int = 0,
         stop_index: int | None = None,
-        timeline: Timeline | None = None,
+        known_timeline: Timeline | None = None,
         limits: LimitsConfig = DEFAULT_LIMITS,
     ) -> None:
         if start_index < 0 or (stop_index is not None and stop_index < start_index):
@@ -93,7 +93,7 @@ class FrameReader:
         self.path = path
         self.num_damaged = 0
         self.first_decoded = 0
-        self._known_timeline = timeline
+        self._known_timeline = known_timeline
         self._limits = limits
         self._range = (start_index, stop_index)
         self._stamps = array("q")

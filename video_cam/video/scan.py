@@ -150,6 +150,7 @@ class _PacketStamps:
         self._are_sortable = True
 
     def add(self, packet: Packet[VideoStream]) -> None:
+        """Take the next packet."""
         if packet.pts is None:
             self._are_sortable = False
         else:

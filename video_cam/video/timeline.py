@@ -65,6 +65,7 @@ class Timeline:
 
     @property
     def num_frames(self) -> int:
+        """How many frames the clip has."""
         return len(self.pts)
 
     def pts_seconds(self, index: int) -> Fraction:

@@ -4,7 +4,6 @@ Python imports a module of this name when it starts and PYTHONPATH contains its 
 """
 
 import os
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -25,8 +24,6 @@ def _faulty_open(file, *arguments, **options):
         tried.touch()
         # The actor that started this worker, or the worker itself.
         os.kill(os.getppid() if "actor" in name else os.getpid(), signal.SIGKILL)
-    if "removes" in name and os.environ.get("REMOVED"):
-        shutil.rmtree(os.environ["REMOVED"], ignore_errors=True)
     return _open(file, *arguments, **options)
 
 

@@ -1,0 +1,132 @@
+"""Each note appears where it applies, and only there."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.explanations import map_series, window_result
+from video_cam.config import ExplainConfig
+from video_cam.explanation.notes import notes, notes_on_maps
+from video_cam.explanation.sampling import FrameSpan, Window
+from video_cam.models.registry import UNTRAINED
+from video_cam.video.timeline import Timeline
+
+FULL = Window((0, 1, 2, 3))
+PADDED = Window((0, 1, 1, 1), num_padded=2)
+
+
+def plan(**fields: Any) -> Any:
+    """What notes read of a ClipPlan: 100 frames at 10 per second, nothing unusual."""
+    made = {
+        "trained": True,
+        "model_note": "",
+        "declared_frames": 100,
+        "windows": (FULL, FULL),
+        "scenes": (FrameSpan(0, 100),),
+    } | fields
+    return SimpleNamespace(
+        model=SimpleNamespace(trained=made["trained"]),
+        model_note=made["model_note"],
+        clip=SimpleNamespace(
+            info=SimpleNamespace(declared_frames=made["declared_frames"]),
+            timeline=Timeline(np.arange(100), Fraction(1, 10), 1),
+        ),
+        windows=made["windows"],
+        scenes=made["scenes"],
+    )
+
+
+def written(
+    results: list[dict[str, Any]] | None = None, options: Any = None, **fields: Any
+) -> list[str]:
+    made = [window_result(i, {}, **one) for i, one in enumerate(results or [{}, {}])]
+    return list(notes(plan(**fields), ExplainConfig(**options or {}), made))
+
+
+@pytest.mark.parametrize("declared", [100, 99, 0, None])
+def test_there_is_nothing_to_note(declared) -> None:
+    assert written(declared_frames=declared) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "note"),
+    [
+        ({"trained": False}, UNTRAINED),
+        ({"model_note": "another network stands in"}, "another network stands in"),
+        ({"declared_frames": 120}, "decoded 100 of 120 frames: the file is incomplete"),
+        # The largest count: each part of a clip counts what it has read.
+        (
+            {"results": [{"num_damaged": 1}, {"num_damaged": 3}]},
+            "3 damaged packets were skipped",
+        ),
+        ({"results": [{}, {"memory_note": "out of memory"}]}, "out of memory"),
+        (
+            {"windows": (PADDED,)},
+            "the clip gives 2 of the 4 frames the network takes: its last frame is repeated",
+        ),
+        (
+            {"windows": (PADDED,), "options": {"sampling": "uniform"}},
+            "the clip gives 2 of the 4 frames the network takes: frames are repeated",
+        ),
+        ({"options": {"split_scenes": True}}, "1 scene; no window runs across a cut"),
+        (
+            {
+                "options": {"split_scenes": True},
+                "scenes": (FrameSpan(0, 2), FrameSpan(2, 100)),
+                "windows": (PADDED, FULL),
+            },
+            "2 scenes; no window runs across a cut; 1 of them is shorter than a window",
+        ),
+        (
+            {
+                "options": {"split_scenes": True},
+                "scenes": (FrameSpan(0, 2), FrameSpan(2, 4)),
+                "windows": (PADDED, PADDED),
+            },
+            "2 scenes; no window runs across a cut; 2 of them are shorter than a window",
+        ),
+    ],
+)
+def test_one_note(fields, note) -> None:
+    assert written(**fields) == [note]
+
+
+def test_cuts_are_listed_in_order_each_once() -> None:
+    results = [{"cuts": (20,)}, {"cuts": (5, 20)}]
+    [note] = written(results)
+    assert note.startswith("windows run across what looks like a hard cut at 0.50 s, 2.00 s: ")
+    assert "--split-scenes" in note
+    [note] = written([{"cuts": tuple(range(10, 80, 10))}])
+    assert "at 1.00 s, 2.00 s, 3.00 s, 4.00 s, 5.00 s and 2 more: " in note
+    # What the scene detector did not split is not a matter of --split-scenes any more.
+    assert written(results, {"split_scenes": True}) == ["1 scene; no window runs across a cut"]
+
+
+def test_notes_on_memory_are_given_once_for_each_worker() -> None:
+    results = [{"memory_note": note} for note in ("halved", "halved", "halved twice", None)]
+    assert written(results) == ["halved", "halved twice"]
+
+
+def test_all_notes_in_order() -> None:
+    results = [{"num_damaged": 2, "memory_note": "out of memory", "cuts": (20,)}]
+    found = written(
+        results, trained=False, model_note="loaded", declared_frames=120, windows=(PADDED,)
+    )
+    starts = [UNTRAINED, "loaded", "decoded", "2 damaged", "out of", "the clip gives", "windows"]
+    assert len(found) == len(starts)
+    assert all(note.startswith(start) for note, start in zip(found, starts, strict=True))
+
+
+def test_maps_without_positive_values() -> None:
+    positive = map_series([[-1, 2], [-3, -4]], [0, 1])
+    assert not list(notes_on_maps([positive]))
+    empty = [map_series([[-1, 0], [-3, -4]], [0, 1], label=label) for label in "abcd"]
+    [note] = notes_on_maps([empty[0], positive])
+    assert note.startswith("no heat in the maps of a (gradcam late): ")
+    [note] = notes_on_maps([*empty, positive])
+    assert "of a (gradcam late), b (gradcam late), c (gradcam late) and 1 more: " in note

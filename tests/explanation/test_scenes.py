@@ -1,0 +1,83 @@
+"""Cuts between scenes: the cheap detection, and the split that keeps windows within scenes."""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.two_actions import CUT, NUM_FRAMES
+from video_cam import UsageError
+from video_cam.explanation.sampling import FrameSpan, Window
+from video_cam.explanation.scenes import HardCutDetector, cuts_within, split_scenes
+from video_cam.video.clip import Clip
+
+
+def cuts_of(scene_numbers: list[int], step: int = 1) -> list[int]:
+    """The cuts between frames of noise pictures, of which every ``step``-th frame is added."""
+    rng = np.random.default_rng(0)
+    scenes = [rng.integers(0, 256, (24, 24, 3), dtype=np.uint8) for _ in range(3)]
+    detector = HardCutDetector()
+    for number, scene in enumerate(scene_numbers):
+        detector.add(step * number, scenes[scene])
+    return detector.cuts()
+
+
+@pytest.mark.parametrize(
+    ("scene_numbers", "expected"),
+    [
+        ([0] * 20, []),
+        ([0] * 12 + [1] * 8, [12]),
+        ([0] * 6 + [1] * 6 + [2] * 6, [6, 12]),
+        ([0, 1] * 10, []),  # steady flicker: every difference is as large
+        ([0, 1], []),  # without other differences, fast motion cannot be told from a cut
+        ([0, 1, 1], [1]),
+        ([0], []),
+        ([], []),
+    ],
+)
+def test_a_cut_is_a_difference_that_stands_out(scene_numbers, expected) -> None:
+    assert cuts_of(scene_numbers) == expected
+    assert cuts_of(scene_numbers, step=2) == [2 * cut for cut in expected]
+
+
+def test_a_small_difference_is_no_cut() -> None:
+    """A change by 10 of 255 levels is far more than that of the frames around, and no cut."""
+    for levels, expected in ((10, []), (30, [5])):
+        detector = HardCutDetector()
+        for index in range(10):
+            detector.add(index, np.full((8, 8, 3), 100 + (index >= 5) * levels, np.uint8))
+        assert detector.cuts() == expected
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [((16, 18, 20, 22), [20, 22]), ((20, 22, 24, 26), [22, 26]), ((26, 28), []), ((8, 10), [])],
+)
+def test_a_cut_lies_within_a_window_that_has_frames_on_both_sides(frames, expected) -> None:
+    assert cuts_within([20, 22, 26], Window(frames)) == expected
+
+
+@pytest.mark.parametrize(
+    ("span", "rate", "expected"),
+    [
+        ((0, NUM_FRAMES), 16, [(0, CUT), (CUT, NUM_FRAMES)]),
+        ((20, 40), Fraction(30000, 1001), [(20, CUT), (CUT, 40)]),
+        ((40, 50), 16, [(40, 50)]),
+        ((CUT, 40), 16, [(CUT, 40)]),
+    ],
+)
+def test_scenes_are_split_at_the_cut(span, rate, expected, two_actions: Path) -> None:
+    pytest.importorskip("scenedetect")
+    with Clip.open(two_actions).frames(*span) as frames:
+        scenes = split_scenes(frames, FrameSpan(*span), Fraction(rate))
+    assert [(scene.first, scene.stop) for scene in scenes] == expected
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scenedetect", None)
+    with pytest.raises(UsageError, match="pip install scenedetect"):
+        split_scenes([], FrameSpan(0, 10), Fraction(25))

@@ -1,0 +1,152 @@
+"""The page's player: exact frames, stepping, playing, looping, the scrub bar, keyframes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.browser import (
+    STATE,
+    change,
+    difference,
+    frame_of,
+    goto,
+    read_canvas,
+    screenshot_canvas,
+)
+from tests.support.pages import CLOSE, Rendered, make_clip, render_page
+from video_cam import Classifier
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("h264", {"start": 0.45, "end": 1.0}),
+        ("turned", {}),
+        ("webm", {}),
+        ("encoded", {}),
+        ("encoded", {"start": 0.2, "end": 0.6}),
+    ],
+)
+def test_every_kind_of_copy_is_frame_exact_when_served(
+    kind: str,
+    options: dict[str, float],
+    bundled: Classifier,
+    tmp_path: Path,
+    open_page: Any,
+    serve: Any,
+) -> None:
+    made = render_page(make_clip(kind, tmp_path), bundled, tmp_path / "out", **options)
+    frames = list(made.frames)[:: max(1, len(made.frames) // 6)]
+    frames = [*frames[::-1], *frames, made.frames[-1]]
+    page = open_page(f"{serve(tmp_path / 'out')}/index.html")
+    for frame, expected in zip(frames, made.overlay(frames), strict=True):
+        goto(page, frame)
+        assert difference(read_canvas(page), expected) < CLOSE, (kind, frame)
+
+
+def test_keys_step_through_the_clip(page: Any) -> None:
+    for key, frame in [
+        ("ArrowRight", 1),
+        ("Shift+ArrowRight", 11),
+        ("ArrowLeft", 10),
+        ("End", 39),
+        ("ArrowRight", 39),
+        ("Shift+ArrowLeft", 29),
+        ("Home", 0),
+        ("ArrowLeft", 0),
+    ]:
+        page.keyboard.press(key)
+        page.wait_for_function("videoCam.goto(videoCam.state.frame_index).then(() => true)")
+        assert frame_of(page) == frame, key
+        assert page.get_attribute("#scrub", "aria-valuenow") == str(frame)
+
+
+def test_keys_that_a_control_uses_are_left_to_it(page: Any) -> None:
+    page.focus("#opacity")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(f"{STATE}.opacity < 0.7")
+    assert frame_of(page) == 0
+    page.focus("#scrub")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"{STATE}.frame_index === 1")
+    page.click("#opacity")  # a control that was used with the mouse loses the focus
+    opacity = page.evaluate(f"{STATE}.opacity")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"{STATE}.frame_index === 2")
+    assert page.evaluate(f"{STATE}.opacity") == opacity
+
+
+def test_after_many_fast_keys_the_last_requested_frame_is_drawn(
+    page: Any, rendered: Rendered
+) -> None:
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"{STATE}.frame_index === 12 && app.player.shown === 12")
+    page.wait_for_function("app.stage.maps.every((map) => app.frameOf(map))")
+    (expected,) = rendered.overlay([12])
+    assert difference(screenshot_canvas(page), expected) < CLOSE
+
+
+def test_buttons_step_through_the_clip(page: Any) -> None:
+    for button, frame in [
+        ("forward", 1),
+        ("forward10", 11),
+        ("back", 10),
+        ("last", 39),
+        ("back10", 29),
+        ("first", 0),
+    ]:
+        page.click(f"#{button}")
+        page.wait_for_function(f"{STATE}.frame_index === {frame}")
+
+
+def test_space_plays_every_frame_to_the_end_and_a_span_in_a_loop(page: Any) -> None:
+    page.evaluate(
+        """() => {
+          window.seen = [];
+          const draw = app.draw.bind(app);
+          app.draw = () => { draw(); seen.push(app.player.shown); };
+        }"""
+    )
+    change(page, frame_index=30)
+    page.keyboard.press(" ")
+    page.wait_for_function(f"{STATE}.frame_index === 39 && !app.player.playing")
+    seen = page.evaluate("[...new Set(seen)]")
+    assert seen == sorted(seen) and len(seen) >= 3  # a busy machine may skip some
+    change(page, loop=[2, 4])
+    page.keyboard.press(" ")
+    page.wait_for_function("seen.join().match(/4,2(,2)*,3.*4,2(,2)*,3/)")
+    page.keyboard.press(" ")
+    page.wait_for_function("!app.player.playing")
+    assert 2 <= frame_of(page) <= 4
+
+
+def test_a_click_on_a_keyframe_jumps_there(page: Any, rendered: Rendered) -> None:
+    keyframes = rendered.explanation.keyframes()
+    assert page.locator("#strip button").count() == len(keyframes)
+    page.click(f"#strip button[aria-label='Jump to keyframe {keyframes[3]}']")
+    page.wait_for_function(f"{STATE}.frame_index === {keyframes[3]}")
+    assert page.locator("#strip [aria-current=true]").inner_text() == str(keyframes[3])
+    width = page.locator("#strip img").nth(3).evaluate("image => image.naturalWidth")
+    assert width == page.evaluate("DATA.maps[0].box[2] - DATA.maps[0].box[0]")
+
+
+def test_the_scrub_bar_moves_and_chooses_a_span(page: Any) -> None:
+    box = page.locator("#scrub").bounding_box()
+
+    def at(share: float) -> tuple[float, float]:
+        return box["x"] + share * box["width"], box["y"] + box["height"] / 2
+
+    page.mouse.click(*at(0.51))
+    page.wait_for_function(f"{STATE}.frame_index === 20")
+    page.keyboard.down("Shift")
+    page.mouse.move(*at(0.26))
+    page.mouse.down()
+    page.mouse.move(*at(0.76))
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    page.wait_for_function(f"{STATE}.loop?.join() === '10,30'")
+    assert frame_of(page) == 20

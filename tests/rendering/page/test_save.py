@@ -1,0 +1,52 @@
+"""The view of a page as a PNG, from disk and served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.browser import change, decode_png, difference, goto, screenshot_canvas
+from tests.support.pages import CLOSE, Rendered
+from video_cam.rendering.page.assets import PAGE_FOLDER
+
+
+@pytest.mark.parametrize("from_disk", [True, False])
+def test_the_view_is_saved_as_a_picture(
+    from_disk: bool, open_page: Any, serve: Any, rendered: Rendered, tmp_path: Path
+) -> None:
+    home = rendered.folder.as_uri() if from_disk else serve(rendered.folder)
+    page = open_page(f"{home}/index.html#frame=21&view=side-by-side")
+    with page.expect_download() as download:
+        page.click("#save")
+    download.value.save_as(tmp_path / "view.png")
+    assert download.value.suggested_filename.endswith("_000021.png")
+    page.wait_for_function("document.querySelector('#message').textContent.includes('saved')")
+    saved = decode_png((tmp_path / "view.png").read_bytes())
+    (plain,), (expected,) = rendered.overlay([21], alpha=0), rendered.overlay([21])
+    height, width = expected.shape[:2]
+    assert saved.shape[1] == 2 * width and saved.shape[0] > height
+    box = page.evaluate("DATA.maps[0].box")
+    seen = slice(box[1], box[3]), slice(box[0], box[2])
+    assert difference(saved[:height, :width][seen], plain[seen]) < CLOSE
+    assert difference(saved[:height, width:], expected) < CLOSE
+    goto(page, 22)  # the page still works
+    (following,) = rendered.overlay([22])
+    change(page, view="overlay")
+    assert difference(screenshot_canvas(page), following) < CLOSE
+
+
+def test_a_page_from_disk_asks_for_the_file_of_a_large_clip(
+    open_page: Any, rendered: Rendered, tmp_path: Path
+) -> None:
+    page = open_page((rendered.folder / "index.html").as_uri())
+    page.evaluate("DATA.clip.in_script = false")
+    with page.expect_download() as download:
+        with page.expect_file_chooser() as chooser:
+            page.click("#save")
+        chooser.value.set_files(next((rendered.folder / PAGE_FOLDER).glob("clip.mp4")))
+    download.value.save_as(tmp_path / "view.png")
+    saved = decode_png((tmp_path / "view.png").read_bytes())
+    (expected,) = rendered.overlay([0])
+    assert difference(saved[: len(expected)], expected) < CLOSE

@@ -1,0 +1,101 @@
+"""The page's pictures: the same as those that render draws, in every view."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import video_cam
+from tests.support.browser import STATE, change, difference, goto, screenshot_canvas
+from tests.support.pages import CLOSE, Rendered
+from video_cam import Explanation
+
+
+def test_the_canvas_shows_what_render_draws(page: Any, rendered: Rendered) -> None:
+    frames = [0, 5, 6, 21, 20, 39]
+    for frame, expected in zip(frames, rendered.overlay(frames), strict=True):
+        goto(page, frame)
+        assert difference(screenshot_canvas(page), expected) < CLOSE, frame
+        assert str(frame) in page.inner_text("#place")
+
+
+@pytest.mark.parametrize("normalize", ["window", "frame"])
+def test_other_display_options_show_what_render_draws(
+    page: Any, rendered: Rendered, normalize: str
+) -> None:
+    index = 3
+    series = rendered.explanation.maps[index]
+    options = {"normalize": normalize, "colormap": "cividis"}
+    chosen = {name: getattr(series, name) for name in ("class_id", "method", "layer")}
+    change(page, opacity=0.4, frame_index=9, **options, **chosen)
+    (expected,) = rendered.overlay([9], index, alpha=0.4, **options)
+    assert difference(screenshot_canvas(page), expected) < CLOSE
+
+
+def test_another_class_opacity_or_threshold_changes_the_picture(page: Any) -> None:
+    goto(page, 10)
+    before = screenshot_canvas(page)
+    page.select_option("#class_id", index=1)
+    page.wait_for_function(f"{STATE}.class_id !== DATA.maps[0].class_id")
+    goto(page, 10)
+    assert difference(screenshot_canvas(page), before) > 1
+    change(page, class_id=page.evaluate("DATA.maps[0].class_id"))
+    assert difference(screenshot_canvas(page), before) == 0
+    change(page, opacity=0)
+    bare = screenshot_canvas(page)
+    assert difference(bare, before) > 1
+    change(page, opacity=0.7, threshold=1, normalize="video", frame_index=10)
+    assert difference(screenshot_canvas(page), bare) < 1
+
+
+def test_views_compare_classes_methods_and_layouts(page: Any, rendered: Rendered) -> None:
+    frame = 12
+    series = rendered.explanation.maps
+    for view, count in [("classes", 3), ("methods", 2), ("side-by-side", 2), ("strip", 3)]:
+        change(page, view=view, frame_index=frame)
+        assert page.locator("#stage canvas").count() == count
+    change(page, view="classes")
+    same = [i for i, m in enumerate(series) if m.method == "gradcam"]
+    for panel, index in enumerate(same):
+        (expected,) = rendered.overlay([frame], index)
+        assert difference(screenshot_canvas(page, panel), expected) < CLOSE
+        assert series[index].label in page.locator("#stage figcaption").nth(panel).inner_text()
+    options = page.locator("#view option").all_inner_texts()
+    assert "Compare layers" not in options  # there is one
+
+
+def test_frames_that_no_window_covers_are_not_seen(
+    explanation: Explanation, sample_clip: Path, open_page: Any, tmp_path: Path
+) -> None:
+    series = explanation.maps[0]
+    first = replace(
+        explanation,
+        frame_indices=explanation.frame_indices[:1],
+        num_padded=explanation.num_padded[:1],
+        probabilities=explanation.probabilities[:1],
+        maps=(replace(series, values=series.values[:1]),),
+    )
+    video_cam.render(sample_clip, first, tmp_path / "out", max_keyframes=2)
+    made = Rendered(sample_clip, first, tmp_path / "out")
+    page = open_page((tmp_path / "out" / "index.html").as_uri())
+    for frame, text in [(8, "window 1 of 1"), (30, "the network did not see this moment")]:
+        goto(page, frame)
+        assert text in page.inner_text("#moment")
+        (expected,) = made.overlay([frame])
+        assert difference(screenshot_canvas(page), expected) < CLOSE + 1  # greys differ a little
+
+
+def test_captions_name_the_class_of_the_nearest_window(
+    explanation: Explanation, sample_clip: Path, open_page: Any, tmp_path: Path
+) -> None:
+    series = explanation.maps[0]
+    classes = tuple(i % 2 for i in range(explanation.num_windows))
+    named = replace(explanation, maps=(replace(series, class_ids=classes),))
+    video_cam.render(sample_clip, named, tmp_path / "out", max_keyframes=2)
+    page = open_page((tmp_path / "out" / "index.html").as_uri())
+    for window in range(explanation.num_windows):
+        goto(page, int(explanation.frame_indices[window].mean()))
+        assert explanation.labels[classes[window]] in page.inner_text("#stage figcaption")

@@ -1,0 +1,90 @@
+"""The state of the page: scripts read and change it, links and controls hold it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.browser import STATE, change, frame_of, goto
+from tests.support.pages import Rendered
+
+
+def test_scripts_read_and_change_the_state(page: Any, rendered: Rendered) -> None:
+    goto(page, 5)
+    state = page.evaluate(STATE)
+    first = rendered.explanation.maps[0]
+    assert state | {
+        "frame_index": 5,
+        "pts_seconds": float(rendered.explanation.timeline.pts_seconds(5)),
+        "class_id": first.class_id,
+        "method": "gradcam",
+        "layer": first.layer,
+        "opacity": 0.7,
+        "colormap": "inferno",
+    } == pytest.approx(state)
+    page.evaluate("Object.assign(videoCam.state, {frame_index: 0})")  # a copy: nothing changes
+    assert frame_of(page) == 5
+    for changes, words in [
+        ({"frame_index": 40}, "a frame from 0 to 39"),
+        ({"frame_index": 1.5}, "a frame from 0 to 39"),
+        ({"opacity": 2}, "a number from 0 to 1"),
+        ({"colormap": "jetty"}, "inferno"),
+        ({"class_id": 99}, "expected"),
+        ({"loop": [4, 2]}, "two frames"),
+        ({"colour": "red"}, "cannot be set"),
+    ]:
+        message = page.evaluate("c => videoCam.set(c).catch(error => error.message)", changes)
+        assert words in message
+    assert page.evaluate(STATE) == state
+
+
+def test_a_link_reproduces_the_view(page: Any, open_page: Any, rendered: Rendered) -> None:
+    other = rendered.explanation.maps[-1]
+    change(page, frame_index=21, class_id=other.class_id, method=other.method, opacity=0.5)
+    change(page, colormap="viridis", view="methods", loop=[3, 30])
+    page.wait_for_function("location.hash.includes('loop=3-30')")
+    link, state = page.url, page.evaluate(STATE)
+    assert f"#frame=21&class={other.class_id}&method={other.method}" in link
+    followed = open_page(link)
+    assert followed.evaluate(STATE) == state
+    followed.evaluate("location.hash = '#frame=7&class=99&opacity=x&nonsense=1'")
+    followed.wait_for_function(f"{STATE}.frame_index === 7")
+    initial = followed.evaluate(STATE)
+    assert initial["opacity"] == 0.7 and initial["view"] == "overlay" and initial["loop"] is None
+
+
+def test_a_choice_that_has_no_map_adapts_the_other_choices(page: Any, rendered: Rendered) -> None:
+    page.evaluate("DATA.maps.splice(1, 1)")  # the first class has gradcam only
+    change(page, method="layercam")
+    state = page.evaluate(STATE)
+    assert state["method"] == "layercam"
+    assert state["class_id"] != rendered.explanation.maps[0].class_id
+
+
+def test_every_control_has_a_name_and_can_be_reached(page: Any) -> None:
+    nameless = page.evaluate(
+        """() => {
+          const text = (e) => e.ariaLabel || e.labels?.[0]?.textContent || e.textContent;
+          const controls = "button, select, input:not([hidden]), [role=slider]";
+          return [...document.querySelectorAll(controls)]
+            .filter((e) => !text(e).trim())
+            .map((e) => e.outerHTML);
+        }"""
+    )
+    assert nameless == []
+    assert page.evaluate("document.querySelector('#scrub').ariaValueText").startswith("frame 0, 0:")
+    page.keyboard.press("Tab")
+    reached = set()
+    for _ in range(60):
+        reached.add(page.evaluate("document.activeElement.id"))
+        page.keyboard.press("Tab")
+    assert reached >= {"scrub", "play", "loop", "save", "class_id", "opacity", "colormap", "dim"}
+
+
+def test_controls_show_the_state(page: Any) -> None:
+    change(page, opacity=0.25, colormap="viridis", dim=False, method="layercam")
+    assert page.input_value("#opacity") == "0.25"
+    assert page.input_value("#colormap") == "viridis"
+    assert page.input_value("#method") == "layercam"
+    assert not page.is_checked("#dim")

@@ -1,0 +1,51 @@
+"""The contact sheet and the comparison."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from video_cam import Explanation
+from video_cam.rendering.blended_maps import BlendedMap
+from video_cam.rendering.panels import Panels
+from video_cam.rendering.sheets import write_comparison, write_contact_sheet
+
+
+def plain(value: int, size: tuple[int, int] = (24, 32)) -> np.ndarray:
+    return np.full((*size, 3), value, np.uint8)
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (2, 2), (5, 3), (30, 7)])
+def test_a_contact_sheet_is_read_like_a_text(count: int, columns: int, tmp_path: Path) -> None:
+    write_contact_sheet(tmp_path / "sheet.jpg", [plain(7 * i) for i in range(count)])
+    sheet = cv2.imread(str(tmp_path / "sheet.jpg"))
+    rows = -(-count // columns)
+    assert sheet.shape == (rows * 28, columns * 36, 3)
+    for i in range(count):
+        middle = sheet[28 * (i // columns) + 12, 36 * (i % columns) + 16]
+        assert np.abs(middle.astype(int) - 7 * i).max() <= 3
+    if rows * columns > count:
+        assert sheet[-16, -20].min() > 250  # nothing is there
+
+
+def test_a_comparison_has_a_row_for_each_kind_and_a_column_for_each_class(
+    explanation: Explanation, tmp_path: Path
+) -> None:
+    first = explanation.maps[0]
+    kinds = [("layer4", 3), ("layer4", 1), ("layer3", 3)]  # class 1 has no map of layer3
+    maps = [replace(first, layer=layer, class_id=class_id) for layer, class_id in kinds]
+    rows = [Panels(plain(10), plain(0), plain(50 * (i + 1))) for i in range(3)]
+    write_comparison(tmp_path / "c.png", maps, rows)
+    image = cv2.imread(str(tmp_path / "c.png"))
+    assert image[::24, ::32, 0].tolist() == [[10, 50, 100], [10, 150, 255]]
+
+
+def test_the_comparison_shows_the_keyframe_with_most_mass(results: Path, explanation) -> None:
+    best = int(BlendedMap(explanation, 0).mass.argmax())
+    keyframe = cv2.imread(str(results / "keyframes" / f"{best:06d}.png"))
+    comparison = cv2.imread(str(results / "comparison.png"))
+    np.testing.assert_array_equal(comparison, np.hstack([keyframe[:, :256], keyframe[:, 512:]]))

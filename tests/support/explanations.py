@@ -1,0 +1,70 @@
+"""Window results and explanations made by hand, for tests that run no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from video_cam import Explanation
+from video_cam.explanation.map_series import ClassTarget, MapSeries, MapTarget, ModelInfo
+from video_cam.explanation.window_result import WindowResult
+from video_cam.layers.alignment import CellCentres
+from video_cam.models.preprocessing import Geometry
+from video_cam.video.scan import ClipInfo
+from video_cam.video.timeline import Timeline
+
+LABELS = ("ant", "bee", "cat")
+
+
+def centres(t: Sequence[float], cells: int = 1) -> CellCentres:
+    """Cells at these positions in time, and one pixel apart in space."""
+    return CellCentres(np.array(t, float), np.arange(float(cells)), np.arange(float(cells)))
+
+
+def window_result(
+    index: int, maps: Mapping[MapTarget, Sequence[Sequence[float]]], **fields: Any
+) -> WindowResult:
+    """A result whose maps have one cell in space.
+
+    maps: target -> for each layer and method the values of the cells in time.
+    """
+    arrays = {
+        target: tuple(np.array(values, np.float32)[:, None, None] for values in each)
+        for target, each in maps.items()
+    }
+    scores = np.zeros(len(LABELS), np.float32)
+    made = {
+        "logits": scores,
+        "probabilities": scores,
+        "function_scores": np.zeros(0, np.float32),
+        "frame_scores": {},
+    }
+    return WindowResult(index=index, maps=arrays, **made | fields)
+
+
+def map_series(values: Sequence[Sequence[float]], t: Sequence[float], **fields: Any) -> MapSeries:
+    """A series with one cell in space; values: for each window those of the cells in time."""
+    array = np.array(values, np.float32)[:, :, None, None]
+    made = {"target": ClassTarget(0), "label": LABELS[0], "layer": "late", "method": "gradcam"}
+    return MapSeries(**made | {"values": array, "centres": centres(t)} | fields)
+
+
+def make_explanation(**fields: Any) -> Explanation:
+    """A network of 4 frames on a clip of 6 frames at 10 per second: windows at frames 0 and 2."""
+    made = {
+        "clip": ClipInfo("clip.mp4", 8, 8, Fraction(10), 6, 0.6, has_audio=False, is_still=False),
+        "model": ModelInfo("net", "random", ("late",), 4, Fraction(10), trained=True),
+        "labels": LABELS,
+        "geometry": Geometry(8, 8, 8, 8, 0, 0, 8, 8),
+        "timeline": Timeline(np.arange(6), Fraction(1, 10), 1),
+        "frame_indices": np.array([[0, 1, 2, 3], [2, 3, 4, 5]]),
+        "num_padded": np.zeros(2, np.int64),
+        "probabilities": np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]], np.float32),
+        "maps": (map_series([[1, 2], [3, 4]], [0.5, 2.5]),),
+        "span": (0, 6),
+        "options": {"sampling": "windows", "align": "probe"},
+    }
+    return Explanation(**made | fields)

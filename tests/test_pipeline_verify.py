@@ -1,0 +1,56 @@
+"""Checks in the pipeline: their results and notes, in the summary and on the screen."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+
+import pytest
+
+import run_video_cam
+from video_cam import Classifier, Explanation
+from video_cam.config import make_explain_config
+from video_cam.explanation.explainer import explain_clip
+from video_cam.pipeline import verify
+from video_cam.video.clip import Clip
+
+
+@pytest.mark.parametrize(
+    ("options", "notes"),
+    [
+        ({}, ["no check: the first map is not of one class"]),
+        (
+            {"sanity": True, "check": None},
+            ["no sanity: the first map is not one layer's of one class"],
+        ),
+        ({"check": None}, []),
+    ],
+)
+def test_a_check_that_was_asked_for_and_does_not_apply_is_noted(
+    options, notes: list[str], bundled: Classifier, sample_clip: Path
+) -> None:
+    config = make_explain_config({"check": True, "class_scope": "window"} | options)
+    plain = explain_clip(Clip.open(sample_clip), bundled, config)
+    verified = verify(Clip.open(sample_clip), bundled, plain, config)
+    assert verified.check is None and list(verified.notes) == notes
+
+
+def test_the_command_shows_the_results_of_the_checks(
+    sample_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--clip", str(sample_clip), "--model", "motion3d", "--output-dir", str(tmp_path)]
+    assert run_video_cam.main([*arguments, "--check", "--sanity"]) == 0
+    folder = tmp_path / sample_clip.stem
+    summary = json.loads((folder / "summary.json").read_text())
+    screen, page = capsys.readouterr().out, (folder / "index.html").read_text()
+    for result in (summary["check"], summary["sanity"]):
+        assert result["sentence"] in screen
+        assert html.escape(result["sentence"], quote=True).replace("&#x27;", "&#39;") in page
+    assert summary["seconds"]["check"] > 0
+    loaded = Explanation.load(folder / "explanation.npz")
+    assert (loaded.check, loaded.sanity) == (summary["check"], summary["sanity"])
+
+    assert run_video_cam.main([*arguments, "--no-check"]) == 0
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["check"] is None and summary["sanity"] is None
