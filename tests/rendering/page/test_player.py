@@ -64,6 +64,30 @@ def test_keys_step_through_the_clip(page: Any) -> None:
         assert page.get_attribute("#scrub", "aria-valuenow") == str(frame)
 
 
+def test_keys_jump_between_keyframes(page: Any, rendered: Rendered) -> None:
+    before, here, after = rendered.explanation.keyframes()[2:5]
+    goto(page, here)
+    page.keyboard.press("PageDown")
+    page.wait_for_function(f"{STATE}.frame_index === {after}")
+    for frame in (here, before):
+        page.keyboard.press("PageUp")
+        page.wait_for_function(f"{STATE}.frame_index === {frame}")
+
+
+def test_keys_choose_class_view_and_loop(page: Any) -> None:
+    page.keyboard.press("2")
+    page.wait_for_function(f"{STATE}.class_id === [...new Set(DATA.maps.map(m => m.class_id))][1]")
+    page.keyboard.press("v")
+    page.wait_for_function(f"{STATE}.view === 'side-by-side'")
+    page.keyboard.press("l")
+    page.wait_for_function(f"{STATE}.loop?.join() === '0,39'")
+    goto(page, 7)
+    page.keyboard.press("[")
+    page.wait_for_function(f"{STATE}.loop?.join() === '7,39'")
+    page.keyboard.press("l")
+    page.wait_for_function(f"{STATE}.loop === null")
+
+
 def test_keys_that_a_control_uses_are_left_to_it(page: Any) -> None:
     page.focus("#opacity")
     page.keyboard.press("ArrowLeft")
@@ -122,6 +146,29 @@ def test_space_plays_every_frame_to_the_end_and_a_span_in_a_loop(page: Any) -> N
     page.keyboard.press(" ")
     page.wait_for_function("!app.player.playing")
     assert 2 <= frame_of(page) <= 4
+
+
+def test_the_speed_is_that_of_the_video(page: Any) -> None:
+    page.select_option("#speed", "0.25")
+    assert page.evaluate("document.querySelector('#video').playbackRate") == 0.25
+
+
+def test_keyframes_show_the_chosen_map(page: Any, rendered: Rendered) -> None:
+    keyframes = rendered.explanation.keyframes()
+    # Opacities of the first keyframe's heat, 0 ... 255.
+    read = """async () => {
+      await app.maps.load([app.chosen], DATA.keyframes[0]);
+      const canvas = document.querySelector("#strip canvas");
+      const copy = new OffscreenCanvas(canvas.width, canvas.height);
+      const context = copy.getContext("2d", { willReadFrequently: true });
+      context.drawImage(canvas, 0, 0);
+      const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+      return data.filter((_, i) => i % 4 === 3).reduce((a, b) => Math.max(a, b), 0);
+    }"""
+    change(page, frame_index=keyframes[0], normalize="frame", opacity=1)
+    page.wait_for_function(f"({read})().then((largest) => largest > 250)")
+    change(page, opacity=0.5)
+    page.wait_for_function(f"({read})().then((largest) => largest > 100 && largest < 130)")
 
 
 def test_a_click_on_a_keyframe_jumps_there(page: Any, rendered: Rendered) -> None:

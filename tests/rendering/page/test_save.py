@@ -37,6 +37,20 @@ def test_the_view_is_saved_as_a_picture(
     assert difference(screenshot_canvas(page), following) < CLOSE
 
 
+def test_link_and_picture_go_to_the_clipboard(open_page: Any, serve: Any, rendered: Rendered):
+    page = open_page(
+        f"{serve(rendered.folder)}/index.html#frame=7",
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    page.click("#share")
+    page.wait_for_function("document.querySelector('#message').textContent.includes('link')")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    page.click("#copy")
+    page.wait_for_function("document.querySelector('#message').textContent.includes('picture')")
+    kinds = page.evaluate("navigator.clipboard.read().then(items => items[0].types)")
+    assert kinds == ["image/png"]
+
+
 def test_a_page_from_disk_asks_for_the_file_of_a_large_clip(
     open_page: Any, rendered: Rendered, tmp_path: Path
 ) -> None:

@@ -51,6 +51,16 @@ def test_another_class_opacity_or_threshold_changes_the_picture(page: Any) -> No
     assert difference(screenshot_canvas(page), bare) < 1
 
 
+def test_the_outline_is_drawn_around_what_the_network_saw(page: Any) -> None:
+    change(page, opacity=0, frame_index=3, dim=False)
+    before = screenshot_canvas(page).astype(int)
+    change(page, outline=True)
+    changed = (abs(screenshot_canvas(page) - before) > 20).any(2)
+    left, top, right, bottom = page.evaluate("DATA.seen_box.map(Math.round)")
+    assert changed[top:bottom, left].mean() > 0.5 and changed[top, left:right].mean() > 0.5
+    assert not changed[top + 4 : bottom - 4, left + 4 : right - 4].any()
+
+
 def test_views_compare_classes_methods_and_layouts(page: Any, rendered: Rendered) -> None:
     frame = 12
     series = rendered.explanation.maps

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.support.browser import STATE, change, frame_of, goto
 from tests.support.pages import Rendered
+from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.rendering.overlay import Palette
 
 
 def test_scripts_read_and_change_the_state(page: Any, rendered: Rendered) -> None:
@@ -82,9 +85,42 @@ def test_every_control_has_a_name_and_can_be_reached(page: Any) -> None:
     assert reached >= {"scrub", "play", "loop", "save", "class_id", "opacity", "colormap", "dim"}
 
 
+def test_curves_are_map_mass_and_class_scores(page: Any, rendered: Rendered) -> None:
+    maps = BlendedMaps(rendered.explanation)
+    for index, blended in enumerate(maps):
+        mass = page.evaluate(f"app.masses[{index}]")
+        assert mass == pytest.approx(blended.mass, abs=1e-4 * blended.mass.max())
+    class_ids = page.evaluate("DATA.classes.map((row) => row.class_id)")
+    for class_id, curve in zip(class_ids, maps.score_curves(class_ids), strict=True):
+        shown = page.evaluate(f"app.scores.get({class_id})")
+        assert shown == pytest.approx(curve, abs=1e-4)
+    # The scrub bar draws them: the pixels change where the curves do.
+    read = "app.scrub.canvas.toDataURL()"
+    before = page.evaluate(read)
+    page.evaluate(
+        "app.scrub.draw({...app.scrub.shown, score: app.scores.values().next().value.map(() => 0)})"
+    )
+    assert page.evaluate(read) != before
+
+
+def test_the_table_shows_scores_at_this_moment(page: Any, rendered: Rendered) -> None:
+    blended = BlendedMaps(rendered.explanation)[0]
+    for frame in (3, 30):
+        goto(page, frame)
+        row = page.locator("#scores tr[data-chosen]")
+        score = blended.score(frame)
+        assert row.locator("td").last.inner_text() == f"{100 * score:.1f} %"
+        assert row.locator("meter").evaluate("m => m.value") == pytest.approx(score, abs=1e-4)
+
+
 def test_controls_show_the_state(page: Any) -> None:
     change(page, opacity=0.25, colormap="viridis", dim=False, method="layercam")
     assert page.input_value("#opacity") == "0.25"
     assert page.input_value("#colormap") == "viridis"
     assert page.input_value("#method") == "layercam"
     assert not page.is_checked("#dim")
+    legend = page.locator(".legend").evaluate(
+        "canvas => [...canvas.getContext('2d').getImageData(0, 0, 256, 1).data]"
+    )
+    shown = np.reshape(legend, (256, 4))[:, :3]
+    np.testing.assert_array_equal(shown, Palette("viridis", 1).colours)
