@@ -24,7 +24,7 @@ from video_cam.rendering.overlay import COLORMAPS, Palette
 from video_cam.rendering.page.assets import PAGE_FOLDER
 from video_cam.rendering.page.writer import write_page
 from video_cam.rendering.summary import summarise
-from video_cam.video.browser_copy import CleanCopy
+from video_cam.video.browser_copy import BrowserCopy
 from video_cam.video.clip import Clip
 from video_cam.video.timeline import Timeline
 
@@ -162,7 +162,7 @@ def test_the_page_of_an_hour_opens_in_two_seconds(
     hour, short = hour_of(explanation), Clip.open(sample_clip)
     page_folder, span = tmp_path / PAGE_FOLDER, (0, short.timeline.num_frames)
     page_folder.mkdir()
-    copy = CleanCopy(short.path, page_folder, short.info, short.timeline, span)
+    copy = BrowserCopy(short.path, page_folder, short.info, short.timeline, span)
     with copy:
         pass
     keyframes = [{"frame_index": int(i)} for i in hour.frame_indices[:240, 0]]
