@@ -113,6 +113,13 @@ def test_the_stream_has_the_tags_of_its_colours(tmp_path) -> None:
         assert context.color_range == 1  # limited
 
 
+def test_frames_are_stored_in_the_order_shown(tmp_path) -> None:
+    write(tmp_path / "a.mp4", Timeline(np.arange(30), Fraction(1, 25), 1))
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        assert all(packet.pts == packet.dts for packet in packets)
+
+
 def test_the_index_is_stored_before_the_frames(tmp_path) -> None:
     write(tmp_path / "a.mp4", Timeline(np.arange(3), Fraction(1, 25), 1))
     data = (tmp_path / "a.mp4").read_bytes()
