@@ -70,6 +70,8 @@ def test_bf16_is_not_emulated(supported: bool, bundled, reporter, monkeypatch) -
     message = ("warning", "this processor does not compute in bf16; running in fp32")
     assert reporter.messages == ([] if supported else [message])
     assert supported_precision(ExplainConfig(), bundled, reporter) == ExplainConfig()
+    run = RunConfig(model=BUNDLED, explain=ExplainConfig(precision="bf16"))
+    assert load_explainer(run, reporter)[1].explain.precision == config.precision
 
 
 def test_the_device(reporter, monkeypatch) -> None:

@@ -44,14 +44,15 @@ def test_results_are_uploaded_and_replaced_as_a_whole(address: str) -> None:
     assert store.shown("v/index.html") == f"{address}/v/index.html"
 
 
-def test_what_has_a_summary_is_complete(address: str, monkeypatch) -> None:
+@pytest.mark.parametrize("operation", ["rm", "put_file"])
+def test_what_has_a_summary_is_complete(operation: str, address: str, monkeypatch) -> None:
     store = RemoteStore(address)
     write(store, "v", "first")
 
-    def fail(local: str, remote: str) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError("connection lost")
 
-    monkeypatch.setattr(store._files, "put_file", fail, raising=False)
+    monkeypatch.setattr(store._files, operation, fail)
     with pytest.raises(OSError, match="connection lost"):
         write(store, "v", "second")
     assert store.summary("v") is None
