@@ -178,7 +178,7 @@ def test_a_packet_that_was_cut_off_is_left_out(tmp_path) -> None:
     position, size = places[len(places) // 2]
     source.write_bytes(source.read_bytes()[: position + size // 2])
     written = write_copy(source, tmp_path / "out.mp4", SoundSpan(str(source)))
-    assert written.audio_problem == "1 damaged packets of sound left out"
+    assert written.audio_problem == "1 damaged packet of sound left out"
 
 
 def test_sound_that_the_container_refuses_is_left_out(tmp_path, monkeypatch) -> None:

@@ -81,6 +81,14 @@ def test_a_webm_is_copied_byte_for_byte(tmp_path: Path) -> None:
     assert copy.path.name == "clip.webm" and copy.path.read_bytes() == clip.read_bytes()
 
 
+def test_a_webm_that_does_not_start_at_0_is_not_copied_as_it_is(tmp_path: Path) -> None:
+    """Browsers count from the stamp 0, not from the first frame."""
+    clip = write_clip(tmp_path / "v.webm", 10, codec="libvpx", pts=range(10, 20))
+    copy = copy_clip(clip, tmp_path / "out")
+    assert copy.path.name == "clip.mp4"
+    assert stamps_seconds(copy.path) == [Fraction(i, 25) for i in range(10)]
+
+
 @pytest.mark.parametrize(
     ("name", "made"),
     [

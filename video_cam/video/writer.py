@@ -248,8 +248,9 @@ class VideoWriter:
             )
         self._mux_video(self._stream.encode(None))
         self._mux_audio(None)
-        if self._audio is not None and self._audio.num_damaged:
-            self.audio_problem = f"{self._audio.num_damaged} damaged packets of sound left out"
+        if self._audio is not None and (damaged := self._audio.num_damaged):
+            packets = "packet" if damaged == 1 else "packets"
+            self.audio_problem = f"{damaged} damaged {packets} of sound left out"
         self._containers.close()
         self._file.close()
 
