@@ -1,4 +1,4 @@
-"""Results appear at once or not at all, and never over somebody else's files."""
+"""Results appear at once or not at all, and never replace other files."""
 
 from __future__ import annotations
 

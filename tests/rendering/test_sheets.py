@@ -11,6 +11,8 @@ import pytest
 
 from video_cam import Explanation
 from video_cam.rendering.blended_maps import BlendedMap
+from video_cam.rendering.keyframes import evenly
+from video_cam.rendering.page.assets import CLIP_THUMBNAIL
 from video_cam.rendering.panels import Panels
 from video_cam.rendering.sheets import write_comparison, write_contact_sheet
 
@@ -49,3 +51,20 @@ def test_the_comparison_shows_the_keyframe_with_most_mass(results: Path, explana
     keyframe = cv2.imread(str(results / "keyframes" / f"{best:06d}.png"))
     comparison = cv2.imread(str(results / "comparison.png"))
     np.testing.assert_array_equal(comparison, np.hstack([keyframe[:, :256], keyframe[:, 512:]]))
+
+
+def test_the_contact_sheet_and_the_clips_thumbnail_show_overlays(results, explanation) -> None:
+    def overlay(frame: int) -> np.ndarray:
+        keyframe = cv2.imread(str(results / "keyframes" / f"{frame:06d}.png"))
+        return keyframe[:256, 512:].astype(int)
+
+    sheet = cv2.imread(str(results / "contact_sheet.jpg"))
+    assert sheet.shape == (5 * 260, 7 * 260, 3)  # 30 of 32 keyframes
+    for row, column, frame in ((0, 0, 0), (0, 3, 3), (4, 1, 31)):
+        shown = sheet[260 * row :, 260 * column :][:256, :256]
+        assert np.abs(shown - overlay(frame)).mean() < 4
+    on_sheet = evenly(range(32), 30)
+    best = on_sheet[int(BlendedMap(explanation, 0).mass[on_sheet].argmax())]
+    thumbnail = cv2.imread(str(results / CLIP_THUMBNAIL))
+    differences = [np.abs(thumbnail - overlay(frame)).mean() for frame in on_sheet]
+    assert on_sheet[int(np.argmin(differences))] == best

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from video_cam.config import RenderConfig
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.blended_maps import BlendedMaps
@@ -23,9 +24,6 @@ from video_cam.rendering.page.script_data import (
     write_bytes_script,
 )
 from video_cam.video.browser_copy import BrowserCopy
-
-if TYPE_CHECKING:
-    from video_cam.config import RenderConfig
 
 # In the order in which the browser runs them: each may use those before it.
 SCRIPTS = (
