@@ -107,7 +107,7 @@ def test_one_score_is_a_yes_or_no(file: Path, sample_clip: Path) -> None:
 def test_a_regression_shows_the_value_itself(file: Path, sample_clip: Path) -> None:
     model = load_model(f"{file}:one_score", score="raw", labels=["speed"], **SMALL_INPUT)
     explanation = video_cam.explain(sample_clip, model)
-    assert explanation.labels == ("speed",) and explanation.shown(0, 12.345) == "12.3"
+    assert explanation.labels == ("speed",) and explanation.score_text(0, 12.345) == "12.3"
     logits = explanation.maps[0].logits
     assert logits is not None and (explanation.probabilities[:, 0] == logits).all()
 

@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 
 import video_cam
-from tests.support.media import audio_packets, moving_square, stamps_seconds, write_clip
+from tests.support.media import (
+    audio_packets,
+    moving_square,
+    read_frames,
+    stamps_seconds,
+    write_clip,
+)
 from video_cam import Explanation
 from video_cam.rendering.annotated_video import video_names
-from video_cam.video.reader import read_frames
 from video_cam.video.scan import probe
 
 

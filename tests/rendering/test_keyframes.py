@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 
 import video_cam
-from tests.support.media import write_clip
+from tests.support.media import read_frames, write_clip
 from tests.support.pages import Rendered
 from video_cam import Explanation
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.keyframes import describe_keyframes, evenly, most_important
 from video_cam.rendering.overlay import crop
-from video_cam.video.reader import read_frames
 
 
 def read_rgb(path: Path) -> np.ndarray:

@@ -15,7 +15,7 @@ import video_cam
 from tests.support.media import write_clip
 from video_cam import Explanation, UsageError
 from video_cam.config import RenderConfig
-from video_cam.explanation.blending import TimeBlend
+from video_cam.explanation.blending import WindowBlender
 from video_cam.rendering.renderer import render_with
 from video_cam.video.clip import Clip
 
@@ -81,11 +81,12 @@ def test_rendering_opens_the_clip_once_blends_each_map_once_and_runs_no_network(
     explanation, sample_clip, tmp_path, monkeypatch
 ) -> None:
     opened, blended = [], []
-    probe, at = sys.modules["video_cam.video.clip"].probe, TimeBlend.at
+    probe, at = sys.modules["video_cam.video.clip"].probe, WindowBlender.at
     monkeypatch.setattr(
-        "video_cam.video.clip.probe", lambda path: opened.append(path) or probe(path)
+        "video_cam.video.clip.probe",
+        lambda path, limits: opened.append(path) or probe(path, limits),
     )
-    monkeypatch.setattr(TimeBlend, "at", lambda *given: blended.append(given) or at(*given))
+    monkeypatch.setattr(WindowBlender, "at", lambda *given: blended.append(given) or at(*given))
     monkeypatch.setattr(torch.nn.Module, "__call__", lambda *_: pytest.fail("the network was run"))
     two = replace(explanation, maps=explanation.maps[1:3])
     video_cam.render(sample_clip, two, tmp_path / "out", figure=True, max_keyframes=2)

@@ -23,11 +23,10 @@ from tests.support.two_actions import (
 from video_cam import Classifier, Explanation
 from video_cam.attribution.input_gradients import guided_backprop
 from video_cam.config import make_explain_config
+from video_cam.explanation import keyframe_gradients
 from video_cam.explanation.explainer import explain_clip
-from video_cam.rendering import gradient_pictures
-from video_cam.rendering.gradient_pictures import write_gradients
-from video_cam.rendering.heat import MapPainter
-from video_cam.rendering.overlay import save_picture
+from video_cam.rendering.blended_maps import BlendedMap
+from video_cam.rendering.image_files import save_image
 from video_cam.video.clip import Clip
 
 
@@ -70,19 +69,19 @@ def test_a_function_has_a_score_but_no_probability(sample_clip: Path, tmp_path: 
 
 def test_the_caption_names_each_windows_own_class(two_actions, bundled) -> None:
     explanation = video_cam.explain(two_actions, bundled, class_scope="window")
-    painter = MapPainter(explanation, 0, "video")
-    assert [painter.label(seconds) for seconds in (0.5, 3.0)] == [FIRST_CLASS, SECOND_CLASS]
+    blended = BlendedMap(explanation, 0)
+    assert [blended.label(frame) for frame in (8, 48)] == [FIRST_CLASS, SECOND_CLASS]
 
 
 def test_the_curve_of_a_folder_of_pictures_follows_each_picture(tmp_path: Path) -> None:
     pictures = [draw_sample(name).frames[0] for name in (FIRST, SECOND)]
     (tmp_path / "pictures").mkdir()
     for index in range(9):
-        save_picture(tmp_path / "pictures" / f"{index:02d}.png", pictures[index % 2])
+        save_image(tmp_path / "pictures" / f"{index:02d}.png", pictures[index % 2])
     model = video_cam.load_model("resnet18", "none", size=(64, 64), num_frames=6)
     explanation = video_cam.explain(tmp_path / "pictures", model, align="probe")
-    painter, scores = MapPainter(explanation, 0, "video"), explanation.scores_of_frames()
-    shown = [painter.probability(seconds) for seconds in np.arange(9) / 25]
+    blended, scores = BlendedMap(explanation, 0), explanation.scores_of_frames()
+    shown = [blended.score(frame) for frame in range(9)]
     assert shown == pytest.approx([scores[index] for index in range(9)], rel=1e-4)
     assert len(np.unique(np.round(shown, 6))) == 2
 
@@ -93,7 +92,6 @@ def test_gradients_are_of_what_the_map_explains(
     two_actions: Path,
     bundled: Classifier,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
 ) -> None:
     targets: list[Any] = []
 
@@ -101,10 +99,14 @@ def test_gradients_are_of_what_the_map_explains(
         targets.append(target)
         return guided_backprop(network, x, target)
 
-    monkeypatch.setattr(gradient_pictures, "guided_backprop", noted)
+    monkeypatch.setattr(keyframe_gradients, "guided_backprop", noted)
     config = make_explain_config({"end": 2.5, **options})
-    explanation = explain_clip(Clip.open(two_actions), bundled, config)
-    write_gradients(str(two_actions), bundled, explanation, ["guided"], config.targets, tmp_path)
+    clip = Clip.open(two_actions)
+    explanation = explain_clip(clip, bundled, config)
+    found = keyframe_gradients.keyframe_gradients(
+        clip, bundled, explanation, ["guided"], config.targets
+    )
+    assert len(list(found)) == explanation.num_windows
     if config.targets:
         assert targets == [margin] * explanation.num_windows
     else:

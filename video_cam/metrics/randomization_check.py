@@ -62,7 +62,7 @@ def run_randomization_check(
     x = read_window(clip, model, explanation, window)[None]
     folds = model.layers(tuple(x.shape[2:]), [series.layer]).folds
     rivals = rivals_of(explanation, config.contrast)[window : window + 1]
-    module = model.module
+    module = copy.deepcopy(model.module)
     trained = _cells(module, x, series, rivals, folds, config)
     names, stages = stage_names(module), []
     with progress("sanity", len(names)) as step:

@@ -162,7 +162,7 @@ def test_the_page_of_an_hour_opens_in_two_seconds(
     hour, short = hour_of(explanation), Clip.open(sample_clip)
     page_folder, span = tmp_path / PAGE_FOLDER, (0, short.timeline.num_frames)
     page_folder.mkdir()
-    copy = BrowserCopy(short.path, page_folder, short.info, short.timeline, span)
+    copy = BrowserCopy(short, page_folder, span)
     with copy:
         pass
     keyframes = [{"frame_index": int(i)} for i in hour.frame_indices[:240, 0]]
