@@ -5,6 +5,7 @@ Cascading randomisation: Adebayo et al. 2018 ("Sanity Checks for Saliency Maps",
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
