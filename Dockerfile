@@ -1,4 +1,4 @@
-# The README's commands in a container. With a GPU, give a base that has CUDA:
+# Runs the command in a container. For a GPU, build on an image that has CUDA:
 #
 #   docker build -t video_cam .
 #   docker build -t video_cam --build-arg BASE=pytorch/pytorch:2.9.1-cuda12.8-cudnn9-runtime .
@@ -8,20 +8,20 @@
 ARG BASE=python:3.12-slim
 FROM ${BASE}
 
-# OpenCV's wheel asks for these two.
+# OpenCV's wheel needs these two libraries.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /app
 COPY requirements.txt requirements-ray.txt ./
-# EXTRA=requirements-ray.txt adds Ray; the index of the CPU wheels keeps the plain image small.
+# EXTRA=requirements-ray.txt adds Ray. The index has CPU wheels, which keep the image small.
 ARG EXTRA=requirements.txt
 ARG INDEX=https://download.pytorch.org/whl/cpu
 RUN pip install --no-cache-dir --extra-index-url "${INDEX}" -r requirements.txt -r "${EXTRA}"
 COPY . .
 
-# Nobody's files are read or written as root; downloaded weights go to /data/.cache.
+# The command does not run as root. Downloaded weights are kept in /data/.cache.
 RUN useradd --create-home --uid 1000 viewer && mkdir -p /data && chown viewer /data
 USER viewer
 ENV TORCH_HOME=/data/.cache/torch
