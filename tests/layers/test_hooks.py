@@ -59,7 +59,9 @@ class _Pair(NamedTuple):
 
 
 @pytest.mark.parametrize(
-    "wrap", [lambda y: (1, y), lambda y: [y, y * 0], lambda y: _Pair(1, y)], ids=str
+    "wrap",
+    [lambda y: (1, y), lambda y: [y, y * 0], lambda y: _Pair(1, y)],
+    ids=["tuple", "list", "named tuple"],
 )
 def test_of_a_tuple_or_list_the_first_tensor_is_captured(wrap) -> None:
     class Wrapping(nn.Module):
