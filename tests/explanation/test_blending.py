@@ -55,6 +55,13 @@ def test_a_map_linear_in_time_is_reproduced_between_the_cells() -> None:
         assert overlapping.at(values, instant)[0, 0] == pytest.approx(10 * instant - 1, abs=1e-5)
 
 
+def test_with_nearest_cells_a_map_is_constant_around_each_cell() -> None:
+    seconds = np.array([[0.0, 0.1, 0.2, 0.3]])
+    values = np.array([1, 2, 3, 4], np.float32)[None, :, None, None]
+    nearest = WindowBlender(seconds, np.arange(4.0), nearest=True)
+    assert [nearest.at(values, t)[0, 0] for t in (0.0, 0.04, 0.06, 0.24, 0.26)] == [1, 1, 2, 3, 4]
+
+
 def test_the_taper_does_not_change_a_single_window() -> None:
     single = blend(1.0)
     values = np.arange(4, dtype=np.float32)[None, :, None, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,6 +76,27 @@ def test_scenes_are_split_at_the_cut(span, rate, expected, two_actions: Path) ->
     with Clip.open(two_actions).frames(*span) as frames:
         scenes = split_scenes(frames, FrameSpan(*span), Fraction(rate))
     assert [(scene.first, scene.stop) for scene in scenes] == expected
+
+
+def test_cuts_at_the_ends_of_the_span_split_nothing(
+    two_actions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some detectors report a cut late, and the first frame of a clip as a cut."""
+    detectors = pytest.importorskip("scenedetect.detectors")
+
+    class Detector:
+        def __init__(self, **_: object) -> None:
+            self.first: int | None = None
+
+        def process_frame(self, timecode: Any, picture: np.ndarray) -> list[int]:
+            if self.first is None:
+                self.first = timecode.frame_num
+            return [self.first, self.first + 2, self.first + 5]
+
+    monkeypatch.setattr(detectors, "ContentDetector", Detector)
+    with Clip.open(two_actions).frames(10, 15) as frames:
+        scenes = split_scenes(frames, FrameSpan(10, 15), Fraction(16))
+    assert scenes == [FrameSpan(10, 12), FrameSpan(12, 15)]
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
