@@ -15,7 +15,7 @@ import video_cam
 from tests.support import media
 from tests.support.memory import allocate_too_much
 from video_cam import Classifier, Explanation
-from video_cam.explanation.explanation import MapSeries
+from video_cam.explanation.map_series import ClassTarget, MapSeries
 from video_cam.layers.alignment import CellCentres
 from video_cam.video.timeline import Timeline
 
@@ -76,7 +76,7 @@ def test_an_hour_is_explained_in_less_than_50_mb(explanation: Explanation, tmp_p
         num_padded=np.zeros(windows, np.int64),
         probabilities=rng.random((windows, 400), dtype=np.float32),
         labels=tuple(map(str, range(400))),
-        maps=(MapSeries(0, "0", "layer4", "gradcam", values, centres),),
+        maps=(MapSeries(ClassTarget(0), "0", "layer4", "gradcam", values, centres),),
     )
     hour.save(tmp_path / "hour.npz")
     assert (tmp_path / "hour.npz").stat().st_size < 50e6

@@ -90,5 +90,5 @@ def test_rendering_opens_the_clip_once_blends_each_map_once_and_runs_no_network(
     monkeypatch.setattr(torch.nn.Module, "__call__", lambda *_: pytest.fail("the network was run"))
     two = replace(explanation, maps=explanation.maps[1:3])
     video_cam.render(sample_clip, two, tmp_path / "out", figure=True, max_keyframes=2)
-    assert opened == [sample_clip]
+    assert opened.count(sample_clip) == 1
     assert len(blended) == 32 * 2

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from video_cam import Explanation
+from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.blended_maps import BlendedMap
 from video_cam.rendering.keyframes import evenly
 from video_cam.rendering.page.assets import CLIP_THUMBNAIL
@@ -39,7 +40,7 @@ def test_a_comparison_has_a_row_for_each_kind_and_a_column_for_each_class(
 ) -> None:
     first = explanation.maps[0]
     kinds = [("layer4", 3), ("layer4", 1), ("layer3", 3)]  # class 1 has no map of layer3
-    maps = [replace(first, layer=layer, class_id=class_id) for layer, class_id in kinds]
+    maps = [replace(first, layer=layer, target=ClassTarget(class_id)) for layer, class_id in kinds]
     rows = [Panels(plain(10), plain(0), plain(50 * (i + 1))) for i in range(3)]
     write_comparison(tmp_path / "c.png", maps, rows)
     image = cv2.imread(str(tmp_path / "c.png"))

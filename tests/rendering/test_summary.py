@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from video_cam import Explanation
+from video_cam.explanation.map_series import ClassTarget, FunctionTarget
 from video_cam.rendering.summary import summarise
 
 
@@ -50,7 +51,11 @@ def test_keys_are_those_of_the_contract(explanation: Explanation) -> None:
 
 
 def test_every_target_is_listed_once_with_its_scores(explanation: Explanation) -> None:
-    maps = [replace(m, class_id=c, label=f"class {c}") for c in (4, 1) for m in explanation.maps]
+    maps = [
+        replace(m, target=ClassTarget(c), label=f"class {c}")
+        for c in (4, 1)
+        for m in explanation.maps
+    ]
     summary = summarise(replace(explanation, maps=tuple(maps)), [], [])
     assert [target["class_id"] for target in summary["targets"]] == [4, 1]
     means = explanation.probabilities.mean(0)[[4, 1]]
@@ -60,7 +65,7 @@ def test_every_target_is_listed_once_with_its_scores(explanation: Explanation) -
 
 
 def test_a_function_is_a_target_of_its_own(explanation: Explanation) -> None:
-    function = replace(explanation.maps[0], class_id=-1, label="lead")
+    function = replace(explanation.maps[0], target=FunctionTarget(0), label="lead")
     scores = np.array([[1.5], [-2.0], [3.0]], np.float32)
     one = replace(explanation, maps=(function,), functions=("lead",), function_scores=scores)
     [target] = summarise(one, [], [])["targets"]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from video_cam import Explanation
+from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.timeline_plot import draw_timeline, plain, timeline_figure
 
@@ -30,7 +31,7 @@ def test_the_best_classes_have_their_scores_at_the_windows_middles(explanation) 
 
 def test_the_mass_of_each_target_in_the_first_kind_of_map_is_drawn(explanation) -> None:
     maps = tuple(
-        replace(m, class_id=c, label=f"${c}$", values=m.values * (c + 1))
+        replace(m, target=ClassTarget(c), label=f"${c}$", values=m.values * (c + 1))
         for c in (1, 4)
         for m in explanation.maps
     )

@@ -18,6 +18,7 @@ from tests.support.browser import STATE, difference, goto, read_canvas
 from tests.support.pages import CLOSE, HOSTILE, Rendered
 from video_cam import Explanation
 from video_cam.config import RenderConfig
+from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.notebook import page_html
 from video_cam.rendering.overlay import COLORMAPS, Palette
@@ -63,7 +64,7 @@ def test_the_headline_names_the_prediction_where_another_class_is_explained(
 ) -> None:
     best, second = explanation.predictions(2)
     assert headline(results).startswith(f"{best.label} {100 * best.score:.1f} % · motion3d")
-    series = replace(explanation.maps[0], class_id=second.class_id, label=second.label)
+    series = replace(explanation.maps[0], target=ClassTarget(second.class_id), label=second.label)
     other = replace(explanation, maps=(series,))
     video_cam.render(sample_clip, other, tmp_path / "out", max_keyframes=1)
     assert headline(tmp_path / "out").startswith(
