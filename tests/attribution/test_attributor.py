@@ -14,7 +14,7 @@ from tests.support.model_state import assert_same_state, state_of
 from tests.support.networks import Nonlinear, PoolLinear, clip, seeded
 from video_cam import compute_cams
 from video_cam.attribution.attributor import Attributor
-from video_cam.attribution.methods import METHODS
+from video_cam.attribution.cam_methods import METHODS
 from video_cam.config import AttributionConfig
 from video_cam.layers.axes import Unpack, to_grid
 from video_cam.layers.receptive_field import UNKNOWN

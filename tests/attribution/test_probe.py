@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tests.support.networks import Nonlinear, clip, seeded
 from video_cam import UsageError, compute_cams
-from video_cam.attribution.methods import GRADIENT_METHODS, POOLING
+from video_cam.attribution.cam_methods import GRADIENT_METHODS, POOLING
 from video_cam.attribution.probe import CAMProbe
 
 

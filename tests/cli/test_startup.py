@@ -13,7 +13,7 @@ import pytest
 
 import video_cam
 from video_cam import config
-from video_cam.attribution.methods import METHODS, POOLING
+from video_cam.attribution.cam_methods import METHODS, POOLING
 from video_cam.cli import main as main_module
 from video_cam.layers.alignment import ALIGNMENTS
 from video_cam.rendering.overlay import COLORMAPS

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from video_cam.attribution.augmentation import augment, augmentations, undo
-from video_cam.attribution.method_inputs import AFTER_THE_PASS, FROM_THE_GRAPH, TargetPass
-from video_cam.attribution.methods import (
+from video_cam.attribution.cam_methods import (
     METHODS,
     POOLING,
     at_least_float32,
     needs_of,
     signed_map,
 )
+from video_cam.attribution.method_inputs import AFTER_THE_PASS, FROM_THE_GRAPH, TargetPass
 from video_cam.attribution.replay import Recording, recording
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.config import AttributionConfig

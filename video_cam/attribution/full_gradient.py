@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from video_cam.attribution.methods import at_least_float32
+from video_cam.attribution.cam_methods import at_least_float32
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.errors import UsageError
 from video_cam.layers.axes import detached, input_size, time_axis

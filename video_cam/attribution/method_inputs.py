@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from video_cam.attribution.cam_methods import at_least_float32
 from video_cam.attribution.full_gradient import full_gradient
-from video_cam.attribution.methods import at_least_float32
 from video_cam.attribution.replay import Recording
 from video_cam.attribution.rescoring import ablation_weights, score_weights
 from video_cam.attribution.targets import Target, finer_scores, target_scores

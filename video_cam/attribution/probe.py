@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from video_cam.attribution.methods import GRADIENT_METHODS, POOLING
+from video_cam.attribution.cam_methods import GRADIENT_METHODS, POOLING
 from video_cam.errors import UsageError
 from video_cam.utils.names import check_names
 

@@ -9,7 +9,12 @@ from torch import Tensor, nn
 
 from tests.support.networks import Nonlinear, PoolLinear, clip, seeded
 from video_cam import compute_cams
-from video_cam.attribution.methods import GRADIENT_METHODS, METHODS, POOLING, principal_component
+from video_cam.attribution.cam_methods import (
+    GRADIENT_METHODS,
+    METHODS,
+    POOLING,
+    principal_component,
+)
 from video_cam.layers.hooks import capture
 
 SEEDS = (0, 1, 2)
