@@ -167,6 +167,18 @@ def test_the_check_of_the_sample_clip(
     assert (result["method"], result["marked_share"]) == (series.method, 0.1)
 
 
+def test_the_window_with_the_highest_score_is_checked(
+    bundled: Classifier, explanation: Explanation, sample_clip: Path, monkeypatch
+) -> None:
+    last = len(explanation.frame_indices) - 1
+    scores = np.arange(last + 1.0)
+    monkeypatch.setattr(Explanation, "window_scores", lambda self, series: scores)
+    clip = Clip.open(sample_clip)
+    result = run_perturbation_check(clip, bundled, explanation, CONFIG, always=True)
+    assert result["window"] == last > 0
+    assert result["logit"] == pytest.approx(explanation.maps[0].logits[last], rel=1e-4)
+
+
 def test_the_check_of_a_wrong_map_does_not_carry(
     bundled: Classifier, explanation: Explanation, sample_clip: Path
 ) -> None:

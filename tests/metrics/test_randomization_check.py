@@ -96,7 +96,19 @@ def test_the_check_of_the_bundled_network(
     assert all(value is None or -1 <= value <= 1 for value in correlations)
     # Each stage changes the map: the network is not the same in any two.
     assert len({*correlations}) == len(correlations) and max(correlations) < 0.999
+    torch.rand(1)  # the state of the global generator does not matter
     assert result == run_randomization_check(clip, bundled, explanation, CONFIG)
+
+
+def test_the_window_with_the_highest_score_is_checked(
+    bundled: Classifier, explanation: Explanation, sample_clip: Path, monkeypatch
+) -> None:
+    last = len(explanation.frame_indices) - 1
+    scores = np.arange(last + 1.0)
+    monkeypatch.setattr(Explanation, "window_scores", lambda self, series: scores)
+    monkeypatch.setattr(randomization_check, "stage_names", lambda module: ["fc"])
+    result = run_randomization_check(Clip.open(sample_clip), bundled, explanation, CONFIG)
+    assert result["window"] == last > 0
 
 
 @pytest.mark.parametrize(
