@@ -78,7 +78,7 @@ def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplai
     """
     for target in config.explain.targets:
         if isinstance(target, UserFunction):
-            target.function  # noqa: B018 - a wrong reference is reported before the network loads
+            target.load()  # a wrong reference is reported before the network loads
     model = load_network(config.model, config.explain, reporter)
     explain = supported_precision(config.explain, model, reporter)
     check_options(model, explain)

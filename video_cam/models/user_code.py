@@ -101,8 +101,7 @@ class UserFunction:
 
     reference: str
 
-    @property
-    def function(self) -> Callable[..., Any]:
+    def load(self) -> Callable[..., Any]:
         """The function itself. Raises what ``find_function`` raises."""
         return find_function(self.reference)
 
@@ -112,13 +111,13 @@ class UserFunction:
 
     def __call__(self, *arguments: Any) -> Any:
         """Call the function."""
-        return self.function(*arguments)
+        return self.load()(*arguments)
 
 
 def digest_of_code(function: Any) -> str:
     """SHA-256 of the file that defines a function or class, in hexadecimal; "" without a file."""
     if isinstance(function, UserFunction):
-        function = function.function
+        function = function.load()
     try:
         path = inspect.getsourcefile(inspect.unwrap(function))
         return hashlib.sha256(Path(path or "").read_bytes()).hexdigest()
