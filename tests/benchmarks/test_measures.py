@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -48,8 +51,8 @@ def test_units_are_measured_with_their_own_options(
     clips = benchmark_clips.first(2)
     volumes = torch.rand(clips.masks.shape, generator=torch.Generator().manual_seed(0))
     maps = MapRow("", "", "", "", volumes, 0.0)
-    cpu_model = type("Model", (), {"device": torch.device("cpu")})
-    values = measures.measure_units(maps, cpu_model, clips, 2)  # type: ignore[arg-type]
+    cpu_model: Any = SimpleNamespace(device=torch.device("cpu"))
+    values = measures.measure_units(maps, cpu_model, clips, 2)
     assert list(values) == list(measures.UNIT_COLUMNS) and len(values) == 12
     expected = metrics.deletion(
         brightness(None, 0), clips.x[1], volumes[1], unit="frames", baseline="mean", steps=2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -23,8 +25,8 @@ def test_ratios_are_medians_against_a_unit_timed_each_time(monkeypatch: pytest.M
     # A warm-up of both, then in each of three rounds the unit and the run.
     durations = iter([1.0, 2.0, 2.0, 2.0, 1.0, 5.0])
 
-    def timed(run: object) -> float:
-        run()  # type: ignore[operator]
+    def timed(run: Callable[[], object]) -> float:
+        run()
         return next(durations)
 
     monkeypatch.setattr(ratios_module, "seconds", timed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -55,8 +56,8 @@ def test_seeds_are_found_whose_event_is_visible_and_classified() -> None:
 
 def test_an_actor_at_the_edge_is_not_in_full_view() -> None:
     event = make_clips.EVENT
-    options = {"class_id": EVENTS.index("grow"), "num_frames": 32, "event": event}
-    clips = [draw_clip(seed, difficulty=0.0, **options) for seed in range(20)]  # type: ignore[arg-type]
+    options: dict[str, Any] = {"class_id": EVENTS.index("grow"), "num_frames": 32, "event": event}
+    clips = [draw_clip(seed, difficulty=0.0, **options) for seed in range(20)]
     in_view = [make_clips._in_full_view(clip) for clip in clips]
     at_edge = [_touches_edge(clip.mask[slice(*event)]) for clip in clips]
     assert sum(in_view) > 3 and sum(at_edge) > 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -41,8 +42,8 @@ def test_resumed_training_gives_exactly_the_same_weights(
     cpu = torch.device("cpu")
     kept, save_state = tmp_path / "second.resume.pt", train.save_state
 
-    def save_and_keep(path: Path, *rest: object) -> None:
-        save_state(path, *rest)  # type: ignore[arg-type]
+    def save_and_keep(path: Path, *rest: Any) -> None:
+        save_state(path, *rest)
         if rest[-1] == recipe.steps - 1:
             shutil.copy(path, kept)
 
