@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models.video import r3d_18
 
 from tests.support.model_state import assert_same_state, state_of
-from tests.support.networks import Nonlinear, clip, seeded
+from tests.support.networks import ImageNetwork, Nonlinear, clip, seeded
 from video_cam import UsageError, compute_cams, guided_backprop, load_model
 from video_cam.attribution.full_gradient import full_gradient, gradient_components, implicit_bias
 
@@ -86,18 +86,8 @@ def test_r3d_18_is_left_as_it_was() -> None:
     assert_same_state(before, network)
 
 
-class _ImageNetwork(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3, stride=2, padding=1)
-        self.fc = nn.Linear(4, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.conv(x).relu().mean((2, 3)))
-
-
 def test_a_network_that_scores_frame_by_frame() -> None:
-    network = _ImageNetwork().eval()
+    network = ImageNetwork().eval()
     model = load_model(network, layout="frames", num_frames=4, size=(16, 16)).module
     x = torch.randn(2, 3, 4, 16, 16)
     [cam] = compute_cams(model, x, layers=["conv"], methods=["fullgrad"], targets=[1])

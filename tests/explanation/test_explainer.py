@@ -3,68 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import time
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 import video_cam
 from clips.make_clips import draw_sample
+from tests.support.explained_clips import PLAIN, assert_close, cams, ends, explain, inputs
 from tests.support.explanations import window_result
-from tests.support.media import cut_file, damage_packets, moving_square, write_clip
-from tests.support.networks import PoolLinear
-from tests.support.two_actions import CUT, FIRST, FIRST_CLASS, NUM_FRAMES, SECOND, SECOND_CLASS
-from video_cam import Classifier, ClipError, Explanation, UsageError
+from tests.support.media import moving_square, write_clip
+from tests.support.two_actions import CUT, FIRST, NUM_FRAMES, SECOND
+from video_cam import Explanation, UsageError
 from video_cam.config import ExplainConfig
-from video_cam.explanation.aggregation import fused
 from video_cam.explanation.clip_plan import plan_clip
 from video_cam.explanation.explainer import explain_clip, explain_plan
-from video_cam.explanation.map_series import ClassTarget, FunctionTarget
+from video_cam.explanation.map_series import ClassTarget
 from video_cam.explanation.window_result import WindowResult, split_windows
 from video_cam.explanation.window_runner import WindowRunner
-from video_cam.models import registry as models
-from video_cam.models.registry import BUNDLED
-from video_cam.models.weights import WeightsUnavailable
 from video_cam.video.clip import Clip
-
-PLAIN = {"align": "half-pixel"}  # an alignment that need not be measured
-
-
-def explain(path: Path, model: Classifier, **options: Any) -> Explanation:
-    return video_cam.explain(path, model, **PLAIN | options)
-
-
-def inputs(path: Path, explanation: Explanation, model: Classifier) -> Tensor:
-    """The network's inputs (W, 3, N, H, W), from all frames of the clip decoded in order."""
-    with Clip.open(path).frames() as reader:
-        frames = [model.preprocess.frame(frame.rgb()) for frame in reader]
-    return model.preprocess.tensor(
-        np.stack([[frames[i] for i in window] for window in explanation.frame_indices])
-    )
-
-
-def cams(path: Path, explanation: Explanation, model: Classifier, **options: Any) -> list[Any]:
-    """What compute_cams makes of the frames that the explanation says the network saw."""
-    x = inputs(path, explanation, model)
-    maps = video_cam.compute_cams(model.module, x, **{"layers": ["layer4"]} | PLAIN | options)
-    return [cam.values for cam in maps]
-
-
-def assert_close(values: np.ndarray, expected: Any) -> None:
-    np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-5)
-
-
-def ends(explanation: Explanation) -> list[list[int]]:
-    """First and last frame of each window."""
-    return explanation.frame_indices[:, [0, -1]].tolist()
-
 
 # Maps and scores
 
@@ -176,120 +136,6 @@ def test_pictures_of_a_folder_are_scored_one_by_one(tmp_path) -> None:
     assert len(np.unique(np.round(scores, 6))) == 2
 
 
-# Classes and functions
-
-
-@pytest.mark.parametrize(
-    ("options", "ranks"),
-    [({}, [0]), ({"top_k": 2}, [0, 1]), ({"top_k": 2, "worst": True}, [0, 1, -1])],
-)
-def test_the_best_classes(options, ranks, bundled, sample_clip) -> None:
-    explanation = explain(sample_clip, bundled, **options)
-    ranked = np.argsort(-explanation.probabilities.mean(0))
-    assert [series.class_id for series in explanation.maps] == [int(ranked[i]) for i in ranks]
-    class_ids = [series.class_id for series in explanation.maps]
-    expected = cams(sample_clip, explanation, bundled, targets=class_ids)
-    for series, values in zip(explanation.maps, expected, strict=True):
-        assert_close(series.values, values)
-        assert series.label == bundled.labels[series.class_id]
-
-
-def test_classes_by_id_and_name(bundled, sample_clip) -> None:
-    explanation = explain(sample_clip, bundled, class_ids=[5, "spin"])
-    spin = bundled.labels.index("spin")
-    assert [series.class_id for series in explanation.maps] == [5, spin]
-    expected = cams(sample_clip, explanation, bundled, targets=[5, spin])
-    for series, values in zip(explanation.maps, expected, strict=True):
-        assert_close(series.values, values)
-
-
-def sums_over_time(explanation: Explanation, index: int) -> np.ndarray:
-    """The positive part of the blended map at every frame, summed over its cells."""
-    blend, values = explanation.blend(index), explanation.maps[index].values
-    maps = [blend.at(values, frame / 16) for frame in range(NUM_FRAMES)]
-    return np.array([0 if one is None else one.clip(min=0).sum() for one in maps])
-
-
-def test_each_class_has_its_maximum_in_its_own_event(both_classes: Explanation) -> None:
-    for index, name in enumerate((FIRST, SECOND)):
-        sums = sums_over_time(both_classes, index)
-        start, end = (CUT * index + frame for frame in draw_sample(name).event)
-        assert start <= sums.argmax() < end
-        own = sums[CUT * index : CUT * (index + 1)].sum()
-        assert own > 0.7 * sums.sum()
-
-
-def test_each_window_by_its_own_class(two_actions, bundled, both_classes) -> None:
-    explanation = explain(two_actions, bundled, class_scope="window")
-    [series] = explanation.maps
-    assert list(series.class_ids) == explanation.probabilities.argmax(1).tolist()
-    labels = [bundled.labels[class_id] for class_id in series.class_ids]
-    assert (labels[1], labels[-2]) == (FIRST_CLASS, SECOND_CLASS)
-    np.testing.assert_allclose(
-        explanation.window_scores(series), explanation.probabilities.max(1), rtol=1e-6
-    )
-    by_class = {one.class_id: one.values for one in both_classes.maps}
-    compared = [window for window, one in enumerate(series.class_ids) if one in by_class]
-    assert len({series.class_ids[window] for window in compared}) == 2
-    for window in compared:
-        assert_close(series.values[window], by_class[series.class_ids[window]][window])
-
-
-def test_contrast_is_the_map_of_the_difference(two_actions, bundled) -> None:
-    explanation = explain(two_actions, bundled, contrast=True)
-    best, other = (p.class_id for p in explanation.predictions(2))
-    [series] = explanation.maps
-    assert series.class_id == best
-    assert series.label == f"{bundled.labels[best]} rather than {bundled.labels[other]}"
-    difference = [lambda outputs: outputs[:, best] - outputs[:, other]]
-    [expected] = cams(two_actions, explanation, bundled, targets=difference)
-    assert_close(series.values, expected)
-
-
-def test_fused_layers_are_one_map(explanation, sample_clip, bundled) -> None:
-    options = {"layers": ["layer4", "layer3"], "methods": ["gradcam"], "align": "probe"}
-    [one] = explain(sample_clip, bundled, fuse="product", **options).maps
-    single = [series for series in explanation.maps if series.method == "gradcam"]
-    assert (one.layer, one.centres.grid) == ("product of layer4 and layer3", (8, 8, 8))
-    assert_close(one.values, fused(single, "product").values)
-    assert one.values.max() <= 1 and one.values.min() >= 0
-
-
-def test_a_function_of_the_output_is_a_target(sample_clip: Path, tmp_path: Path) -> None:
-    model = video_cam.load_model(PoolLinear(), num_frames=4, size=(16, 16), frame_rate=8)
-
-    def margin(outputs: Tensor) -> Tensor:
-        return outputs[:, 0] - outputs[:, 1]
-
-    explanation = explain(sample_clip, model, targets=[margin], class_ids=[0, 1])
-    zero, one, function = explanation.maps
-    assert np.abs(function.values).max() > 1e-3
-    # The map is linear in the score.
-    np.testing.assert_allclose(function.values, zero.values - one.values, atol=1e-6)
-    assert (function.label, function.target, function.class_id) == (
-        "margin", FunctionTarget(0), None
-    )  # fmt: skip
-    with torch.no_grad():
-        scores = margin(model.module(inputs(sample_clip, explanation, model)))
-    np.testing.assert_allclose(explanation.window_scores(function), scores, atol=1e-5)
-    explanation.save(tmp_path / "e.npz")
-    loaded = Explanation.load(tmp_path / "e.npz")
-    assert loaded.functions == ("margin",)
-    assert loaded.score(FunctionTarget(0)) == explanation.score(FunctionTarget(0))
-
-
-def test_a_function_may_be_named_by_its_file(sample_clip: Path, tmp_path: Path) -> None:
-    (tmp_path / "scores.py").write_text("def third(outputs):\n    return outputs[:, 2]\n")
-    model = video_cam.load_model(PoolLinear(), num_frames=4, size=(16, 16), frame_rate=8)
-    third = f"{tmp_path / 'scores.py'}:third"
-    function, named = (
-        explain(sample_clip, model, **options).maps[0]
-        for options in ({"targets": third}, {"class_ids": 2})
-    )
-    assert function.label == "third"
-    np.testing.assert_allclose(function.values, named.values, atol=1e-6)
-
-
 # Options
 
 
@@ -338,73 +184,6 @@ def test_wrong_arguments(bundled, sample_clip) -> None:
         explain(3, bundled)
     with pytest.raises(UsageError, match=r"the network is a \w+, expected what load_model returns"):
         explain(sample_clip, bundled.module)
-
-
-# Notes, damaged files and networks
-
-
-def test_the_network_that_stands_in_is_named_in_the_results(
-    sample_clip, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_download(*_: object) -> None:
-        raise WeightsUnavailable("no weights here")
-
-    monkeypatch.setattr(models, "download", no_download)
-    explanation = explain(sample_clip, video_cam.load_model())
-    assert explanation.notes == (models.STAND_IN,)
-
-
-def test_untrained_networks_are_noted(sample_clip) -> None:
-    explanation = explain(sample_clip, video_cam.load_model(BUNDLED, "none"))
-    assert explanation.notes == ("untrained network: the maps mean nothing",)
-
-
-def test_maps_without_positive_values_are_noted(sample_clip) -> None:
-    model = video_cam.load_model(PoolLinear(), num_frames=4, size=(16, 16), frame_rate=8)
-    torch.nn.init.constant_(model.module.fc.weight, -1.0)
-    explanation = explain(sample_clip, model, methods=["hirescam"], class_ids=[0])
-    assert not (explanation.maps[0].values > 0).any()
-    assert any(
-        note.startswith("no heat in the maps of class 0 (hirescam ") for note in explanation.notes
-    )
-
-
-@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_a_truncated_clip_gives_what_decodes_and_says_how_much(suffix, bundled, tmp_path) -> None:
-    path = write_clip(
-        tmp_path / f"cut.{suffix}",
-        moving_square(60, 128, 96),
-        time_base=Fraction(1, 16) if suffix == "mp4" else Fraction(1, 1000),
-        pts=None if suffix == "mp4" else [round(62.5 * k) for k in range(60)],
-        container_options={"movflags": "+faststart"} if suffix == "mp4" else None,
-    )
-    cut_file(path, 0.8)
-    explanation = explain(path, bundled)
-    num_frames = explanation.timeline.num_frames
-    assert 5 < num_frames < 60
-    assert explanation.frame_indices[-1, -1] == num_frames - 1
-    # Matroska announces a duration, not a count.
-    expected = rf"decoded {num_frames} of 6[01] frames: the file is incomplete"
-    assert any(re.fullmatch(expected, note) for note in explanation.notes)
-
-
-def test_frames_lost_in_the_middle_are_left_out_of_the_plan(bundled, tmp_path) -> None:
-    path = write_clip(tmp_path / "hurt.mp4", 60, time_base=Fraction(1, 16), options={"g": "1"})
-    damage_packets(path, [20, 21])
-    explanation = explain(path, bundled)
-    stamps = explanation.timeline.pts * explanation.timeline.time_base * 16
-    assert stamps.tolist() == [*range(20), *range(22, 60)]
-    assert explanation.frame_indices[-1, -1] == 57
-    assert "2 damaged packets were skipped" in explanation.notes
-    [expected] = cams(path, explanation, bundled, targets=[explanation.maps[0].class_id])
-    assert_close(explanation.maps[0].values, expected)
-
-
-def test_weights_that_give_no_numbers_are_reported(sample_clip) -> None:
-    model = video_cam.load_model(BUNDLED, "none")
-    torch.nn.init.constant_(model.module.fc.weight, float("nan"))
-    with pytest.raises(ClipError, match="not finite"):
-        explain(sample_clip, model)
 
 
 # A plan that is run elsewhere

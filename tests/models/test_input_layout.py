@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import video_cam
+from tests.support.networks import ImageNetwork
 from tests.support.user_networks import SMALL_INPUT
 from video_cam import UsageError, compute_cams, load_model
 from video_cam.models.input_layout import (
@@ -71,22 +72,12 @@ def test_the_frames_of_a_layers_cells() -> None:
     assert InputLayout().frames_of(2, 8) is None
 
 
-class _ImageNetwork(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3, stride=2, padding=1)
-        self.fc = nn.Linear(4, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.conv(x).relu().mean((2, 3)))
-
-
 def test_an_adapted_network_shares_its_layers_and_their_names() -> None:
-    network = _ImageNetwork()
+    network = ImageNetwork()
     assert adapt_module(network, InputLayout()) is network
     adapted = adapt_module(network, InputLayout("frames"))
     assert dict(adapted.named_modules()).keys() == dict(network.named_modules()).keys()
-    assert adapted.conv is network.conv and type(network) is _ImageNetwork
+    assert adapted.conv is network.conv and type(network) is ImageNetwork
     x = torch.randn(2, 3, 4, 8, 8)
     torch.testing.assert_close(adapted(x)[1, 2], network(x[1:, :, 2])[0])
 
@@ -101,7 +92,7 @@ def test_outputs_that_are_no_row_per_image_are_refused() -> None:
 
 
 def test_frames_have_their_own_scores_and_the_clip_their_mean(sample_clip: Path) -> None:
-    model = load_model(_ImageNetwork(), layout="frames", **SMALL_INPUT)
+    model = load_model(ImageNetwork(), layout="frames", **SMALL_INPUT)
     assert model.framewise
     x = torch.randn(2, 3, 4, 16, 16)
     [cam] = compute_cams(model.module, x, layers=["conv"], targets=[1])
@@ -119,7 +110,7 @@ def test_frames_have_their_own_scores_and_the_clip_their_mean(sample_clip: Path)
 
 def test_a_still_image_is_one_frame(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "i.png"), np.full((20, 30, 3), 90, np.uint8))
-    model = load_model(_ImageNetwork(), layout="frames", **SMALL_INPUT)
+    model = load_model(ImageNetwork(), layout="frames", **SMALL_INPUT)
     explanation = video_cam.explain(tmp_path / "i.png", model)
     assert explanation.frame_indices.shape == (1, 1) and not explanation.num_padded.any()
 

@@ -37,6 +37,18 @@ class Nonlinear(nn.Module):
         return self.fc(self.dropout(x.tanh().mean((2, 3, 4))))
 
 
+class ImageNetwork(nn.Module):
+    """Scores of single images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(x).relu().mean((2, 3)))
+
+
 def seeded(build: type[nn.Module], seed: int = 0, **options: object) -> nn.Module:
     """A network in float64 with weights that depend only on the seed."""
     with torch.random.fork_rng():
