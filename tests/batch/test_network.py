@@ -126,3 +126,12 @@ def test_an_explainer_checks_its_maps_and_is_known_by_its_weights(
     assert parts == NetworkExplainer(bundled).fingerprint_parts(config)
     untrained = load_network(ModelConfig("motion3d", "none"), config, RecordingReporter())
     assert parts != NetworkExplainer(untrained).fingerprint_parts(config)
+
+
+def test_a_wrong_target_is_reported_before_the_network_loads(
+    reporter: RecordingReporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "load_network", lambda *_: pytest.fail("the network was loaded"))
+    explain = ExplainConfig(targets=(UserFunction("nowhere.py:f"),))
+    with pytest.raises(UsageError, match=r"no such file: 'nowhere\.py'"):
+        load_explainer(RunConfig(BUNDLED, explain), reporter)
