@@ -102,7 +102,7 @@ def test_every_public_name_is_there_and_others_are_not() -> None:
 def test_the_process_that_leads_a_run_does_not_import_torch() -> None:
     code = (
         "import sys, video_cam.batch.report, video_cam.batch.local, video_cam.batch.worker\n"
-        "import video_cam.rendering.page.gallery\n"
+        "import video_cam.batch.ray_engine, video_cam.rendering.page.gallery\n"
         "print(*({'torch', 'torchvision', 'matplotlib'} & set(sys.modules)))"
     )
     assert python(code) == "\n"

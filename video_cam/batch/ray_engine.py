@@ -16,7 +16,6 @@ from typing import Any
 from video_cam.batch.jobs import ClipRecord, Job, failed_record
 from video_cam.batch.local import SupervisedWorker
 from video_cam.batch.run_config import RunConfig
-from video_cam.batch.spread import run_spread
 from video_cam.errors import UsageError
 from video_cam.utils.reporter import CollectingReporter, Reporter
 
@@ -53,6 +52,9 @@ def _records(
     resources = _actor_resources(config)
     max_actors = _max_actors(ray, resources)
     if config.ray.spread:
+        # It imports PyTorch, which the actors of clips leave to their worker processes.
+        from video_cam.batch.spread import run_spread
+
         reporter.info(f"each clip on {max_actors} actors of {_shown(resources)}")
         yield from run_spread(ray, jobs, config, reporter, max_actors, resources)
         return
