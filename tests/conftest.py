@@ -29,7 +29,11 @@ def _process() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    os.environ[FOLDER_VARIABLE] = str(tmp_path_factory.mktemp("cache"))
+    """One folder for all processes: what one has learned of a network, the others read."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    os.environ[FOLDER_VARIABLE] = str(folder / "network_cache")
 
 
 @pytest.fixture(scope="session")

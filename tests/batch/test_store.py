@@ -20,7 +20,9 @@ from video_cam.rendering.result_folder import SUMMARY_FILE, clear_remains, repla
 
 KILLS = 50
 FILES = ["one", "three", "two"]
-fork = multiprocessing.get_context("fork")
+# A small process that forks: to copy this one, with PyTorch, takes longer than the tests.
+forkserver = multiprocessing.get_context("forkserver")
+forkserver.set_forkserver_preload(["tests.batch.test_store"])
 
 
 def assert_whole(folder: Path) -> None:
@@ -50,7 +52,7 @@ def test_two_runs_killed_at_fifty_random_moments(tmp_path: Path) -> None:
     out.mkdir()
     for kill in range(KILLS):
         runs = [
-            fork.Process(target=write_results, args=(out, f"began-{kill}-{number}"))
+            forkserver.Process(target=write_results, args=(out, f"began-{kill}-{number}"))
             for number in range(2)
         ]
         for run in runs:
@@ -81,7 +83,7 @@ def append_many(path: Path, number: int) -> None:
 
 
 def test_several_runs_append_records_at_the_same_time(tmp_path: Path) -> None:
-    runs = [fork.Process(target=append_many, args=(tmp_path, number)) for number in range(4)]
+    runs = [forkserver.Process(target=append_many, args=(tmp_path, number)) for number in range(4)]
     for run in runs:
         run.start()
     for run in runs:
@@ -97,8 +99,8 @@ def hold(root: Path, ready, end) -> None:
 
 
 def test_one_run_at_a_time_processes_a_clip(tmp_path: Path) -> None:
-    ready, end = fork.Event(), fork.Event()
-    other = fork.Process(target=hold, args=(tmp_path, ready, end))
+    ready, end = forkserver.Event(), forkserver.Event()
+    other = forkserver.Process(target=hold, args=(tmp_path, ready, end))
     other.start()
     ready.wait(30)
     store = FolderStore(tmp_path)
