@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import records_in
+from tests.support.processes import forkserver
 from video_cam import UsageError
 from video_cam.batch.results_file import RESULTS, latest, parse_records
 from video_cam.batch.store import ClipBusy, FolderStore, open_store, owner_of
@@ -20,9 +22,6 @@ from video_cam.rendering.result_folder import SUMMARY_FILE, clear_remains, repla
 
 KILLS = 50
 FILES = ["one", "three", "two"]
-# A small process that forks: to copy this one, with PyTorch, takes longer than the tests.
-forkserver = multiprocessing.get_context("forkserver")
-forkserver.set_forkserver_preload(["tests.batch.test_store"])
 
 
 def assert_whole(folder: Path) -> None:
@@ -156,6 +155,26 @@ def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:
     for call in (lambda: store.check("v"), lambda: store.append([{"clip": "v"}])):
         with pytest.raises(UsageError, match=r"^cannot write to .*choose another --output-dir$"):
             call()
+
+
+def test_an_output_folder_without_locks(tmp_path: Path, monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    store = FolderStore(tmp_path)
+    words = r"^the file system of '.*' has no file locks \(flock\): choose another --output-dir$"
+    with pytest.raises(UsageError, match=words), store.claim("v", -1):
+        raise AssertionError("claimed without a lock")
+    with pytest.raises(UsageError, match=words):
+        store.append([{"clip": "v"}])
+
+
+def test_a_folder_in_the_place_of_a_lock_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".locks" / "v.lock").mkdir(parents=True)
+    words = r"^cannot write to .* \(Is a directory: .*v\.lock\): choose another --output-dir$"
+    with pytest.raises(UsageError, match=words), FolderStore(tmp_path).claim("v", -1):
+        raise AssertionError("claimed without a lock")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
-
-from filelock import FileLock, Timeout
 
 from video_cam.batch.inputs import clip_id
 from video_cam.batch.results_file import RESULTS, append_records, latest, parse_records
 from video_cam.errors import UsageError
 from video_cam.rendering.result_folder import SUMMARY_FILE, check_target, clear_remains
+from video_cam.utils.locks import LockHeld, NoLocks, file_lock
 
 LOCKS = ".locks"
 
@@ -145,23 +144,26 @@ class FolderStore:
         return str(self.root / name)
 
     @contextmanager
-    def _lock(self, name: str, timeout: float) -> Iterator[None]:
-        folder = self.root / LOCKS
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(folder / f"{name}.lock", timeout=timeout)
-            lock.acquire()
-        except Timeout as error:
-            raise ClipBusy(name) from error
-        except OSError as error:
-            raise UsageError(
-                f"cannot write to {str(self.root)!r} ({error.strerror}): choose another "
-                "--output-dir"
-            ) from error
-        try:
+    def _lock(self, name: str, wait_seconds: float) -> Iterator[None]:
+        path = self.root / LOCKS / f"{name}.lock"
+        with ExitStack() as stack:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(file_lock(path, wait_seconds))
+            except LockHeld as error:
+                raise ClipBusy(name) from error
+            except NoLocks as error:
+                # Without locks, two runs could overwrite each other's results.
+                raise UsageError(
+                    f"the file system of {str(self.root)!r} has no file locks (flock): choose "
+                    "another --output-dir"
+                ) from error
+            except OSError as error:
+                raise UsageError(
+                    f"cannot write to {str(self.root)!r} ({error.strerror}: "
+                    f"{error.filename or path}): choose another --output-dir"
+                ) from error
             yield
-        finally:
-            lock.release()
 
 
 def owner_of(summary: dict[str, Any] | None) -> str | None:
