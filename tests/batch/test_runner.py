@@ -17,7 +17,7 @@ from tests.support.explainers import FixedExplainer
 from tests.support.media import write_clip
 from tests.support.reporting import RecordingReporter
 from video_cam import Classifier, ClipError, Explanation, UsageError
-from video_cam.batch.inputs import clip_id
+from video_cam.batch.inputs import clip_id, long_name
 from video_cam.batch.jobs import DONE, FAILED, SKIPPED, Job
 from video_cam.batch.network import NetworkExplainer
 from video_cam.batch.report import RunReport
@@ -142,6 +142,20 @@ def test_a_clip_that_another_run_is_processing(explainer, config, job, tmp_path)
         runner.run(job, wait_seconds=0.05)
     assert explainer.clips == []
     assert runner.run(job).status == DONE
+
+
+def test_another_clips_results_are_not_replaced(explainer, config, job, tmp_path) -> None:
+    """They came into the planned folder after the run had planned."""
+    other = Job(Path(shutil.copy(job.clip, tmp_path / "other.mp4")), "clip")
+    runner = ClipRunner(config, explainer)
+    assert runner.run(other).folder == "clip"
+    record = runner.run(job)
+    assert (record.status, record.folder) == (DONE, long_name(job.clip))
+    assert (runner.store.owner("clip"), runner.store.owner(long_name(job.clip))) == (
+        clip_id(other.clip),
+        clip_id(job.clip),
+    )
+    assert runner.run(job).status == SKIPPED
 
 
 def test_other_folders_are_not_replaced(explainer, config, job, tmp_path) -> None:

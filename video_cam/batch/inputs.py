@@ -61,18 +61,28 @@ def folder_names(
     Args:
         owner_of: folder name -> id of the clip whose results are in it, or None.
     """
-    plain = [_allowed_name(_stem(clip)) for clip in clips]
+    plain = [plain_name(clip) for clip in clips]
     num_clips = Counter(name.casefold() for name in plain)
     names = []
     for clip, name in zip(clips, plain, strict=True):
-        own_id, long_name = clip_id(clip), f"{name}-{clip_id(clip)}"
+        own_id, own_name = clip_id(clip), long_name(clip)
         owner = owner_of(name)
         is_free = owner is None and num_clips[name.casefold()] == 1
         is_allowed = name == _stem(clip) and name.casefold() not in RESERVED
         # owner_of reads a file, so it is asked a second time only where it decides.
-        takes_stem = owner == own_id or (is_allowed and is_free and owner_of(long_name) != own_id)
-        names.append(name if takes_stem and is_allowed else long_name)
+        takes_stem = owner == own_id or (is_allowed and is_free and owner_of(own_name) != own_id)
+        names.append(name if takes_stem and is_allowed else own_name)
     return names
+
+
+def plain_name(clip: Path) -> str:
+    """The folder name that a clip shares with others of its stem."""
+    return _allowed_name(_stem(clip))
+
+
+def long_name(clip: Path) -> str:
+    """The folder name with the clip's id, which no other clip has."""
+    return f"{plain_name(clip)}-{clip_id(clip)}"
 
 
 def _stem(clip: Path) -> str:

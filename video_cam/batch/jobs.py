@@ -20,7 +20,8 @@ class Job:
 
     Attributes:
         clip: its path.
-        name: of the folder for its results, below the output folder.
+        name: of the folder planned for its results, below the output folder; ``claims.claimed``
+            decides.
         class_ids: the classes that a list names for it; empty for those of the run's options.
     """
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 
+from video_cam.batch.claims import claimed
 from video_cam.batch.jobs import ClipRecord, Job, failed_record
 from video_cam.batch.run_config import RunConfig
 from video_cam.batch.store import ClipBusy, open_store
@@ -129,5 +130,5 @@ class SupervisedWorker:
 
     def _remove_remains(self, job: Job) -> None:
         """Remove what a killed worker left; claiming a clip does that."""
-        with suppress(ClipBusy, OSError, VideoCamError), self._store.claim(job.name, 0):
+        with suppress(ClipBusy, OSError, VideoCamError), claimed(self._store, job, 0):
             pass

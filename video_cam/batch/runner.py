@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from video_cam.batch.claims import claimed
 from video_cam.batch.fingerprint import fingerprint, required_files
 from video_cam.batch.inputs import clip_id
 from video_cam.batch.jobs import DONE, SKIPPED, ClipRecord, Job, failed_record, finished_record
@@ -66,8 +67,8 @@ class ClipRunner:
         """Run a job, or find its results finished and still valid; every error is raised."""
         began = time.perf_counter()
         config = self.config
-        self.store.check(job.name)
-        with self.store.claim(job.name, wait_seconds), _disk_full_explained():
+        with claimed(self.store, job, wait_seconds) as job, _disk_full_explained():
+            self.store.check(job.name)
             checked_path(job.clip)
             explain = replace(config.explain, class_ids=job.class_ids or config.explain.class_ids)
             digest = fingerprint(job.clip, self.explainer.fingerprint_parts(explain), config.render)
