@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.disk import DiskLog
 from video_cam.batch.results_file import RESULTS, append_records, json_line, latest, parse_records
 
 
@@ -40,3 +41,12 @@ def test_what_a_full_disk_cuts_off_is_removed_again(tmp_path: Path, monkeypatch)
         append_records(path, [{"clip": "b"}])
     assert caught.value.errno == errno.ENOSPC
     assert path.read_bytes() == b'{"clip": "a"}\n'
+
+
+def test_a_line_and_the_files_name_are_on_disk(tmp_path: Path, monkeypatch) -> None:
+    log = DiskLog(monkeypatch)
+    append_records(tmp_path / RESULTS, [{"clip": "a"}])
+    assert [call for call, _ in log.calls] == ["write", "sync", "sync"]
+    assert log.named(tmp_path) == [f"sync {RESULTS}", "sync ."]
+    append_records(tmp_path / RESULTS, [{"clip": "b"}])
+    assert log.named(tmp_path)[2:] == [f"sync {RESULTS}"]

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from video_cam.utils.files import atomic_path, atomic_write, write_atomically
+from tests.support.disk import DiskLog
+from video_cam.utils.files import (
+    atomic_path,
+    atomic_write,
+    make_folder,
+    sync,
+    sync_tree,
+    write_atomically,
+)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -56,3 +66,48 @@ def test_a_missing_folder_raises_and_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "gone" / "a.txt", b"new")
     assert names_in(tmp_path) == []
+
+
+def test_content_is_on_disk_before_the_name_and_the_name_at_the_end(
+    tmp_path: Path, monkeypatch
+) -> None:
+    log = DiskLog(monkeypatch)
+    write_atomically(tmp_path / "a.txt", b"new")
+    assert log.named(tmp_path) == ["sync a.txt", "rename a.txt", "sync ."]
+
+
+def test_a_tree_is_written_to_disk_files_first(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "b.js").touch()
+    (tmp_path / "a.txt").touch()
+    log = DiskLog(monkeypatch)
+    sync_tree(tmp_path)
+    synced = log.named(tmp_path)
+    assert sorted(synced[:2]) == ["sync a.txt", "sync page/b.js"]
+    assert sorted(synced[2:]) == ["sync .", "sync page"]
+
+
+def test_a_new_folders_name_is_on_disk(tmp_path: Path, monkeypatch) -> None:
+    log = DiskLog(monkeypatch)
+    make_folder(tmp_path / "a" / "b")
+    assert sorted(log.named(tmp_path)) == ["sync .", "sync a"]
+    make_folder(tmp_path / "a" / "b")
+    assert len(log.named(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "is_raised"), [(errno.EINVAL, False), (errno.EIO, True), (errno.ENOSPC, True)]
+)
+def test_errors_of_the_disk(code: int, is_raised: bool, tmp_path: Path, monkeypatch) -> None:
+    def fail(file: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    write_atomically(tmp_path / "a.txt", b"old")
+    monkeypatch.setattr(os, "fsync", fail)
+    if is_raised:
+        with pytest.raises(OSError):
+            write_atomically(tmp_path / "a.txt", b"new")
+        assert (tmp_path / "a.txt").read_bytes() == b"old"
+        assert names_in(tmp_path) == ["a.txt"]
+    else:
+        sync(tmp_path)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from video_cam.utils.files import make_folder, sync
+
 RESULTS = "results.jsonl"
 
 
@@ -26,7 +28,7 @@ def append_records(path: Path, records: Sequence[dict[str, Any]]) -> None:
     Raises:
         OSError: where not all of it can be written; what was written in part is removed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
     try:
         size = os.fstat(file).st_size
@@ -37,6 +39,8 @@ def append_records(path: Path, records: Sequence[dict[str, Any]]) -> None:
             # A short write to a file means that the disk is full.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(file)
+        if size == 0:
+            sync(path.parent)
     finally:
         os.close(file)
 

@@ -1,34 +1,43 @@
-"""Write files so that they appear whole or not at all."""
+"""Write files so that they appear whole or not at all, also where the power fails."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 StrPath = str | os.PathLike[str]
 
+# File systems combine writes that are asked for at the same time into few accesses to the disk.
+_SYNC_THREADS = 16
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP)  # file systems that write folders to disk at once
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path``, renamed to ``path`` when the block succeeds.
 
-    For writers that open a file by its name; ``atomic_write`` opens it for you. When the block
-    raises, the temporary file is removed and an older file at ``path`` stays as it was.
+    The file's content is on disk before it gets the name, and the name is on disk at the end. For
+    writers that open a file by its name; ``atomic_write`` opens it for you. When the block raises,
+    the temporary file is removed and an older file at ``path`` stays as it was.
 
     Args:
         path: the final path; its folder must exist.
 
     Raises:
-        OSError: if the file cannot be renamed.
+        OSError: if the file cannot be renamed, or not be written to disk.
     """
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         yield temporary
+        sync(temporary)
         temporary.replace(path)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -57,3 +66,50 @@ def write_atomically(path: Path, data: bytes) -> None:
     """
     with atomic_write(path) as file:
         file.write(data)
+
+
+def sync(path: Path) -> None:
+    """Write a file's content, or a folder's list of names, to disk.
+
+    Raises:
+        OSError: where it cannot be written.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        if path.is_dir():  # one that may be written but not listed; on Windows any folder
+            return
+        raise
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+    finally:
+        os.close(file)
+
+
+def sync_tree(folder: Path) -> None:
+    """Write all files in ``folder`` and its sub-folders to disk, then the folders themselves.
+
+    Raises:
+        OSError: where one of them cannot be written.
+    """
+    paths = list(folder.rglob("*"))
+    files = [path for path in paths if not path.is_dir()]
+    folders = [folder, *(path for path in paths if path.is_dir())]
+    with ThreadPoolExecutor(_SYNC_THREADS) as pool:
+        for group in (files, folders):
+            list(pool.map(sync, group))
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder, with the folders above it, where it is missing; its name is on disk then.
+
+    Raises:
+        OSError: where it cannot be created.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync(path.parent)
