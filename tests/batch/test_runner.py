@@ -13,6 +13,7 @@ import pytest
 
 import video_cam
 from tests.support.command import records_in, results_in
+from tests.support.disk import DiskLog
 from tests.support.explainers import FixedExplainer
 from tests.support.media import write_clip
 from tests.support.reporting import RecordingReporter
@@ -63,6 +64,23 @@ def test_a_clip_becomes_results_and_a_record(explainer, config, job, tmp_path) -
     assert summary is not None and summary["clip_id"] == clip_id(job.clip)
     assert record.prediction == summary["predictions"][0]
     assert reporter.stages["explain"] == [1, 1] and "render" in reporter.stages
+
+
+def test_results_are_on_disk_before_their_line_says_done(
+    explainer, config, job, tmp_path, monkeypatch
+) -> None:
+    runner, log = ClipRunner(config, explainer), DiskLog(monkeypatch)
+    with RunReport([job], runner.store, RecordingReporter()) as report:
+        report.add(runner.run(job))
+    [line] = [at for at, call in enumerate(log.calls) if call[0] == "write" and call[1][:1] == b"{"]
+    log.calls = log.calls[:line]
+    calls = log.named(tmp_path / "out")
+    renamed = calls.index("rename clip")
+    files = [p for p in (tmp_path / "out" / "clip").rglob("*") if p.is_file()]
+    assert len(files) > 5
+    for path in (*files, tmp_path / "out" / "clip"):
+        assert f"sync {path.relative_to(tmp_path / 'out')}" in calls[:renamed]
+    assert "sync ." in calls[renamed:]
 
 
 def test_finished_results_are_kept_as_long_as_nothing_has_changed(

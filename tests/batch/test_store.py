@@ -122,6 +122,41 @@ def test_claiming_a_clip_removes_what_a_killed_run_left(tmp_path: Path) -> None:
         assert not partial.exists() and (tmp_path / "v").exists()
 
 
+def begin_and_hold(root: Path, name: str, ready) -> None:
+    with replace_folder(root / name):
+        ready.set()
+        time.sleep(60)
+
+
+def test_preparing_removes_what_killed_runs_left_and_nothing_of_running_ones(
+    tmp_path: Path,
+) -> None:
+    store, began = FolderStore(tmp_path), [forkserver.Event(), forkserver.Event()]
+    with store.claim("moved away", 0), replace_folder(tmp_path / "moved away") as partial:
+        (partial / SUMMARY_FILE).touch()
+    runs = [
+        forkserver.Process(target=begin_and_hold, args=(tmp_path, name, ready))
+        for name, ready in zip(("killed", "running"), began, strict=True)
+    ]
+    for run, ready in zip(runs, began, strict=True):
+        run.start()
+        assert ready.wait(30)
+    assert len(list(tmp_path.glob(".*.partial"))) == 2
+    os.kill(runs[0].pid or 0, signal.SIGKILL)
+    runs[0].join()
+    # As a kill between two renamings leaves it.
+    (tmp_path / "moved away").rename(partial.with_suffix(".old"))
+    store.prepare()
+    [left] = tmp_path.glob(".*.partial")
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "moved away", ".locks", left.name, left.with_suffix(".lock").name,
+    }  # fmt: skip
+    os.kill(runs[1].pid or 0, signal.SIGKILL)
+    runs[1].join()
+    store.prepare()
+    assert {p.name for p in tmp_path.iterdir()} == {"moved away", ".locks"}
+
+
 def test_summaries_files_and_owners(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     assert (store.summary("v"), store.owner("v")) == (None, None)
@@ -152,7 +187,7 @@ def test_a_path_or_a_local_address_is_a_folder(prefix: str, tmp_path: Path) -> N
 def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     store = FolderStore(tmp_path / "out")
-    for call in (lambda: store.check("v"), lambda: store.append([{"clip": "v"}])):
+    for call in (store.prepare, lambda: store.check("v"), lambda: store.append([{"clip": "v"}])):
         with pytest.raises(UsageError, match=r"^cannot write to .*choose another --output-dir$"):
             call()
 
@@ -168,6 +203,8 @@ def test_an_output_folder_without_locks(tmp_path: Path, monkeypatch) -> None:
         raise AssertionError("claimed without a lock")
     with pytest.raises(UsageError, match=words):
         store.append([{"clip": "v"}])
+    with pytest.raises(UsageError, match=words):
+        store.prepare()
 
 
 def test_a_folder_in_the_place_of_a_lock_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.command import BUNDLED, Run, assert_one_error_line, results_in
 from tests.support.media import cut_file, write_clip, write_sound
+from video_cam.rendering.result_folder import SUMMARY_FILE, replace_folder
 
 
 def write_empty(path: Path) -> None:
@@ -147,6 +148,14 @@ def test_other_folders_are_not_replaced(run: Run, out: Path, sample_clip: Path) 
     status, _, err = run("--clip", sample_clip, *BUNDLED, "--overwrite")
     assert_one_error_line(status, err, 2, "holds no results of video_cam")
     assert [p.name for p in (out / sample_clip.stem).iterdir()] == ["thesis.tex"]
+
+
+def test_any_command_removes_what_a_killed_run_left(run: Run, out: Path, sample_clip: Path) -> None:
+    with replace_folder(out / "another clip") as partial:
+        (partial / SUMMARY_FILE).touch()
+    partial.mkdir()  # as if the process had been killed before it took its name
+    assert run("--clip", sample_clip, "--model", "r3d18")[0] == 2
+    assert not partial.exists() and results_in(out) == ["another clip"]
 
 
 def test_limits_of_the_command(run: Run, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 
-from video_cam.batch.claims import claimed
 from video_cam.batch.jobs import ClipRecord, Job, failed_record
 from video_cam.batch.run_config import RunConfig
 from video_cam.batch.store import ClipBusy, open_store
@@ -117,10 +116,10 @@ class SupervisedWorker:
             try:
                 return self._worker.run(job, wait_seconds=wait_seconds, time_limit=self._time_limit)
             except WorkerTimedOut as error:
-                self._remove_remains(job)
+                self._remove_remains()
                 return failed_record(job, str(error), time.monotonic() - began)
             except WorkerDied as error:
-                self._remove_remains(job)
+                self._remove_remains()
                 reason = str(error)
         return failed_record(job, f"{reason}, {ATTEMPTS} times")
 
@@ -128,7 +127,7 @@ class SupervisedWorker:
         """End the process."""
         self._worker.close()
 
-    def _remove_remains(self, job: Job) -> None:
-        """Remove what a killed worker left; claiming a clip does that."""
-        with suppress(ClipBusy, OSError, VideoCamError), claimed(self._store, job, 0):
-            pass
+    def _remove_remains(self) -> None:
+        """Remove what a killed worker left."""
+        with suppress(OSError, VideoCamError):
+            self._store.prepare()

@@ -40,6 +40,9 @@ class RemoteStore:
             raise UsageError(f"output folder {address!r} cannot be opened: {error}") from error
         self._address = address.rstrip("/")
 
+    def prepare(self) -> None:
+        """Nothing to remove: unfinished results are in temporary folders."""
+
     def check(self, name: str) -> None:
         """Nothing to check: the names are those of the clips."""
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from video_cam.batch.inputs import clip_id
 from video_cam.batch.results_file import RESULTS, append_records, latest, parse_records
 from video_cam.errors import UsageError
-from video_cam.rendering.result_folder import SUMMARY_FILE, check_target, clear_remains
+from video_cam.rendering.result_folder import (
+    SUMMARY_FILE,
+    check_target,
+    clear_partial_folders,
+    clear_remains,
+    with_remains,
+)
+from video_cam.utils.files import make_folder
 from video_cam.utils.locks import LockHeld, NoLocks, file_lock
 
 LOCKS = ".locks"
@@ -23,6 +30,13 @@ class ClipBusy(Exception):
 
 class Store(Protocol):
     """Keeps results. ``name`` is always the name of a clip's folder in the store."""
+
+    def prepare(self) -> None:
+        """Remove what killed runs left, whatever clips they were processing.
+
+        Raises:
+            UsageError: where nothing can be written, or runs cannot be kept apart.
+        """
 
     def check(self, name: str) -> None:
         """Raise UsageError where results must not or cannot be written."""
@@ -88,6 +102,19 @@ class FolderStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def prepare(self) -> None:
+        """Remove what killed runs left, and restore earlier results that they had moved away.
+
+        Raises:
+            UsageError: where nothing can be written, or the file system has no locks.
+        """
+        with self._lock(RESULTS, -1):
+            names = [path.stem for path in (self.root / LOCKS).glob("*.lock")]
+        for name in with_remains(self.root, names):
+            with suppress(ClipBusy, UsageError), self.claim(name, 0):
+                pass  # claiming a clip does that
+        clear_partial_folders(self.root)
+
     def check(self, name: str) -> None:
         """Raise UsageError where results must not or cannot be written."""
         check_target(self.root / name)
@@ -148,7 +175,7 @@ class FolderStore:
         path = self.root / LOCKS / f"{name}.lock"
         with ExitStack() as stack:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(path.parent)
                 stack.enter_context(file_lock(path, wait_seconds))
             except LockHeld as error:
                 raise ClipBusy(name) from error

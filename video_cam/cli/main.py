@@ -83,6 +83,7 @@ def _run(options: CommandOptions, config: RunConfig, console: Console) -> int:
     if options.list_layers:
         return _list_layers(str(next(iter(clips))), config, console)
     store = open_store(config.output_dir)
+    store.prepare()
     jobs = plan_jobs(clips, store, options.shard)
     for job in jobs:
         store.check(job.name)
