@@ -43,6 +43,13 @@ def test_what_a_full_disk_cuts_off_is_removed_again(tmp_path: Path, monkeypatch)
     assert path.read_bytes() == b'{"clip": "a"}\n'
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_pipe_or_a_folder_in_the_files_place(make, tmp_path: Path) -> None:
+    make(tmp_path / RESULTS)
+    with pytest.raises(OSError, match=r"regular file|Is a directory"):
+        append_records(tmp_path / RESULTS, [{"clip": "a"}])
+
+
 def test_a_line_and_the_files_name_are_on_disk(tmp_path: Path, monkeypatch) -> None:
     log = DiskLog(monkeypatch)
     append_records(tmp_path / RESULTS, [{"clip": "a"}])

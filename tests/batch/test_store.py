@@ -172,6 +172,29 @@ def test_summaries_files_and_owners(tmp_path: Path) -> None:
     assert store.shown("v/index.html") == str(tmp_path / "v" / "index.html")
 
 
+def ask_everything(root: Path) -> None:
+    """Every method that reads; none of them may wait for a pipe's other end."""
+    store = FolderStore(root)
+    store.prepare()
+    assert (store.summary("v"), store.owner("v")) == (None, None)
+    with pytest.raises(UsageError, match="holds no results"):
+        store.check("v")
+    for call in (store.records, store.write_index, lambda: store.append([{"clip": "v"}])):
+        with pytest.raises(OSError, match="not a regular file"):
+            call()
+
+
+def test_pipes_in_the_place_of_files_do_not_hang(tmp_path: Path) -> None:
+    for folder in (tmp_path / "v", tmp_path / ".locks"):
+        folder.mkdir()
+    for name in (RESULTS, f"v/{SUMMARY_FILE}", ".locks/v.lock", f".locks/{RESULTS}.lock"):
+        os.mkfifo(tmp_path / name)
+    process = forkserver.Process(target=ask_everything, args=(tmp_path,), daemon=True)
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+
+
 def test_the_owner_of_results_from_python_is_found_by_the_clips_path() -> None:
     owner = owner_of({"clip": {"path": "a.mp4"}})
     assert owner is not None and owner == owner_of({"clip": {"path": str(Path("a.mp4").resolve())}})

@@ -13,6 +13,7 @@ from video_cam.utils.files import (
     atomic_path,
     atomic_write,
     make_folder,
+    read_regular_file,
     sync,
     sync_tree,
     write_atomically,
@@ -66,6 +67,17 @@ def test_a_missing_folder_raises_and_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "gone" / "a.txt", b"new")
     assert names_in(tmp_path) == []
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "a.txt", b"text")
+    assert read_regular_file(tmp_path / "a.txt") == b"text"
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(OSError, match="not a regular file"):
+            read_regular_file(path)
+    with pytest.raises(FileNotFoundError):
+        read_regular_file(tmp_path / "missing")
 
 
 def test_content_is_on_disk_before_the_name_and_the_name_at_the_end(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from video_cam.utils.files import make_folder, sync
+from video_cam.utils.files import check_regular, make_folder, sync
 
 RESULTS = "results.jsonl"
 
@@ -26,11 +26,13 @@ def append_records(path: Path, records: Sequence[dict[str, Any]]) -> None:
     readable.
 
     Raises:
-        OSError: where not all of it can be written; what was written in part is removed.
+        OSError: where not all of it can be written, or ``path`` is no regular file; what was
+            written in part is removed.
     """
     make_folder(path.parent)
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
     try:
+        check_regular(file, path)
         size = os.fstat(file).st_size
         is_cut_off = size > 0 and os.pread(file, 1, size - 1) != b"\n"
         data = b"\n" * is_cut_off + b"".join(map(json_line, records))

@@ -18,7 +18,7 @@ from video_cam.rendering.result_folder import (
     clear_remains,
     with_remains,
 )
-from video_cam.utils.files import make_folder
+from video_cam.utils.files import make_folder, read_regular_file
 from video_cam.utils.locks import LockHeld, NoLocks, file_lock
 
 LOCKS = ".locks"
@@ -64,7 +64,11 @@ class Store(Protocol):
         """Append records to results.jsonl."""
 
     def records(self) -> list[dict[str, Any]]:
-        """The last record of each clip."""
+        """The last record of each clip.
+
+        Raises:
+            OSError: where results.jsonl exists and cannot be read.
+        """
 
     def write_index(self) -> None:
         """Write index.html of all clips from the records."""
@@ -129,7 +133,7 @@ class FolderStore:
     def summary(self, name: str) -> dict[str, Any] | None:
         """The content of summary.json; None where there are no finished results."""
         try:
-            summary = json.loads((self.root / name / SUMMARY_FILE).read_bytes())
+            summary = json.loads(read_regular_file(self.root / name / SUMMARY_FILE))
         except (OSError, ValueError):
             return None
         return summary if isinstance(summary, dict) else None
@@ -151,8 +155,8 @@ class FolderStore:
     def records(self) -> list[dict[str, Any]]:
         """The last record of each clip."""
         try:
-            return latest(parse_records((self.root / RESULTS).read_bytes()))
-        except OSError:
+            return latest(parse_records(read_regular_file(self.root / RESULTS)))
+        except FileNotFoundError:
             return []
 
     def write_index(self) -> None:

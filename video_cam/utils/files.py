@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -66,6 +67,27 @@ def write_atomically(path: Path, data: bytes) -> None:
     """
     with atomic_write(path) as file:
         file.write(data)
+
+
+def read_regular_file(path: Path) -> bytes:
+    """The content of a file; a pipe or a folder in its place is an error and not waited for.
+
+    Raises:
+        OSError: where it cannot be read, or is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        check_regular(descriptor, path)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
+def check_regular(file: int, path: Path) -> None:
+    """Raise OSError for an open file that is no regular one, such as a pipe."""
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
 def sync(path: Path) -> None:
