@@ -106,8 +106,20 @@ def test_a_worker_that_dies_while_it_loads_the_network(monkeypatch, reporter) ->
             raise WorkerDied("the worker process ended with status 1")
 
     monkeypatch.setattr(local, "Worker", DyingWorker)
-    with pytest.raises(VideoCamError, match=r"the network could not be loaded: .* status 1"):
+    with pytest.raises(VideoCamError, match=r"could not be loaded: .* status 1, 2 times$"):
         list(run_local(jobs_of(Path(), "a"), RunConfig(), reporter))
+
+    class DyingOnce(FakeWorker):
+        starts = 0
+
+        def start(self) -> None:
+            DyingOnce.starts += 1
+            if DyingOnce.starts == 1:
+                raise WorkerDied("the worker process was ended by SIGKILL")
+
+    monkeypatch.setattr(local, "Worker", DyingOnce)
+    [record] = run_local(jobs_of(Path(), "a"), RunConfig(), reporter)
+    assert (record.status, DyingOnce.starts) == (DONE, 2)
 
 
 QUICK = RunConfig(model=ModelConfig(name="motion3d"), render=RenderConfig(max_keyframes=1))

@@ -18,7 +18,7 @@ from video_cam.errors import UsageError, VideoCamError
 from video_cam.utils.reporter import Reporter
 
 WAIT_SECONDS = 5.0  # for another run that is processing a clip
-ATTEMPTS = 2  # for a clip whose worker dies: the first time may have had another cause
+ATTEMPTS = 2  # where a worker dies: the first time may have had a cause outside of it
 
 
 def run_local(jobs: Sequence[Job], config: RunConfig, reporter: Reporter) -> Iterator[ClipRecord]:
@@ -84,15 +84,20 @@ class SupervisedWorker:
 
         Raises:
             UsageError: where the network cannot be loaded, or an option does not fit it.
-            VideoCamError: where the process dies while it loads the network.
+            VideoCamError: where the process dies while it loads the network, each time.
         """
         self._time_limit = config.time_limit
         self._store = open_store(config.output_dir)
         self._worker = Worker(config, reporter)
-        try:
-            self._worker.start()
-        except WorkerDied as error:
-            raise VideoCamError(f"the network could not be loaded: {error}") from error
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._worker.start()
+                return
+            except WorkerDied as error:
+                if attempt == ATTEMPTS:
+                    raise VideoCamError(
+                        f"the network could not be loaded: {error}, {ATTEMPTS} times"
+                    ) from error
 
     def finish(self, job: Job) -> ClipRecord:
         """Run a job, after another run that is processing the clip."""
