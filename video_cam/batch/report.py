@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 
@@ -28,18 +29,31 @@ class RunReport:
         self._records: list[ClipRecord] = []
         self._unwritten: list[ClipRecord] = []
         self._finished_before: set[str] = set()
+        self._write_error = ""
+        self._has_index = True
 
     @property
     def num_failed(self) -> int:
         """How many clips failed."""
         return self._count(FAILED)
 
+    @property
+    def num_not_tried(self) -> int:
+        """How many clips have no record."""
+        return len(self._jobs) - len(self._records)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no clip failed and, at the end, results.jsonl and index.html are written."""
+        return not self.num_failed and not self._unwritten and self._has_index
+
     def __enter__(self) -> RunReport:
-        self._finished_before = {
-            record["clip"]
-            for record in self._store.records()
-            if record.get("status") in (DONE, SKIPPED)
-        }
+        with suppress(OSError):  # reported when a line cannot be added
+            self._finished_before = {
+                record["clip"]
+                for record in self._store.records()
+                if record.get("status") in (DONE, SKIPPED)
+            }
         return self
 
     def __exit__(
@@ -54,19 +68,21 @@ class RunReport:
         self._write_records()
         self._write_index()
         if self._unwritten:
-            self._reporter.error(f"{len(self._unwritten)} lines could not be added to {RESULTS}")
+            self._reporter.error(
+                f"{len(self._unwritten)} lines could not be added to {RESULTS}: {self._write_error}"
+            )
         self._report_counts()
 
     def add(self, record: ClipRecord) -> None:
-        """Report a clip's record and write it to results.jsonl.
+        """Write a clip's record to results.jsonl, then report it.
 
         A skipped clip is not written again where the file has it as finished already.
         """
         self._records.append(record)
-        self._report(record)
         if record.status != SKIPPED or record.clip not in self._finished_before:
             self._unwritten.append(record)
             self._write_records()
+        self._report(record)
 
     def _report(self, record: ClipRecord) -> None:
         reporter = self._reporter
@@ -93,7 +109,8 @@ class RunReport:
     def _write_records(self) -> None:
         try:
             self._store.append([record.as_json() for record in self._unwritten])
-        except (OSError, UsageError):
+        except (OSError, UsageError) as error:
+            self._write_error = str(error)
             return  # reported at the end, if no later attempt succeeds
         self._unwritten.clear()
 
@@ -101,6 +118,7 @@ class RunReport:
         try:
             self._store.write_index()
         except (OSError, UsageError) as error:
+            self._has_index = False
             self._reporter.error(f"index.html of all clips could not be written: {error}")
 
     def _find_removed_results(self) -> None:
@@ -117,7 +135,7 @@ class RunReport:
 
     def _report_counts(self) -> None:
         counts = {status: self._count(status) for status in (DONE, SKIPPED, FAILED)}
-        not_tried = len(self._jobs) - len(self._records)
+        not_tried = self.num_not_tried
         self._reporter.event("end", **counts, not_tried=not_tried)
         if len(self._jobs) == 1:
             return
