@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -178,6 +179,21 @@ def test_a_process_that_dies_says_how(exitcode: int, message: str, reporter) -> 
     with pytest.raises(WorkerDied) as caught:
         run(worker)
     assert str(caught.value) == message
+
+
+def test_an_interrupted_process_ends_in_silence(reporter, monkeypatch, capfd) -> None:
+    """Also while Python starts in it; the process that started it reports the interrupt."""
+    receive = Worker._receive_answer
+
+    def interrupt_and_receive(worker: Worker, *arguments: float | None) -> object:
+        for _ in range(2):
+            os.kill(worker._process.pid, signal.SIGINT)
+        return receive(worker, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Worker, "_receive_answer", interrupt_and_receive)
+    with pytest.raises(WorkerDied, match="ended with status 0"):
+        Worker(RunConfig(), reporter).start()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_closing_ends_the_process(reporter) -> None:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -17,12 +18,16 @@ from video_cam.batch.run_config import RunConfig
 from video_cam.batch.store import ClipBusy
 from video_cam.errors import VideoCamError
 from video_cam.utils.allocator import keep_freed_memory
+from video_cam.utils.interrupts import (
+    SECONDS_TO_CLEAN_UP,
+    handle_interrupts,
+    interrupts_held_back,
+)
 from video_cam.utils.progress import Step
 from video_cam.utils.reporter import Reporter
 
 # A clip may take hours, but no single step of it takes this long.
 MAX_SECONDS_BETWEEN_MESSAGES = 900
-_SECONDS_TO_CLEAN_UP = 10
 _SECONDS_BETWEEN_STEPS = 0.05
 
 
@@ -54,7 +59,10 @@ class Worker:
         self._process = context.Process(
             target=_run_worker, args=(other_end, self._config), daemon=True
         )
-        self._process.start()
+        # It has a tracker process, whose start would deliver interrupts that are held back.
+        resource_tracker.ensure_running()
+        with interrupts_held_back():  # the process handles them when Python has started
+            self._process.start()
         other_end.close()
         self._receive_answer(math.inf, None)  # a download may be slow
 
@@ -86,7 +94,7 @@ class Worker:
         if self._process is None:
             return
         self._connection.close()
-        self._process.join(_SECONDS_TO_CLEAN_UP)
+        self._process.join(SECONDS_TO_CLEAN_UP)
         self._kill()
 
     def _receive_answer(self, max_silence: float, time_limit: float | None) -> Any:
@@ -137,7 +145,7 @@ class Worker:
                 stages.pop(content)[0].close()
 
     def _died(self) -> WorkerDied:
-        self._process.join(_SECONDS_TO_CLEAN_UP)
+        self._process.join(SECONDS_TO_CLEAN_UP)
         code = self._process.exitcode
         self._kill()
         if code is not None and code < 0:
@@ -203,10 +211,11 @@ class _PipeReporter:
 
 def _run_worker(connection: Connection, config: RunConfig) -> None:
     """The process: load the network, then run jobs until the other end is closed."""
-    keep_freed_memory()
-    set_up_logging(config.log_level)
     # The other end is closed, or the user interrupts: contexts remove what is unfinished.
     with suppress(EOFError, OSError, KeyboardInterrupt):
+        handle_interrupts()
+        keep_freed_memory()
+        set_up_logging(config.log_level)
         _run_jobs(connection, config)
 
 
