@@ -146,8 +146,34 @@ def test_records_that_are_never_written_are_reported(store, reporter, monkeypatc
         report.add(record(store, "a"))
     assert reporter.texts("error") == [
         "index.html of all clips could not be written: No space left",
-        "1 lines could not be added to results.jsonl",
+        "1 lines could not be added to results.jsonl: No space left",
     ]
+    assert not report.is_complete and report.num_failed == 0
+
+
+@pytest.mark.parametrize("method", ["append", "write_index"])
+def test_a_run_without_its_lists_is_not_complete(method: str, store, reporter, monkeypatch) -> None:
+    with RunReport(jobs("a"), store, reporter) as report:
+        report.add(record(store, "a"))
+    assert report.is_complete
+
+    def fail(*_: object) -> None:
+        raise OSError("No space left")
+
+    monkeypatch.setattr(store, method, fail)
+    with RunReport(jobs("a"), store, reporter) as report:
+        report.add(record(store, "a"))
+    assert not report.is_complete
+
+
+def test_a_clip_is_written_before_it_is_reported(store, out: Path) -> None:
+    class Gone(RecordingReporter):
+        def event(self, name: str, **values: Any) -> None:
+            raise RuntimeError("the report was broken off")
+
+    with pytest.raises(RuntimeError), RunReport(jobs("a", "b"), store, Gone()) as report:
+        report.add(record(store, "a"))
+    assert statuses(out) == [("a.mp4", DONE)]
 
 
 def test_results_that_are_removed_during_the_run_have_failed(store, reporter, out: Path) -> None:
@@ -202,6 +228,19 @@ def test_json_lines_of_the_command(run: Run, tmp_path: Path) -> None:
     assert stages["explain"] == (1, 1) and stages["render"] == (4, 4)
     assert events[-1] == {"event": "end", "done": 1, "skipped": 0, "failed": 0, "not_tried": 0}
     assert events[-2]["clip"] == str(small)
+
+
+def test_lists_that_cannot_be_written(run: Run, out: Path, tmp_path: Path) -> None:
+    """The results are there all the same, and an earlier page is not replaced by an empty one."""
+    small = write_clip(tmp_path / "small.mp4", 4)
+    (out / RESULTS).mkdir(parents=True)
+    (out / "index.html").write_text("earlier")
+    status, _, err = run("--clip", small, *QUICK)
+    first, second = err.splitlines()
+    assert status == 1 and results_in(out) == ["small"]
+    assert first.startswith("error: index.html of all clips could not be written: ")
+    assert second.startswith("error: 1 lines could not be added to results.jsonl: ")
+    assert (out / "index.html").read_text() == "earlier"
 
 
 def test_a_quiet_command_prints_errors_only(run: Run, tmp_path: Path) -> None:

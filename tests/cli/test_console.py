@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from itertools import pairwise
 
@@ -58,6 +59,35 @@ def test_progress_events_are_some_time_apart_and_the_last_one_is_written(
     done = [json.loads(line)["done"] for line in capsys.readouterr().out.splitlines()]
     assert done[0] == 1 and done[-1] == 21 and 3 <= len(done) <= 6
     assert all(after - before >= 4 for before, after in pairwise(done[:-1]))
+
+
+def test_output_that_nobody_reads_is_dropped(monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    monkeypatch.setattr(sys, "stdout", os.fdopen(writing, "w"))
+    console = Console(as_json=True)
+    assert console.has_reader
+    use(console)
+    assert not console.has_reader
+    sys.stdout.write("more")
+    sys.stdout.close()
+    assert capfd.readouterr().err == ERRORS
+
+
+def test_errors_that_nobody_reads_are_dropped(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Closed())
+    use(Console())
+    assert capsys.readouterr().out == "an info\n"
+
+
+def test_without_a_stdout_nothing_is_printed(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    use(Console())
+    assert capsys.readouterr().err == ERRORS
 
 
 def test_characters_that_the_terminal_lacks_are_escaped(monkeypatch: pytest.MonkeyPatch) -> None:

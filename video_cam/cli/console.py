@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from tqdm import tqdm
@@ -22,30 +23,40 @@ class Console:
     Attributes:
         quiet: only warnings and errors are printed.
         as_json: every line on stdout is a JSON object with an "event".
+        has_reader: False when the process that read stdout has ended, as in ``... | head -1``.
     """
 
     def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
         self.quiet, self.as_json = quiet, as_json
+        self.has_reader = True
+
+    def line(self, line: str) -> None:
+        """Print a line on stdout, also if ``quiet`` or ``as_json``."""
+        try:
+            _write(sys.stdout, line)
+        except BrokenPipeError:
+            self.has_reader = False
+            _discard_stdout()
 
     def info(self, message: str) -> None:
         """Print a status message."""
         if self.as_json:
             self.event("message", text=message)
         elif not self.quiet:
-            _write(sys.stdout, message)
+            self.line(message)
 
     def warning(self, message: str) -> None:
         """Print a warning on stderr."""
-        _write(sys.stderr, f"warning: {message}")
+        self._complain(f"warning: {message}")
 
     def error(self, message: str) -> None:
         """Print an error on stderr."""
-        _write(sys.stderr, f"error: {message}")
+        self._complain(f"error: {message}")
 
     def event(self, name: str, **values: Any) -> None:
         """Print a JSON line if ``as_json``."""
         if self.as_json:
-            _write(sys.stdout, json.dumps({"event": name, **values}, ensure_ascii=False))
+            self.line(json.dumps({"event": name, **values}, ensure_ascii=False))
 
     @contextmanager
     def progress(self, stage: str, total: int) -> Iterator[Step]:
@@ -56,6 +67,10 @@ class Console:
         else:
             with (silent if self.quiet else bar)(stage, total) as step:
                 yield step
+
+    def _complain(self, line: str) -> None:
+        with suppress(BrokenPipeError):  # nobody reads it, as in ``... 2>&1 | head -1``
+            _write(sys.stderr, line)
 
     @contextmanager
     def _progress_events(self, stage: str, total: int) -> Iterator[Step]:
@@ -71,8 +86,17 @@ class Console:
         yield step
 
 
+def _discard_stdout() -> None:
+    """Drop what is printed from now on, and what Python prints when the process ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def _write(stream: Any, line: str) -> None:
     """Print one line; characters that the terminal cannot show are printed as escapes."""
+    if stream is None:  # closed by the shell
+        return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     printable = line.encode(encoding, "backslashreplace").decode(encoding)
     tqdm.write(printable, file=stream)  # keeps the line apart from progress bars

@@ -6,7 +6,6 @@ the process that explains them.
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from video_cam.cli.console import Console
 from video_cam.errors import UsageError, VideoCamError
 from video_cam.models.labels import read_labels
 from video_cam.utils.allocator import keep_freed_memory
+from video_cam.utils.interrupts import handle_interrupts
 from video_cam.utils.progress import silent
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from video_cam.batch.store import Store
 
 EXIT_DONE, EXIT_CLIP_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_NO_READER = 141  # of stdout; what shells give for processes that end by SIGPIPE
 
 
 def run_process() -> int:
@@ -36,9 +37,12 @@ def run_process() -> int:
     SIGTERM, by which a cluster ends a job, is handled as an interrupt: what is unfinished is
     removed, and the list of results is written.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    keep_freed_memory()
-    return main()
+    try:
+        handle_interrupts()
+        keep_freed_memory()
+        return main()
+    except KeyboardInterrupt:  # before main could handle it
+        return EXIT_INTERRUPTED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words of the command line; None for those of this process.
 
     Returns:
-        The exit status: 0 all done, 1 a clip failed, 2 wrong arguments, 130 interrupted.
+        The exit status: 0 all done; 1 a clip failed, or the files that list all clips cannot be
+        written; 2 wrong arguments; 130 interrupted; 141 where nobody reads stdout any more and
+        clips are left.
 
     Raises:
         SystemExit: after ``--help``, and with status 2 for arguments that cannot be parsed.
@@ -59,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up_logging(parsed.log_level)
     try:
         if options.list_models:
-            return _list_models()
+            return _list_models(console)
         if not options.clips:
             raise UsageError("no clip was given: add --clip PATH")
         return _run(options, run_config(parsed), console)
@@ -115,7 +121,11 @@ def _run_jobs(
             step(1)
             if options.show and record.folder is not None:
                 _open_page(store.shown(f"{record.folder}/index.html"))
-    return EXIT_CLIP_FAILED if report.num_failed else EXIT_DONE
+            if not console.has_reader:
+                break
+    if report.num_not_tried and not console.has_reader:
+        return EXIT_NO_READER
+    return EXIT_DONE if report.is_complete else EXIT_CLIP_FAILED
 
 
 def _records(
@@ -141,12 +151,12 @@ def _open_page(path: str) -> None:
     webbrowser.open(path if "://" in path else Path(path).resolve().as_uri())
 
 
-def _list_models() -> int:
+def _list_models(console: Console) -> int:
     from video_cam.models.registry import known_models
 
     for name, spec in known_models().items():
         of_frames = "  frame by frame" if spec.input_layout.layout == "frames" else ""
-        print(f"{name:19s} weights: {', '.join(spec.pretrained)}{of_frames}")
+        console.line(f"{name:19s} weights: {', '.join(spec.pretrained)}{of_frames}")
     return EXIT_DONE
 
 
@@ -157,5 +167,5 @@ def _list_layers(clip: str, config: RunConfig, console: Console) -> int:
 
     model = load_network(config.model, config.explain, console)
     for line in layer_table(Clip.open(clip, config.limits), model, config.explain):
-        print(line)
+        console.line(line)
     return EXIT_DONE
