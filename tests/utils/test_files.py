@@ -1,12 +1,13 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all, and only regular files are read."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from video_cam.utils.files import atomic_path, atomic_write, write_atomically
+from video_cam.utils.files import atomic_path, atomic_write, read_regular, write_atomically
 
 
 def names_in(folder: Path) -> list[str]:
@@ -56,3 +57,21 @@ def test_a_missing_folder_raises_and_is_not_created(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "gone" / "a.txt", b"new")
     assert names_in(tmp_path) == []
+
+
+def test_a_regular_file_is_read_up_to_a_size(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"four")
+    assert read_regular(tmp_path / "a", 4) == b"four"
+    with pytest.raises(OSError, match="larger than 3 bytes"):
+        read_regular(tmp_path / "a", 3)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "folder", "pipe", "device"])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = Path("/dev/zero") if kind == "device" else tmp_path / "a"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(OSError):
+        read_regular(path, 10)
