@@ -27,7 +27,8 @@ class RunReport:
         self._jobs, self._store, self._reporter = jobs, store, reporter
         self._records: list[ClipRecord] = []
         self._unwritten: list[ClipRecord] = []
-        self._finished_before: set[str] = set()
+        # Clip -> digest of its summary, of the finished clips in results.jsonl.
+        self._finished_before: dict[str, str | None] = {}
 
     @property
     def num_failed(self) -> int:
@@ -36,7 +37,7 @@ class RunReport:
 
     def __enter__(self) -> RunReport:
         self._finished_before = {
-            record["clip"]
+            record["clip"]: record.get("summary_sha256")
             for record in self._store.records()
             if record.get("status") in (DONE, SKIPPED)
         }
@@ -60,11 +61,12 @@ class RunReport:
     def add(self, record: ClipRecord) -> None:
         """Report a clip's record and write it to results.jsonl.
 
-        A skipped clip is not written again where the file has it as finished already.
+        A skipped clip is not written again where the file has the same results already.
         """
         self._records.append(record)
         self._report(record)
-        if record.status != SKIPPED or record.clip not in self._finished_before:
+        is_written = self._finished_before.get(record.clip, "") == record.summary_sha256
+        if record.status != SKIPPED or not is_written:
             self._unwritten.append(record)
             self._write_records()
 

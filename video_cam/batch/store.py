@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,8 +14,11 @@ from video_cam.batch.inputs import clip_id
 from video_cam.batch.results_file import RESULTS, append_records, latest, parse_records
 from video_cam.errors import UsageError
 from video_cam.rendering.result_folder import SUMMARY_FILE, check_target, clear_remains
+from video_cam.rendering.summary_file import MAX_BYTES, parse_summary
+from video_cam.utils.files import read_regular
 
 LOCKS = ".locks"
+MAX_RESULTS_BYTES = 2**30  # of results.jsonl, some million clips
 
 
 class ClipBusy(Exception):
@@ -40,6 +43,12 @@ class Store(Protocol):
 
     def summary(self, name: str) -> dict[str, Any] | None:
         """The content of summary.json; None where there are no finished results."""
+
+    def summary_sha256(self, name: str) -> str | None:
+        """SHA-256 of summary.json in hexadecimal; None where there is none."""
+
+    def has_contents(self, name: str, sizes: Mapping[str, int]) -> bool:
+        """Whether the folder holds all these files with these sizes in bytes."""
 
     def has_files(self, name: str, files: Sequence[str]) -> bool:
         """Whether all these files exist in the folder."""
@@ -103,10 +112,22 @@ class FolderStore:
     def summary(self, name: str) -> dict[str, Any] | None:
         """The content of summary.json; None where there are no finished results."""
         try:
-            summary = json.loads((self.root / name / SUMMARY_FILE).read_bytes())
+            return parse_summary(read_regular(self.root / name / SUMMARY_FILE, MAX_BYTES))
         except (OSError, ValueError):
             return None
-        return summary if isinstance(summary, dict) else None
+
+    def summary_sha256(self, name: str) -> str | None:
+        """SHA-256 of summary.json in hexadecimal; None where there is none."""
+        try:
+            data = read_regular(self.root / name / SUMMARY_FILE, MAX_BYTES)
+        except OSError:
+            return None
+        return hashlib.sha256(data).hexdigest()
+
+    def has_contents(self, name: str, sizes: Mapping[str, int]) -> bool:
+        """Whether the folder holds all these files with these sizes in bytes."""
+        files = {self.root / name / file: size for file, size in sizes.items()}
+        return all(f.is_file() and f.stat().st_size == size for f, size in files.items())
 
     def has_files(self, name: str, files: Sequence[str]) -> bool:
         """Whether all these files exist in the folder."""
@@ -125,7 +146,7 @@ class FolderStore:
     def records(self) -> list[dict[str, Any]]:
         """The last record of each clip."""
         try:
-            return latest(parse_records((self.root / RESULTS).read_bytes()))
+            return latest(parse_records(read_regular(self.root / RESULTS, MAX_RESULTS_BYTES)))
         except OSError:
             return []
 
