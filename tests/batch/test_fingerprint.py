@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from video_cam import Classifier
-from video_cam.batch.fingerprint import fingerprint, fingerprint_parts, required_files
+from video_cam.batch.fingerprint import fingerprint, fingerprint_parts
 from video_cam.config import ExplainConfig, RenderConfig
 
 
@@ -75,8 +75,3 @@ def test_a_folder_of_images_is_known_by_all_of_them(bundled: Classifier, tmp_pat
     assert digest(tmp_path, bundled) == before
     (tmp_path / "1.png").write_bytes(b"xy")
     assert digest(tmp_path, bundled) != before
-
-
-def test_the_files_that_a_result_needs() -> None:
-    files = {"videos": ["a.mp4", "b.mp4"], "page": "p", "explanation": "e", "keyframes": "k"}
-    assert required_files({"files": files | {"guided": ["g"]}}) == ["a.mp4", "b.mp4", "p", "e", "k"]

@@ -40,7 +40,7 @@ def test_classes_of_a_list_go_to_the_job(tmp_path: Path) -> None:
 
 
 def test_the_record_of_a_clip_with_results() -> None:
-    record = finished_record(Job(Path("a.mp4"), "a"), SUMMARY, SKIPPED, 1.23456)
+    record = finished_record(Job(Path("a.mp4"), "a"), SUMMARY, SKIPPED, 1.23456, "0" * 64)
     assert record.finished_at.endswith("+00:00")
     assert json.loads(json.dumps(record.as_json())) == {
         "clip": "a.mp4",
@@ -54,6 +54,7 @@ def test_the_record_of_a_clip_with_results() -> None:
         "finished_at": record.finished_at,
         "targets": [{"class_id": 0, "label": "spin"}],
         "notes": ["a note", "the map changes"],
+        "summary_sha256": "0" * 64,
     }
 
 

@@ -41,6 +41,9 @@ def test_results_are_uploaded_and_replaced_as_a_whole(address: str) -> None:
     write(store, "v", "second")
     assert store.owner("v") == "second" and store.has_files("v", ["page/second.js"])
     assert not store.has_files("v", ["page/first.js"])
+    assert store.has_contents("v", {"page/second.js": 6})
+    for wrong in ({"page/second.js": 5}, {"page/second.js": 6, "page/first.js": 5}):
+        assert not store.has_contents("v", wrong)
     assert store.shown("v/index.html") == f"{address}/v/index.html"
 
 
@@ -71,8 +74,9 @@ def test_records_are_appended(address: str) -> None:
     store = RemoteStore(address)
     store.append([])
     store.append([{"clip": "a", "status": "failed"}])
-    store.append([{"clip": "b"}, {"clip": "a", "status": "done"}])
-    assert store.records() == [{"clip": "a", "status": "done"}, {"clip": "b"}]
+    second, third = ({"clip": name, "status": "done"} for name in "ba")
+    store.append([second, third])
+    assert store.records() == [third, second]
 
 
 def test_an_address_that_fsspec_does_not_know() -> None:
@@ -95,6 +99,11 @@ def test_the_command_finds_its_finished_results(address: str, tmp_path: Path, ca
     said, second = run()
     assert "nothing has changed" in said and second == first
     _, third = run("--colormap", "jet")
+    [record] = store.records()
+    assert record["summary_sha256"] == store.summary_sha256("small")
+    store._files.pipe_file(store._path("small", "page/thumbnail.jpg"), b"cut off")
+    said, _ = run("--colormap", "jet")
+    assert "nothing has changed" not in said
     assert third["fingerprint"] != first["fingerprint"]
     assert [record["clip"] for record in store.records()] == [str(clip)]
     assert not list(Path.cwd().glob("memory:*"))

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.disk import DiskLog
+from video_cam.batch.jobs import ClipRecord
 from video_cam.batch.results_file import RESULTS, append_records, json_line, latest, parse_records
+from video_cam.rendering.page.gallery import write_gallery
 
 
 def test_a_line_that_was_cut_off_does_not_spoil_the_next(tmp_path: Path) -> None:
@@ -17,19 +19,68 @@ def test_a_line_that_was_cut_off_does_not_spoil_the_next(tmp_path: Path) -> None
     append_records(path, [{"clip": "a", "status": "done"}])
     with path.open("ab") as file:
         file.write(b'{"clip": "b", "sta')
-    append_records(path, [{"clip": "c"}, {"clip": "a", "status": "failed"}])
+    append_records(path, [{"clip": "c", "status": "done"}, {"clip": "a", "status": "failed"}])
     records = parse_records(path.read_bytes())
     assert [record["clip"] for record in records] == ["a", "c", "a"]
-    assert latest(records) == [{"clip": "a", "status": "failed"}, {"clip": "c"}]
+    assert latest(records) == [
+        {"clip": "a", "status": "failed"},
+        {"clip": "c", "status": "done"},
+    ]
 
 
-def test_lines_that_hold_no_record_are_skipped() -> None:
-    assert parse_records(b'[1]\n{"clip": 3}\n\n{"clip": "a"}\n\xff\n') == [{"clip": "a"}]
+GOOD = {"clip": "a", "status": "done"}
+SPIN = {"class_id": 1, "label": "spin", "score": 0.9, "shown": "90%"}
+
+
+def test_lines_of_this_and_of_older_versions_are_records() -> None:
+    full = ClipRecord("a", "a", "done", None, SPIN, None, 2.0, targets=(SPIN,), notes=("n",))
+    lines = [full.as_json(), GOOD, ClipRecord("b", None, "failed", error="bad").as_json()]
+    assert parse_records(b"".join(map(json_line, lines))) == lines
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"[1]", b'{"clip": 3}', b"\xff", b"null", b'{"clip": "a"}', b"NaN", b"[" * 100_000),
+        b'{"clip": "a", "status": "done", "more": ' + b"[" * 100_000,
+        *(
+            json_line(GOOD | changes)
+            for changes in (
+                {"status": "gone"},
+                {"status": ["done"]},
+                {"folder": "../other"},
+                {"folder": ".."},
+                {"folder": "/tmp"},
+                {"folder": ""},
+                {"prediction": {"label": "spin"}},
+                {"prediction": SPIN | {"score": "high"}},
+                {"check": {"sentence": "good"}},
+                {"duration_seconds": "long"},
+                {"duration_seconds": -1.0},
+                {"notes": 3},
+                {"summary_sha256": "0"},
+            )
+        ),
+    ],
+    ids=lambda line: repr(line[:60]),
+)
+def test_lines_that_hold_no_record_are_skipped(line: bytes, tmp_path: Path) -> None:
+    data = json_line(GOOD) + b"\n" + line + b"\n" + json_line(GOOD | {"clip": "b"})
+    records = parse_records(data)
+    assert [record["clip"] for record in records] == ["a", "b"]
+    write_gallery(tmp_path, records)
+
+
+def test_damaged_lines_are_told_once(caplog) -> None:
+    data = b"{\n" * 1234 + json_line(GOOD)
+    for _ in range(2):
+        assert parse_records(data) == [GOOD]
+    assert caplog.messages == ["1234 damaged lines of results.jsonl are ignored"]
 
 
 def test_a_name_that_is_not_utf8_becomes_an_escape() -> None:
-    line = json_line({"clip": os.fsdecode(b"\xe9.mp4"), "label": "é"})
-    assert line == b'{"clip": "\\udce9.mp4", "label": "\xc3\xa9"}\n'
+    line = json_line({"clip": os.fsdecode(b"\xe9.mp4"), "status": "done", "error": "é"})
+    assert line == b'{"clip": "\\udce9.mp4", "status": "done", "error": "\xc3\xa9"}\n'
     assert parse_records(line)[0]["clip"] == os.fsdecode(b"\xe9.mp4")
 
 

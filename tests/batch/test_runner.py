@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from video_cam.batch.runner import ClipRunner
 from video_cam.batch.store import ClipBusy, FolderStore
 from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
 from video_cam.pipeline import ClipExplainer
+from video_cam.rendering.contents import sha256_of
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +106,49 @@ def test_finished_results_are_kept_as_long_as_nothing_has_changed(
     (folder / "annotated.mp4").unlink()
     assert status() == DONE and (folder / "annotated.mp4").is_file()
     assert status() == SKIPPED
+
+
+def test_damaged_results_are_told_and_computed_again(
+    explainer, config, job, tmp_path, caplog
+) -> None:
+    runner, folder = ClipRunner(config, explainer), tmp_path / "out" / "clip"
+    runner.run(job)
+    assert runner.run(job).status == SKIPPED and caplog.messages == []
+    damages: list[Callable[[], object]] = [
+        lambda: (folder / "annotated.mp4").write_bytes(b""),
+        lambda: (folder / "page" / "thumbnail.jpg").unlink(),
+        lambda: (folder / "summary.json").write_bytes(b""),
+        lambda: (folder / "summary.json").write_text("[" * 100_000),
+        lambda: change_summary(folder, predictions=[{}]),
+        lambda: change_summary(folder, contents=None),
+    ]
+    for number, damage in enumerate(damages, start=1):
+        damage()
+        assert runner.run(job).status == DONE, number
+        assert len(caplog.messages) == number
+        assert caplog.messages[-1].startswith(str(folder))
+        assert "computed again" in caplog.messages[-1]
+    assert runner.run(job).status == SKIPPED
+
+
+def change_summary(folder: Path, **changes: object) -> None:
+    path = folder / "summary.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_record_has_the_digest_of_its_summary(explainer, config, job, clip, tmp_path) -> None:
+    def in_file() -> str:
+        return latest(records_in(tmp_path / "out"))[0]["summary_sha256"]
+
+    run_all(config, explainer, [clip])
+    folder = tmp_path / "out" / clip.stem
+    assert in_file() == sha256_of(folder / "summary.json")
+    # Results that are replaced without a record, as by a run that is killed, get one later.
+    change_summary(folder, notes=["replaced"])
+    run_all(config, explainer, [clip])
+    assert in_file() == sha256_of(folder / "summary.json")
+    run_all(config, explainer, [clip])
+    assert len(records_in(tmp_path / "out")) == 2
 
 
 def test_the_classes_of_a_list_replace_those_of_the_run(explainer, config, job) -> None:

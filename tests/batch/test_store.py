@@ -161,7 +161,10 @@ def test_summaries_files_and_owners(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     assert (store.summary("v"), store.owner("v")) == (None, None)
     (tmp_path / "v").mkdir()
-    for text in ("not JSON", "[]"):
+    os.mkfifo(tmp_path / "v" / SUMMARY_FILE)
+    assert (store.summary("v"), store.summary_sha256("v")) == (None, None)
+    (tmp_path / "v" / SUMMARY_FILE).unlink()
+    for text in ("not JSON", "[]", "[" * 100_000, '{"clip_id": 3}', '{"clip": "a.mp4"}'):
         (tmp_path / "v" / SUMMARY_FILE).write_text(text)
         assert store.summary("v") is None
     (tmp_path / "v" / SUMMARY_FILE).write_text('{"clip_id": "0123"}')
@@ -169,6 +172,9 @@ def test_summaries_files_and_owners(tmp_path: Path) -> None:
     assert store.has_files("v", [SUMMARY_FILE]) and not store.has_files(
         "v", [SUMMARY_FILE, "annotated.mp4"]
     )
+    assert store.has_contents("v", {SUMMARY_FILE: 19})
+    assert not store.has_contents("v", {SUMMARY_FILE: 18})
+    assert not store.has_contents("v", {SUMMARY_FILE: 19, "annotated.mp4": 0})
     assert store.shown("v/index.html") == str(tmp_path / "v" / "index.html")
 
 
@@ -199,6 +205,11 @@ def test_the_owner_of_results_from_python_is_found_by_the_clips_path() -> None:
     owner = owner_of({"clip": {"path": "a.mp4"}})
     assert owner is not None and owner == owner_of({"clip": {"path": str(Path("a.mp4").resolve())}})
     assert owner_of({}) is None
+
+
+def test_a_pipe_in_the_place_of_the_records_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / RESULTS)
+    assert FolderStore(tmp_path).records() == []
 
 
 @pytest.mark.parametrize("prefix", ["", "file://", "local://"])

@@ -45,6 +45,8 @@ def python(code: str) -> str:
         ["--clip", "clips/spin.mp4", "--layout", "grid"],
         ["--clip", "clips/spin.mp4", "--start", "2", "--end", "1"],
         ["--clip", "clips/spin.mp4", "--labels", "no-such-labels.txt"],
+        ["verify"],
+        ["verify", "no-such-folder"],
     ],
     ids=" ".join,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.support.explanations import make_explanation, map_series
 from video_cam import Explanation, UsageError
+from video_cam.explanation import storage
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget
 from video_cam.explanation.storage import FORMAT
 
@@ -35,9 +37,10 @@ def full_explanation() -> Explanation:
         function_scores=np.array([[0.25], [0.5]], np.float32),
         notes=("a note",),
         seconds={"explain": 1.5},
-        check={"drop": 0.5},
-        sanity={"fc": [1.0, None]},
-        scenes=((0, 3), (3, 6)),
+        check={"sentence": "it carries the score", "drop": 0.5, "random_drops": [0.1, 0.2]},
+        sanity={"sentence": "it needs", "stages": [{"part": "fc", "rank_correlation": None}]},
+        scenes=((0, 4), (4, 6)),
+        frame_indices=np.array([[0, 1, 2, 3], [4, 5, 5, 5]]),
     )
 
 
@@ -113,16 +116,53 @@ def write_other(path: Path, kind: str) -> None:
         np.savez(path, meta=np.array("{"))
     elif kind == "meta is a list":
         np.savez(path, meta=np.array("[1]"))
+    elif kind == "meta is nested deeply":
+        np.savez(path, meta=np.array("[" * 100_000))
+    elif kind == "meta is a number":
+        np.savez(path, meta=np.array(1.5))
 
 
 @pytest.mark.parametrize(
     "kind",
-    ["text", "empty", "array", "other arrays", "pickle", "meta is no JSON", "meta is a list"],
+    [
+        *("text", "empty", "array", "other arrays", "pickle", "meta is no JSON"),
+        *("meta is a list", "meta is nested deeply", "meta is a number"),
+    ],
 )
 def test_other_files_are_refused(kind: str, tmp_path: Path) -> None:
     write_other(tmp_path / "other.npz", kind)
     with pytest.raises(UsageError, match=r"other\.npz' is not an explanation, or is damaged"):
         Explanation.load(tmp_path / "other.npz")
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_refused_at_once(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "missing.npz"
+    os.mkfifo(path) if kind == "pipe" else path.mkdir()
+    with pytest.raises(UsageError, match=r"no explanation at '.*missing\.npz'"):
+        Explanation.load(path)
+
+
+def test_a_file_that_unpacks_to_much_more_is_refused(tmp_path: Path, monkeypatch) -> None:
+    """A large explanation is written so that it is not mistaken for such a file."""
+    path = tmp_path / "e.npz"
+    zeros = map_series(np.zeros((2, 40_000)), np.arange(40_000.0))
+    make_explanation(maps=(zeros,)).save(path)
+    assert Explanation.load(path).maps[0].values.size == 80_000
+    monkeypatch.setattr(storage, "MAX_UNPACKED_BYTES", 100_000)
+    with pytest.raises(UsageError, match="is damaged"):
+        Explanation.load(path)
+    make_explanation(maps=(zeros,)).save(path)
+    assert Explanation.load(path).maps[0].values.size == 80_000
+
+
+def test_time_stamps_are_not_rounded(tmp_path: Path) -> None:
+    path = tmp_path / "e.npz"
+    make_explanation().save(path)
+    with np.load(path) as file:
+        np.savez(path, **dict(file) | {"pts": np.arange(6) * 1.25})
+    with pytest.raises(UsageError, match="is damaged"):
+        Explanation.load(path)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
@@ -166,6 +206,17 @@ def changed(path: Path, **changes: object) -> None:
         ({"clip": {"path": "clip.mp4"}}, "is damaged"),
         ({"maps": [{}]}, "is damaged"),
         ({"labels": None}, "is damaged"),
+        ({"time_base": "1e999999999"}, "is damaged"),
+        ({"last_duration": 0}, "is damaged"),
+        ({"span": [0]}, "is damaged"),
+        ({"seconds": {"explain": float("nan")}}, "is damaged"),
+        ({"check": {"drop": 0.5}}, "is damaged"),
+        ({"sanity": {}}, "is damaged"),
+        ({"options": {"a": {"b": {"c": 1}}}}, "is damaged"),
+        ({"notes": [["a"]]}, "is damaged"),
+        ({"notes": "a" * 10 + "\n"}, "is damaged"),
+        ({"last_duration": 10**30}, "is damaged"),
+        ({"format": "2\n"}, "is damaged"),
     ],
 )
 def test_other_formats_and_wrong_entries_are_refused(changes, words, tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -99,16 +102,60 @@ def test_on_disk_for_another_process(folder: Path) -> None:
     assert find.count == 5
 
 
-@pytest.mark.parametrize("content", ["", "{", "[[]]", '["x"]', "3"])
-def test_a_file_that_cannot_be_read_is_replaced(content: str, folder: Path) -> None:
+def change(kept: Path, change_content: Callable[[Any], Any]) -> None:
+    """Write a file again with other content, and the digest that belongs to it."""
+    kept.write_bytes(cache.sealed(kept.name, change_content(content_of(kept))))
+
+
+def content_of(kept: Path) -> Any:
+    return json.loads(kept.read_bytes())["content"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{", "[[]]", '["x"]', "3", "NaN", "[" * 100_000, '{"a":' * 100_000),
+        json.dumps({"sha256": "0" * 64, "content": [1.5, 2.5, 3.5]}),
+        json.dumps({"sha256": 3, "content": NUMBERS}),
+        '{"sha256": "", "content": ' + "[" * 900 + "]" * 900 + "}",
+    ],
+    ids=lambda text: text[:30],
+)
+def test_a_damaged_file_is_told_and_written_again(content: str, folder: Path, caplog) -> None:
     find = Finder()
     learned(fact(), network(), [], find, "net")
     [kept] = folder.iterdir()
     kept.write_text(content)
     assert learned(fact(), network(), [], find, "net") == NUMBERS
     assert find.count == 2
+    [line] = caplog.messages
+    assert line.startswith(f"{kept} is damaged") and line.endswith("it is written again")
     assert learned(fact(), network(), [], find, "net") == NUMBERS
     assert find.count == 2
+
+
+def test_one_changed_number_and_a_file_of_another_network_are_recognised(folder: Path) -> None:
+    find = Finder()
+    learned(fact(), network(), ["layer4"], find, "net")
+    [kept] = folder.iterdir()
+    data = kept.read_bytes()
+    kept.write_bytes(data.replace(b"12.0", b"13.0"))
+    assert learned(fact(), network(), ["layer4"], find, "net") == NUMBERS and find.count == 2
+    learned(fact(), network(), ["layer3"], find, "net")
+    [other] = [file for file in folder.iterdir() if file != kept]
+    other.write_bytes(data)
+    learned(fact(), network(), ["layer3"], find, "net")
+    assert find.count == 4
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(folder: Path) -> None:
+    find = Finder()
+    learned(fact(), network(), [], find, "net")
+    [kept] = folder.iterdir()
+    kept.unlink()
+    os.mkfifo(kept)
+    assert learned(fact(), network(), [], find, "net") == NUMBERS
+    assert find.count == 2 and kept.is_file()
 
 
 def test_without_a_folder_to_write_to_it_is_found_every_time(folder: Path) -> None:
@@ -149,8 +196,44 @@ def test_a_trace_comes_back_from_disk_unchanged(bundled: Classifier, folder: Pat
     assert second.modules["layer4"].kind is type(bundled.module.layer4)
     assert second.outputs.shape == first.outputs.shape
     # The second one came from the file.
-    kept.write_text(kept.read_text().replace('"layer4"', '"layer3"'))
-    assert "layer4" not in traced().modules
+    change(kept, lambda content: [content[0][:-1], content[1]])
+    assert list(traced().modules) == list(first.modules)[:-1]
+
+
+@pytest.mark.parametrize(
+    "replaced",
+    [
+        {0: "no_such_layer"},
+        {0: ""},
+        {0: "layer1"},
+        {0: 3},
+        {1: [1, -2]},
+        {1: [1] * 9},
+        {1: [2**40]},
+        {1: [1.5]},
+        {2: [1, 2]},
+        {2: [0, 1, 1]},
+        {3: 0},
+        {4: None},
+        {4: True},
+    ],
+    ids=str,
+)
+def test_an_impossible_trace_is_not_used(
+    replaced: dict[int, Any], bundled: Classifier, folder: Path
+) -> None:
+    def traced() -> Trace:
+        module = copy.deepcopy(bundled.module)
+        return trace(module, example(module, SIZE), "motion3d")
+
+    first = traced()
+    [kept] = folder.iterdir()
+    row = next(row for row in content_of(kept)[0] if row[0] == "layer4")
+    changed = [replaced.get(position, value) for position, value in enumerate(row)]
+    change(kept, lambda content: [[changed if r == row else r for r in content[0]], content[1]])
+    assert list(traced().modules.items()) == list(first.modules.items())
+    change(kept, lambda content: [content[0], [-1, 8]])
+    assert traced().outputs.shape == first.outputs.shape
 
 
 def test_receptive_fields_come_back_from_disk_unchanged(bundled: Classifier, folder: Path) -> None:
@@ -164,10 +247,37 @@ def test_receptive_fields_come_back_from_disk_unchanged(bundled: Classifier, fol
     [kept] = [file for file in folder.iterdir() if file.name.startswith("receptive-fields")]
     assert found() == first and len(first["layer4"][0].measured) == 2
     # The second one came from the file.
-    content = json.loads(kept.read_text())
-    content["layer4"][0][1] = [1, 2]
-    kept.write_text(json.dumps(content))
+    steps = content_of(kept)["layer4"][0][0]
+    space = content_of(kept)["layer4"][1:]
+    change(kept, lambda content: {"layer4": [[steps, [1, 2]], *space]})
     assert found()["layer4"][0].measured == (1, 2)
+
+
+def test_impossible_receptive_fields_are_not_used(bundled: Classifier, folder: Path) -> None:
+    def found() -> dict[str, ReceptiveFields]:
+        module = copy.deepcopy(bundled.module)
+        x, align = torch.empty(1, 3, *SIZE), "receptive-field"
+        return find_receptive_fields(module, x, ["layer4"], {}, align, "motion3d")
+
+    first = found()
+    [kept] = folder.iterdir()
+    (steps, _), *space = content_of(kept)["layer4"]
+    change(kept, lambda content: {"layer4": [[steps, [1, 2]], *space]})
+    assert found()["layer4"][0].measured == (1, 2)
+    for wrong in (
+        {"layer3": [[steps, []], *space]},
+        {},
+        {"layer4": space},
+        {"layer4": [[steps, [1, 200]], *space]},
+        {"layer4": [[steps, ["1", 2]], *space]},
+        {"layer4": [[steps, [1, 2] * 500], *space]},
+        {"layer4": [[[[3, 0, 1, 1, None]], []], *space]},
+        {"layer4": [[[[0, 1, 1, 1, None]], []], *space]},
+        {"layer4": [[[[3, 1, 2**40, 1, None]], []], *space]},
+        {"layer4": [[[[3, 1, 1]], []], *space]},
+    ):
+        change(kept, lambda content, wrong=wrong: wrong)
+        assert found() == first, wrong
 
 
 def test_versions_of_packages_are_part_of_the_key(

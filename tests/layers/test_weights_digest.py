@@ -25,6 +25,37 @@ def test_equal_weights_have_one_digest_and_other_weights_another() -> None:
     assert len({digest_of_weights(network) for network in networks}) == len(networks)
 
 
+class Counting(nn.Linear):
+    """Keeps a value that is no tensor in its state dict."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(1, 1)
+        nn.init.ones_(self.weight), nn.init.zeros_(self.bias)
+        self.value = value
+
+    def get_extra_state(self) -> object:
+        return self.value
+
+    def set_extra_state(self, state: object) -> None:
+        self.value = state
+
+
+def test_what_a_module_adds_to_its_state_counts() -> None:
+    assert digest_of_weights(Counting({"scale": 2})) == digest_of_weights(Counting({"scale": 2}))
+    values = [None, 3, {"scale": 2}, {"scale": 3}, b"scale"]
+    assert len({digest_of_weights(Counting(value)) for value in values}) == len(values)
+    # What cannot be pickled cannot be recognised.
+    network = Counting(lambda: None)
+    assert digest_of_weights(network) != digest_of_weights(network)
+
+
+def test_the_shape_of_a_tensor_counts() -> None:
+    row, column = nn.Linear(2, 1, bias=False), nn.Linear(1, 2, bias=False)
+    for network in (row, column):
+        nn.init.ones_(network.weight)
+    assert digest_of_weights(row) != digest_of_weights(column)
+
+
 def test_the_bundled_network_is_the_same_each_time_it_is_loaded(bundled) -> None:
     digest = digest_of_weights(bundled.module)
     assert digest == digest_of_weights(load_model("motion3d").module)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from video_cam import UsageError
+from video_cam.models import labels
 from video_cam.models.labels import class_id, count_labels, read_labels
 
 NAMES = ("dash left", "dash right", "Spin")
@@ -58,6 +60,13 @@ def test_code_in_a_label_file_is_not_run(tmp_path: Path) -> None:
         ("n.txt", b"{0: 'a', 2: 'b'}", "number its 2 classes from 0 to 1"),
         ("n.py", b"{0: 1, 1: ['x']}", "must hold a list of names, or a dict"),
         ("n.json", b"[", "not valid JSON"),
+        ("n.json", b"[" * 100_000, "not valid JSON"),
+        ("n.json", b"[NaN]", "not valid JSON"),
+        ("n.json", b"9" * 10_000, "not valid JSON"),
+        ("n.json", b'{"' + b"9" * 10_000 + b'": "a"}', "must hold a list of names, or a dict"),
+        ("n.txt", b"{" + b"9" * 10_000 + b": 'a', 'b': 'c'}\n[", None),
+        ("n.txt", b"[" + b"-" * 100_000 + b"1]", None),
+        ("n.txt", b"[" + b"1+" * 100_000 + b"1]", None),
         ("n.txt", b"\xff\xfe\x00", "not UTF-8"),
         (None, b"", "No such file"),
     ],
@@ -66,8 +75,21 @@ def test_bad_label_files(tmp_path: Path, name, content: bytes, words: str) -> No
     path = tmp_path / (name or "missing.txt")
     if name:
         path.write_bytes(content)
-    with pytest.raises(UsageError, match=words):
+    if words is None:  # text that begins like a list is still text, and read line by line
+        assert read_labels(path) == tuple(content.decode().splitlines())
+        return
+    with pytest.raises(UsageError, match=words) as caught:
         read_labels(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_what_is_no_label_file_is_refused_at_once(tmp_path: Path, monkeypatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_text("a\n" * 10)
+    monkeypatch.setattr(labels, "MAX_BYTES", 10)
+    for name, words in (("pipe", "Invalid argument|not a regular"), ("large", "larger than 10")):
+        with pytest.raises(UsageError, match=words):
+            read_labels(tmp_path / name)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("1", 1), (2, 2), ("DASH LEFT", 0), ("spin", 2)])
@@ -80,6 +102,7 @@ def test_a_class_by_number_or_name(text, expected: int) -> None:
     [
         ("3", "class id 3 is outside 0 ... 2"),
         ("-1", "unknown class '-1'"),
+        ("9" * 5000, "unknown class '9999"),
         ("dash rigth", "did you mean dash right"),
         ("jump", "choose one of dash left, dash right, Spin"),
     ],

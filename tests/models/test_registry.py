@@ -65,6 +65,15 @@ def test_a_checkpoint_may_have_its_own_number_of_classes(tmp_path: Path) -> None
     assert named.labels == ("a", "b", "c")
 
 
+@pytest.mark.parametrize("head", [torch.zeros(0, 64), torch.tensor(1.0)], ids=["empty", "scalar"])
+def test_a_head_without_classes_is_refused(head: torch.Tensor, tmp_path: Path, bundled) -> None:
+    state = bundled.module.state_dict()
+    name = next(name for name in reversed(state) if name.endswith("weight"))
+    torch.save(state | {name: head}, tmp_path / "w.pth")
+    with pytest.raises(UsageError, match=r"expected one row for each class"):
+        load_model("motion3d", str(tmp_path / "w.pth"))
+
+
 def test_random_weights_with_as_many_classes_as_labels() -> None:
     model = load_model(BUNDLED, "none", labels=["a", "b", "c"])
     assert not model.trained and model.weights == "none" and not model.module.training

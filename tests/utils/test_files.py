@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all, and only regular files are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from video_cam.utils.files import (
     atomic_path,
     atomic_write,
     make_folder,
-    read_regular_file,
+    read_regular,
     sync,
     sync_tree,
     write_atomically,
@@ -69,17 +69,6 @@ def test_a_missing_folder_raises_and_is_not_created(tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
-def test_only_regular_files_are_read(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "a.txt", b"text")
-    assert read_regular_file(tmp_path / "a.txt") == b"text"
-    os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path, tmp_path / "pipe"):
-        with pytest.raises(OSError, match="not a regular file"):
-            read_regular_file(path)
-    with pytest.raises(FileNotFoundError):
-        read_regular_file(tmp_path / "missing")
-
-
 def test_content_is_on_disk_before_the_name_and_the_name_at_the_end(
     tmp_path: Path, monkeypatch
 ) -> None:
@@ -123,3 +112,21 @@ def test_errors_of_the_disk(code: int, is_raised: bool, tmp_path: Path, monkeypa
         assert names_in(tmp_path) == ["a.txt"]
     else:
         sync(tmp_path)
+
+
+def test_a_regular_file_is_read_up_to_a_size(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"four")
+    assert read_regular(tmp_path / "a", 4) == b"four"
+    with pytest.raises(OSError, match="larger than 3 bytes"):
+        read_regular(tmp_path / "a", 3)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "folder", "pipe", "device"])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = Path("/dev/zero") if kind == "device" else tmp_path / "a"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(OSError):
+        read_regular(path, 10)

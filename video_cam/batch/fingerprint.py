@@ -58,16 +58,6 @@ def fingerprint_parts(
     }
 
 
-def required_files(summary: dict[str, Any]) -> list[str]:
-    """The files without which a result has to be computed again, relative to its folder.
-
-    Args:
-        summary: the content of its summary.json.
-    """
-    files = summary["files"]
-    return [*files["videos"], files["page"], files["explanation"], files["keyframes"]]
-
-
 def _files(clip: Path) -> list[tuple[str, int, int]]:
     """(absolute path, size, time of last change) of the clip's file or files."""
     files = sorted(f for f in clip.iterdir() if f.is_file()) if clip.is_dir() else [clip]

@@ -46,6 +46,7 @@ class ClipRecord:
         finished_at: date and time in UTC, in ISO 8601.
         targets: the explained classes, with the fields of ``prediction``.
         notes: as in summary.json.
+        summary_sha256: of the summary.json in the folder, in hexadecimal; None where there is none.
     """
 
     clip: str
@@ -61,6 +62,7 @@ class ClipRecord:
     )
     targets: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
+    summary_sha256: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The record in JSON's types."""
@@ -83,13 +85,20 @@ def plan_jobs(clips: Clips, store: Store, shard: tuple[int, int] | None = None) 
     return jobs[index - 1 :: count]
 
 
-def finished_record(job: Job, summary: dict[str, Any], status: str, seconds: float) -> ClipRecord:
+def finished_record(
+    job: Job,
+    summary: dict[str, Any],
+    status: str,
+    seconds: float,
+    summary_sha256: str | None = None,
+) -> ClipRecord:
     """The record of a clip with results.
 
     Args:
         summary: the content of summary.json.
         status: DONE or SKIPPED.
         seconds: that processing took.
+        summary_sha256: of summary.json.
     """
     sanity = summary.get("sanity")
     return ClipRecord(
@@ -102,6 +111,7 @@ def finished_record(job: Job, summary: dict[str, Any], status: str, seconds: flo
         seconds=round(seconds, 3),
         targets=tuple(summary["targets"]),
         notes=(*summary.get("notes", ()), *([sanity["sentence"]] if sanity else [])),
+        summary_sha256=summary_sha256,
     )
 
 

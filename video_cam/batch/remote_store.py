@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from video_cam.batch.results_file import RESULTS, json_line, latest, parse_recor
 from video_cam.batch.store import owner_of
 from video_cam.errors import UsageError
 from video_cam.rendering.result_folder import SUMMARY_FILE
+from video_cam.rendering.summary_file import parse_summary
 
 
 class RemoteStore:
@@ -54,10 +55,25 @@ class RemoteStore:
     def summary(self, name: str) -> dict[str, Any] | None:
         """The content of summary.json; None where there are no finished results."""
         try:
-            summary = json.loads(self._files.cat_file(self._path(name, SUMMARY_FILE)))
+            return parse_summary(self._files.cat_file(self._path(name, SUMMARY_FILE)))
         except (OSError, ValueError):
             return None
-        return summary if isinstance(summary, dict) else None
+
+    def summary_sha256(self, name: str) -> str | None:
+        """SHA-256 of summary.json in hexadecimal; None where there is none."""
+        try:
+            data = self._files.cat_file(self._path(name, SUMMARY_FILE))
+        except OSError:
+            return None
+        return hashlib.sha256(data).hexdigest()
+
+    def has_contents(self, name: str, sizes: Mapping[str, int]) -> bool:
+        """Whether the folder holds all these files with these sizes in bytes."""
+        found = self._files.find(self._path(name), detail=True)
+        stored = {path.strip("/"): entry.get("size") for path, entry in found.items()}
+        return all(
+            stored.get(self._path(name, file).strip("/")) == size for file, size in sizes.items()
+        )
 
     def has_files(self, name: str, files: Sequence[str]) -> bool:
         """Whether all these files exist in the folder."""

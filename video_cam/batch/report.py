@@ -28,7 +28,8 @@ class RunReport:
         self._jobs, self._store, self._reporter = jobs, store, reporter
         self._records: list[ClipRecord] = []
         self._unwritten: list[ClipRecord] = []
-        self._finished_before: set[str] = set()
+        # Clip -> digest of its summary, of the finished clips in results.jsonl.
+        self._finished_before: dict[str, str | None] = {}
         self._write_error = ""
         self._has_index = True
 
@@ -50,7 +51,7 @@ class RunReport:
     def __enter__(self) -> RunReport:
         with suppress(OSError):  # reported when a line cannot be added
             self._finished_before = {
-                record["clip"]
+                record["clip"]: record.get("summary_sha256")
                 for record in self._store.records()
                 if record.get("status") in (DONE, SKIPPED)
             }
@@ -76,10 +77,11 @@ class RunReport:
     def add(self, record: ClipRecord) -> None:
         """Write a clip's record to results.jsonl, then report it.
 
-        A skipped clip is not written again where the file has it as finished already.
+        A skipped clip is not written again where the file has the same results already.
         """
         self._records.append(record)
-        if record.status != SKIPPED or record.clip not in self._finished_before:
+        is_written = self._finished_before.get(record.clip, "") == record.summary_sha256
+        if record.status != SKIPPED or not is_written:
             self._unwritten.append(record)
             self._write_records()
         self._report(record)

@@ -4,14 +4,42 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from functools import cache
+from pathlib import Path, PurePath
+from typing import Annotated, Any, Literal
 
+import msgspec
+
+from video_cam.rendering.summary_file import CheckResult, ScoredClass, Sha256
 from video_cam.utils.files import check_regular, make_folder, sync
+from video_cam.utils.strict_json import checked, parse_json
 
 RESULTS = "results.jsonl"
+_log = logging.getLogger(__name__)
+
+
+class _Record(msgspec.Struct):
+    """A line: the fields of jobs.ClipRecord. Older versions wrote fewer of them."""
+
+    clip: str
+    status: Literal["done", "failed", "skipped"]
+    folder: str | None = None
+    error: str | None = None
+    prediction: ScoredClass | None = None
+    check: CheckResult | None = None
+    duration_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    targets: list[ScoredClass] = []
+    notes: list[str] = []
+    summary_sha256: Sha256 | None = None
+
+    def __post_init__(self) -> None:
+        if self.folder is not None and PurePath(self.folder).parts != (self.folder,):
+            raise ValueError("its folder is not one of the output folder")
+        if self.folder == "..":
+            raise ValueError("its folder is outside the output folder")
 
 
 def json_line(value: dict[str, Any]) -> bytes:
@@ -49,15 +77,28 @@ def append_records(path: Path, records: Sequence[dict[str, Any]]) -> None:
 
 def parse_records(data: bytes) -> list[dict[str, Any]]:
     """The records of a file's content in their order; lines that hold no record are skipped."""
-    records = []
-    for line in data.split(b"\n"):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and isinstance(record.get("clip"), str):
-            records.append(record)
+    lines = [line for line in data.split(b"\n") if line.strip()]
+    parsed = [parse_record(line) for line in lines]
+    records = [record for record in parsed if record is not None]
+    if len(records) < len(lines):
+        _warn_once(len(lines) - len(records))
     return records
+
+
+def parse_record(line: bytes) -> dict[str, Any] | None:
+    """The record in a line; None where it holds something else."""
+    try:
+        record: dict[str, Any] = parse_json(line)
+        checked(record, _Record)
+    except ValueError:
+        return None
+    return record
+
+
+@cache
+def _warn_once(count: int) -> None:
+    """A run reads the file several times."""
+    _log.warning("%d damaged lines of %s are ignored", count, RESULTS)
 
 
 def latest(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

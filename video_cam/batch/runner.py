@@ -11,13 +11,15 @@ from dataclasses import replace
 from typing import Any
 
 from video_cam.batch.claims import claimed
-from video_cam.batch.fingerprint import fingerprint, required_files
+from video_cam.batch.fingerprint import fingerprint
 from video_cam.batch.inputs import clip_id
 from video_cam.batch.jobs import DONE, SKIPPED, ClipRecord, Job, failed_record, finished_record
 from video_cam.batch.run_config import RunConfig
 from video_cam.batch.store import ClipBusy, Store, open_store
 from video_cam.errors import ClipError, VideoCamError
 from video_cam.pipeline import ClipExplainer, process_clip
+from video_cam.rendering.result_folder import SUMMARY_FILE
+from video_cam.rendering.summary_file import sizes_of_files
 from video_cam.utils.progress import Progress, silent
 from video_cam.video.container import checked_path
 
@@ -74,7 +76,7 @@ class ClipRunner:
             digest = fingerprint(job.clip, self.explainer.fingerprint_parts(explain), config.render)
             finished = None if config.overwrite else self._finished(job, digest)
             if finished is not None:
-                return finished_record(job, finished, SKIPPED, time.perf_counter() - began)
+                return self._record(job, finished, SKIPPED, began)
             with self.store.writing(job.name) as folder:
                 summary = process_clip(
                     job.clip,
@@ -86,14 +88,31 @@ class ClipRunner:
                     progress,
                     {"fingerprint": digest, "clip_id": clip_id(job.clip)},
                 )
-            return finished_record(job, summary, DONE, time.perf_counter() - began)
+            return self._record(job, summary, DONE, began)
+
+    def _record(self, job: Job, summary: dict[str, Any], status: str, began: float) -> ClipRecord:
+        """The record of results in the store, while no other run can replace them."""
+        sha256 = self.store.summary_sha256(job.name)
+        return finished_record(job, summary, status, time.perf_counter() - began, sha256)
 
     def _finished(self, job: Job, digest: str) -> dict[str, Any] | None:
-        """The summary of finished results with this fingerprint; None where files are missing."""
+        """The summary of finished results with this fingerprint, all of whose files are there.
+
+        Damaged results are mentioned in the log: they are computed again.
+        """
         summary = self.store.summary(job.name)
-        if summary is None or summary.get("fingerprint") != digest:
+        shown = self.store.shown(job.name)
+        if summary is None:
+            if self.store.has_files(job.name, [SUMMARY_FILE]):
+                _log.warning("%s: its %s is damaged; it is computed again", shown, SUMMARY_FILE)
             return None
-        return summary if self.store.has_files(job.name, required_files(summary)) else None
+        if summary.get("fingerprint") != digest:
+            return None
+        sizes = sizes_of_files(summary)
+        if sizes is None or not self.store.has_contents(job.name, sizes):
+            _log.warning("%s: files are missing or damaged; it is computed again", shown)
+            return None
+        return summary
 
 
 @contextmanager

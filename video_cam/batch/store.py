@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,10 +18,12 @@ from video_cam.rendering.result_folder import (
     clear_remains,
     with_remains,
 )
-from video_cam.utils.files import make_folder, read_regular_file
+from video_cam.rendering.summary_file import MAX_BYTES, parse_summary
+from video_cam.utils.files import make_folder, read_regular
 from video_cam.utils.locks import LockHeld, NoLocks, file_lock
 
 LOCKS = ".locks"
+MAX_RESULTS_BYTES = 2**30  # of results.jsonl, some million clips
 
 
 class ClipBusy(Exception):
@@ -53,6 +55,12 @@ class Store(Protocol):
 
     def summary(self, name: str) -> dict[str, Any] | None:
         """The content of summary.json; None where there are no finished results."""
+
+    def summary_sha256(self, name: str) -> str | None:
+        """SHA-256 of summary.json in hexadecimal; None where there is none."""
+
+    def has_contents(self, name: str, sizes: Mapping[str, int]) -> bool:
+        """Whether the folder holds all these files with these sizes in bytes."""
 
     def has_files(self, name: str, files: Sequence[str]) -> bool:
         """Whether all these files exist in the folder."""
@@ -133,10 +141,22 @@ class FolderStore:
     def summary(self, name: str) -> dict[str, Any] | None:
         """The content of summary.json; None where there are no finished results."""
         try:
-            summary = json.loads(read_regular_file(self.root / name / SUMMARY_FILE))
+            return parse_summary(read_regular(self.root / name / SUMMARY_FILE, MAX_BYTES))
         except (OSError, ValueError):
             return None
-        return summary if isinstance(summary, dict) else None
+
+    def summary_sha256(self, name: str) -> str | None:
+        """SHA-256 of summary.json in hexadecimal; None where there is none."""
+        try:
+            data = read_regular(self.root / name / SUMMARY_FILE, MAX_BYTES)
+        except OSError:
+            return None
+        return hashlib.sha256(data).hexdigest()
+
+    def has_contents(self, name: str, sizes: Mapping[str, int]) -> bool:
+        """Whether the folder holds all these files with these sizes in bytes."""
+        files = {self.root / name / file: size for file, size in sizes.items()}
+        return all(f.is_file() and f.stat().st_size == size for f, size in files.items())
 
     def has_files(self, name: str, files: Sequence[str]) -> bool:
         """Whether all these files exist in the folder."""
@@ -155,7 +175,7 @@ class FolderStore:
     def records(self) -> list[dict[str, Any]]:
         """The last record of each clip."""
         try:
-            return latest(parse_records(read_regular_file(self.root / RESULTS)))
+            return latest(parse_records(read_regular(self.root / RESULTS, MAX_RESULTS_BYTES)))
         except FileNotFoundError:
             return []
 

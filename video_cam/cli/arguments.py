@@ -100,7 +100,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="run_video_cam.py",
         description="Draw on every frame of a clip what a video network looked at.",
-        epilog="Exit status: 0 all done, 1 a clip failed (the others are done), 2 wrong arguments.",
+        epilog="run_video_cam.py verify DIR checks results that were written before: see "
+        "run_video_cam.py verify --help. Exit status: 0 all done, 1 a clip failed (the others are "
+        "done), 2 wrong arguments.",
         allow_abbrev=False,
     )
     run_options.add_input_options(parser.add_argument_group("input"))

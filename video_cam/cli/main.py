@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from video_cam.batch.logs import set_up_logging
+from video_cam.cli import verify
 from video_cam.cli.arguments import CommandOptions, command_options, parse, run_config
 from video_cam.cli.console import Console
 from video_cam.errors import UsageError, VideoCamError
@@ -59,7 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: after ``--help``, and with status 2 for arguments that cannot be parsed.
     """
-    parsed = parse(sys.argv[1:] if arguments is None else arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == [verify.NAME]:
+        return _verify(words[1:])
+    parsed = parse(words)
     options = command_options(parsed)
     console = Console(quiet=options.quiet, as_json=options.as_json)
     set_up_logging(parsed.log_level)
@@ -77,6 +81,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         console.error(str(error))
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_CLIP_FAILED
+
+
+def _verify(words: Sequence[str]) -> int:
+    console = Console(quiet=False, as_json=False)
+    try:
+        return verify.run_verify(words)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except UsageError as error:
+        console.error(str(error))
+        return EXIT_USAGE
 
 
 def _run(options: CommandOptions, config: RunConfig, console: Console) -> int:

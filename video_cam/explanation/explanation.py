@@ -11,6 +11,7 @@ import numpy as np
 
 from video_cam.errors import UsageError
 from video_cam.explanation.blending import WindowBlender
+from video_cam.explanation.consistency import problems
 from video_cam.explanation.map_series import (
     ClassTarget,
     FunctionTarget,
@@ -19,7 +20,7 @@ from video_cam.explanation.map_series import (
     ModelInfo,
     Prediction,
 )
-from video_cam.explanation.storage import read_fields, write_fields
+from video_cam.explanation.storage import not_an_explanation, read_fields, write_fields
 from video_cam.models.preprocessing import Geometry
 from video_cam.video.scan import ClipInfo
 from video_cam.video.timeline import Timeline
@@ -181,4 +182,8 @@ class Explanation:
         Raises:
             UsageError: for a file that is missing, damaged, or something else.
         """
-        return cls(**read_fields(path))
+        explanation = cls(**read_fields(path))
+        problem = next(problems(explanation), None)
+        if problem is not None:
+            raise not_an_explanation(path, problem)
+        return explanation

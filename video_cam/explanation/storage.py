@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from video_cam.errors import UsageError
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapSeries, ModelInfo
 from video_cam.layers.alignment import NEAREST, CellCentres
 from video_cam.models.preprocessing import Geometry
-from video_cam.utils.files import atomic_write
+from video_cam.utils.array_archive import read_arrays
+from video_cam.utils.files import atomic_write, open_regular
+from video_cam.utils.strict_json import Entry, Row, checked, parse_json
 from video_cam.video.scan import ClipInfo
 from video_cam.video.timeline import Timeline
 
 FORMAT = 2
+# A small file may unpack to this much; a larger one is not compressed, so that no file has to be
+# trusted with more than a few times its own size.
+MAX_UNPACKED_BYTES, MAX_RATIO = 512 * 2**20, 4
 
 # Fields of an Explanation and of a MapSeries: those that JSON can hold, and those that are arrays.
 _PLAIN = ("labels", "span", "options", "notes", "seconds", "functions", "check", "sanity", "scenes")
@@ -30,45 +34,110 @@ _ARRAYS = ("frame_indices", "num_padded", "probabilities", "function_scores")
 _MAP_PLAIN = ("label", "layer", "method", "class_ids", "bias")
 _MAP_ARRAYS = ("frame_scores", "logits")
 
-# What NumPy, zipfile and the constructors below raise for files that are damaged or foreign.
-_ERRORS = (
-    *(OSError, ValueError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError),
-    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, MemoryError),
-)
+
+class _Target(msgspec.Struct):
+    """Of a map: a class or a function, by its number."""
+
+    class_id: int | None = None
+    number: int | None = None
+
+
+class _MapMeta(msgspec.Struct):
+    """The fields of a MapSeries that are not arrays."""
+
+    label: str
+    layer: str
+    method: str
+    class_ids: tuple[int, ...]
+    bias: float | None
+    target: _Target
+
+
+class _Check(msgspec.Struct):
+    """What is read of the result of the perturbation check."""
+
+    sentence: str
+    drop: float
+
+
+class _Sanity(msgspec.Struct):
+    """What is read of the result of the randomization check."""
+
+    sentence: str
+
+
+class _Meta(msgspec.Struct):
+    """Everything of an Explanation that is not an array."""
+
+    labels: tuple[str, ...]
+    span: tuple[int, int]
+    options: dict[str, Row]
+    notes: tuple[str, ...]
+    seconds: dict[str, float]
+    functions: tuple[str, ...]
+    check: dict[str, Entry] | None
+    sanity: dict[str, Entry] | None
+    scenes: tuple[tuple[int, int], ...]
+    time_base: Fraction
+    last_duration: int
+    clip: ClipInfo
+    model: ModelInfo
+    geometry: Geometry
+    maps: tuple[_MapMeta, ...]
+
+    def __post_init__(self) -> None:
+        for result, kind in ((self.check, _Check), (self.sanity, _Sanity)):
+            if result is not None:
+                checked(result, kind)
 
 
 def write_fields(path: str | os.PathLike[str], fields: Mapping[str, Any]) -> None:
-    """Write the fields of an Explanation to a compressed .npz file, which appears whole.
+    """Write the fields of an Explanation to an .npz file, which appears whole.
 
     Args:
         fields: of an Explanation, by name.
     """
+    arrays = _to_arrays(fields)
+    is_small = sum(np.asarray(array).nbytes for array in arrays.values()) <= MAX_UNPACKED_BYTES
+    save = np.savez_compressed if is_small else np.savez
     with atomic_write(Path(path)) as file:
-        np.savez_compressed(file, **_to_arrays(fields))
+        save(file, **arrays)
 
 
 def read_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The fields of an Explanation by name, from a file that ``write_fields`` wrote.
 
+    Each has its type; whether they fit each other is checked by ``consistency.problems``.
+
     Raises:
         UsageError: for a file that is missing, damaged, or something else.
     """
-    shown = repr(os.fspath(path))
     if not Path(path).is_file():
-        raise UsageError(f"no explanation at {shown}: expected a file that save wrote")
+        raise UsageError(f"no explanation at {os.fspath(path)!r}: expected a file that save wrote")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        meta = json.loads(str(arrays["meta"]))
-        if meta["format"] != FORMAT:
-            raise UsageError(
-                f"{shown} has format {meta['format']}, expected {FORMAT}: explain the clip again"
-            )
-        return _fields(meta, arrays)
-    except _ERRORS as error:
-        raise UsageError(
-            f"{shown} is not an explanation, or is damaged: expected a file that save wrote"
-        ) from error
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            arrays = read_arrays(file, max(MAX_UNPACKED_BYTES, MAX_RATIO * size))
+        meta = parse_json(str(arrays["meta"]))
+        found = meta["format"]
+        if not isinstance(found, int):
+            raise ValueError("the number of the format is no number")
+        if found == FORMAT:
+            return _fields(checked(meta, _Meta), arrays)
+    except Exception as error:  # the bytes of another file can make the readers raise anything
+        raise not_an_explanation(path) from error
+    raise UsageError(
+        f"{os.fspath(path)!r} has format {found}, expected {FORMAT}: explain the clip again"
+    )
+
+
+def not_an_explanation(path: str | os.PathLike[str], problem: str = "") -> UsageError:
+    """The error of a file that is damaged or something else."""
+    reason = f" ({problem})" if problem else ""
+    return UsageError(
+        f"{os.fspath(path)!r} is not an explanation, or is damaged{reason}: expected a file that "
+        "save wrote"
+    )
 
 
 def _to_arrays(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,25 +165,22 @@ def _to_arrays(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {"meta": np.array(json.dumps(meta, default=str)), **arrays}
 
 
-def _fields(meta: dict[str, Any], arrays: dict[str, Any]) -> dict[str, Any]:
+def _fields(meta: _Meta, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The inverse of ``_to_arrays``."""
-    nearest = meta["options"].get("align") in NEAREST
+    nearest = meta.options.get("align") in NEAREST
     return {
-        "clip": ClipInfo(**_with_fractions(meta["clip"], ("frame_rate", "sample_aspect_ratio"))),
-        "model": ModelInfo(
-            **_with_fractions(meta["model"], ("frame_rate",))
-            | {"layers": tuple(meta["model"]["layers"])}
-        ),
-        "geometry": Geometry(**meta["geometry"]),
-        "timeline": Timeline(arrays["pts"], Fraction(meta["time_base"]), meta["last_duration"]),
-        "maps": tuple(
-            _series(named, arrays, f"map_{i}", nearest) for i, named in enumerate(meta["maps"])
-        ),
-        **{name: meta[name] for name in _PLAIN},
-        **{name: tuple(meta[name]) for name in ("labels", "span", "notes", "functions")},
-        "scenes": tuple(map(tuple, meta["scenes"])),
+        **{name: getattr(meta, name) for name in (*_PLAIN, "clip", "model", "geometry")},
         **{name: arrays[name] for name in _ARRAYS},
+        "timeline": Timeline(_ticks(arrays["pts"]), meta.time_base, meta.last_duration),
+        "maps": tuple(_series(one, arrays, f"map_{i}", nearest) for i, one in enumerate(meta.maps)),
     }
+
+
+def _ticks(pts: np.ndarray) -> np.ndarray:
+    """The time stamps, which Timeline would round to whole numbers."""
+    if pts.dtype != np.int64:
+        raise ValueError(f"pts are {pts.dtype}, expected int64")
+    return pts
 
 
 def _map_meta(series: MapSeries) -> dict[str, Any]:
@@ -122,17 +188,15 @@ def _map_meta(series: MapSeries) -> dict[str, Any]:
     return plain | {"target": asdict(series.target)}
 
 
-def _series(meta: dict[str, Any], arrays: dict[str, Any], key: str, nearest: bool) -> MapSeries:
-    target = meta["target"]
+def _series(meta: _MapMeta, arrays: Mapping[str, np.ndarray], key: str, nearest: bool) -> MapSeries:
+    class_id, number = meta.target.class_id, meta.target.number
+    if (class_id is None) == (number is None):
+        raise ValueError("the target of a map is neither a class nor a function")
     optional: dict[str, Any] = {name: arrays.get(f"{key}_{name}") for name in _MAP_ARRAYS}
     return MapSeries(
-        **{name: meta[name] for name in _MAP_PLAIN} | {"class_ids": tuple(meta["class_ids"])},
-        target=ClassTarget(**target) if "class_id" in target else FunctionTarget(**target),
+        **{name: getattr(meta, name) for name in _MAP_PLAIN},
+        target=FunctionTarget(number or 0) if class_id is None else ClassTarget(class_id),
         values=arrays[key],
         centres=CellCentres(**{axis: arrays[f"{key}_{axis}"] for axis in "tyx"}, nearest=nearest),
         **optional,
     )
-
-
-def _with_fractions(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return values | {name: Fraction(values[name]) for name in names}

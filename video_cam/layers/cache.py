@@ -1,13 +1,15 @@
 """A cache for facts about a network that take forward passes to find: in memory and on disk.
 
 The folder on disk is ``VIDEO_CAM_CACHE``, by default ``~/.cache/video_cam``: a few kilobytes for
-each network, choice of layers and input size. A file that cannot be read or written is ignored.
+each network, choice of layers and input size. A file that cannot be read or written is ignored; one
+that is damaged or belongs to another network is written again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
@@ -21,12 +23,16 @@ from weakref import WeakKeyDictionary
 from torch import nn
 
 from video_cam.layers.weights_digest import digest_of_weights
-from video_cam.utils.files import write_atomically
+from video_cam.utils.files import read_regular, write_atomically
+from video_cam.utils.strict_json import parse_json
 from video_cam.utils.version import __version__
 
-FORMAT = 2  # to be raised whenever the same network would be described differently
+FORMAT = 3  # to be raised whenever the same network would be described differently
 FOLDER_VARIABLE = "VIDEO_CAM_CACHE"
+MAX_FILE_BYTES = 64 * 2**20
 Value = TypeVar("Value")
+
+_log = logging.getLogger(__name__)
 
 # Network -> key -> (state of the network, value). Only the latest state is kept: in a training loop
 # every step has a new one.
@@ -42,7 +48,7 @@ class Fact(Generic[Value]):
         uses_weights: whether it changes with the network's parameters and buffers, or with its
             modules and shapes alone.
         to_json, from_json: convert a value to and from JSON's types; ``from_json`` also receives
-            the network, and may raise ValueError, TypeError, KeyError or AttributeError.
+            the network, and raises ValueError for what ``to_json`` cannot have returned for it.
     """
 
     kind: str
@@ -101,13 +107,45 @@ def _from_disk(
     if folder is None:
         return find()
     path = folder / f"{fact.kind}-{digest}.json"
-    with suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
-        return fact.from_json(model, json.loads(path.read_text(encoding="utf-8")))
+    with suppress(OSError):
+        data = read_regular(path, MAX_FILE_BYTES)
+        try:
+            return fact.from_json(model, _unsealed(path.name, data))
+        except ValueError as error:
+            _log.warning("%s is damaged (%s): it is written again", path, error)
     found = find()
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(fact.to_json(found)).encode())
+        write_atomically(path, sealed(path.name, fact.to_json(found)))
     return found
+
+
+def sealed(name: str, content: Any) -> bytes:
+    """The bytes of a cache file: its content, and a digest that recognises damage.
+
+    Args:
+        name: of the file, which is part of the digest: the file is of no use under another name.
+        content: of JSON's types.
+    """
+    return json.dumps({"sha256": _digest(name, content), "content": content}).encode()
+
+
+def _unsealed(name: str, data: bytes) -> Any:
+    """The content of a cache file. Raises ValueError for other bytes than ``sealed`` returned."""
+    file = parse_json(data)
+    if not isinstance(file, dict) or set(file) != {"sha256", "content"}:
+        raise ValueError("it holds something else")
+    if file["sha256"] != _digest(name, file["content"]):
+        raise ValueError("its digest is another one")
+    return file["content"]
+
+
+def _digest(name: str, content: Any) -> str:
+    """Of numbers and text as JSON writes them, which is the same after reading them again."""
+    try:
+        return hashlib.sha256(json.dumps([name, content]).encode()).hexdigest()
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def _folder() -> Path | None:

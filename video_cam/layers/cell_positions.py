@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from torch import Tensor, nn
 
 from video_cam.layers.alignment import needs_measuring
@@ -20,6 +21,15 @@ from video_cam.layers.receptive_field import (
     ReceptiveFields,
     trace_receptive_fields,
 )
+from video_cam.utils.strict_json import checked
+
+MAX_SAMPLES = 2**20  # of a kernel, stride or padding along one axis
+
+_Size = Annotated[int, msgspec.Meta(ge=1, le=MAX_SAMPLES)]
+_Padding = Annotated[int, msgspec.Meta(ge=-MAX_SAMPLES, le=MAX_SAMPLES)]
+# As in JSON: the fields of an AxisStep, and a field's steps and measured centres.
+_Step = tuple[_Size, _Size, _Padding, _Size, _Padding | None]
+_Axis = tuple[tuple[_Step, ...], tuple[float, ...]]
 
 
 def find_receptive_fields(
@@ -48,11 +58,17 @@ def find_receptive_fields(
     """
     if not isinstance(x, Tensor):
         return dict.fromkeys(layers, UNKNOWN)
+    fact = Fact(
+        "receptive-fields",
+        uses_weights=True,
+        to_json=_to_json,
+        from_json=partial(_from_json, layers, max(x.shape[1:])),
+    )
     key: tuple[Hashable, ...] = (*layers, *x.shape[1:])
     if not needs_measuring(align):
-        return learned(_FIELDS, model, key, partial(_find, model, x, layers, None), identity)
+        return learned(fact, model, key, partial(_find, model, x, layers, None), identity)
     key += tuple(_text_of(for_layer(unpack, layer)) for layer in layers)
-    return learned(_FIELDS, model, key, partial(_find, model, x, layers, unpack), identity)
+    return learned(fact, model, key, partial(_find, model, x, layers, unpack), identity)
 
 
 def _text_of(unpack: Unpack) -> str:
@@ -97,19 +113,27 @@ def _axis_to_json(field: AxisReceptiveField | None) -> Any:
     return [steps, field.measured]
 
 
-def _from_json(_model: nn.Module, content: Any) -> dict[str, ReceptiveFields]:
+def _from_json(
+    layers: Sequence[str], side: int, _model: nn.Module, content: Any
+) -> dict[str, ReceptiveFields]:
+    """The inverse of ``_to_json``, for an input of at most ``side`` samples along an axis.
+
+    Raises:
+        ValueError: for content that is not of these layers, or impossible.
+    """
+    fields = checked(content, dict[str, tuple[_Axis | None, _Axis | None, _Axis | None]])
+    if list(fields) != list(dict.fromkeys(layers)):
+        raise ValueError("it is of other layers")
     found = {}
-    for layer, fields in content.items():
-        t, y, x = map(_axis_from_json, fields)
+    for layer, axes in fields.items():
+        t, y, x = (None if axis is None else _axis_from_json(axis, side) for axis in axes)
         found[layer] = (t, y, x)
     return found
 
 
-def _axis_from_json(content: Any) -> AxisReceptiveField | None:
-    if content is None:
-        return None
-    steps, measured = content
-    return AxisReceptiveField(tuple(AxisStep(*step) for step in steps), tuple(map(float, measured)))
-
-
-_FIELDS = Fact("receptive-fields", uses_weights=True, to_json=_to_json, from_json=_from_json)
+def _axis_from_json(axis: _Axis, side: int) -> AxisReceptiveField:
+    steps, measured = axis
+    # Measured centres are within the input, but for padding and the error of the measurement.
+    if len(measured) > 4 * side or any(abs(centre) > 4 * side for centre in measured):
+        raise ValueError("a cell lies far outside the input")
+    return AxisReceptiveField(tuple(AxisStep(*step) for step in steps), measured)

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +23,7 @@ from video_cam.layers.cache import Fact, learned
 from video_cam.layers.hooks import first_tensor, forward_hooks, frozen_evaluation, on_meta
 from video_cam.layers.outputs import class_scores
 from video_cam.utils.nested import map_tensors, tensors_in
+from video_cam.utils.strict_json import checked
 
 
 @dataclass
@@ -158,13 +160,22 @@ def _to_json(found: Trace) -> Any:
 
 
 def _from_json(model: nn.Module, content: Any) -> Trace:
-    kinds = {name: type(part) for name, part in model.named_modules()}
-    rows, scores_shape = content
-    modules = {
-        name: ModuleOutput(name, kinds[name], tuple(shape), grid and tuple(grid), calls, leaf)
-        for name, shape, grid, calls, leaf in rows
-    }
+    """The inverse of ``_to_json``. Raises ValueError for what is not of this network."""
+    parts = dict(model.named_modules())
+    rows, scores_shape = checked(content, tuple[tuple[_Row, ...], _Shape])
+    modules = {}
+    for name, shape, grid, calls, leaf in rows:
+        if not name or name not in parts or name in modules:
+            raise ValueError(f"it has a module {name!r}, and the network has not")
+        if leaf == bool(list(parts[name].children())):
+            raise ValueError(f"it has other parts in {name!r}")
+        modules[name] = ModuleOutput(name, type(parts[name]), shape, grid, calls, leaf)
     return Trace(modules, torch.empty(scores_shape, device="meta"))
 
 
+_Length = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
+_Count = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+_Shape = Annotated[tuple[_Length, ...], msgspec.Meta(max_length=8)]
+# As in JSON: name, shape, grid, calls and leaf of a ModuleOutput.
+_Row = tuple[str, _Shape, tuple[_Count, _Count, _Count] | None, _Count, bool]
 _TRACE = Fact("trace", uses_weights=False, to_json=_to_json, from_json=_from_json)

@@ -7,7 +7,6 @@ transformers asks on stdin whether to run the code.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable
@@ -24,6 +23,11 @@ from video_cam.models.input_layout import InputLayout
 from video_cam.models.preprocessing import Preprocess
 from video_cam.models.spec import FRAME_RATE, IMAGENET_MEAN, IMAGENET_STD, NUM_FRAMES, ModelSpec
 from video_cam.models.weights import WeightsUnavailable, why_no_download
+from video_cam.utils.files import read_regular
+from video_cam.utils.strict_json import parse_json
+
+MAX_CONFIG_BYTES = 2**24
+MAX_INPUT_SIDE = 2**14  # pixels, or frames
 
 _PROCESSOR_FILES = ("preprocessor_config.json", "video_preprocessor_config.json")
 
@@ -69,9 +73,45 @@ def huggingface_spec(name: str) -> ModelSpec:
         name: a folder as ``save_pretrained`` writes it, or owner/name on the hub.
 
     Raises:
-        UsageError: for another kind of network, and where transformers is not installed.
+        UsageError: for another kind of network, for files that are damaged, and where transformers
+            is not installed.
         WeightsUnavailable: for a name that is neither on disk nor can be downloaded.
     """
+    try:
+        spec = _spec(name)
+    except UsageError:
+        raise
+    except Exception as error:  # configuration files with other entries than expected
+        raise _damaged(name, error) from error
+    if not _is_possible(spec):
+        raise _damaged(name, ValueError("its input or its labels are impossible"))
+    return spec
+
+
+def _damaged(name: str, error: Exception) -> UsageError:
+    return UsageError(
+        f"{name!r} cannot be used ({type(error).__name__}: {first_line(error)}): expected files as "
+        "save_pretrained writes them"
+    )
+
+
+def _is_possible(spec: ModelSpec) -> bool:
+    """Whether the sizes, numbers and labels from the files are some."""
+    preprocess = spec.preprocess
+    resize = preprocess.resize if isinstance(preprocess.resize, tuple) else (preprocess.resize,)
+    sides = [spec.num_frames, *resize, *preprocess.crop]
+    numbers = [*preprocess.mean, *preprocess.std]
+    return (
+        all(type(side) is int and 1 <= side <= MAX_INPUT_SIDE for side in sides)
+        and len(numbers) == 6
+        and all(isinstance(number, int | float) for number in numbers)
+        and all(preprocess.std)
+        and all(isinstance(label, str) for label in spec.labels)
+    )
+
+
+def _spec(name: str) -> ModelSpec:
+    """``huggingface_spec``, which may raise anything for damaged files."""
     transformers = _import_transformers()
     load_config = partial(transformers.AutoConfig.from_pretrained, name, trust_remote_code=False)
     config = _from_disk_or_hub(name, load_config)
@@ -117,7 +157,7 @@ def _build(name: str, network_class: Any, config: Any, classes: int) -> nn.Modul
         config.num_labels = classes
     try:
         return network_class.from_config(config, trust_remote_code=False)
-    except ValueError as error:
+    except Exception as error:  # a configuration can ask for anything
         raise UsageError(f"{name!r} cannot be built: {first_line(error)}") from error
 
 
@@ -174,7 +214,10 @@ def _processor(name: str) -> dict[str, Any]:
         except UsageError:
             continue
         if path is not None:
-            return json.loads(Path(path).read_text(encoding="utf-8"))
+            processor = parse_json(read_regular(path, MAX_CONFIG_BYTES))
+            if not isinstance(processor, dict):
+                raise ValueError(f"{file} holds no settings")
+            return processor
     return {}
 
 
@@ -186,7 +229,7 @@ def _from_disk_or_hub(name: str, load: Callable[..., Any], file: str = "config.j
     """``load(local_files_only=True)``; with False where the files are not on disk."""
     try:
         return load(local_files_only=True)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # damaged files make the readers raise anything
         if Path(name).is_dir():
             raise UsageError(f"{name!r} cannot be loaded: {first_line(error)}") from error
     # The hub's client tries for half a minute before it reports that there is no connection.

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from video_cam.errors import UsageError
+from video_cam.utils.files import read_regular
 from video_cam.utils.names import nearest
+from video_cam.utils.strict_json import parse_json
+
+MAX_BYTES = 2**24  # of a label file; the largest published ones have some hundred kilobytes
+MAX_ID_DIGITS = 18
 
 
 def read_labels(path: str | Path) -> tuple[str, ...]:
@@ -26,14 +30,15 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_regular(path, MAX_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"label file {str(path)!r} cannot be read: {_reason(error)}") from error
     if path.suffix.lower() == ".json":
         try:
-            return _names_in(json.loads(text), path)
-        except json.JSONDecodeError as error:
+            content = parse_json(text)
+        except ValueError as error:
             raise UsageError(f"label file {str(path)!r} is not valid JSON: {error}") from error
+        return _names_in(content, path)
     content = _literal(text)
     if content is None:
         return tuple(line.strip() for line in text.splitlines() if line.strip())
@@ -51,7 +56,7 @@ def class_id(text: str | int, labels: Sequence[str]) -> int:
     Raises:
         UsageError: for a number or name that the network does not have, with similar names.
     """
-    if isinstance(text, Integral) or str(text).isdecimal():
+    if isinstance(text, Integral) or _is_id(text):
         if 0 <= int(text) < len(labels):
             return int(text)
         raise UsageError(
@@ -69,7 +74,7 @@ def _literal(text: str) -> Any:
     """A dict or list written in Python or JSON; None for plain text."""
     if text.lstrip()[:1] not in ("{", "["):
         return None
-    for parse in (ast.literal_eval, json.loads):
+    for parse in (ast.literal_eval, parse_json):
         try:
             return parse(text.strip())
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -101,7 +106,8 @@ def _names_in(content: Any, path: Path) -> tuple[str, ...]:
 def _is_id(value: Any) -> bool:
     if isinstance(value, bool):
         return False
-    return isinstance(value, int) or (isinstance(value, str) and value.isdecimal())
+    is_number = isinstance(value, str) and value.isdecimal() and len(value) <= MAX_ID_DIGITS
+    return isinstance(value, int) or is_number
 
 
 def _is_pair(item: Any) -> bool:

@@ -259,7 +259,14 @@ def _count_classes(spec: ModelSpec, state: dict[str, Tensor]) -> int:
     # The head's parameters are those whose shape changes with the number of classes.
     of_two, of_three = _shapes(spec, 2), _shapes(spec, 3)
     head = next(name for name in of_two if of_two[name] != of_three[name])
-    return state[head].shape[0] if head in state else len(spec.labels)
+    if head not in state:
+        return len(spec.labels)
+    if 0 in state[head].shape or not state[head].ndim:
+        raise UsageError(
+            f"the weights have a {head} of shape {tuple(state[head].shape)}: expected one row for "
+            "each class"
+        )
+    return state[head].shape[0]
 
 
 def _shapes(spec: ModelSpec, classes: int) -> dict[str, torch.Size]:

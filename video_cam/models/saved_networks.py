@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError, first_line
+from video_cam.models.checkpoint_file import is_torchscript, read_tensors, why_unreadable
 from video_cam.models.user_code import importing_from
 
 SAVED_SUFFIXES = (".pt", ".pth", ".pt2", ".ckpt", ".bin")
@@ -38,7 +38,7 @@ def load_saved_network(path: Path, trust: bool = False) -> nn.Module:
     """
     if not path.is_file():
         raise UsageError(f"no such file: {str(path)!r}")
-    if _is_torchscript(path):
+    if is_torchscript(path):
         raise UsageError(
             f"{str(path)!r} is TorchScript, whose layers cannot be looked into: give the network "
             "as file.py:factory, with its weights from "
@@ -71,18 +71,19 @@ def _load_exported(path: Path) -> nn.Module:
 
 def _load_module(path: Path, trust: bool) -> nn.Module:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = read_tensors(path)
     except pickle.UnpicklingError as error:
         if not trust:
             raise _not_trusted(path, "a whole network") from error
         content = _unpickle(path)
     except Exception as error:  # damaged files make the unpickler raise anything
         raise UsageError(
-            f"{str(path)!r} cannot be read ({type(error).__name__}): expected a saved nn.Module "
+            f"{str(path)!r} cannot be read ({why_unreadable(error)}): expected a saved nn.Module "
             "or a torch.export program (.pt2)"
         ) from error
-    if isinstance(content, dict) and isinstance(content.get("model"), nn.Module):
-        content = content["model"]
+    # The file can give an OrderedDict attributes that hide its methods.
+    if isinstance(content, dict) and isinstance(dict.get(content, "model"), nn.Module):
+        content = dict.get(content, "model")
     if not isinstance(content, nn.Module):
         raise UsageError(
             f"{str(path)!r} holds weights without a network: give it to --weights, and --model "
@@ -108,11 +109,3 @@ def _not_trusted(path: Path, content: str) -> UsageError:
         f"{str(path)!r} holds {content}, and loading it can run code: add --trust-checkpoint "
         "(in Python trust_checkpoint=True) if you trust where it comes from"
     )
-
-
-def _is_torchscript(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.split("/")[1:2] == ["constants.pkl"] for name in archive.namelist())
-    except zipfile.BadZipFile:
-        return False

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError, first_line
+from video_cam.models.checkpoint_file import read_tensors, unusable_tensor, why_unreadable
 
 DOWNLOAD_START_SECONDS = 10
 # Keys under which training scripts nest a state dict, outermost first.
@@ -41,13 +41,13 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         Parameter name, without such prefixes -> tensor on the CPU.
 
     Raises:
-        UsageError: where the file cannot be read, contains objects that could run code, or
-            contains no state dict.
+        UsageError: where the file cannot be read, contains objects that could run code,
+            contains no state dict, or one with other tensors than dense ones of real numbers.
     """
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        state = _without_prefixes(_nested_state_dict(read_tensors(path), path))
+    except UsageError:
+        raise
     except pickle.UnpicklingError as error:
         raise UsageError(
             f"weights {str(path)!r} hold more than tensors, which could run code: "
@@ -56,10 +56,10 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     # The bytes of a file that is no checkpoint can make the unpickler raise anything.
     except Exception as error:
         raise UsageError(
-            f"weights {str(path)!r} cannot be read ({type(error).__name__}): "
+            f"weights {str(path)!r} cannot be read ({why_unreadable(error)}): "
             "expected a .pth or .safetensors file"
         ) from error
-    return _without_prefixes(_nested_state_dict(content, path))
+    return _usable(state, repr(str(path)))
 
 
 def download(model: str, entry: Any) -> dict[str, Tensor]:
@@ -83,15 +83,16 @@ def download(model: str, entry: Any) -> dict[str, Tensor]:
                 f"({reason})"
             )
     try:
-        return entry.get_state_dict(progress=True, check_hash=True, weights_only=True)
+        state = entry.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except OSError as error:
         raise WeightsUnavailable(
             f"the download of weights {entry.name} of {model} broke off: {first_line(error)}"
         ) from error
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # the bytes of a damaged file can make the unpickler raise anything
         raise UsageError(
             f"weights {str(cached)!r} cannot be read: delete the file, and it is downloaded again"
         ) from error
+    return _usable(dict(state), repr(str(cached)))
 
 
 def load_state_dict(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
@@ -101,16 +102,23 @@ def load_state_dict(module: nn.Module, state: Mapping[str, Tensor], name: str) -
         name: of the weights, for messages.
 
     Raises:
-        UsageError: naming the keys that are missing, unexpected or of another shape.
+        UsageError: naming the keys that are missing, unexpected, or of another shape or type.
     """
     expected = module.state_dict()
+    # Modules may keep values of their own beside the tensors, under "_extra_state".
+    both = [(k, v) for k, v in expected.items() if k in state and isinstance(v, Tensor)]
     problems = {
         "missing": [key for key in expected if key not in state],
         "unexpected": [key for key in state if key not in expected],
         "of another shape": [
-            f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
-            for key in expected
-            if key in state and state[key].shape != expected[key].shape
+            f"{key} {tuple(state[key].shape)} instead of {tuple(tensor.shape)}"
+            for key, tensor in both
+            if state[key].shape != tensor.shape
+        ],
+        "of another type": [
+            f"{key} {_dtype(state[key])} instead of {_dtype(tensor)}"
+            for key, tensor in both
+            if tensor.is_floating_point() and not state[key].is_floating_point()
         ],
     }
     messages = [
@@ -146,12 +154,27 @@ def _nested_state_dict(content: Any, path: Path) -> dict[str, Tensor]:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping) or not content or not _is_state_dict(content):
-        keys = [str(key) for key in content] if isinstance(content, Mapping) else []
+        is_mapping = isinstance(content, Mapping)
+        keys = [key for key in content if isinstance(key, str)] if is_mapping else []
         only = f", only {_first_few(keys)}" if keys else ""
         raise UsageError(
             f"weights {str(path)!r} hold no state dict{only}: expected names and tensors"
         )
     return dict(content)
+
+
+def _usable(state: dict[str, Tensor], shown: str) -> dict[str, Tensor]:
+    """The state dict itself. Raises UsageError where a tensor of it cannot be a network's."""
+    unusable = unusable_tensor(state)
+    if unusable is not None:
+        raise UsageError(
+            f"weights {shown} cannot be used: {unusable}; expected dense tensors of real numbers"
+        )
+    return state
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:

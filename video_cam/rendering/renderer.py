@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -16,6 +15,7 @@ from video_cam.config import RenderConfig
 from video_cam.explanation.explanation import Explanation
 from video_cam.rendering.annotated_video import AnnotatedVideo, video_names
 from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.rendering.contents import describe_contents
 from video_cam.rendering.figure import draw_strip
 from video_cam.rendering.image_files import save_image
 from video_cam.rendering.keyframes import (
@@ -34,6 +34,7 @@ from video_cam.rendering.result_folder import SUMMARY_FILE, replace_folder
 from video_cam.rendering.sheets import write_comparison, write_contact_sheet
 from video_cam.rendering.source_clip import as_explained, check_clip
 from video_cam.rendering.summary import summarise
+from video_cam.rendering.summary_file import summary_bytes
 from video_cam.rendering.timeline_plot import draw_timeline
 from video_cam.utils.names import check_names
 from video_cam.utils.progress import Progress, silent
@@ -129,7 +130,8 @@ def render_with(
         files["clip"] = f"{PAGE_FOLDER}/{drawn.copy.path.name}"
         write_page(folder, maps, summary, config, drawn.copy)
         summary["seconds"]["render"] = time.perf_counter() - began
-        _write_summary(folder / SUMMARY_FILE, summary)
+        summary["contents"] = describe_contents(folder)
+        (folder / SUMMARY_FILE).write_bytes(summary_bytes(summary))
     return summary
 
 
@@ -151,12 +153,6 @@ def _write_figures(clip: Clip, maps: BlendedMaps, folder: Path, config: RenderCo
     for name in FIGURES:
         strip.save(folder / name)
     return list(FIGURES)
-
-
-def _write_summary(path: Path, summary: Mapping[str, Any]) -> None:
-    # A file name may hold bytes that are not UTF-8: they are written as JSON escapes.
-    text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
-    path.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 @dataclass(frozen=True)

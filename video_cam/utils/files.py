@@ -1,4 +1,4 @@
-"""Write files so that they appear whole or not at all, also where the power fails."""
+"""Write files so that they appear whole or not at all, also where the power fails; read files."""
 
 from __future__ import annotations
 
@@ -69,25 +69,40 @@ def write_atomically(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def read_regular_file(path: Path) -> bytes:
-    """The content of a file; a pipe or a folder in its place is an error and not waited for.
+@contextmanager
+def open_regular(path: StrPath) -> Iterator[IO[bytes]]:
+    """A regular file, open for reading; a named pipe or a device is refused instead of waited for.
 
     Raises:
-        OSError: where it cannot be read, or is no regular file.
+        OSError: where there is no such file, or it is something else.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    try:
-        check_regular(descriptor, path)
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read()
-    finally:
-        os.close(descriptor)
+    # A pipe that nobody writes to would block the opening; which kind it is, is known only then.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - a Path opens no descriptor
+        check_regular(file.fileno(), path)
+        yield file
 
 
-def check_regular(file: int, path: Path) -> None:
+def read_regular(path: StrPath, max_bytes: int) -> bytes:
+    """The content of a regular file.
+
+    Args:
+        max_bytes: a larger file is refused.
+
+    Raises:
+        OSError: where there is no such file, or it is something else or too large.
+    """
+    with open_regular(path) as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise OSError(errno.EFBIG, f"larger than {max_bytes} bytes", os.fspath(path))
+    return data
+
+
+def check_regular(file: int, path: StrPath) -> None:
     """Raise OSError for an open file that is no regular one, such as a pipe."""
     if not stat.S_ISREG(os.fstat(file).st_mode):
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
 
 
 def sync(path: Path) -> None:

@@ -1,0 +1,99 @@
+"""summary.json as bytes: written, and read back with a check of everything that later runs use.
+
+It is read before the network is loaded, so nothing here imports PyTorch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+import msgspec
+
+from video_cam.utils.strict_json import checked, parse_json
+
+MAX_BYTES = 2**28  # of a summary.json that is read; one of a day of video has a tenth
+
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+class ScoredClass(msgspec.Struct):
+    """A prediction or an explained target."""
+
+    class_id: int | None
+    label: str
+    score: float
+    shown: str
+
+
+class CheckResult(msgspec.Struct):
+    """The result of the perturbation check."""
+
+    sentence: str
+    drop: float
+
+
+class _SanityResult(msgspec.Struct):
+    sentence: str
+
+
+class _Clip(msgspec.Struct):
+    path: str
+    duration_seconds: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class _File(msgspec.Struct):
+    bytes: Annotated[int, msgspec.Meta(ge=0)]
+    sha256: Sha256
+
+
+class _Summary(msgspec.Struct):
+    """The entries that are read again. Older versions wrote fewer of them."""
+
+    clip: _Clip | None = None
+    clip_id: str | None = None
+    fingerprint: str | None = None
+    predictions: list[ScoredClass] | None = None
+    targets: list[ScoredClass] | None = None
+    notes: list[str] = []
+    check: CheckResult | None = None
+    sanity: _SanityResult | None = None
+    contents: dict[str, _File] | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.contents or ():
+            parts = PurePosixPath(name).parts
+            is_plain = bool(parts) and name == "/".join(parts) and ".." not in parts
+            if not is_plain or "\\" in name or "\0" in name:
+                raise ValueError("a name in its contents leaves the folder")
+
+
+def summary_bytes(summary: Mapping[str, Any]) -> bytes:
+    """The content of summary.json."""
+    # A file name may hold bytes that are not UTF-8: they are written as JSON escapes.
+    text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
+
+
+def parse_summary(data: bytes) -> dict[str, Any]:
+    """The content of a summary.json; what a later run uses of it has the expected types.
+
+    Raises:
+        ValueError: for other bytes than ``summary_bytes`` returns.
+    """
+    summary = parse_json(data)
+    checked(summary, _Summary)
+    result: dict[str, Any] = summary
+    return result
+
+
+def sizes_of_files(summary: Mapping[str, Any]) -> dict[str, int] | None:
+    """Relative path -> size in bytes of each file of a finished result.
+
+    None where the summary lacks what a finished result has, as those of older versions do.
+    """
+    if any(summary.get(name) is None for name in ("clip", "predictions", "targets", "contents")):
+        return None
+    return {name: file["bytes"] for name, file in summary["contents"].items()}
