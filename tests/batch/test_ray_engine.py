@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,11 @@ from tests.support.command import BUNDLED, ROOT, assert_one_error_line, records_
 from tests.support.media import moving_square, write_clip
 from video_cam import Explanation, UsageError
 from video_cam.batch import ray_engine
+from video_cam.batch.inputs import long_name
+from video_cam.batch.jobs import Job
 from video_cam.batch.run_config import ModelConfig, RayConfig, RunConfig
+from video_cam.config import ExplainConfig, RenderConfig
+from video_cam.rendering.result_folder import SUMMARY_FILE
 
 WORDS = (*BUNDLED, "--engine", "ray", "--actor-cpus", "1", "--max-keyframes", "1")
 
@@ -147,6 +152,26 @@ def test_spread_with_a_function_and_a_wrong_class(cluster, tmp_path, capsys) -> 
     capsys.readouterr()
     status = run("--clip", clip, *words, "--class-id", "grwo")
     assert_one_error_line(status, capsys.readouterr().err, 2, "did you mean grow")
+
+
+def test_an_actor_and_its_worker_tell_the_folder_that_was_used(tmp_path: Path) -> None:
+    """Another run has written to the planned folder in between."""
+    clip, taken = write_clip(tmp_path / "v.mp4", 4), tmp_path / "out" / "v" / SUMMARY_FILE
+    taken.parent.mkdir(parents=True)
+    taken.write_text('{"clip_id": "another"}')
+    config = RunConfig(
+        model=ModelConfig(name="motion3d"),
+        explain=ExplainConfig(align="receptive-field", check=False),
+        render=RenderConfig(max_keyframes=1),
+        output_dir=str(tmp_path / "out"),
+    )
+    actor = ray_engine.ClipActor(config)
+    answer = actor({"number": 0, "job": pickle.dumps(Job(clip, "v"))})
+    actor._worker.close()
+    record = pickle.loads(answer["record"])
+    assert (record.status, record.folder) == ("done", long_name(clip))
+    assert results_in(tmp_path / "out") == ["v", long_name(clip)]
+    assert taken.read_text() == '{"clip_id": "another"}'
 
 
 def test_a_cluster_that_is_too_small(cluster, tmp_path, sample_clip, capsys) -> None:

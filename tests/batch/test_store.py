@@ -218,6 +218,21 @@ def test_a_path_or_a_local_address_is_a_folder(prefix: str, tmp_path: Path) -> N
     assert isinstance(store, FolderStore) and store.root == tmp_path
 
 
+def test_an_output_folder_that_is_a_symbolic_link(tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to("disk/results")  # which does not exist yet
+    store = FolderStore(tmp_path / "out")
+    store.prepare()
+    for content in ("first", "second"):
+        store.check("v")
+        with store.claim("v", 0), store.writing("v") as target, replace_folder(target) as folder:
+            (folder / SUMMARY_FILE).write_text(json.dumps({"clip_id": content}))
+        store.append([{"clip": content}])
+    assert (tmp_path / "out").is_symlink() and store.owner("v") == "second"
+    assert sorted(p.name for p in (tmp_path / "disk" / "results").iterdir()) == [
+        ".locks", RESULTS, "v",
+    ]  # fmt: skip
+
+
 def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     store = FolderStore(tmp_path / "out")

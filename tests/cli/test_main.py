@@ -57,14 +57,10 @@ def test_several_clips_one_of_them_bad(
     assert results_in(out) == [sample_clip.stem]
 
 
-@pytest.mark.parametrize("num_clips", [1, 2])
-def test_an_interrupt_leaves_nothing_half_written(
-    num_clips: int, out: Path, tmp_path: Path
-) -> None:
+def test_an_interrupt_leaves_nothing_half_written(out: Path, tmp_path: Path) -> None:
     """Nor do two of them, to the command and its worker process, as Ctrl-C sends them."""
     clip = write_clip(tmp_path / "long.mp4", moving_square(400, 640, 480))
-    clips = [clip, tmp_path / "missing.mp4"][:num_clips]
-    (tmp_path / "list.txt").write_text("\n".join(map(str, clips)))
+    (tmp_path / "list.txt").write_text(f"{clip}\n{tmp_path / 'missing.mp4'}\n")
     words = ("--clip", tmp_path / "list.txt", *BUNDLED, "--output-dir", out)
     process = subprocess.Popen(
         [sys.executable, str(SCRIPT), *map(str, words)],

@@ -94,6 +94,9 @@ def test_a_new_folders_name_is_on_disk(tmp_path: Path, monkeypatch) -> None:
     assert sorted(log.named(tmp_path)) == ["sync .", "sync a"]
     make_folder(tmp_path / "a" / "b")
     assert len(log.named(tmp_path)) == 2
+    (tmp_path / "link").symlink_to("c/d")
+    make_folder(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "c" / "d").is_dir()
 
 
 @pytest.mark.parametrize(

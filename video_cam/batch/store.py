@@ -121,8 +121,9 @@ class FolderStore:
             UsageError: where nothing can be written, or the file system has no locks.
         """
         with self._lock(RESULTS, -1):
-            names = [path.stem for path in (self.root / LOCKS).glob("*.lock")]
-        for name in with_remains(self.root, names):
+            pass
+        claimed_before = (path.stem for path in (self.root / LOCKS).glob("*.lock"))
+        for name in with_remains(self.root, claimed_before):
             with suppress(ClipBusy, UsageError), self.claim(name, 0):
                 pass  # claiming a clip does that
         clear_partial_folders(self.root)

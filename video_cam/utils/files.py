@@ -143,9 +143,13 @@ def sync_tree(folder: Path) -> None:
 def make_folder(folder: Path) -> None:
     """Create a folder, with the folders above it, where it is missing; its name is on disk then.
 
+    Args:
+        folder: its path; where it is a symbolic link to a missing folder, that one is created.
+
     Raises:
         OSError: where it cannot be created.
     """
+    folder = Path(os.path.realpath(folder))
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in missing:
