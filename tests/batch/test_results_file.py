@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.hostile import TEXTS
 from video_cam.batch.results_file import RESULTS, append_records, json_line, latest, parse_records
 
 
@@ -30,6 +31,12 @@ def test_a_name_that_is_not_utf8_becomes_an_escape() -> None:
     line = json_line({"clip": os.fsdecode(b"\xe9.mp4"), "label": "é"})
     assert line == b'{"clip": "\\udce9.mp4", "label": "\xc3\xa9"}\n'
     assert parse_records(line)[0]["clip"] == os.fsdecode(b"\xe9.mp4")
+
+
+def test_a_record_is_one_line_for_every_reader_of_lines() -> None:
+    record = {"clip": "a", "label": "".join(TEXTS.values())}
+    line = json_line(record)
+    assert len(line.decode().splitlines()) == 1 and parse_records(line) == [record]
 
 
 def test_what_a_full_disk_cuts_off_is_removed_again(tmp_path: Path, monkeypatch) -> None:

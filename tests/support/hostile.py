@@ -1,4 +1,4 @@
-"""Files from unknown sources: seeded damage to clips of many containers, decompression bombs."""
+"""Files and texts from unknown sources: damaged clips, decompression bombs, hostile names."""
 
 from __future__ import annotations
 
@@ -15,6 +15,35 @@ from tests.support.media import moving_square, write_clip
 
 NUM_MUTANTS = 480
 _EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+
+# Names of classes, layers, clips and files as a stranger may choose them.
+TEXTS = {
+    "markup": "<img src=x onerror=alert(1)> & \"'</script><script>alert(2)</script>",
+    "attribute": '" onmouseover="alert(3)" x=\'',
+    "script address": "javascript:alert(4)//",
+    "other host": "//example.org/x",
+    "other folder": "../../x",
+    "template": "{{ 7*7 }} {% raw %} ${7*7} %s %(x)s {0}",
+    "formula": "=HYPERLINK(A1)",
+    "JSON": '"}, {"label": "x\\',
+    "terminal escape": "\x1b[31mred\x1b]0;title\x07",
+    "one-letter escape": "\x9b31mred",
+    "newline": "a\nerror: forged",
+    "carriage return": "a\rerror: forged",
+    "line separators": "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg",
+    "direction": "\u202egpj.exe \u2067x \u200fy",
+    "zero": "a\0b",
+    "surrogate": "a\ud800b\udce9",
+    "no character": "\ufffe\uffff\ue000\U0010ffff\U000e0041",
+    "mathematics": "$\\frac{1$ \\$",
+    "hidden in a legend": "_name",
+    "empty": "",
+    "space": " ",
+    "long": "W" * 10_000,
+    "marks": "a" + "\u0301" * 3000,
+    "wide": "\u2e3b" * 300,
+    "other scripts": "日本 نمی\u200cشود ไทย हिन्दी 👩\u200d🔬",
+}
 
 
 def seeds(folder: Path) -> list[Path]:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from video_cam.utils.text import json_text
+
 RESULTS = "results.jsonl"
 
 
 def json_line(value: dict[str, Any]) -> bytes:
     """One line of JSON in UTF-8; bytes of a file name that are not UTF-8 are kept as escapes."""
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    return f"{json_text(value)}\n".encode()
 
 
 def append_records(path: Path, records: Sequence[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from video_cam.utils.progress import Step, bar, silent
+from video_cam.utils.text import for_terminal
 
 SECONDS_BETWEEN_EVENTS = 0.5
 
@@ -32,20 +33,25 @@ class Console:
         if self.as_json:
             self.event("message", text=message)
         elif not self.quiet:
-            _write(sys.stdout, message)
+            self.output(message)
+
+    def output(self, line: str) -> None:
+        """Print a line that was asked for, whatever the options say about messages."""
+        _write(sys.stdout, for_terminal(line))
 
     def warning(self, message: str) -> None:
         """Print a warning on stderr."""
-        _write(sys.stderr, f"warning: {message}")
+        _write(sys.stderr, for_terminal(f"warning: {message}"))
 
     def error(self, message: str) -> None:
         """Print an error on stderr."""
-        _write(sys.stderr, f"error: {message}")
+        _write(sys.stderr, for_terminal(f"error: {message}"))
 
     def event(self, name: str, **values: Any) -> None:
         """Print a JSON line if ``as_json``."""
         if self.as_json:
-            _write(sys.stdout, json.dumps({"event": name, **values}, ensure_ascii=False))
+            # In ASCII: a terminal of any encoding can show it, and it holds no escapes of one.
+            _write(sys.stdout, json.dumps({"event": name, **values}))
 
     @contextmanager
     def progress(self, stage: str, total: int) -> Iterator[Step]:

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up_logging(parsed.log_level)
     try:
         if options.list_models:
-            return _list_models()
+            return _list_models(console)
         if not options.clips:
             raise UsageError("no clip was given: add --clip PATH")
         return _run(options, run_config(parsed), console)
@@ -140,12 +140,12 @@ def _open_page(path: str) -> None:
     webbrowser.open(path if "://" in path else Path(path).resolve().as_uri())
 
 
-def _list_models() -> int:
+def _list_models(console: Console) -> int:
     from video_cam.models.registry import known_models
 
     for name, spec in known_models().items():
         of_frames = "  frame by frame" if spec.input_layout.layout == "frames" else ""
-        print(f"{name:19s} weights: {', '.join(spec.pretrained)}{of_frames}")
+        console.output(f"{name:19s} weights: {', '.join(spec.pretrained)}{of_frames}")
     return EXIT_DONE
 
 
@@ -156,5 +156,5 @@ def _list_layers(clip: str, config: RunConfig, console: Console) -> int:
 
     model = load_network(config.model, config.explain, console)
     for line in layer_table(Clip.open(clip, config.limits), model, config.explain):
-        print(line)
+        console.output(line)
     return EXIT_DONE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -37,6 +36,7 @@ from video_cam.rendering.summary import summarise
 from video_cam.rendering.timeline_plot import draw_timeline
 from video_cam.utils.names import check_names
 from video_cam.utils.progress import Progress, silent
+from video_cam.utils.text import json_text
 from video_cam.utils.threads import BackgroundCalls, prefetch
 from video_cam.video.browser_copy import BrowserCopy
 from video_cam.video.clip import Clip
@@ -154,9 +154,7 @@ def _write_figures(clip: Clip, maps: BlendedMaps, folder: Path, config: RenderCo
 
 
 def _write_summary(path: Path, summary: Mapping[str, Any]) -> None:
-    # A file name may hold bytes that are not UTF-8: they are written as JSON escapes.
-    text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
-    path.write_bytes(text.encode("utf-8", "backslashreplace"))
+    path.write_text(f"{json_text(summary, indent=2)}\n", encoding="utf-8")
 
 
 @dataclass(frozen=True)
