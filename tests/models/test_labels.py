@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
+from tests.support.hostile import TEXTS
 from video_cam import UsageError
+from video_cam.models import labels
 from video_cam.models.labels import class_id, count_labels, read_labels
 
 NAMES = ("dash left", "dash right", "Spin")
@@ -59,12 +63,16 @@ def test_code_in_a_label_file_is_not_run(tmp_path: Path) -> None:
         ("n.py", b"{0: 1, 1: ['x']}", "must hold a list of names, or a dict"),
         ("n.json", b"[", "not valid JSON"),
         ("n.txt", b"\xff\xfe\x00", "not UTF-8"),
+        ("n.json", b"[" * 100_000, "not valid JSON: maximum recursion depth"),
+        ("n.json", b"[" + b"9" * 5000 + b"]", "not valid JSON: Exceeds the limit"),
+        ("n.json", b'{"' + b"9" * 5000 + b'": "a"}', "must hold a list of names"),
+        ("zero\0.txt", None, "null byte"),
         (None, b"", "No such file"),
     ],
 )
-def test_bad_label_files(tmp_path: Path, name, content: bytes, words: str) -> None:
+def test_bad_label_files(tmp_path: Path, name, content, words: str) -> None:
     path = tmp_path / (name or "missing.txt")
-    if name:
+    if name and content is not None:
         path.write_bytes(content)
     with pytest.raises(UsageError, match=words):
         read_labels(path)
@@ -87,3 +95,33 @@ def test_a_class_by_number_or_name(text, expected: int) -> None:
 def test_an_unknown_class_is_answered_with_near_names(text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         class_id(text, NAMES)
+
+
+def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path, monkeypatch) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    for path in (tmp_path / "pipe.txt", tmp_path):
+        with pytest.raises(UsageError, match="not a file"):
+            read_labels(path)
+    monkeypatch.setattr(labels, "MAX_FILE_BYTES", 2 << 20)
+    (tmp_path / "large.txt").write_bytes(bytes((2 << 20) + 1))
+    with pytest.raises(UsageError, match="larger than 2 MiB"):
+        read_labels(tmp_path / "large.txt")
+
+
+@pytest.mark.filterwarnings("error")
+def test_any_name_can_be_read(tmp_path: Path) -> None:
+    one_line = [text for text in TEXTS.values() if text.strip() and not {"\n", "\r"} & set(text)]
+    (tmp_path / "n.json").write_text(json.dumps(list(TEXTS.values())))
+    assert read_labels(tmp_path / "n.json") == tuple(TEXTS.values())
+    utf8 = [text for text in one_line if "\ud800" not in text]
+    (tmp_path / "n.txt").write_text("\n".join(utf8), encoding="utf-8")
+    assert read_labels(tmp_path / "n.txt") == tuple(text.strip() for text in utf8)
+    (tmp_path / "call.txt").write_text("[1(2), '\\d']")  # the compiler warns of both
+    assert read_labels(tmp_path / "call.txt") == ("[1(2), '\\d']",)
+
+
+def test_a_number_that_no_network_has_is_a_name() -> None:
+    with pytest.raises(UsageError, match="unknown class '999"):
+        class_id("9" * 5000, NAMES)
+    with pytest.raises(UsageError, match="outside 0"):
+        class_id("9" * 18, NAMES)
