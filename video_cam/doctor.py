@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from video_cam.errors import VideoCamError
+from video_cam.utils.text import for_terminal
 from video_cam.utils.version import __version__
 
 if TYPE_CHECKING:
@@ -44,10 +45,10 @@ def main() -> int:
         print(f"{title}:")
         try:
             for line in write_lines():
-                print(f"  {line}", flush=True)
+                print(for_terminal(f"  {line}"), flush=True)
         except Exception as error:  # whatever is broken belongs in the report
             all_passed = False
-            print(f"  FAILED: {type(error).__name__}: {error}", flush=True)
+            print(for_terminal(f"  FAILED: {type(error).__name__}: {error}"), flush=True)
     return 0 if all_passed else 1
 
 

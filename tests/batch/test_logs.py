@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.hostile import TEXTS
 from video_cam.batch.logs import set_up_logging
 from video_cam.video import ffmpeg_log
 
@@ -36,3 +37,17 @@ def test_debugging_shows_the_log_of_ffmpeg(level: str, shown: bool, logger, monk
     monkeypatch.setattr(ffmpeg_log, "show_ffmpeg_log", lambda: calls.append(True))
     set_up_logging(level)
     assert bool(calls) == shown
+
+
+def test_names_from_files_are_data_in_the_log(logger, capsys) -> None:
+    set_up_logging("info")
+    name = TEXTS["terminal escape"] + TEXTS["newline"] + TEXTS["direction"]
+    try:
+        raise ValueError(name)
+    except ValueError:
+        logger.info("%s", name, exc_info=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert r"INFO video_cam: \x1b[31mred\x1b]0;title\x07a\nerror: forged\u202egpj" in lines[0]
+    # The traceback keeps its lines; the newline of the message is one of them.
+    assert lines[1].startswith("Traceback") and lines[-2].startswith(r"ValueError: \x1b[31mred")

@@ -87,6 +87,13 @@ def test_each_clip_is_reported_and_written_as_it_comes(store, reporter, out: Pat
     assert all(f"{name}.mp4" in page for name in "abcd")
 
 
+def test_a_long_name_of_a_class_leaves_room_for_the_rest_of_the_line(store, reporter) -> None:
+    long = SPIN | {"label": "x" * 5000}
+    with RunReport(jobs("a"), store, reporter) as report:
+        report.add(record(store, "a", targets=(GROW,), prediction=long))
+    assert len(reporter.texts("info")[0]) < 400 and "; see " in reporter.texts("info")[0]
+
+
 def test_for_programs_a_clip_is_an_event_and_not_a_text(store) -> None:
     reporter = RecordingReporter(as_json=True)
     with RunReport(jobs("a"), store, reporter) as report:

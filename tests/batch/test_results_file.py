@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.disk import DiskLog
+from tests.support.hostile import TEXTS
 from video_cam.batch.jobs import ClipRecord
 from video_cam.batch.results_file import RESULTS, append_records, json_line, latest, parse_records
 from video_cam.rendering.page.gallery import write_gallery
@@ -82,6 +83,12 @@ def test_a_name_that_is_not_utf8_becomes_an_escape() -> None:
     line = json_line({"clip": os.fsdecode(b"\xe9.mp4"), "status": "done", "error": "é"})
     assert line == b'{"clip": "\\udce9.mp4", "status": "done", "error": "\xc3\xa9"}\n'
     assert parse_records(line)[0]["clip"] == os.fsdecode(b"\xe9.mp4")
+
+
+def test_a_record_is_one_line_for_every_reader_of_lines() -> None:
+    record = {"clip": "a", "status": "failed", "error": "".join(TEXTS.values())}
+    line = json_line(record)
+    assert len(line.decode().splitlines()) == 1 and parse_records(line) == [record]
 
 
 def test_what_a_full_disk_cuts_off_is_removed_again(tmp_path: Path, monkeypatch) -> None:

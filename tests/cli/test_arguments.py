@@ -180,6 +180,9 @@ def test_underscores_are_dashes_in_options_but_not_in_values() -> None:
     [
         (["--modle", "r3d_18"], "unknown option --modle: did you mean --model"),
         (["--top_p=3"], "unknown option --top_p=3: did you mean --top-k"),
+        (["--x\x1b[2J\nerror: forged"], r"unknown option --x\x1b[2J: choose"),
+        (["--quiet", ""], "unknown argument ''"),
+        (["--quiet", "rest"], "unknown argument 'rest'"),
         (["--mean", "1", "2"], "argument --mean: expected 3 arguments"),
         (["--shard", "3/2"], "'3/2' must be I/N with 1 <= I <= N"),
         (["--shard", "0/2"], "'0/2' must be I/N with 1 <= I <= N"),

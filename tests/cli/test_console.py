@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from tests.support.hostile import TEXTS
 from video_cam.cli import console as console_module
 from video_cam.cli.console import Console
 
@@ -96,3 +97,23 @@ def test_characters_that_the_terminal_lacks_are_escaped(monkeypatch: pytest.Monk
     Console().info("é\udce9.mp4")  # a file name with the byte E9, which is not UTF-8
     stream.flush()
     assert stream.buffer.getvalue() == b"\\xe9\\udce9.mp4\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_a_hostile_text_is_one_harmless_line(
+    text: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    Console().info(text)
+    Console().line(text)
+    Console(as_json=True).event("clip", label=text)
+    Console().warning(text)
+    Console().error(text)
+    printed = [stream.buffer.getvalue().decode(encoding) for stream in (out, err)]
+    shown = [line.replace("\u200c", "").replace("\u200d", "") for line in printed]
+    assert [text.count("\n") for text in shown] == [3, 2]
+    assert all(line.isprintable() for text in shown for line in text.split("\n"))
+    assert json.loads(printed[0].splitlines()[2]) == {"event": "clip", "label": text}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from tests.support.hostile import TEXTS
 from video_cam import UsageError
 from video_cam.models import labels
 from video_cam.models.labels import class_id, count_labels, read_labels
@@ -68,12 +70,13 @@ def test_code_in_a_label_file_is_not_run(tmp_path: Path) -> None:
         ("n.txt", b"[" + b"-" * 100_000 + b"1]", None),
         ("n.txt", b"[" + b"1+" * 100_000 + b"1]", None),
         ("n.txt", b"\xff\xfe\x00", "not UTF-8"),
+        ("zero\0.txt", None, "null byte"),
         (None, b"", "No such file"),
     ],
 )
-def test_bad_label_files(tmp_path: Path, name, content: bytes, words: str) -> None:
+def test_bad_label_files(tmp_path: Path, name, content, words: str) -> None:
     path = tmp_path / (name or "missing.txt")
-    if name:
+    if name and content is not None:
         path.write_bytes(content)
     if words is None:  # text that begins like a list is still text, and read line by line
         assert read_labels(path) == tuple(content.decode().splitlines())
@@ -110,3 +113,22 @@ def test_a_class_by_number_or_name(text, expected: int) -> None:
 def test_an_unknown_class_is_answered_with_near_names(text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         class_id(text, NAMES)
+
+
+@pytest.mark.filterwarnings("error")
+def test_any_name_can_be_read(tmp_path: Path) -> None:
+    one_line = [text for text in TEXTS.values() if text.strip() and not {"\n", "\r"} & set(text)]
+    (tmp_path / "n.json").write_text(json.dumps(list(TEXTS.values())))
+    assert read_labels(tmp_path / "n.json") == tuple(TEXTS.values())
+    utf8 = [text for text in one_line if "\ud800" not in text]
+    (tmp_path / "n.txt").write_text("\n".join(utf8), encoding="utf-8")
+    assert read_labels(tmp_path / "n.txt") == tuple(text.strip() for text in utf8)
+    (tmp_path / "call.txt").write_text("[1(2), '\\d']")  # the compiler warns of both
+    assert read_labels(tmp_path / "call.txt") == ("[1(2), '\\d']",)
+
+
+def test_a_number_that_no_network_has_is_a_name() -> None:
+    with pytest.raises(UsageError, match="unknown class '999"):
+        class_id("9" * 5000, NAMES)
+    with pytest.raises(UsageError, match="outside 0"):
+        class_id("9" * 18, NAMES)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import video_cam
+from tests.support.explanations import hostile_explanation
+from tests.support.media import write_clip
 from tests.support.pages import Rendered
 
 
@@ -56,3 +60,14 @@ def test_torchs_own_writer_accepts_it(explanation, tmp_path) -> None:
     assert score.step == 3
     assert score.value == pytest.approx(explanation.score(explanation.maps[0].class_id))
     assert len(events.Tags()["images"]) == 1
+
+
+def test_hostile_names_are_tags_that_a_protocol_buffer_can_hold(tmp_path) -> None:
+    explanation = hostile_explanation(write_clip(tmp_path / "\x1b[31m\udce9.mp4", 6))
+    few = replace(explanation, maps=explanation.maps[::5])
+    writer = Recorder()
+    video_cam.to_tensorboard(writer, few, 3, frames=1)
+    assert len(writer.calls) >= len(few.maps)
+    tags = "".join(writer.calls)
+    assert not {"\x1b", "\n", "\0", "\u202e"} & set(tags) and tags.encode()
+    assert max(map(len, writer.calls)) < 250

@@ -12,7 +12,7 @@ import pytest
 from video_cam import Explanation
 from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.blended_maps import BlendedMaps
-from video_cam.rendering.timeline_plot import draw_timeline, plain, timeline_figure
+from video_cam.rendering.timeline_plot import draw_timeline, timeline_figure
 
 
 def labels(panel) -> list[str]:
@@ -65,7 +65,3 @@ def test_the_png_is_as_large_as_its_panels_and_notes_need(explanation, tmp_path:
     draw_timeline(tmp_path / "n.png", BlendedMaps(noted))
     image, with_note = (cv2.imread(str(tmp_path / name)) for name in ("t.png", "n.png"))
     assert image.shape[1] == 1100 and with_note.shape[0] > image.shape[0] > 700
-
-
-def test_names_are_no_mathematics() -> None:
-    assert plain("$x$\x07") == r"\$x\$ "

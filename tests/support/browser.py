@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+MAX_WAIT_SECONDS = 120  # for busy machines
 STATE = "videoCam.state"  # of an inspection page, as scripts read it
 
 
@@ -92,3 +94,15 @@ def goto(page: Any, frame: int) -> None:
 def change(page: Any, **changes: Any) -> None:
     """Change the state of an inspection page."""
     page.evaluate("changes => videoCam.set(changes)", changes)
+
+
+def wait_until(page: Any, expression: str) -> None:
+    """Wait until a script's expression, or the promise that it gives, is true.
+
+    Playwright's own ``wait_for_function`` compiles the expression in the page, which the policy of
+    these pages does not allow.
+    """
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
+    while not page.evaluate(f"Promise.resolve({expression}).then(Boolean)"):
+        assert time.monotonic() < deadline, f"never true: {expression}"
+        page.wait_for_timeout(20)

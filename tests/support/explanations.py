@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tests.support.hostile import TEXTS
 from video_cam import Explanation
 from video_cam.explanation.map_series import ClassTarget, MapSeries, MapTarget, ModelInfo
 from video_cam.explanation.window_result import WindowResult
 from video_cam.layers.alignment import CellCentres
 from video_cam.models.preprocessing import Geometry
+from video_cam.video.clip import Clip
 from video_cam.video.scan import ClipInfo
 from video_cam.video.timeline import Timeline
 
@@ -68,3 +71,32 @@ def make_explanation(**fields: Any) -> Explanation:
         "options": {"sampling": "windows", "align": "probe"},
     }
     return Explanation(**made | fields)
+
+
+def hostile_explanation(clip: Path) -> Explanation:
+    """A map of each class of a network whose names, layers and notes are hostile.
+
+    Args:
+        clip: of 6 frames.
+    """
+    opened = Clip.open(clip)
+    width, height = opened.info.width, opened.info.height
+    names = tuple(TEXTS.values())
+    layer = "".join(TEXTS[name] for name in ("markup", "terminal escape", "newline", "direction"))
+    t = [0.5, 2.5]
+    maps = tuple(
+        map_series([[1 + i, 2], [3, 4]], t, target=ClassTarget(i), label=name, layer=layer)
+        for i, name in enumerate(names)
+    )
+    probabilities = np.linspace(0.2, 0.01, 2 * len(names), dtype=np.float32).reshape(2, -1)
+    return make_explanation(
+        clip=opened.info,
+        model=ModelInfo(names[0], names[8], (layer,), 4, Fraction(25), trained=False),
+        geometry=Geometry(height, width, height, width, 0, 0, height, width),
+        labels=names,
+        timeline=opened.timeline,
+        probabilities=probabilities,
+        maps=maps,
+        notes=names,
+        check={"sentence": names[0] + names[8], "drop": 0.5},
+    )

@@ -1,20 +1,48 @@
-"""Files from unknown sources: seeded damage to clips of many containers, decompression bombs."""
+"""Files and texts from unknown sources: damaged clips, decompression bombs, hostile names."""
 
 from __future__ import annotations
 
 import random
 import struct
 import zlib
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 
+from benchmarks.fuzz.byte_damage import damaged
 from tests.support.media import moving_square, write_clip
 
 NUM_MUTANTS = 480
-_EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+
+# Names of classes, layers, clips and files as a stranger may choose them.
+TEXTS = {
+    "markup": "<img src=x onerror=alert(1)> & \"'</script><script>alert(2)</script>",
+    "attribute": '" onmouseover="alert(3)" x=\'',
+    "script address": "javascript:alert(4)//",
+    "other host": "//example.org/x",
+    "other folder": "../../x",
+    "template": "{{ 7*7 }} {% raw %} ${7*7} %s %(x)s {0}",
+    "formula": "=HYPERLINK(A1)",
+    "JSON": '"}, {"label": "x\\',
+    "terminal escape": "\x1b[31mred\x1b]0;title\x07",
+    "one-letter escape": "\x9b31mred",
+    "newline": "a\nerror: forged",
+    "carriage return": "a\rerror: forged",
+    "line separators": "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg",
+    "direction": "\u202egpj.exe \u2067x \u200fy",
+    "zero": "a\0b",
+    "surrogate": "a\ud800b\udce9",
+    "no character": "\ufffe\uffff\ue000\U0010ffff\U000e0041",
+    "mathematics": "$\\frac{1$ \\$",
+    "hidden in a legend": "_name",
+    "empty": "",
+    "space": " ",
+    "long": "W" * 10_000,
+    "marks": "a" + "\u0301" * 3000,
+    "wide": "\u2e3b" * 300,
+    "other scripts": "日本 نمی\u200cشود ไทย हिन्दी 👩\u200d🔬",
+}
 
 
 def seeds(folder: Path) -> list[Path]:
@@ -51,61 +79,11 @@ def mutants(folder: Path, count: int = NUM_MUTANTS, seed: int = 0) -> list[Path]
     made = []
     for number in range(count):
         original = originals[number % len(originals)]
-        data = bytearray(original.read_bytes())
-        for _ in range(rng.choice((1, 1, 2, 5, 20))):
-            rng.choice(DAMAGES)(data, rng)
+        data = damaged(original.read_bytes(), rng)
         path = folder / f"{number:04d}-{original.name}"
         path.write_bytes(data)
         made.append(path)
     return made
-
-
-def _position(data: bytearray, rng: random.Random) -> int:
-    """A random position; in half of the cases among the first 600 bytes, where headers are."""
-    stop = min(len(data), 600) if rng.random() < 0.5 else len(data)
-    return rng.randrange(max(stop, 1))
-
-
-def _flip(data: bytearray, rng: random.Random) -> None:
-    if data:
-        data[_position(data, rng)] ^= 1 << rng.randrange(8)
-
-
-def _extreme(data: bytearray, rng: random.Random) -> None:
-    """Overwrite a number with an extreme one: 0, the largest, the most negative."""
-    order, size = rng.choice("<>"), rng.choice((("B", 1), ("H", 2), ("I", 4)))
-    number = rng.choice(_EXTREMES) & ((1 << 8 * size[1]) - 1)
-    at = _position(data, rng)
-    data[at : at + size[1]] = struct.pack(order + size[0], number)
-
-
-def _cut(data: bytearray, rng: random.Random) -> None:
-    del data[_position(data, rng) + 1 :]
-
-
-def _remove(data: bytearray, rng: random.Random) -> None:
-    at = _position(data, rng)
-    del data[at : at + rng.randrange(1, 200)]
-
-
-def _repeat(data: bytearray, rng: random.Random) -> None:
-    at = _position(data, rng)
-    data[at:at] = data[at : at + rng.randrange(1, 200)]
-
-
-def _noise(data: bytearray, rng: random.Random) -> None:
-    at, size = _position(data, rng), rng.randrange(1, 64)
-    data[at : at + size] = rng.randbytes(size)
-
-
-def _zeros(data: bytearray, rng: random.Random) -> None:
-    at, size = _position(data, rng), rng.randrange(1, 400)
-    data[at : at + size] = bytes(size)
-
-
-DAMAGES: tuple[Callable[[bytearray, random.Random], None], ...] = (
-    *(_flip, _flip, _extreme, _extreme, _cut, _remove, _repeat, _noise, _zeros),
-)
 
 
 def png_bomb(path: Path, width: int = 100_000, height: int = 100_000) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import video_cam
+from tests.support.hostile import TEXTS
 from tests.support.media import moving_square, read_frames, turn_mp4, write_clip
 from video_cam import Classifier, Explanation
 from video_cam.rendering.blended_maps import BlendedMap
@@ -20,7 +21,7 @@ from video_cam.rendering.overlay import Palette, overlay
 # Steps of 33 to 200 ms, in milliseconds.
 UNEVEN = np.cumsum([0] + [33, 34, 50, 33, 200, 40, 33, 34, 33, 100] * 4)[:40].tolist()
 CLOSE = 3  # mean difference of a page's pixels from those of render, of 255
-HOSTILE = "<img src=x onerror=alert(1)> & \"'</script><script>alert(2)</script>"
+HOSTILE = TEXTS["markup"]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
+
+from video_cam.utils.text import for_terminal
 
 
 def set_up_logging(level: str) -> None:
@@ -13,7 +16,7 @@ def set_up_logging(level: str) -> None:
             messages of FFmpeg.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("video_cam")
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
@@ -21,3 +24,15 @@ def set_up_logging(level: str) -> None:
         from video_cam.video.ffmpeg_log import show_ffmpeg_log
 
         show_ffmpeg_log()
+
+
+class _Formatter(logging.Formatter):
+    """Writes names from files as data: no terminal escapes, a message on one line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line of a record without its traceback."""
+        return for_terminal(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        """The lines of a traceback."""
+        return "\n".join(map(for_terminal, super().formatException(ei).split("\n")))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
+from typing import Any
 
 from video_cam.batch.jobs import DONE, FAILED, SKIPPED, ClipRecord, Job
 from video_cam.batch.results_file import RESULTS
@@ -13,7 +14,9 @@ from video_cam.batch.store import Store
 from video_cam.errors import UsageError
 from video_cam.rendering.result_folder import SUMMARY_FILE
 from video_cam.utils.reporter import Reporter
+from video_cam.utils.text import shortened
 
+MAX_LABEL_LETTERS = 100  # of a class's name in a clip's line
 SHOWN_FAILURES = 20  # paths in the last line of a run
 
 
@@ -102,10 +105,10 @@ class RunReport:
             reporter.info(f"note: {note}")
         if record.check:
             reporter.info(f"check: {record.check['sentence']}")
-        targets = ", ".join(f"{target['label']} {target['shown']}" for target in record.targets)
+        targets = ", ".join(f"{_short(target)} {target['shown']}" for target in record.targets)
         best = record.prediction
         if best and best["class_id"] not in [target["class_id"] for target in record.targets]:
-            targets += f" (predicted {best['label']} {best['shown']})"
+            targets += f" (predicted {_short(best)} {best['shown']})"
         reporter.info(f"{record.clip}: {targets}; {record.seconds:.1f} s; see {page}")
 
     def _write_records(self) -> None:
@@ -154,3 +157,7 @@ class RunReport:
 
     def _count(self, status: str) -> int:
         return sum(record.status == status for record in self._records)
+
+
+def _short(target: dict[str, Any]) -> str:
+    return shortened(target["label"], MAX_LABEL_LETTERS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import msgspec
 from video_cam.rendering.summary_file import CheckResult, ScoredClass, Sha256
 from video_cam.utils.files import check_regular, make_folder, sync
 from video_cam.utils.strict_json import checked, parse_json
+from video_cam.utils.text import json_text
 
 RESULTS = "results.jsonl"
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class _Record(msgspec.Struct):
 
 def json_line(value: dict[str, Any]) -> bytes:
     """One line of JSON in UTF-8; bytes of a file name that are not UTF-8 are kept as escapes."""
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    return f"{json_text(value)}\n".encode()
 
 
 def append_records(path: Path, records: Sequence[dict[str, Any]]) -> None:

@@ -24,8 +24,10 @@ from video_cam.config import (
 from video_cam.errors import UsageError
 from video_cam.models.user_code import UserFunction
 from video_cam.utils.names import nearest
+from video_cam.utils.text import for_terminal
 
 _OPTION = re.compile(r"--[a-z_-]+")
+_UNRECOGNIZED = "unrecognized arguments: "  # argparse's words
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,14 @@ class _Parser(argparse.ArgumentParser):
     """Prints a mistake as one line, with the option that was perhaps meant."""
 
     def error(self, message: str) -> NoReturn:
-        unknown = message.removeprefix("unrecognized arguments: ").split()
-        if unknown[0] != message.split()[0] and unknown[0].startswith("-"):
-            near = nearest(unknown[0].partition("=")[0], list(self._option_string_actions))
-            message = f"unknown option {unknown[0]}: {near}"
-        self.exit(2, f"error: {message} (--help lists all options)\n")
+        if message.startswith(_UNRECOGNIZED):
+            # Nothing is left where the argument is empty, as of a variable that is not set.
+            first = next(iter(message.removeprefix(_UNRECOGNIZED).split()), "")
+            message = f"unknown argument {first!r}"
+            if first.startswith("-"):
+                near = nearest(first.partition("=")[0], list(self._option_string_actions))
+                message = f"unknown option {first}: {near}"
+        self.exit(2, for_terminal(f"error: {message} (--help lists all options)") + "\n")
 
 
 def _model_config(parsed: argparse.Namespace) -> ModelConfig:

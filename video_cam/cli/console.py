@@ -13,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from video_cam.utils.progress import Step, bar, silent
+from video_cam.utils.text import for_terminal
 
 SECONDS_BETWEEN_EVENTS = 0.5
 
@@ -31,12 +32,8 @@ class Console:
         self.has_reader = True
 
     def line(self, line: str) -> None:
-        """Print a line on stdout, also if ``quiet`` or ``as_json``."""
-        try:
-            _write(sys.stdout, line)
-        except BrokenPipeError:
-            self.has_reader = False
-            _discard_stdout()
+        """Print a line on stdout that was asked for, also if ``quiet`` or ``as_json``."""
+        self._print(for_terminal(line))
 
     def info(self, message: str) -> None:
         """Print a status message."""
@@ -56,7 +53,8 @@ class Console:
     def event(self, name: str, **values: Any) -> None:
         """Print a JSON line if ``as_json``."""
         if self.as_json:
-            self.line(json.dumps({"event": name, **values}, ensure_ascii=False))
+            # In ASCII: a terminal of any encoding can show it, and it holds no escapes of one.
+            self._print(json.dumps({"event": name, **values}))
 
     @contextmanager
     def progress(self, stage: str, total: int) -> Iterator[Step]:
@@ -68,9 +66,16 @@ class Console:
             with (silent if self.quiet else bar)(stage, total) as step:
                 yield step
 
+    def _print(self, line: str) -> None:
+        try:
+            _write(sys.stdout, line)
+        except BrokenPipeError:
+            self.has_reader = False
+            _discard_stdout()
+
     def _complain(self, line: str) -> None:
         with suppress(BrokenPipeError):  # nobody reads it, as in ``... 2>&1 | head -1``
-            _write(sys.stderr, line)
+            _write(sys.stderr, for_terminal(line))
 
     @contextmanager
     def _progress_events(self, stage: str, total: int) -> Iterator[Step]:

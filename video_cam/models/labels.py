@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from video_cam.errors import UsageError
+from video_cam.errors import UsageError, first_line
 from video_cam.utils.files import read_regular
 from video_cam.utils.names import nearest
 from video_cam.utils.strict_json import parse_json
 
-MAX_BYTES = 2**24  # of a label file; the largest published ones have some hundred kilobytes
-MAX_ID_DIGITS = 18
+MAX_BYTES = 2**26  # of a label file: 100,000 classes with names of 600 letters
+MAX_ID_DIGITS = 18  # longer numbers are names; Python reads no number of more than 4300 digits
 
 
 def read_labels(path: str | Path) -> tuple[str, ...]:
@@ -29,19 +30,19 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
         UsageError: where the file cannot be read or contains something else.
     """
     path = Path(path)
-    try:
-        text = read_regular(path, MAX_BYTES).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"label file {str(path)!r} cannot be read: {_reason(error)}") from error
+    text = _read_text(path)
     if path.suffix.lower() == ".json":
         try:
             content = parse_json(text)
         except ValueError as error:
-            raise UsageError(f"label file {str(path)!r} is not valid JSON: {error}") from error
+            raise UsageError(
+                f"label file {str(path)!r} is not valid JSON: {first_line(error)}"
+            ) from error
         return _names_in(content, path)
     content = _literal(text)
     if content is None:
-        return tuple(line.strip() for line in text.splitlines() if line.strip())
+        # Not splitlines: a name may hold characters such as U+2028.
+        return tuple(line.strip() for line in text.split("\n") if line.strip())
     return _names_in(content, path)
 
 
@@ -70,16 +71,33 @@ def class_id(text: str | int, labels: Sequence[str]) -> int:
     raise UsageError(f"unknown class {text!r}: {nearest(text, labels)}")
 
 
+def _read_text(path: Path) -> str:
+    """The text of a label file, with \\n as the end of its lines."""
+    try:
+        text = read_regular(path, MAX_BYTES).decode("utf-8-sig")
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path with a zero byte
+        raise UsageError(f"label file {str(path)!r} cannot be read: {_reason(error)}") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _literal(text: str) -> Any:
     """A dict or list written in Python or JSON; None for plain text."""
     if text.lstrip()[:1] not in ("{", "["):
         return None
-    for parse in (ast.literal_eval, parse_json):
+    for parse in (_python_literal, parse_json):
         try:
             return parse(text.strip())
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             continue
     return None
+
+
+def _python_literal(text: str) -> Any:
+    with warnings.catch_warnings():
+        # Of the compiler, on what is no literal: nobody wrote the file to be compiled.
+        warnings.simplefilter("ignore", SyntaxWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return ast.literal_eval(text)
 
 
 def _names_in(content: Any, path: Path) -> tuple[str, ...]:
@@ -106,8 +124,9 @@ def _names_in(content: Any, path: Path) -> tuple[str, ...]:
 def _is_id(value: Any) -> bool:
     if isinstance(value, bool):
         return False
-    is_number = isinstance(value, str) and value.isdecimal() and len(value) <= MAX_ID_DIGITS
-    return isinstance(value, int) or is_number
+    if isinstance(value, str):
+        return value.isdecimal() and len(value) <= MAX_ID_DIGITS
+    return isinstance(value, int)
 
 
 def _is_pair(item: Any) -> bool:
@@ -117,4 +136,4 @@ def _is_pair(item: Any) -> bool:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
-    return "it is not UTF-8 text"
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,10 +12,12 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from video_cam.utils.text import ELLIPSIS, for_picture
 from video_cam.video.color import RGBImage
 
 WHITE, AMBER = (255, 255, 255), (255, 190, 60)
 _STRIP_BRIGHTNESS = 0.35
+MAX_PART_LETTERS = 1000  # of a caption's part; more are on no screen
 _MIN_FONT_SIZE, _MAX_FONT_SIZE = 10, 40  # pixels
 
 
@@ -25,13 +28,15 @@ def draw_caption(
 
     Args:
         image: uint8 (H, W, 3) RGB, changed in place.
-        parts: put on one line if they fit, else each on a line of its own. What is too long even
-            then is cut with an ellipsis; the font is never made smaller.
+        parts: texts of any characters and length, put on one line if they fit, else each on a line
+            of its own. What is too long even then is cut with an ellipsis; the font is never made
+            smaller.
         top: at the top, not the bottom.
         colour: of the text, RGB.
     """
     height, width = image.shape[:2]
-    mask = _text_mask(tuple(parts), width, font_size(height))[:height]
+    drawn = tuple(for_picture(part, MAX_PART_LETTERS) for part in parts)
+    mask = _text_mask(drawn, width, font_size(height))[:height]
     strip = image[: len(mask)] if top else image[height - len(mask) :]
     dark = cv2.convertScaleAbs(strip, alpha=_STRIP_BRIGHTNESS)
     text = cv2.merge([cv2.convertScaleAbs(mask, alpha=channel / 255) for channel in colour])
@@ -63,9 +68,10 @@ def _shortened(line: str, font: ImageFont.FreeTypeFont, room: float) -> str:
     """The line, cut with an ellipsis where it is longer than ``room`` pixels."""
     if font.getlength(line) <= room:
         return line
-    while line and font.getlength(f"{line}…") > room:
-        line = line[:-1]
-    return f"{line}…"
+    # The longest start that fits, or just short of it where a longer text is not a wider one.
+    lengths = range(len(line))
+    kept = bisect_right(lengths, room, key=lambda n: font.getlength(line[:n] + ELLIPSIS)) - 1
+    return line[: max(kept, 0)] + ELLIPSIS
 
 
 @lru_cache(maxsize=16)

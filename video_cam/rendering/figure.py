@@ -23,8 +23,8 @@ from video_cam.rendering.blended_maps import BlendedMaps, seconds_of
 from video_cam.rendering.heat import HeatMapper
 from video_cam.rendering.keyframes import evenly
 from video_cam.rendering.overlay import Palette, overlay
+from video_cam.rendering.plot_text import boxes_for_missing_letters, plot_text
 from video_cam.rendering.source_clip import as_explained
-from video_cam.rendering.timeline_plot import plain
 from video_cam.utils.files import atomic_write
 from video_cam.utils.names import as_tuple
 from video_cam.video.clip import Clip
@@ -34,6 +34,7 @@ NUM_FRAMES = 6
 PANEL_INCHES = 1.2  # height of an image
 SCREEN_DOTS_PER_INCH = 110
 PAPER_DOTS_PER_INCH = 300
+MAX_NAME_LETTERS = 40  # of a target, method or layer beside a row
 _FONT_SIZE = 7
 
 ImageRow = tuple[str, Sequence[RGBImage]]  # its name, and an image for each column
@@ -45,7 +46,8 @@ class Strip(Figure):
     def _repr_jpeg_(self) -> bytes:
         # A fifth of the size of a PNG, and the notebook's file keeps it.
         buffer = BytesIO()
-        self.savefig(buffer, format="jpeg", dpi=SCREEN_DOTS_PER_INCH)
+        with boxes_for_missing_letters():
+            self.savefig(buffer, format="jpeg", dpi=SCREEN_DOTS_PER_INCH)
         return buffer.getvalue()
 
     def save(self, path: Path) -> None:
@@ -57,13 +59,14 @@ class Strip(Figure):
         kind = path.suffix[1:].lower()
         if kind not in self.canvas.get_supported_filetypes():
             raise UsageError(f"{path.name!r} is no picture: end it in .pdf, .png or .svg")
-        with atomic_write(path) as file:
+        with boxes_for_missing_letters(), atomic_write(path) as file:
             self.savefig(file, format=kind, dpi=PAPER_DOTS_PER_INCH)
 
     def pixels(self) -> np.ndarray:
         """uint8 (H, W, 3) RGB."""
         canvas = FigureCanvasAgg(self)
-        canvas.draw()
+        with boxes_for_missing_letters():
+            canvas.draw()
         return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
@@ -178,7 +181,7 @@ def _row_name(explanation: Explanation, series: MapSeries) -> str:
     for name in ("method", "layer"):
         if len({getattr(other, name) for other in explanation.maps}) > 1:
             parts.append(getattr(series, name))
-    return "\n".join(parts)
+    return "\n".join(plot_text(part, MAX_NAME_LETTERS) for part in parts)
 
 
 def _assemble(
@@ -200,7 +203,7 @@ def _assemble(
             axes.imshow(image, aspect=float(clip.sample_aspect_ratio) ** -1)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-        line[0].set_ylabel(plain(name), fontsize=_FONT_SIZE)
+        line[0].set_ylabel(name, fontsize=_FONT_SIZE)
     for axes, seconds in zip(grid[0], seconds_of(explanation, frame_indices), strict=True):
         axes.set_title(f"{seconds:.2f} s", fontsize=_FONT_SIZE)
     _add_colour_bar(strip, grid, config)

@@ -10,6 +10,7 @@ from video_cam.rendering.blended_maps import BlendedMap, BlendedMaps
 from video_cam.rendering.captions import AMBER, draw_caption
 from video_cam.rendering.heat import HeatMapper
 from video_cam.rendering.overlay import Box, Palette, heat_map, overlay
+from video_cam.utils.text import ELLIPSIS
 from video_cam.video.color import RGBImage
 
 MAX_LAYER_LETTERS = 24  # of a layer's name in a caption
@@ -70,5 +71,5 @@ class PanelDrawer:
             return parts
         layer = series.layer
         if len(layer) > MAX_LAYER_LETTERS:  # names differ at their end
-            layer = f"…{layer[-MAX_LAYER_LETTERS + 1 :]}"
+            layer = ELLIPSIS + layer[-MAX_LAYER_LETTERS + 1 :]
         return [*parts, f"{series.method} {layer}"]

@@ -5,7 +5,6 @@ It is read before the network is loaded, so nothing here imports PyTorch.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from video_cam.utils.strict_json import checked, parse_json
+from video_cam.utils.text import json_text
 
 MAX_BYTES = 2**28  # of a summary.json that is read; one of a day of video has a tenth
 
@@ -72,9 +72,7 @@ class _Summary(msgspec.Struct):
 
 def summary_bytes(summary: Mapping[str, Any]) -> bytes:
     """The content of summary.json."""
-    # A file name may hold bytes that are not UTF-8: they are written as JSON escapes.
-    text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "backslashreplace")
+    return f"{json_text(summary, indent=2)}\n".encode()
 
 
 def parse_summary(data: bytes) -> dict[str, Any]:

@@ -17,10 +17,12 @@ from video_cam.rendering.heat import HeatMapper
 from video_cam.rendering.keyframes import evenly
 from video_cam.rendering.overlay import Palette, fit, overlay
 from video_cam.rendering.source_clip import as_explained
+from video_cam.utils.text import for_picture
 from video_cam.video.clip import Clip
 
 MAX_VIDEO_SIDE = 320  # pixels
 MAX_VIDEO_FRAMES = 96
+MAX_TAG_LETTERS = 100  # of a clip's or a class's name
 
 
 class Writer(Protocol):
@@ -65,9 +67,10 @@ def to_tensorboard(
     config = RenderConfig(colormap=colormap, alpha=alpha)
     frame_indices = chosen_frames(explanation, frames)
     source, maps = Clip.open(clip or explanation.clip.path), BlendedMaps(explanation)
-    name = f"{tag}/{Path(source.path).stem}"
+    name = f"{tag}/{for_picture(Path(source.path).stem, MAX_TAG_LETTERS)}"
     for target, label in labels_of_targets(explanation).items():
-        writer.add_scalar(f"{name}/score/{label}", explanation.score(target), step)
+        shown = for_picture(label, MAX_TAG_LETTERS)
+        writer.add_scalar(f"{name}/score/{shown}", explanation.score(target), step)
     strip = draw_strip(source, maps, config, frame_indices)
     writer.add_image(f"{name}/maps", strip.pixels().transpose(2, 0, 1), step)
     if video:

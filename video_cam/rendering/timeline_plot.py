@@ -19,9 +19,12 @@ from video_cam.rendering.explained_targets import (
     labels_of_targets,
     shown_targets,
 )
+from video_cam.rendering.plot_text import boxes_for_missing_letters, legend_text, plot_text
 
 NUM_CLASSES = 5
 MAX_NAME_LETTERS = 60
+MAX_NOTES_LETTERS = 2000
+MIN_PLOT_WIDTH = 0.2  # of the figure, whatever room the legend needs
 DOTS_PER_INCH = 110
 # Inches. Margins are fixed: matplotlib needs as long to find them as to draw the plot.
 _WIDTH, _PANEL_HEIGHT = 10.0, 1.8
@@ -31,7 +34,8 @@ _NOTE_HEIGHT, _NOTE_LETTERS = 0.18, 130  # of a line of the notes
 
 def draw_timeline(path: Path, maps: BlendedMaps) -> None:
     """Write ``timeline_figure`` as a PNG."""
-    timeline_figure(maps).savefig(path, dpi=DOTS_PER_INCH)
+    with boxes_for_missing_letters():
+        timeline_figure(maps).savefig(path, dpi=DOTS_PER_INCH)
 
 
 def timeline_figure(maps: BlendedMaps) -> Figure:
@@ -52,7 +56,7 @@ def timeline_figure(maps: BlendedMaps) -> Figure:
     figure.axes[-1].set_xlabel("seconds", fontsize=10)
     if explanation.timeline.num_frames == 1:
         figure.axes[-1].set(xlabel="one frame", xlim=(-1, 1), xticks=[])
-    _lay_out(figure, plain("; ".join(explanation.notes)))
+    _lay_out(figure, plot_text("; ".join(explanation.notes), MAX_NOTES_LETTERS))
     return figure
 
 
@@ -60,7 +64,7 @@ def _draw_scores(panel: Axes, explanation: Explanation) -> None:
     """The scores of the targets with maps and of the best other classes."""
     windows = explanation.sample_seconds
     for target in _drawn_targets(explanation):
-        label = _short(explanation.label(target))
+        label = legend_text(explanation.label(target), MAX_NAME_LETTERS)
         frames = _scores_of_frames(explanation, target)
         if frames:
             instants = seconds_of(explanation, list(frames))
@@ -97,13 +101,14 @@ def _draw_masses(panel: Axes, maps: BlendedMaps) -> None:
     for number, index in enumerate(drawn):
         # Red for a single map; several have the colours of their scores above.
         colour = "tab:red" if len(drawn) == 1 else f"C{number % 10}"
-        mass, label = maps[index].mass, plain(explanation.maps[index].label)
+        mass = maps[index].mass
+        label = legend_text(explanation.maps[index].label, MAX_NAME_LETTERS)
         panel.fill_between(seconds, mass, alpha=0.25, color=colour, linewidth=0)
         marker = "o" if len(seconds) == 1 else ""  # a line through one point is invisible
         panel.plot(seconds, mass, color=colour, linewidth=1.2, marker=marker, label=label)
     panel.set_ylabel("map mass")
     target = f": {first.label}" if len(drawn) == 1 else ""
-    _set_title(panel, _short(f"{first.method} of {first.layer}{target}"))
+    _set_title(panel, plot_text(f"{first.method} of {first.layer}{target}", MAX_NAME_LETTERS))
     if len(drawn) > 1:
         _add_legend(panel)
     panel.set_ylim(bottom=0)
@@ -144,7 +149,7 @@ def _lay_out(figure: Figure, notes: str) -> None:
     widest = max((legend.get_window_extent().width for legend in legends), default=0) / figure.dpi
     figure.subplots_adjust(
         left=_LEFT / _WIDTH,
-        right=1 - (widest + _RIGHT) / _WIDTH,
+        right=max(1 - (widest + _RIGHT) / _WIDTH, _LEFT / _WIDTH + MIN_PLOT_WIDTH),
         bottom=_BOTTOM / height,
         top=1 - top / height,
         hspace=_BETWEEN / _PANEL_HEIGHT,
@@ -176,15 +181,3 @@ def _scores_of_frames(explanation: Explanation, target: MapTarget) -> dict[int, 
         if series.target == target and not series.class_ids:
             return explanation.scores_of_frames(index)
     return {}
-
-
-def plain(text: str) -> str:
-    """Text without markup for matplotlib, which reads dollar signs as mathematics."""
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text).replace("$", r"\$")
-
-
-def _short(text: str) -> str:
-    """A name cut to a length that leaves room for the curves."""
-    if len(text) > MAX_NAME_LETTERS:
-        text = text[: MAX_NAME_LETTERS - 1] + "…"
-    return plain(text)

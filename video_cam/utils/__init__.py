@@ -1,4 +1,4 @@
-"""Helpers that know nothing of video or networks: files, threads, progress, memory, names.
+"""Helpers that know nothing of video or networks: files, threads, progress, memory, names, text.
 
 May import: video_cam.errors only.
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
@@ -11,6 +10,7 @@ from types import TracebackType
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
@@ -41,6 +41,8 @@ class BrowserCopy:
 
     The source's own packets are copied where browsers play them and all time stamps survive
     (``is_remuxed``, after entering the block); otherwise the frames given to ``write`` are encoded.
+    Nothing else of the source is carried over: no titles, comments, places, chapters, attachments
+    or data streams.
 
     Args:
         clip: the source.
@@ -66,7 +68,7 @@ class BrowserCopy:
         return self._writer is None
 
     def __enter__(self) -> BrowserCopy:
-        if not (self._copy_file() or self._remux()):
+        if not (self._remux_webm() or self._remux()):
             self._writer = self._encoder()
             self._writer.__enter__()
             self.width += self.width % 2
@@ -97,17 +99,19 @@ class BrowserCopy:
         end = None if self._is_whole else self._clip.timeline.frame_end_seconds(self._span[1] - 1)
         return SoundSpan(self._clip.path, self.start_seconds, end, self._clip.limits)
 
-    def _copy_file(self) -> bool:
-        """Copy the file if it is a webm and all of it is wanted."""
-        source = Path(self._clip.path)
-        if source.suffix.lower() != ".webm" or not self._is_whole:
+    def _remux_webm(self) -> bool:
+        """Copy all packets of picture and sound if the file is a webm and all of it is wanted."""
+        source, target = self._clip.path, self.path.with_suffix(".webm")
+        if Path(source).suffix.lower() != ".webm" or not self._is_whole:
             return False
-        with open_video(source, self._clip.limits) as video:
-            if not _is_played(video.stream, WEBM_CODECS) or video.zero_ticks:
-                return False
-        target = self.path.with_suffix(".webm")
-        shutil.copyfile(source, target)
-        return self._accept(target)
+        try:
+            with open_video(source, self._clip.limits) as video:
+                if not _is_played(video.stream, WEBM_CODECS) or video.zero_ticks:
+                    return False
+                _write_webm(video, target)
+            return self._accept(target)
+        except (av.FFmpegError, ClipError, ValueError):
+            return self._reject(target)
 
     def _remux(self) -> bool:
         """Copy the packets of the span if browsers play their codec."""
@@ -215,6 +219,18 @@ class BrowserCopy:
             keyframe_interval=max(1, round(info.frame_rate * KEYFRAME_SECONDS)),
         )
         return VideoWriter(self.path, video_format, self._sound() if info.has_audio else None)
+
+
+def _write_webm(video: VideoSource, path: Path) -> None:
+    """Write the packets of a webm's picture and best sound to a new webm."""
+    sound = video.container.streams.best("audio")
+    sources = [video.stream, sound] if isinstance(sound, AudioStream) else [video.stream]
+    with av.open(ffmpeg_url(path), "w", format="webm") as output:
+        streams = {source.index: output.add_stream_from_template(source) for source in sources}
+        for packet in video.container.demux(sources):
+            if packet.size and not packet.is_corrupt:
+                packet.stream = streams[packet.stream.index]
+                output.mux(packet)
 
 
 def _open_mp4(path: Path) -> OutputContainer:

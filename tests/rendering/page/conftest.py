@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.browser import find_chromium, served
+from tests.support.browser import MAX_WAIT_SECONDS, find_chromium, served
 from tests.support.pages import Rendered, make_clip, render_page
 from video_cam import Classifier
 from video_cam.rendering.page import map_data
@@ -45,7 +45,7 @@ def open_page(browser: Any, serve: Any) -> Iterator[Callable[..., Any]]:
 
     def open_(address: str, *, ready: str = "body[data-ready]", **context: Any) -> Any:
         contexts.append(browser.new_context(accept_downloads=True, **context))
-        contexts[-1].set_default_timeout(120_000)  # for busy machines
+        contexts[-1].set_default_timeout(1000 * MAX_WAIT_SECONDS)
         page = contexts[-1].new_page()
         home = address.split("#")[0].rsplit("/", 1)[0]
         own = (home, "data:", "blob:")

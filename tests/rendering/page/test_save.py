@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.browser import change, decode_png, difference, goto, screenshot_canvas
+from tests.support.browser import (
+    change,
+    decode_png,
+    difference,
+    goto,
+    screenshot_canvas,
+    wait_until,
+)
 from tests.support.pages import CLOSE, Rendered
 from video_cam.rendering.page.assets import PAGE_FOLDER
 
@@ -22,7 +29,7 @@ def test_the_view_is_saved_as_a_picture(
         page.click("#save")
     download.value.save_as(tmp_path / "view.png")
     assert download.value.suggested_filename.endswith("_000021.png")
-    page.wait_for_function("document.querySelector('#message').textContent.includes('saved')")
+    wait_until(page, "document.querySelector('#message').textContent.includes('saved')")
     saved = decode_png((tmp_path / "view.png").read_bytes())
     (plain,), (expected,) = rendered.overlay([21], alpha=0), rendered.overlay([21])
     height, width = expected.shape[:2]
@@ -43,10 +50,10 @@ def test_link_and_picture_go_to_the_clipboard(open_page: Any, serve: Any, render
         permissions=["clipboard-read", "clipboard-write"],
     )
     page.click("#share")
-    page.wait_for_function("document.querySelector('#message').textContent.includes('link')")
+    wait_until(page, "document.querySelector('#message').textContent.includes('link')")
     assert page.evaluate("navigator.clipboard.readText()") == page.url
     page.click("#copy")
-    page.wait_for_function("document.querySelector('#message').textContent.includes('picture')")
+    wait_until(page, "document.querySelector('#message').textContent.includes('picture')")
     kinds = page.evaluate("navigator.clipboard.read().then(items => items[0].types)")
     assert kinds == ["image/png"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import video_cam
-from tests.support.browser import STATE, change, difference, goto, screenshot_canvas
+from tests.support.browser import STATE, change, difference, goto, screenshot_canvas, wait_until
 from tests.support.pages import CLOSE, Rendered
 from video_cam import Explanation
 
@@ -39,7 +39,7 @@ def test_another_class_opacity_or_threshold_changes_the_picture(page: Any) -> No
     goto(page, 10)
     before = screenshot_canvas(page)
     page.select_option("#class_id", index=1)
-    page.wait_for_function(f"{STATE}.class_id !== DATA.maps[0].class_id")
+    wait_until(page, f"{STATE}.class_id !== DATA.maps[0].class_id")
     goto(page, 10)
     assert difference(screenshot_canvas(page), before) > 1
     change(page, class_id=page.evaluate("DATA.maps[0].class_id"))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.browser import STATE, change, frame_of, goto
+from tests.support.browser import STATE, change, frame_of, goto, wait_until
 from tests.support.pages import Rendered
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.overlay import Palette
@@ -46,7 +46,7 @@ def test_a_link_reproduces_the_view(page: Any, open_page: Any, rendered: Rendere
     other = rendered.explanation.maps[-1]
     change(page, frame_index=21, class_id=other.class_id, method=other.method, opacity=0.5)
     change(page, colormap="viridis", view="methods", loop=[3, 30])
-    page.wait_for_function("location.hash.includes('loop=3-30')")
+    wait_until(page, "location.hash.includes('loop=3-30')")
     link, state = page.url, page.evaluate(STATE)
     assert f"#frame=21&class={other.class_id}&method={other.method}" in link
     followed = open_page(link)

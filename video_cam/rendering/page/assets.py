@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
+from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from video_cam.utils.text import for_page
 
 PAGE_FOLDER = "page"  # in a clip's folder
 CLIP_THUMBNAIL = f"{PAGE_FOLDER}/thumbnail.jpg"
+
+
+def _shown(value: Any) -> Any:
+    """What a template writes of a value, before it is escaped: text is cleaned, scripts are not."""
+    return for_page(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _address(path: str) -> str:
+    """A relative path as an address of a link, which never leads to another host."""
+    try:
+        address = quote(os.fsencode(path))
+    except UnicodeEncodeError:  # halves of surrogate pairs, from a damaged list of results
+        address = quote(path.encode("utf-8", "replace"))
+    return f".{address}" if address.startswith("/") else address
+
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("video_cam.rendering.page"),
@@ -16,8 +36,9 @@ ENVIRONMENT = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    finalize=_shown,
 )
-ENVIRONMENT.filters["url"] = quote
+ENVIRONMENT.filters["url"] = _address
 
 
 def read_asset(name: str) -> str:

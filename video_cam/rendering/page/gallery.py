@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from video_cam.rendering.page.assets import CLIP_THUMBNAIL, ENVIRONMENT, read_asset
+from video_cam.rendering.page.policy import PagePolicy
 from video_cam.utils.files import write_atomically
 
 # Key of a clip's values -> the column's heading.
@@ -31,6 +32,7 @@ def write_gallery(output_dir: Path, results: Sequence[dict[str, Any]]) -> None:
     """
     rows = [_row(output_dir, result) for result in results]
     text = ENVIRONMENT.get_template("gallery.html").render(
+        policy=PagePolicy(),
         title=output_dir.resolve().name,
         counts=_counts(rows),
         columns=COLUMNS,
@@ -40,8 +42,7 @@ def write_gallery(output_dir: Path, results: Sequence[dict[str, Any]]) -> None:
         style=read_asset("page.css") + read_asset("gallery.css"),
         script=read_asset("gallery.js"),
     )
-    # A file name may hold bytes that are not UTF-8.
-    write_atomically(output_dir / "index.html", text.encode("utf-8", "replace"))
+    write_atomically(output_dir / "index.html", text.encode())
 
 
 def _row(output_dir: Path, result: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from video_cam.rendering.explained_targets import shown_targets, target_number
 from video_cam.rendering.overlay import COLORMAPS, Palette
 from video_cam.rendering.page.assets import ENVIRONMENT, PAGE_FOLDER, read_asset
 from video_cam.rendering.page.map_data import describe_map, shorten, write_maps
+from video_cam.rendering.page.policy import PagePolicy
 from video_cam.rendering.page.script_data import (
     base64,
     pack_integers,
@@ -23,6 +25,7 @@ from video_cam.rendering.page.script_data import (
     script_json,
     write_bytes_script,
 )
+from video_cam.utils.text import for_page_data
 from video_cam.video.browser_copy import BrowserCopy
 
 # In the order in which the browser runs them: each may use those before it.
@@ -59,10 +62,13 @@ def write_page(
     for index, blended in enumerate(maps):
         write_maps(page, blended, index)
     data = _page_data(page, maps, summary, config, copy)
-    (page / "data.js").write_text(f"const DATA = {script_json(data)};\n", encoding="ascii")
+    (page / "data.js").write_text(
+        f"const DATA = {script_json(for_page_data(data))};\n", encoding="ascii"
+    )
     for name in SCRIPTS:
         (page / f"{name}.js").write_text(read_asset(f"{name}.js"), encoding="utf-8")
     text = ENVIRONMENT.get_template("page.html").render(
+        policy=PagePolicy(),
         summary=summary,
         headline=_headline(maps.explanation, summary),
         title=data["title"],
@@ -71,8 +77,7 @@ def write_page(
         style=read_asset("page.css"),
         clip=data["clip"],
     )
-    # A file name may hold bytes that are not UTF-8.
-    (folder / "index.html").write_bytes(text.encode("utf-8", "replace"))
+    (folder / "index.html").write_text(text, encoding="utf-8")
 
 
 def inline_page(folder: Path) -> str:
@@ -87,8 +92,10 @@ def inline_page(folder: Path) -> str:
     ]
     for name in ("data", *SCRIPTS):
         code = (page / f"{name}.js").read_text(encoding="utf-8")
-        text = text.replace(f'<script src="{PAGE_FOLDER}/{name}.js"></script>', "")
-        scripts.append(f"<script>\n{code}</script>")
+        tag = re.search(rf'(<script nonce="[^"]*") src="{PAGE_FOLDER}/{name}\.js"></script>', text)
+        assert tag is not None  # ``write_page`` wrote it
+        text = text.replace(tag[0], "")
+        scripts.append(f"{tag[1]}>\n{code}</script>")
     return text.replace("</body>", "\n".join(scripts) + "\n</body>")
 
 

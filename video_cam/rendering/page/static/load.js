@@ -2,6 +2,7 @@
 // Large data comes as scripts that call videoCamReceive: a page opened from disk may load a script
 // beside it, but may not fetch a file.
 
+const { nonce } = document.currentScript; // without it, the page's policy refuses a script
 const awaited = new Map(); // name -> function that takes the text in base64
 
 window.videoCamReceive = (name, text) => awaited.get(name)?.(text);
@@ -11,7 +12,7 @@ function loadBytes(name) {
   const inlined = document.getElementById(`bytes:${name}`);
   if (inlined) return Promise.resolve(fromBase64(inlined.textContent.trim()));
   return new Promise((resolve, reject) => {
-    const script = document.createElement("script");
+    const script = element("script", { nonce });
     awaited.set(name, (text) => resolve(fromBase64(text)));
     script.onload = () => {
       awaited.delete(name);

@@ -1,0 +1,109 @@
+"""The parsers of this project that read files of strangers, or files that may be damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from benchmarks.fuzz import corpus
+from benchmarks.fuzz.structure_damage import damaged_json, damaged_npz, damaged_zip
+from benchmarks.fuzz.target import Target
+from video_cam.batch.clip_lists import read_list
+from video_cam.batch.store import FolderStore
+from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.sampling import sample_windows, span_of
+from video_cam.layers.cache import FOLDER_VARIABLE
+from video_cam.layers.trace import trace
+from video_cam.models.labels import read_labels
+from video_cam.models.weights import read_state_dict
+from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.rendering.result_folder import SUMMARY_FILE
+from video_cam.rendering.summary import summarise
+from video_cam.rendering.timeline_plot import timeline_figure
+from video_cam.video.clip import Clip
+
+MAX_FRAMES = 200  # read of one clip
+_IDENTITY = "benchmarks.fuzz"
+_INPUT = (1, 3, 4, 8, 8)
+
+
+def _read_explanation(path: Path) -> object:
+    """Load an explanation and use it as the renderer does."""
+    explanation = Explanation.load(path)
+    maps = BlendedMaps(explanation)
+    timeline_figure(maps)
+    json.dumps(summarise(explanation, [], []), allow_nan=False)
+    return f"{len(maps)} maps"
+
+
+def _read_summary(path: Path) -> object:
+    store, name = FolderStore(path.parent.parent), path.parent.name
+    return path.name == SUMMARY_FILE and (store.summary(name), store.owner(name))
+
+
+def _read_results(path: Path) -> object:
+    store = FolderStore(path.parent)
+    store.write_index()
+    return store.records()
+
+
+def _network() -> nn.Module:
+    return nn.Sequential(nn.Conv3d(3, 2, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten())
+
+
+def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """The output shapes of a small network, found or read from the cache in ``folder``."""
+    os.environ[FOLDER_VARIABLE] = str(folder)
+    found = trace(_network(), torch.zeros(_INPUT), _IDENTITY)
+    return {name: one.shape for name, one in found.modules.items()}
+
+
+def _write_cache(folder: Path) -> None:
+    _shapes(folder)
+
+
+def _read_cache(path: Path) -> object:
+    shapes = _shapes(path.parent)
+    expected = _shapes(path.parent / "empty")
+    if shapes != expected:
+        raise AssertionError(f"the cache says {shapes}, the network has {expected}")
+    return shapes
+
+
+def _read_clip(path: Path) -> object:
+    """Read a clip as the command does: header, windows, frames."""
+    clip = Clip.open(path)
+    windows = sample_windows(
+        clip.timeline,
+        span_of(clip.timeline, None, None),
+        num_frames=16,
+        frame_rate=Fraction(16),
+        window_stride=8,
+        max_samples=clip.limits.max_frames,
+    )
+    with clip.frames() as reader:
+        frames = [frame.rgb().shape for frame in islice(reader, MAX_FRAMES)]
+    return f"{len(frames)} frames, {len(windows)} windows"
+
+
+_JSON = {".json": damaged_json, ".jsonl": damaged_json}
+
+TARGETS = {
+    "labels": Target(corpus.write_labels, read_labels, _JSON),
+    "lists": Target(corpus.write_lists, read_list, {}),
+    "explanation": Target(corpus.write_explanation, _read_explanation, {".npz": damaged_npz}),
+    "zip": Target(corpus.write_explanation, _read_explanation, {".npz": damaged_zip}),
+    "summary": Target(corpus.write_summary, _read_summary, _JSON),
+    "results": Target(corpus.write_results, _read_results, _JSON),
+    "cache": Target(_write_cache, _read_cache, _JSON),
+    "clips": Target(corpus.write_clips, _read_clip, {}),
+    "checkpoints": Target(
+        corpus.write_checkpoints, read_state_dict, {".pth": damaged_zip, ".pt": damaged_zip}
+    ),
+}
