@@ -35,8 +35,10 @@ def write(store: RemoteStore, name: str, content: str) -> None:
 def test_results_are_uploaded_and_replaced_as_a_whole(address: str) -> None:
     store = RemoteStore(address)
     assert (store.summary("v"), store.owner("v"), store.records()) == (None, None, [])
+    assert store.names() == set()
     with store.claim("v", 0):
         write(store, "v", "first")
+    assert store.names() == {"v"}
     assert store.owner("v") == "first" and store.has_files("v", [SUMMARY_FILE, "page/first.js"])
     write(store, "v", "second")
     assert store.owner("v") == "second" and store.has_files("v", ["page/second.js"])

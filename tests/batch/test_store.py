@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.command import records_in
 from video_cam import UsageError
+from video_cam.batch.inputs import clip_id
 from video_cam.batch.results_file import RESULTS, latest, parse_records
 from video_cam.batch.store import ClipBusy, FolderStore, open_store, owner_of
 from video_cam.rendering.result_folder import SUMMARY_FILE, clear_remains, replace_folder
@@ -136,6 +137,23 @@ def test_summaries_files_and_owners(tmp_path: Path) -> None:
         "v", [SUMMARY_FILE, "annotated.mp4"]
     )
     assert store.shown("v/index.html") == str(tmp_path / "v" / "index.html")
+
+
+def test_an_owner_is_the_value_of_a_key_and_never_part_of_a_text(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    (tmp_path / "v").mkdir()
+    label = '"clip_id": "000000000000"'
+    summary = {"label": label, "clip": {"path": "a.mp4"}}
+    for entries, owner in (({"clip_id": "0123456789ab"}, "0123456789ab"), ({}, clip_id("a.mp4"))):
+        (tmp_path / "v" / SUMMARY_FILE).write_text(json.dumps(summary | entries, indent=2))
+        assert store.owner("v") == owner
+
+
+def test_the_names_in_a_store(tmp_path: Path) -> None:
+    assert FolderStore(tmp_path / "missing").names() == set()
+    (tmp_path / "Clip").mkdir()
+    (tmp_path / RESULTS).touch()
+    assert FolderStore(tmp_path).names() == {"clip", RESULTS}
 
 
 def test_the_owner_of_results_from_python_is_found_by_the_clips_path() -> None:

@@ -51,8 +51,9 @@ def read_list(path: Path) -> list[Entry]:
     text = _read_text(path)
     is_csv = path.suffix.lower() == ".csv"
     found = _csv_entries(path, text) if is_csv else _text_entries(text)
-    folder = path.parent
-    entries = [(str(folder / clip[:LONGEST_PATH]), class_id) for clip, class_id in found]
+    folder = str(path.parent)
+    # Lists may be long, and a Path takes several times as long.
+    entries = [(os.path.join(folder, clip[:LONGEST_PATH]), class_id) for clip, class_id in found]  # noqa: PTH118
     if not entries:
         raise UsageError(f"list {str(path)!r} lists no clips: expected one path per line")
     return entries

@@ -31,6 +31,8 @@ def clips_at(pattern: str) -> list[Path]:
         UsageError: where the path itself is a broken link, or a folder without clips.
     """
     path = Path(pattern)
+    if os.path.isfile(pattern):  # noqa: PTH113 - most are, and Path.is_file raises for long names
+        return [path]
     if _exists(path):
         return clips_of(path)
     clips: list[Path] = []

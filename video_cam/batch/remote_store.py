@@ -40,6 +40,15 @@ class RemoteStore:
             raise UsageError(f"output folder {address!r} cannot be opened: {error}") from error
         self._address = address.rstrip("/")
 
+    def names(self) -> set[str]:
+        """The names of all files and folders, casefolded."""
+        self._files.invalidate_cache()  # another run may have written since the last listing
+        try:
+            paths = self._files.ls(self._root, detail=False)
+        except FileNotFoundError:
+            return set()
+        return {path.rstrip("/").rsplit("/", 1)[-1].casefold() for path in paths}
+
     def check(self, name: str) -> None:
         """Nothing to check: the names are those of the clips."""
 

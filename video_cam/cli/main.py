@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: CommandOptions, config: RunConfig, console: Console) -> int:
     if config.model.labels:
         read_labels(config.model.labels)  # a wrong file is reported before clips are searched
-    from video_cam.batch.jobs import plan_jobs
+    from video_cam.batch.jobs import check_folders, plan_jobs
     from video_cam.batch.store import open_store
 
     clips = _find_clips(options)
@@ -84,8 +84,7 @@ def _run(options: CommandOptions, config: RunConfig, console: Console) -> int:
         return _list_layers(str(next(iter(clips))), config, console)
     store = open_store(config.output_dir)
     jobs = plan_jobs(clips, store, options.shard)
-    for job in jobs:
-        store.check(job.name)
+    check_folders(jobs, store)
     return _run_jobs(jobs, store, options, config, console)
 
 
