@@ -75,6 +75,8 @@ def test_records_are_appended(address: str) -> None:
     store.append([{"clip": "a", "status": "failed"}])
     store.append([{"clip": "b"}, {"clip": "a", "status": "done"}])
     assert store.records() == [{"clip": "a", "status": "done"}, {"clip": "b"}]
+    store.write_index()
+    assert {"results.jsonl", "index.html"} <= store.names()
 
 
 def test_an_address_that_fsspec_does_not_know() -> None:
