@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,7 @@ def _run(options: CommandOptions, config: RunConfig, console: Console) -> int:
     store = open_store(config.output_dir)
     jobs = plan_jobs(clips, store, options.shard)
     check_folders(jobs, store)
-    return _run_jobs(jobs, store, options, config, console)
+    return _run_jobs(jobs, store, options, replace(config, num_clips=len(jobs)), console)
 
 
 def _find_clips(options: CommandOptions) -> Clips:
