@@ -60,6 +60,23 @@ def test_what_has_a_summary_is_complete(operation: str, address: str, monkeypatc
     assert store.summary("v") is None
 
 
+def test_removed_results_are_found_by_one_listing(address: str, monkeypatch) -> None:
+    store, calls = RemoteStore(address), []
+    for name in ("a", "B", "c"):
+        write(store, name, name)
+    store._files.rm(store._path("c"), recursive=True)
+    list_files = store._files.ls
+
+    def count(*words: object, **options: object) -> list[str]:
+        calls.append(words)
+        return list_files(*words, **options)
+
+    monkeypatch.setattr(store._files, "ls", count)
+    monkeypatch.setattr(store._files, "exists", lambda *_: pytest.fail("a request for one clip"))
+    assert store.without_results(["a", "B", "c", "d"]) == {"c", "d"}
+    assert len(calls) == 1
+
+
 def test_an_error_while_writing_uploads_nothing(address: str) -> None:
     store = RemoteStore(address)
     with pytest.raises(ValueError), store.writing("v") as folder:

@@ -70,6 +70,11 @@ class RemoteStore:
         """Whether all these files exist in the folder."""
         return all(self._files.exists(self._path(name, file)) for file in files)
 
+    def without_results(self, names: Sequence[str]) -> set[str]:
+        """Those of the folders of finished clips that have been removed."""
+        present = self.names()  # one listing instead of a request for each clip
+        return {name for name in names if name.casefold() not in present}
+
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
         """A temporary folder, uploaded at the end of the block."""

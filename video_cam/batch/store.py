@@ -52,6 +52,9 @@ class Store(Protocol):
     def has_files(self, name: str, files: Sequence[str]) -> bool:
         """Whether all these files exist in the folder."""
 
+    def without_results(self, names: Sequence[str]) -> set[str]:
+        """Those of the folders of finished clips that have been removed."""
+
     def writing(self, name: str) -> AbstractContextManager[Path]:
         """A context that gives a local path to render to; its content is kept at the end."""
 
@@ -127,6 +130,10 @@ class FolderStore:
     def has_files(self, name: str, files: Sequence[str]) -> bool:
         """Whether all these files exist in the folder."""
         return all((self.root / name / file).exists() for file in files)
+
+    def without_results(self, names: Sequence[str]) -> set[str]:
+        """Those of the folders of finished clips that have been removed."""
+        return {name for name in names if not self.has_files(name, [SUMMARY_FILE])}
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
