@@ -8,9 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from video_cam import UsageError
 from video_cam.batch.inputs import clip_id, find_clips
-from video_cam.batch.jobs import SKIPPED, Job, failed_record, finished_record, plan_jobs
+from video_cam.batch.jobs import (
+    SKIPPED,
+    Job,
+    check_folders,
+    failed_record,
+    finished_record,
+    plan_jobs,
+)
 from video_cam.batch.store import FolderStore
+from video_cam.rendering.result_folder import SUMMARY_FILE
 
 SUMMARY = {
     "predictions": [{"class_id": 1, "label": "grow"}, {"class_id": 0, "label": "spin"}],
@@ -37,6 +46,41 @@ def test_shards_divide_the_clips_and_agree_on_their_folders(tmp_path: Path) -> N
 def test_classes_of_a_list_go_to_the_job(tmp_path: Path) -> None:
     jobs = plan_jobs({Path("a.mp4"): ("grow", "7")}, FolderStore(tmp_path))
     assert jobs == [Job(Path("a.mp4"), "a", ("grow", "7"))]
+
+
+class CountingStore(FolderStore):
+    """Keeps which folders were asked about and checked."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.asked: list[str] = []
+        self.checked: list[str] = []
+
+    def owner(self, name: str) -> str | None:
+        self.asked.append(name)
+        return super().owner(name)
+
+    def check(self, name: str) -> None:
+        self.checked.append(name)
+        super().check(name)
+
+
+def test_planning_reads_no_folder_that_does_not_exist(tmp_path: Path) -> None:
+    """Of 100,000 clips, most have no folder yet."""
+    store = CountingStore(tmp_path)
+    clips = {Path(f"{name}.mp4"): () for name in ("a", "b", "C", "d")}
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / SUMMARY_FILE).write_text(json.dumps({"clip_id": "0" * 12}))
+    jobs = plan_jobs(clips, store)
+    assert [job.name for job in jobs] == ["a", "b", "C", "d"]
+    check_folders(jobs, store)
+    assert (store.asked, store.checked) == (["C"], ["a", "C"])
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "thesis.tex").touch()
+    with pytest.raises(UsageError, match="holds no results"):
+        check_folders(jobs, store)
+    with pytest.raises(UsageError, match="cannot write"):
+        check_folders(jobs, FolderStore(tmp_path / "b" / "thesis.tex"))
 
 
 def test_the_record_of_a_clip_with_results() -> None:

@@ -35,8 +35,10 @@ def write(store: RemoteStore, name: str, content: str) -> None:
 def test_results_are_uploaded_and_replaced_as_a_whole(address: str) -> None:
     store = RemoteStore(address)
     assert (store.summary("v"), store.owner("v"), store.records()) == (None, None, [])
+    assert store.names() == set()
     with store.claim("v", 0):
         write(store, "v", "first")
+    assert store.names() == {"v"}
     assert store.owner("v") == "first" and store.has_files("v", [SUMMARY_FILE, "page/first.js"])
     write(store, "v", "second")
     assert store.owner("v") == "second" and store.has_files("v", ["page/second.js"])
@@ -61,6 +63,23 @@ def test_what_has_a_summary_is_complete(operation: str, address: str, monkeypatc
     assert store.summary("v") is None
 
 
+def test_removed_results_are_found_by_one_listing(address: str, monkeypatch) -> None:
+    store, calls = RemoteStore(address), []
+    for name in ("a", "B", "c"):
+        write(store, name, name)
+    store._files.rm(store._path("c"), recursive=True)
+    list_files = store._files.ls
+
+    def count(*words: object, **options: object) -> list[str]:
+        calls.append(words)
+        return list_files(*words, **options)
+
+    monkeypatch.setattr(store._files, "ls", count)
+    monkeypatch.setattr(store._files, "exists", lambda *_: pytest.fail("a request for one clip"))
+    assert store.without_results(["a", "B", "c", "d"]) == {"c", "d"}
+    assert len(calls) == 1
+
+
 def test_an_error_while_writing_uploads_nothing(address: str) -> None:
     store = RemoteStore(address)
     with pytest.raises(ValueError), store.writing("v") as folder:
@@ -77,6 +96,8 @@ def test_records_are_appended(address: str) -> None:
     second, third = ({"clip": name, "status": "done"} for name in "ba")
     store.append([second, third])
     assert store.records() == [third, second]
+    store.write_index()
+    assert {"results.jsonl", "index.html"} <= store.names()
 
 
 def test_an_address_that_fsspec_does_not_know() -> None:

@@ -16,6 +16,7 @@ import pytest
 from tests.support.command import records_in
 from tests.support.processes import forkserver
 from video_cam import UsageError
+from video_cam.batch.inputs import clip_id
 from video_cam.batch.results_file import RESULTS, latest, parse_records
 from video_cam.batch.store import ClipBusy, FolderStore, open_store, owner_of
 from video_cam.rendering.result_folder import SUMMARY_FILE, clear_remains, replace_folder
@@ -201,15 +202,27 @@ def test_pipes_in_the_place_of_files_do_not_hang(tmp_path: Path) -> None:
     assert process.exitcode == 0
 
 
+def test_an_owner_is_the_value_of_a_key_and_never_part_of_a_text(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    (tmp_path / "v").mkdir()
+    label = '"clip_id": "000000000000"'
+    summary = {"label": label, "clip": {"path": "a.mp4", "duration_seconds": 1.0}}
+    for entries, owner in (({"clip_id": "0123456789ab"}, "0123456789ab"), ({}, clip_id("a.mp4"))):
+        (tmp_path / "v" / SUMMARY_FILE).write_text(json.dumps(summary | entries, indent=2))
+        assert store.owner("v") == owner
+
+
+def test_the_names_in_a_store(tmp_path: Path) -> None:
+    assert FolderStore(tmp_path / "missing").names() == set()
+    (tmp_path / "Clip").mkdir()
+    (tmp_path / RESULTS).touch()
+    assert FolderStore(tmp_path).names() == {"clip", RESULTS}
+
+
 def test_the_owner_of_results_from_python_is_found_by_the_clips_path() -> None:
     owner = owner_of({"clip": {"path": "a.mp4"}})
     assert owner is not None and owner == owner_of({"clip": {"path": str(Path("a.mp4").resolve())}})
     assert owner_of({}) is None
-
-
-def test_a_pipe_in_the_place_of_the_records_is_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / RESULTS)
-    assert FolderStore(tmp_path).records() == []
 
 
 @pytest.mark.parametrize("prefix", ["", "file://", "local://"])

@@ -5,22 +5,21 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from glob import glob, has_magic
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from video_cam.batch.clip_lists import is_list, read_list
+from video_cam.batch.clip_paths import clips_at
 from video_cam.errors import UsageError
-from video_cam.video.images import IMAGE_SUFFIXES, is_frame_folder
 
-VIDEO_SUFFIXES = (
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
-    *(".wmv", ".flv", ".3gp", ".ogv", ".gif"),
-)
 # Files that a run writes beside the folders of its clips.
 RESERVED = ("index.html", "results.jsonl")
 LONGEST_NAME = 200  # bytes; file systems allow 255, and the clip's id may follow
+_NOT_ALLOWED = re.compile(r'[/\\:*?"<>|]')
 
 Clips = dict[Path, tuple[str, ...]]  # path of a clip -> the classes that a list names for it
 
@@ -30,10 +29,12 @@ def find_clips(patterns: Sequence[str]) -> Clips:
 
     Args:
         patterns: files, folders of numbered images (one clip each), folders of clips, lists of
-            clips (.txt or .csv), and globs.
+            clips (.txt or .csv), and globs. What a list names, a folder holds or a glob matches and
+            cannot be used is returned as a clip: it fails alone, the others are processed.
 
     Raises:
-        UsageError: for a path that does not exist, a folder without clips, a glob without a match.
+        UsageError: for a path that does not exist or cannot be read, a folder without clips, a glob
+            without a match.
     """
     clips: Clips = {}
     for pattern in patterns:
@@ -46,7 +47,7 @@ def find_clips(patterns: Sequence[str]) -> Clips:
 
 def clip_id(clip: str | Path) -> str:
     """12 hexadecimal digits that identify a clip by its absolute path."""
-    return hashlib.sha256(os.fsencode(Path(clip).resolve())).hexdigest()[:12]
+    return _digest(_real_path(os.fspath(clip)))
 
 
 def folder_names(
@@ -61,14 +62,18 @@ def folder_names(
     Args:
         owner_of: folder name -> id of the clip whose results are in it, or None.
     """
-    plain = [plain_name(clip) for clip in clips]
+    real_folder = cache(_real_path)  # most clips of a run are in few folders
+    paths = [_path_below(clip, real_folder) for clip in clips]
+    stems = [_stem(clip, path) for clip, path in zip(clips, paths, strict=True)]
+    plain = [_allowed_name(stem) for stem in stems]
     num_clips = Counter(name.casefold() for name in plain)
     names = []
-    for clip, name in zip(clips, plain, strict=True):
-        own_id, own_name = clip_id(clip), long_name(clip)
+    for path, stem, name in zip(paths, stems, plain, strict=True):
+        own_id = _digest(path)
+        own_name = _with_id(name, own_id)
         owner = owner_of(name)
         is_free = owner is None and num_clips[name.casefold()] == 1
-        is_allowed = name == _stem(clip) and name.casefold() not in RESERVED
+        is_allowed = name == stem and name.casefold() not in RESERVED
         # owner_of reads a file, so it is asked a second time only where it decides.
         takes_stem = owner == own_id or (is_allowed and is_free and owner_of(own_name) != own_id)
         names.append(name if takes_stem and is_allowed else own_name)
@@ -77,16 +82,42 @@ def folder_names(
 
 def plain_name(clip: Path) -> str:
     """The folder name that a clip shares with others of its stem."""
-    return _allowed_name(_stem(clip))
+    return _allowed_name(_stem(clip, _real_path(os.fspath(clip))))
 
 
 def long_name(clip: Path) -> str:
     """The folder name with the clip's id, which no other clip has."""
-    return f"{plain_name(clip)}-{clip_id(clip)}"
+    return _with_id(plain_name(clip), clip_id(clip))
 
 
-def _stem(clip: Path) -> str:
-    stem = clip.resolve().name if clip.is_dir() else clip.stem
+def _with_id(name: str, own_id: str) -> str:
+    return f"{name}-{own_id}"
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+
+
+def _real_path(path: str) -> str:
+    """The absolute path without links. Path.resolve raises for a link to itself."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # no file has a name with a NUL byte
+        return os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps ".."
+
+
+def _path_below(clip: Path, real_folder: Callable[[str], str]) -> str:
+    """``_real_path`` of a clip; ``real_folder`` is the same function with a memory."""
+    folder, name = os.path.split(clip)
+    if name in ("", ".", ".."):
+        return _real_path(os.fspath(clip))
+    path = os.path.join(real_folder(folder), name)  # noqa: PTH118 - a Path takes ten times as long
+    return _real_path(path) if os.path.islink(path) else path  # noqa: PTH114
+
+
+def _stem(clip: Path, path: str) -> str:
+    """The name of a folder, or of a file without its suffix; ``path`` is the clip's real path."""
+    stem = os.path.basename(path) if os.path.isdir(path) else clip.stem  # noqa: PTH112, PTH119
     if not stem.strip("."):  # such as "..", which means the parent folder
         return clip.name.replace(".", "_") or "clip"
     return stem
@@ -94,7 +125,9 @@ def _stem(clip: Path) -> str:
 
 def _allowed_name(stem: str) -> str:
     """The nearest name that file systems, pages and terminals allow: printable, not hidden."""
-    name = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in stem)
+    name = _NOT_ALLOWED.sub("_", stem)
+    if not name.isprintable():
+        name = "".join(c if c.isprintable() else "_" for c in name)
     name = "_" + name[1:] if name.startswith(".") else name
     return name.encode()[:LONGEST_NAME].decode(errors="ignore").rstrip(". ") or "clip"
 
@@ -103,27 +136,23 @@ def _expand(pattern: str) -> Iterator[tuple[Path, str | None]]:
     path = Path(pattern)
     if is_list(path):
         for entry, class_id in read_list(path):
-            # A missing clip does not make its list wrong: it fails alone, the others are processed.
-            is_missing = not (Path(entry).exists() or has_magic(entry))
-            clips = [Path(entry)] if is_missing else _clips_at(entry)
-            yield from ((clip, class_id) for clip in clips)
+            yield from ((clip, class_id) for clip in _clips_of_entry(entry))
         return
-    yield from ((clip, None) for clip in _clips_at(pattern))
+    clips = clips_at(pattern)
+    if not clips:
+        raise UsageError(f"no such clip: {pattern!r}{_similar_names(path)}")
+    yield from ((clip, None) for clip in clips)
 
 
-def _clips_at(pattern: str) -> Iterator[Path]:
-    path = Path(pattern)
-    if path.is_dir():
-        one_clip = is_frame_folder(path) and not _with_suffix(path, VIDEO_SUFFIXES)
-        yield from [path] if one_clip else _clips_in(path)
-    elif path.exists():
-        yield path
-    else:
-        matches = sorted(glob(pattern, recursive=True))  # noqa: PTH207 - patterns may be absolute
-        if not matches:
-            raise UsageError(f"no such clip: {pattern!r}{_similar_names(path)}")
-        for match in matches:
-            yield from _clips_at(match)
+def _clips_of_entry(entry: str) -> list[Path]:
+    """The clips of a line of a list.
+
+    A line that names none does not make its list wrong: it is itself the clip, which fails alone
+    while the others are processed.
+    """
+    with suppress(UsageError):
+        return clips_at(entry) or [Path(entry)]
+    return [Path(entry)]
 
 
 def _similar_names(path: Path) -> str:
@@ -134,16 +163,3 @@ def _similar_names(path: Path) -> str:
         return ""
     similar = [str(path.with_name(n)) for n in difflib.get_close_matches(path.name, names)]
     return f": did you mean {' or '.join(similar)}?" if similar else ""
-
-
-def _clips_in(folder: Path) -> list[Path]:
-    clips = _with_suffix(folder, (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES))
-    if not clips:
-        raise UsageError(f"folder {str(folder)!r} holds no clips: expected videos or images")
-    return clips
-
-
-def _with_suffix(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    return sorted(
-        entry for entry in folder.iterdir() if entry.is_file() and entry.suffix.lower() in suffixes
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -77,12 +78,26 @@ def plan_jobs(clips: Clips, store: Store, shard: tuple[int, int] | None = None) 
         shard: (i, n) for the i-th of n shards, counted from 1; None for all clips.
     """
     # Folders are named before clips are divided among shards, so that all shards agree on them.
-    names = folder_names(list(clips), store.owner)
+    taken = store.names()
+    names = folder_names(
+        list(clips), lambda name: store.owner(name) if name.casefold() in taken else None
+    )
     jobs = [Job(c, n, class_ids) for (c, class_ids), n in zip(clips.items(), names, strict=True)]
     if shard is None:
         return jobs
     index, count = shard
     return jobs[index - 1 :: count]
+
+
+def check_folders(jobs: Sequence[Job], store: Store) -> None:
+    """Raise UsageError where the results of a job must not or cannot be written.
+
+    A folder that does not exist is like the first of them, so only that one is checked.
+    """
+    taken = store.names()
+    new = [job for job in jobs if job.name.casefold() not in taken]
+    for job in [*new[:1], *(job for job in jobs if job.name.casefold() in taken)]:
+        store.check(job.name)
 
 
 def finished_record(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from video_cam.batch.fingerprint import fingerprint_parts
+from video_cam.batch.request_size import announcement
 from video_cam.batch.run_config import ModelConfig, RunConfig
 from video_cam.config import ExplainConfig, InputConfig
 from video_cam.errors import UsageError
@@ -73,6 +74,8 @@ class NetworkExplainer:
 def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplainer, RunConfig]:
     """The network of a run, and the run's settings as this network and device can follow them.
 
+    Status messages say which network it is, and that the run asks for many videos.
+
     Raises:
         UsageError: where the network cannot be loaded, or an option does not fit it.
     """
@@ -82,6 +85,9 @@ def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplai
     model = load_network(config.model, config.explain, reporter)
     explain = supported_precision(config.explain, model, reporter)
     check_options(model, explain)
+    large_request = announcement(model, explain, config.num_clips)
+    if large_request is not None:
+        reporter.info(large_request)
     return NetworkExplainer(model), replace(config, explain=explain)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from video_cam.batch.results_file import RESULTS, json_line, latest, parse_records
+from video_cam.batch.remote_records import RemoteRecords
 from video_cam.batch.store import owner_of
 from video_cam.errors import UsageError
 from video_cam.rendering.result_folder import SUMMARY_FILE
@@ -17,7 +17,7 @@ from video_cam.rendering.summary_file import parse_summary
 
 
 class RemoteStore:
-    """Results in a bucket, which has neither locks nor renaming: one run at a time may write there.
+    """Results in a bucket, which has neither locks nor renaming: one run at a time per clip.
 
     A clip's summary.json is removed first and uploaded last, so a folder that has one is complete.
     """
@@ -36,10 +36,20 @@ class RemoteStore:
                 "pip install -r requirements-ray.txt"
             ) from error
         try:
-            self._files, self._root = url_to_fs(address)
+            self._files, root = url_to_fs(address)
         except (ImportError, ValueError) as error:
             raise UsageError(f"output folder {address!r} cannot be opened: {error}") from error
-        self._address = address.rstrip("/")
+        self._root, self._address = root.rstrip("/"), address.rstrip("/")
+        self._records = RemoteRecords(self._files, self._root)
+
+    def names(self) -> set[str]:
+        """The names of all files and folders, casefolded."""
+        self._files.invalidate_cache()  # another run may have written since the last listing
+        try:
+            paths = self._files.ls(self._root, detail=False)
+        except FileNotFoundError:
+            return set()
+        return {path.rstrip("/").rsplit("/", 1)[-1].casefold() for path in paths}
 
     def prepare(self) -> None:
         """Nothing to remove: unfinished results are in temporary folders."""
@@ -79,6 +89,11 @@ class RemoteStore:
         """Whether all these files exist in the folder."""
         return all(self._files.exists(self._path(name, file)) for file in files)
 
+    def without_results(self, names: Sequence[str]) -> set[str]:
+        """Those of the folders of finished clips that have been removed."""
+        present = self.names()  # one listing instead of a request for each clip
+        return {name for name in names if name.casefold() not in present}
+
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
         """A temporary folder, uploaded at the end of the block."""
@@ -88,23 +103,20 @@ class RemoteStore:
             self._upload(local, name)
 
     def append(self, records: Sequence[dict[str, Any]]) -> None:
-        """Append records to results.jsonl."""
-        # A bucket's files cannot grow: the whole file is written again, in one step.
-        if records:
-            self._files.makedirs(self._root, exist_ok=True)
-            lines = self._results_file() + b"".join(map(json_line, records))
-            self._files.pipe_file(self._path(RESULTS), lines)
+        """Append records."""
+        self._records.append(records)
 
     def records(self) -> list[dict[str, Any]]:
         """The last record of each clip."""
-        return latest(parse_records(self._results_file()))
+        return self._records.read()
 
     def write_index(self) -> None:
-        """Write index.html of all clips from the records."""
+        """Write results.jsonl and index.html of all clips from the records."""
         from video_cam.rendering.page.gallery import write_gallery
 
+        records = self._records.write_results()
         with tempfile.TemporaryDirectory(prefix="video_cam-") as folder:
-            write_gallery(Path(folder), self.records())
+            write_gallery(Path(folder), records)
             for page in Path(folder).iterdir():
                 self._files.put_file(str(page), self._path(page.name))
 
@@ -128,12 +140,5 @@ class RemoteStore:
                 self._files.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
                 self._files.put_file(str(file), target)
 
-    def _results_file(self) -> bytes:
-        try:
-            data: bytes = self._files.cat_file(self._path(RESULTS))
-        except FileNotFoundError:
-            return b""
-        return data
-
     def _path(self, *parts: str) -> str:
-        return "/".join([self._root.rstrip("/"), *parts])
+        return "/".join([self._root, *parts])

@@ -12,7 +12,6 @@ from video_cam.batch.jobs import DONE, FAILED, SKIPPED, ClipRecord, Job
 from video_cam.batch.results_file import RESULTS
 from video_cam.batch.store import Store
 from video_cam.errors import UsageError
-from video_cam.rendering.result_folder import SUMMARY_FILE
 from video_cam.utils.reporter import Reporter
 from video_cam.utils.text import shortened
 
@@ -128,10 +127,10 @@ class RunReport:
 
     def _find_removed_results(self) -> None:
         """Record clips as failed whose folder was removed during the run."""
+        folders = [record.folder for record in self._records if record.folder is not None]
+        removed = self._store.without_results(folders)
         for number, record in enumerate(self._records):
-            if record.folder is not None and not self._store.has_files(
-                record.folder, [SUMMARY_FILE]
-            ):
+            if record.folder in removed:
                 error = f"{record.clip}: its results were removed during the run; run again"
                 failed = replace(record, status=FAILED, folder=None, error=error)
                 self._records[number] = failed

@@ -78,6 +78,7 @@ class RunConfig:
         engine: of ENGINES.
         ray: settings of the "ray" engine.
         log_level: the lowest level of the log in every process, of LOG_LEVELS.
+        num_clips: how many clips the run has, for messages.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -90,6 +91,7 @@ class RunConfig:
     engine: str = "local"
     ray: RayConfig = field(default_factory=RayConfig)
     log_level: str = "warning"
+    num_clips: int = 1
 
     def __post_init__(self) -> None:
         check_names("engine", [self.engine], ENGINES)

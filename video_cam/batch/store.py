@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -24,6 +26,9 @@ from video_cam.utils.locks import LockHeld, NoLocks, file_lock
 
 LOCKS = ".locks"
 MAX_RESULTS_BYTES = 2**30  # of results.jsonl, some million clips
+# Quotes inside JSON's strings are escaped, so this is a key and its value.
+_CLIP_ID_KEY = b'"clip_id": "'
+_CLIP_ID = re.compile(_CLIP_ID_KEY + b'([0-9a-f]{12})"')
 
 
 class ClipBusy(Exception):
@@ -39,6 +44,9 @@ class Store(Protocol):
         Raises:
             UsageError: where nothing can be written, or runs cannot be kept apart.
         """
+
+    def names(self) -> set[str]:
+        """The names of all files and folders, casefolded: file systems may not tell case apart."""
 
     def check(self, name: str) -> None:
         """Raise UsageError where results must not or cannot be written."""
@@ -64,6 +72,9 @@ class Store(Protocol):
 
     def has_files(self, name: str, files: Sequence[str]) -> bool:
         """Whether all these files exist in the folder."""
+
+    def without_results(self, names: Sequence[str]) -> set[str]:
+        """Those of the folders of finished clips that have been removed."""
 
     def writing(self, name: str) -> AbstractContextManager[Path]:
         """A context that gives a local path to render to; its content is kept at the end."""
@@ -128,6 +139,14 @@ class FolderStore:
                 pass  # claiming a clip does that
         clear_partial_folders(self.root)
 
+    def names(self) -> set[str]:
+        """The names of all files and folders, casefolded: file systems may not tell case apart."""
+        try:
+            with os.scandir(self.root) as entries:
+                return {entry.name.casefold() for entry in entries}
+        except OSError:
+            return set()
+
     def check(self, name: str) -> None:
         """Raise UsageError where results must not or cannot be written."""
         check_target(self.root / name)
@@ -163,6 +182,10 @@ class FolderStore:
         """Whether all these files exist in the folder."""
         return all((self.root / name / file).exists() for file in files)
 
+    def without_results(self, names: Sequence[str]) -> set[str]:
+        """Those of the folders of finished clips that have been removed."""
+        return {name for name in names if not self.has_files(name, [SUMMARY_FILE])}
+
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
         """The folder itself: rendering replaces it as a whole."""
@@ -189,7 +212,13 @@ class FolderStore:
 
     def owner(self, name: str) -> str | None:
         """The id of the clip whose results are in the folder; None where there are none."""
-        return owner_of(self.summary(name))
+        try:
+            data = read_regular(self.root / name / SUMMARY_FILE, MAX_BYTES)
+        except OSError:
+            return None
+        # It is one of the last keys; to parse everything takes many times as long.
+        found = _CLIP_ID.match(data, max(data.rfind(_CLIP_ID_KEY), 0))
+        return found.group(1).decode() if found else owner_of(self.summary(name))
 
     def shown(self, name: str) -> str:
         """The path of a file or folder, for messages."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,7 +98,7 @@ def _verify(words: Sequence[str]) -> int:
 def _run(options: CommandOptions, config: RunConfig, console: Console) -> int:
     if config.model.labels:
         read_labels(config.model.labels)  # a wrong file is reported before clips are searched
-    from video_cam.batch.jobs import plan_jobs
+    from video_cam.batch.jobs import check_folders, plan_jobs
     from video_cam.batch.store import open_store
 
     clips = _find_clips(options)
@@ -106,9 +107,8 @@ def _run(options: CommandOptions, config: RunConfig, console: Console) -> int:
     store = open_store(config.output_dir)
     store.prepare()
     jobs = plan_jobs(clips, store, options.shard)
-    for job in jobs:
-        store.check(job.name)
-    return _run_jobs(jobs, store, options, config, console)
+    check_folders(jobs, store)
+    return _run_jobs(jobs, store, options, replace(config, num_clips=len(jobs)), console)
 
 
 def _find_clips(options: CommandOptions) -> Clips:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -40,13 +41,24 @@ def checked_path(path: StrPath) -> Path:
     Raises:
         ClipError: for any other path.
     """
-    found = Path(path)
-    if not found.exists():
-        raise ClipError(f"{printable_path(path)}: no such file or folder; check the path")
-    if not found.is_dir() and not found.is_file():
-        raise ClipError(f"{printable_path(path)}: not a regular file; copy the clip to one first")
-    if found.is_file() and found.stat().st_size == 0:
-        raise ClipError(f"{printable_path(path)}: the file is empty; copy or download it again")
+    found, shown = Path(path), printable_path(path)
+    try:
+        status = found.stat()
+        if stat.S_ISDIR(status.st_mode):
+            with os.scandir(found):  # raises where the folder may not be read
+                return found
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if found.is_symlink():
+            raise ClipError(f"{shown}: a link to a file that does not exist") from error
+        raise ClipError(f"{shown}: no such file or folder; check the path") from error
+    except OSError as error:
+        raise ClipError(f"{shown}: cannot be opened ({error.strerror}); check the path") from error
+    except ValueError as error:
+        raise ClipError(f"{shown}: no file can have a NUL byte in its name") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ClipError(f"{shown}: not a regular file; copy the clip to one first")
+    if status.st_size == 0:
+        raise ClipError(f"{shown}: the file is empty; copy or download it again")
     return found
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from video_cam.rendering.page.assets import CLIP_THUMBNAIL, ENVIRONMENT, read_asset
 from video_cam.rendering.page.policy import PagePolicy
+from video_cam.rendering.page.script_data import script_json
 from video_cam.utils.files import write_atomically
+from video_cam.utils.text import for_page_data
 
 # Key of a clip's values -> the column's heading.
 COLUMNS = (
@@ -26,70 +28,87 @@ COLUMNS = (
 def write_gallery(output_dir: Path, results: Sequence[dict[str, Any]]) -> None:
     """Write the page of a folder of results, whole or not at all.
 
+    The page holds the clips as data, and its script draws the rows that are looked at.
+
     Args:
         output_dir: holds the clips' folders; links and thumbnails are relative to it.
-        results: the lines of results.jsonl. All their text is escaped.
+        results: the lines of results.jsonl. All their text stays text; fields may be missing.
     """
-    rows = [_row(output_dir, result) for result in results]
+    data = _columns(results)
     text = ENVIRONMENT.get_template("gallery.html").render(
         policy=PagePolicy(),
         title=output_dir.resolve().name,
-        counts=_counts(rows),
+        counts=_counts(results),
         columns=COLUMNS,
-        rows=rows,
-        statuses=sorted({row["status"] for row in rows}),
-        labels=sorted({row["label"] for row in rows if row["label"]}),
+        statuses=data["statuses"],
+        labels=data["labels"],
+        picture=CLIP_THUMBNAIL,
+        data=script_json(for_page_data(data)),
         style=read_asset("page.css") + read_asset("gallery.css"),
         script=read_asset("gallery.js"),
     )
     write_atomically(output_dir / "index.html", text.encode())
 
 
-def _row(output_dir: Path, result: dict[str, Any]) -> dict[str, Any]:
-    """One clip as the template needs it: a text for every cell, and the values to sort by."""
-    folder, prediction = result.get("folder"), result.get("prediction")
-    check = result.get("check")
-    name = Path(result["clip"]).name
-    picture = f"{folder}/{CLIP_THUMBNAIL}" if folder else None
-    if picture and not (output_dir / picture).is_file():
-        picture = None
-    values = {
-        "name": name,
-        "label": prediction["label"] if prediction else None,
-        "score": prediction["score"] if prediction else None,
-        "drop": check["drop"] if check else None,
-        "duration_seconds": result.get("duration_seconds"),
-        "status": result["status"],
+def _columns(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The clips for the script: one list for each field, and tables of texts that repeat.
+
+    Returns:
+        labels, statuses and folders (of clips, each with its last separator), sorted; and rows:
+        field -> values, of which label, status and folder are positions in these tables, -1 for no
+        label.
+    """
+    rows = [_row(result) for result in results]
+    tables = {
+        name: sorted({row[name] for row in rows if row[name] or name == "folder"})
+        for name in ("label", "status", "folder")
     }
+    fields: dict[str, list[Any]] = {
+        name: [row[name] for row in rows] for name in _row({"clip": ""})
+    }
+    for name, table in tables.items():
+        fields[name] = _positions(table, fields[name])
     return {
-        "clip": result["clip"],
-        "name": name,
-        "page": f"{folder}/index.html" if folder else None,
-        "picture": picture,
-        "status": result["status"],
-        "error": result.get("error"),
-        "label": values["label"] or "",
-        "score": prediction["shown"] if prediction else "",
-        "drop": _percent(values["drop"]),
-        "check_sentence": check.get("sentence", "") if check else "",
-        "duration": _clock(values["duration_seconds"]),
-        "sort_values": json.dumps(values),
+        "labels": tables["label"],
+        "statuses": tables["status"],
+        "folders": tables["folder"],
+        "rows": fields,
     }
 
 
-def _counts(rows: Sequence[dict[str, Any]]) -> str:
+def _positions(table: Sequence[str], texts: Iterable[str]) -> list[int]:
+    position_of = {text: position for position, text in enumerate(table)}
+    return [position_of.get(text, -1) for text in texts]
+
+
+def _row(result: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page shows of one clip; missing text is empty, missing numbers are None."""
+    prediction, check = result.get("prediction") or {}, result.get("check") or {}
+    folder, separator, name = result["clip"].rpartition("/")
+    return {
+        "folder": folder + separator,
+        "name": name,
+        "results": result.get("folder"),
+        "label": _text(prediction.get("label")),
+        "score": _number(prediction.get("score")),
+        "shown": _text(prediction.get("shown")),
+        "drop": _number(check.get("drop")),
+        "sentence": _text(check.get("sentence")),
+        "duration_seconds": _number(result.get("duration_seconds")),
+        "status": _text(result.get("status")),
+        "error": _text(result.get("error")),
+    }
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _counts(results: Sequence[dict[str, Any]]) -> str:
     """Such as "3 done, 1 failed"."""
-    counts = Counter(row["status"] for row in rows)
+    counts = Counter(_text(result.get("status")) for result in results)
     return ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "no clips"
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
-
-
-def _clock(seconds: float | None) -> str:
-    """83.25 -> "1:23.25"."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(seconds, 60)
-    return f"{int(minutes)}:{rest:05.2f}"

@@ -1,0 +1,119 @@
+"""The clips that one path or glob pattern means: a file, a folder of frames, a folder of clips."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from glob import escape, glob
+from pathlib import Path
+
+from video_cam.errors import UsageError
+from video_cam.video.images import IMAGE_SUFFIXES, is_frame_folder
+
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+    *(".wmv", ".flv", ".3gp", ".ogv", ".gif"),
+)
+EVERY_FOLDER = "**"  # in a pattern: folders below, at any depth
+
+
+def clips_at(pattern: str) -> list[Path]:
+    """The clips that a path or a pattern means, in the order of their names.
+
+    A path that exists is itself meant, whatever is in its name: tools that download videos write
+    names such as ``title [id].mp4``. The same holds for the first folders of a pattern.
+
+    Returns:
+        Clips; what a pattern matches and cannot be used is among them, and fails alone. Empty where
+        nothing has this name and nothing matches.
+
+    Raises:
+        UsageError: where the path itself is a broken link, or a folder without clips.
+    """
+    path = Path(pattern)
+    if os.path.isfile(pattern):  # noqa: PTH113 - most are, and Path.is_file raises for long names
+        return [path]
+    if _exists(path):
+        return clips_of(path)
+    clips: list[Path] = []
+    for match in _matches(path):
+        try:
+            clips += clips_of(match)
+        except UsageError:
+            clips.append(match)
+    return clips
+
+
+def clips_of(path: Path) -> list[Path]:
+    """The clips of an existing path: itself, or the videos and images in a folder.
+
+    Raises:
+        UsageError: for a link that leads nowhere, and a folder that cannot be read or holds no
+            clips.
+    """
+    try:
+        if not path.is_dir():
+            path.stat()
+            return [path]
+        clips = _files_in(path, VIDEO_SUFFIXES)
+        if not clips and is_frame_folder(path):
+            return [path]
+        clips = _files_in(path, (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES))
+    except PermissionError as error:
+        raise UsageError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise UsageError(
+            f"{str(path)!r} is a link that leads nowhere: restore the file that it names"
+        ) from error
+    if not clips:
+        raise UsageError(f"folder {str(path)!r} holds no clips: expected videos or images")
+    return clips
+
+
+def _matches(path: Path) -> list[Path]:
+    """What a pattern matches; with **, which follows links, the shortest path of each file."""
+    matches = sorted(glob(_without_literal_folders(path), recursive=True))  # noqa: PTH207
+    if EVERY_FOLDER not in path.parts:
+        return [Path(match) for match in matches]
+    shortest: dict[str, str] = {}
+    for match in sorted(matches, key=lambda match: match.count(os.sep)):
+        shortest.setdefault(os.path.realpath(match), match)
+    return [Path(match) for match in sorted(shortest.values())]
+
+
+def _without_literal_folders(path: Path) -> str:
+    """The pattern with the first folders that exist under their literal names escaped."""
+    literal = Path(path.anchor)
+    for number, part in enumerate(path.parts):
+        if not _exists(literal / part):
+            return str(Path(escape(str(literal)), *path.parts[number:]))
+        literal /= part
+    return escape(str(literal))
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is a file, folder or link, broken or not, of this name."""
+    try:
+        path.lstat()
+    except (OSError, ValueError):  # also a name that is too long
+        return False
+    return True
+
+
+def _files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """The files with these suffixes, by name; links that lead nowhere are among them."""
+    with os.scandir(folder) as entries:
+        names = [e.name for e in entries if _suffix(e.name) in suffixes and _is_file(e)]
+    return [folder / name for name in sorted(names)]
+
+
+def _suffix(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return (dot + suffix).lower() if stem else ""
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file() or (entry.is_symlink() and not entry.is_dir())
+    except OSError:  # such as a link to itself
+        return True

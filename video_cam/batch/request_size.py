@@ -1,0 +1,58 @@
+"""How many annotated videos the options of a run ask for, said before the first clip."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from video_cam.config import ExplainConfig
+from video_cam.models.labels import class_id
+
+if TYPE_CHECKING:
+    from video_cam.models.classifier import Classifier
+
+MANY_VIDEOS = 8  # for one clip; a request for more is announced
+
+
+def announcement(model: Classifier, config: ExplainConfig, num_clips: int) -> str | None:
+    """One line about the size of a run that asks for many videos; None where it does not.
+
+    How long encoding takes is not known before it is done, so the line counts videos and frames.
+
+    Args:
+        num_clips: of the run.
+    """
+    counts = maps_per_clip(model, config)
+    videos = math.prod(counts.values())
+    if videos <= MANY_VIDEOS:
+        return None
+    product = " x ".join(_counted(count, kind) for kind, count in counts.items())
+    in_all = f", {videos * num_clips:,} for {num_clips:,} clips" if num_clips > 1 else ""
+    return (
+        f"{videos} annotated videos for each clip ({product}){in_all}: every frame is drawn and "
+        f"encoded {videos} times; name fewer layers, methods or classes for fewer videos"
+    )
+
+
+def maps_per_clip(model: Classifier, config: ExplainConfig) -> dict[str, int]:
+    """How many layers, methods and targets are combined into maps; each map gives a video.
+
+    Raises:
+        UsageError: for layers and classes that the network lacks.
+    """
+    size = (config.num_frames or model.num_frames, *model.preprocess.crop)
+    layers = len(model.layers(size, config.layers, config.conv_backcount).names)
+    classes = len({class_id(wanted, model.labels) for wanted in config.class_ids})
+    if not classes and not config.targets:
+        classes = min(config.top_k, len(model.labels))
+    kind = "target" if config.targets else "class"
+    return {
+        "layer": 1 if config.fuse else layers,
+        "method": len(dict.fromkeys(config.methods)),
+        kind: classes + config.worst + len(config.targets),
+    }
+
+
+def _counted(count: int, kind: str) -> str:
+    """Such as "1 layer" and "4 classes"."""
+    return f"{count} {kind}{'' if count == 1 else 'es' if kind.endswith('s') else 's'}"
