@@ -27,6 +27,8 @@ def test_values_come_back() -> None:
     value = parse_json(text)
     assert value["more"] == [1, -2.5, None]
     assert checked(value, Rate) == Rate("a\udce9", Fraction(30000, 1001), 1000.0)
+    for rate in (8, 7.5):  # as a caller's number is written
+        assert checked({"name": "a", "rate": rate}, Rate).rate == Fraction(rate)
     rows = {"a": [{"b": 1}, [2.5, None]], "c": {"d": [True]}}
     assert checked({"entries": rows}, Passed).entries == rows
 
@@ -56,7 +58,9 @@ def test_other_text_is_a_value_error(text: str | bytes) -> None:
     [
         {"name": 1},
         {"name": None},
-        {"rate": 25},
+        {"rate": True},
+        {"rate": None},
+        {"rate": 10**19},
         {"rate": "1/0"},
         {"rate": "-1/2"},
         {"rate": "1e999999999"},

@@ -14,6 +14,7 @@ Checked = TypeVar("Checked")
 
 # Fraction() itself also takes "1e999999999", and would compute for hours.
 _FRACTION = re.compile(r"\d{1,19}(/[1-9]\d{0,18})?", re.ASCII)
+_MAX_NUMBER = 10**19
 
 # The values of an entry that is only passed on: limited in depth, so that all later code can
 # write them again.
@@ -39,7 +40,8 @@ def checked(value: Any, kind: type[Checked]) -> Checked:
     """A value of JSON's types as ``kind``, whose annotations say what is expected.
 
     Args:
-        kind: a msgspec.Struct or a dataclass. A Fraction is written as text, such as "30000/1001".
+        kind: a msgspec.Struct or a dataclass. A Fraction may be a number, or text such as
+            "30000/1001".
 
     Raises:
         ValueError: where the value is something else; the message is one line.
@@ -58,6 +60,8 @@ def _finite(text: str) -> float:
 
 
 def _fraction(kind: type, value: Any) -> Fraction:
-    if kind is not Fraction or not isinstance(value, str) or not _FRACTION.fullmatch(value):
-        raise ValueError("expected a fraction of two whole numbers, as text")
+    is_text = isinstance(value, str) and _FRACTION.fullmatch(value) is not None
+    is_number = isinstance(value, int | float) and abs(value) < _MAX_NUMBER
+    if kind is not Fraction or isinstance(value, bool) or not (is_text or is_number):
+        raise ValueError("expected a number, or a fraction of two whole numbers as text")
     return Fraction(value)
