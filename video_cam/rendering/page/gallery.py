@@ -88,7 +88,8 @@ def _row(result: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "folder": folder + separator,
         "name": name,
-        "results": result.get("folder"),
+        # An address can be made of any text but halves of surrogate pairs.
+        "results": _text(result.get("folder")).encode("utf-8", "replace").decode() or None,
         "label": _text(prediction.get("label")),
         "score": _number(prediction.get("score")),
         "shown": _text(prediction.get("shown")),

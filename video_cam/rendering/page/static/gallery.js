@@ -63,7 +63,7 @@ function cell(name, text, properties = {}) {
 function drawRow(index) {
   const texts = textsOf(index);
   const results = rows.results[index];
-  const base = results === null ? null : encodeURIComponent(results.toWellFormed());
+  const base = results === null ? null : encodeURIComponent(results);
   const picture = element("td", { className: "picture" });
   const head = element("th", { scope: "row" });
   if (base === null) {
@@ -71,7 +71,8 @@ function drawRow(index) {
   } else {
     const page = `${base}/index.html`;
     const image = element("img", { src: `${base}/${body.dataset.picture}`, loading: "lazy", alt: "" });
-    const link = element("a", { href: page, tabIndex: -1, ariaHidden: "true" }, image);
+    const link = element("a", { href: page, tabIndex: -1 }, image);
+    link.setAttribute("aria-hidden", "true");
     image.addEventListener("error", () => link.remove());
     picture.append(link);
     head.append(element("a", { href: page }, texts.name));
