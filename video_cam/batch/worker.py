@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -59,8 +58,6 @@ class Worker:
         self._process = context.Process(
             target=_run_worker, args=(other_end, self._config), daemon=True
         )
-        # It has a tracker process, whose start would deliver interrupts that are held back.
-        resource_tracker.ensure_running()
         with interrupts_held_back():  # the process handles them when Python has started
             self._process.start()
         other_end.close()

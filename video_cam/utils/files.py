@@ -16,7 +16,8 @@ StrPath = str | os.PathLike[str]
 
 # File systems combine writes that are asked for at the same time into few accesses to the disk.
 _SYNC_THREADS = 16
-_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP)  # file systems that write folders to disk at once
+# Of file systems that write folders to disk at once, and of Windows for files opened to be read.
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 
 SECONDS_TO_CLEAN_UP = 10.0
@@ -48,11 +49,13 @@ def handle_interrupts() -> None:
 def interrupts_held_back() -> Iterator[None]:
     """A context in which interrupts wait; a process started in it holds them back as well.
 
-    The process receives them when it calls ``handle_interrupts``.
+    The process receives them when it calls ``handle_interrupts``. Without effect on Windows.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    # multiprocessing's first process has a tracker, whose start would deliver them.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
