@@ -21,13 +21,13 @@ def _shown(value: Any) -> Any:
     return for_page(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _address(path: str) -> str:
+def address(path: str) -> str:
     """A relative path as an address of a link, which never leads to another host."""
     try:
-        address = quote(os.fsencode(path))
+        quoted = quote(os.fsencode(path))
     except UnicodeEncodeError:  # halves of surrogate pairs, from a damaged list of results
-        address = quote(path.encode("utf-8", "replace"))
-    return f".{address}" if address.startswith("/") else address
+        quoted = quote(path.encode("utf-8", "replace"))
+    return f".{quoted}" if quoted.startswith("/") else quoted
 
 
 ENVIRONMENT = Environment(
@@ -38,7 +38,7 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
     finalize=_shown,
 )
-ENVIRONMENT.filters["url"] = _address
+ENVIRONMENT.filters["url"] = address
 
 
 def read_asset(name: str) -> str:

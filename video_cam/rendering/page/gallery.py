@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from video_cam.rendering.page.assets import CLIP_THUMBNAIL, ENVIRONMENT, read_asset
+from video_cam.rendering.page.assets import CLIP_THUMBNAIL, ENVIRONMENT, address, read_asset
 from video_cam.rendering.page.policy import PagePolicy
 from video_cam.rendering.page.script_data import script_json
 from video_cam.utils.files import write_atomically
-from video_cam.utils.text import for_page_data
+from video_cam.utils.text import for_page
 
 # Key of a clip's values -> the column's heading.
 COLUMNS = (
@@ -43,7 +43,7 @@ def write_gallery(output_dir: Path, results: Sequence[dict[str, Any]]) -> None:
         statuses=data["statuses"],
         labels=data["labels"],
         picture=CLIP_THUMBNAIL,
-        data=script_json(for_page_data(data)),
+        data=script_json(data),
         style=read_asset("page.css") + read_asset("gallery.css"),
         script=read_asset("gallery.js"),
     )
@@ -86,10 +86,9 @@ def _row(result: Mapping[str, Any]) -> dict[str, Any]:
     prediction, check = result.get("prediction") or {}, result.get("check") or {}
     folder, separator, name = result["clip"].rpartition("/")
     return {
-        "folder": folder + separator,
-        "name": name,
-        # An address can be made of any text but halves of surrogate pairs.
-        "results": _text(result.get("folder")).encode("utf-8", "replace").decode() or None,
+        "folder": for_page(folder + separator),
+        "name": for_page(name),
+        "results": address(result.get("folder") or "") or None,
         "label": _text(prediction.get("label")),
         "score": _number(prediction.get("score")),
         "shown": _text(prediction.get("shown")),
@@ -102,7 +101,7 @@ def _row(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return for_page(value) if isinstance(value, str) else ""
 
 
 def _number(value: Any) -> float | None:

@@ -62,8 +62,7 @@ function cell(name, text, properties = {}) {
 
 function drawRow(index) {
   const texts = textsOf(index);
-  const results = rows.results[index];
-  const base = results === null ? null : encodeURIComponent(results);
+  const base = rows.results[index]; // the address of the results' folder
   const picture = element("td", { className: "picture" });
   const head = element("th", { scope: "row" });
   if (base === null) {
