@@ -67,6 +67,11 @@ def test_code_in_a_label_file_is_not_run(tmp_path: Path) -> None:
         ("n.json", b"[" + b"9" * 5000 + b"]", "not valid JSON: Exceeds the limit"),
         ("n.json", b'{"' + b"9" * 5000 + b'": "a"}', "must hold a list of names"),
         ("zero\0.txt", None, "null byte"),
+        (
+            "n.txt",
+            b"a\n" + b"x" * 10_001,
+            "the name of class 1 has 10001 letters, expected",
+        ),
         (None, b"", "No such file"),
     ],
 )
