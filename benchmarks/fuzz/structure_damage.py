@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import warnings
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -106,7 +107,8 @@ def _damaged_value(value: Any, rng: random.Random) -> Any:
 
 def _zipped(entries: list[tuple[str, bytes]]) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        warnings.filterwarnings("ignore", "Duplicate name")
         for name, content in entries:
             archive.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,13 @@ def test_known_names_pass_and_the_first_unknown_one_is_named() -> None:
 def test_without_a_similar_name_the_choices_are_listed() -> None:
     assert nearest("zzz", ["one", "two"]) == "choose one of one, two"
     assert nearest("zzz", [f"a{i}" for i in range(13)]).endswith("a11, ...")
+
+
+def test_long_names_are_compared_in_no_time_and_shown_in_part() -> None:
+    known = ["ab" * 5000 + str(i) for i in range(50)]
+    began = time.perf_counter()
+    assert len(nearest("ba" * 5000, known)) < 700
+    assert time.perf_counter() - began < 2
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from video_cam.utils.names import nearest
 from video_cam.utils.strict_json import parse_json
 
 MAX_BYTES = 2**26  # of a label file: 100,000 classes with names of 600 letters
+MAX_NAME_LETTERS = 10_000  # results hold a name once for every window
 MAX_ID_DIGITS = 18  # longer numbers are names; Python reads no number of more than 4300 digits
 
 
@@ -30,20 +31,14 @@ def read_labels(path: str | Path) -> tuple[str, ...]:
         UsageError: where the file cannot be read or contains something else.
     """
     path = Path(path)
-    text = _read_text(path)
-    if path.suffix.lower() == ".json":
-        try:
-            content = parse_json(text)
-        except ValueError as error:
-            raise UsageError(
-                f"label file {str(path)!r} is not valid JSON: {first_line(error)}"
-            ) from error
-        return _names_in(content, path)
-    content = _literal(text)
-    if content is None:
-        # Not splitlines: a name may hold characters such as U+2028.
-        return tuple(line.strip() for line in text.split("\n") if line.strip())
-    return _names_in(content, path)
+    names = _parsed(_read_text(path), path)
+    too_long = next((i for i, name in enumerate(names) if len(name) > MAX_NAME_LETTERS), None)
+    if too_long is not None:
+        raise UsageError(
+            f"label file {str(path)!r}: the name of class {too_long} has {len(names[too_long])} "
+            f"letters, expected at most {MAX_NAME_LETTERS}"
+        )
+    return names
 
 
 def count_labels(labels: str | Path | Sequence[str]) -> int:
@@ -78,6 +73,22 @@ def _read_text(path: Path) -> str:
     except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a path with a zero byte
         raise UsageError(f"label file {str(path)!r} cannot be read: {_reason(error)}") from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _parsed(text: str, path: Path) -> tuple[str, ...]:
+    if path.suffix.lower() == ".json":
+        try:
+            content = parse_json(text)
+        except ValueError as error:
+            raise UsageError(
+                f"label file {str(path)!r} is not valid JSON: {first_line(error)}"
+            ) from error
+        return _names_in(content, path)
+    content = _literal(text)
+    if content is None:
+        # Not splitlines: a name may hold characters such as U+2028.
+        return tuple(line.strip() for line in text.split("\n") if line.strip())
+    return _names_in(content, path)
 
 
 def _literal(text: str) -> Any:

@@ -9,6 +9,9 @@ from typing import Any
 
 from video_cam.errors import UsageError
 from video_cam.utils.files import StrPath
+from video_cam.utils.text import shortened
+
+MAX_NAME_LETTERS = 100  # that are compared and shown
 
 
 def check_names(what: str, names: Sequence[str], known: Iterable[str]) -> None:
@@ -35,10 +38,12 @@ def as_tuple(value: Any) -> tuple[Any, ...]:
 
 def nearest(name: str, known: Sequence[str], most: int = 3) -> str:
     """The end of an error message: up to ``most`` names similar to ``name``, else the choices."""
-    near = difflib.get_close_matches(name, known, n=most, cutoff=0.5)
+    # Names may come from a file: comparing two of thousands of letters takes seconds.
+    short = [shortened(one, MAX_NAME_LETTERS) for one in known]
+    near = difflib.get_close_matches(shortened(name, MAX_NAME_LETTERS), short, n=most, cutoff=0.5)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"choose one of {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}"
+    return f"choose one of {', '.join(short[:12])}{', ...' if len(short) > 12 else ''}"
 
 
 def printable_path(path: StrPath) -> str:
