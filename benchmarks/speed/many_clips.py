@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.speed.ratios import seconds
 from video_cam.batch.inputs import Clips, clip_id, find_clips
-from video_cam.batch.jobs import DONE, ClipRecord, Job, check_folders, plan_jobs
+from video_cam.batch.jobs import DONE, ClipRecord, Job, plan_jobs
 from video_cam.batch.report import RunReport
 from video_cam.batch.store import FolderStore
 from video_cam.rendering.result_folder import SUMMARY_FILE
@@ -56,13 +56,13 @@ def _measure(count: int) -> dict[str, float]:
         steps = {
             "find the clips of a list": lambda: found.append(find_clips([str(clip_list)])),
             "plan, new folder": lambda: planned.append(plan_jobs(found[0], store)),
-            "check the folders, new": lambda: check_folders(planned[0], store),
+            "check the folders, new": lambda: store.check_all([job.name for job in planned[0]]),
         }
         durations = {step: seconds(run) for step, run in steps.items()}
         _write_summaries(planned[0][::2], store)
         durations["plan, half of the results exist"] = seconds(lambda: plan_jobs(found[0], store))
         durations["check the folders, half exist"] = seconds(
-            lambda: check_folders(planned[0], store)
+            lambda: store.check_all([job.name for job in planned[0]])
         )
         durations |= _report(planned[0], store)
         opened = _open_in_browser(store.root / "index.html")

@@ -68,7 +68,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def explainer(bundled: Classifier, clips: Path) -> FixedExplainer:
-    return FixedExplainer(video_cam.explain(clips / "good [x].mp4", bundled, check=False))
+    return FixedExplainer(
+        video_cam.explain(clips / "good [x].mp4", bundled, check=False, align="receptive-field")
+    )
 
 
 @pytest.fixture

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from video_cam import UsageError
 from video_cam.batch.inputs import clip_id, find_clips
 from video_cam.batch.jobs import (
     SKIPPED,
     Job,
-    check_folders,
     failed_record,
     finished_record,
     plan_jobs,
@@ -73,14 +71,8 @@ def test_planning_reads_no_folder_that_does_not_exist(tmp_path: Path) -> None:
     (tmp_path / "c" / SUMMARY_FILE).write_text(json.dumps({"clip_id": "0" * 12}))
     jobs = plan_jobs(clips, store)
     assert [job.name for job in jobs] == ["a", "b", "C", "d"]
-    check_folders(jobs, store)
+    store.check_all([job.name for job in jobs])
     assert (store.asked, store.checked) == (["C"], ["a", "C"])
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "thesis.tex").touch()
-    with pytest.raises(UsageError, match="holds no results"):
-        check_folders(jobs, store)
-    with pytest.raises(UsageError, match="cannot write"):
-        check_folders(jobs, FolderStore(tmp_path / "b" / "thesis.tex"))
 
 
 def test_the_record_of_a_clip_with_results() -> None:

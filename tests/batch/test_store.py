@@ -219,6 +219,28 @@ def test_the_names_in_a_store(tmp_path: Path) -> None:
     assert FolderStore(tmp_path).names() == {"clip", RESULTS}
 
 
+def test_of_many_folders_a_new_one_and_those_without_results_are_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, checked = FolderStore(tmp_path), []
+    check = store.check
+    monkeypatch.setattr(store, "check", lambda name: (checked.append(name), check(name)))
+    for name in ("a", "b", "empty"):
+        (tmp_path / name).mkdir()
+    for name in ("a", "b"):
+        (tmp_path / name / SUMMARY_FILE).touch()
+    store.check_all([])
+    store.check_all(["a", "new", "b", "newer", "empty"])
+    assert checked == ["new", "empty"]
+    store.check_all(["b", "a"])
+    assert checked[2:] == ["b"]  # one of them: can the output folder be written?
+    (tmp_path / "empty" / "thesis.tex").touch()
+    with pytest.raises(UsageError, match="holds no results"):
+        store.check_all(["a", "new", "empty"])
+    with pytest.raises(UsageError, match="cannot write"):
+        FolderStore(tmp_path / "empty" / "thesis.tex").check_all(["v"])
+
+
 def test_the_owner_of_results_from_python_is_found_by_the_clips_path() -> None:
     owner = owner_of({"clip": {"path": "a.mp4"}})
     assert owner is not None and owner == owner_of({"clip": {"path": str(Path("a.mp4").resolve())}})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -87,17 +86,6 @@ def plan_jobs(clips: Clips, store: Store, shard: tuple[int, int] | None = None) 
         return jobs
     index, count = shard
     return jobs[index - 1 :: count]
-
-
-def check_folders(jobs: Sequence[Job], store: Store) -> None:
-    """Raise UsageError where the results of a job must not or cannot be written.
-
-    A folder that does not exist is like the first of them, so only that one is checked.
-    """
-    taken = store.names()
-    new = [job for job in jobs if job.name.casefold() not in taken]
-    for job in [*new[:1], *(job for job in jobs if job.name.casefold() in taken)]:
-        store.check(job.name)
 
 
 def finished_record(

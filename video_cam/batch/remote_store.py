@@ -57,6 +57,9 @@ class RemoteStore:
     def check(self, name: str) -> None:
         """Nothing to check: the names are those of the clips."""
 
+    def check_all(self, names: Sequence[str]) -> None:
+        """Nothing to check."""
+
     @contextmanager
     def claim(self, name: str, wait_seconds: float) -> Iterator[None]:
         """No lock."""

@@ -51,6 +51,9 @@ class Store(Protocol):
     def check(self, name: str) -> None:
         """Raise UsageError where results must not or cannot be written."""
 
+    def check_all(self, names: Sequence[str]) -> None:
+        """``check`` of many folders, without asking for each where it is not needed."""
+
     def claim(self, name: str, wait_seconds: float) -> AbstractContextManager[None]:
         """A context in which no other run writes this folder.
 
@@ -150,6 +153,21 @@ class FolderStore:
     def check(self, name: str) -> None:
         """Raise UsageError where results must not or cannot be written."""
         check_target(self.root / name)
+
+    def check_all(self, names: Sequence[str]) -> None:
+        """``check`` of many folders: of one that is new, and of those that hold no results.
+
+        Whether the output folder can be written is the same for all of them.
+        """
+        taken = self.names()
+        new = [name for name in names if name.casefold() not in taken]
+        foreign = [
+            name
+            for name in names
+            if name.casefold() in taken and not os.path.isfile(f"{self.root}/{name}/{SUMMARY_FILE}")  # noqa: PTH113 - for speed
+        ]
+        for name in [*(new or names)[:1], *foreign]:
+            self.check(name)
 
     @contextmanager
     def claim(self, name: str, wait_seconds: float) -> Iterator[None]:

@@ -98,7 +98,7 @@ def _verify(words: Sequence[str]) -> int:
 def _run(options: CommandOptions, config: RunConfig, console: Console) -> int:
     if config.model.labels:
         read_labels(config.model.labels)  # a wrong file is reported before clips are searched
-    from video_cam.batch.jobs import check_folders, plan_jobs
+    from video_cam.batch.jobs import plan_jobs
     from video_cam.batch.store import open_store
 
     clips = _find_clips(options)
@@ -107,7 +107,7 @@ def _run(options: CommandOptions, config: RunConfig, console: Console) -> int:
     store = open_store(config.output_dir)
     store.prepare()
     jobs = plan_jobs(clips, store, options.shard)
-    check_folders(jobs, store)
+    store.check_all([job.name for job in jobs])
     return _run_jobs(jobs, store, options, replace(config, num_clips=len(jobs)), console)
 
 
