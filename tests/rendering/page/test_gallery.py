@@ -33,7 +33,13 @@ def prediction(label: str, score: float) -> dict[str, Any]:
 
 
 ROWS = [
-    row("in/b.mp4", folder="b", prediction=prediction("spin", 0.5), duration_seconds=61.5),
+    row(
+        "in/b.mp4",
+        folder="b",
+        prediction=prediction("spin", 0.5),
+        duration_seconds=61.5,
+        notes=["a note", HOSTILE],
+    ),
     row("in/a.mp4", folder="a #1", prediction=prediction("grow", 0.9), check=CHECK),
     row(f"in/{HOSTILE}", status="failed", error=f"no frame decodes {HOSTILE}"),
     row("in/c10.mp4", folder="c10", prediction=prediction("spin", 0.7), duration_seconds=9.0),
@@ -56,6 +62,7 @@ def test_rows_are_there_and_escaped(gallery: Path) -> None:
     assert 'href="b/index.html"' in text and 'href="a%20%231/index.html"' in text
     assert text.count("<img") == 1 and 'src="a%20%231/page/thumbnail.jpg"' in text
     assert "62.0 %" in text and CHECK["sentence"] in text and "1:01.50" in text
+    assert text.count('<span class="remark">') == 2 and ">a note<" in text
     assert HOSTILE not in text and "&lt;script&gt;" in text
     assert "3 done, 1 failed, 1 skipped" in text
 

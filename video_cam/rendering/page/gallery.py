@@ -67,6 +67,7 @@ def _row(output_dir: Path, result: dict[str, Any]) -> dict[str, Any]:
         "picture": picture,
         "status": result["status"],
         "error": result.get("error"),
+        "notes": result.get("notes", ()),
         "label": values["label"] or "",
         "score": prediction["shown"] if prediction else "",
         "drop": _percent(values["drop"]),
