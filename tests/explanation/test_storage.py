@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.explanations import make_explanation, map_series
 from video_cam import Explanation, UsageError
+from video_cam.explanation.damage import Damage
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget
 from video_cam.explanation.storage import FORMAT
 
@@ -38,6 +39,7 @@ def full_explanation() -> Explanation:
         check={"drop": 0.5},
         sanity={"fc": [1.0, None]},
         scenes=((0, 3), (3, 6)),
+        damage=Damage(1, 2, 3, 4, 0.4),
     )
 
 
@@ -147,6 +149,17 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
             else:  # what was overwritten does not matter, such as a date
                 assert_same(loaded, explanation)
     assert refused > 100
+
+
+def test_a_file_of_the_time_before_damage_was_recorded_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "e.npz"
+    full_explanation().save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    meta = json.loads(str(arrays["meta"]))
+    del meta["damage"]
+    np.savez(path, **arrays | {"meta": np.array(json.dumps(meta))})
+    assert Explanation.load(path).damage == Damage()
 
 
 def changed(path: Path, **changes: object) -> None:

@@ -16,6 +16,7 @@ from video_cam.batch.jobs import DONE, SKIPPED, ClipRecord, Job, failed_record, 
 from video_cam.batch.run_config import RunConfig
 from video_cam.batch.store import ClipBusy, Store, open_store
 from video_cam.errors import ClipError, VideoCamError
+from video_cam.explanation.damage import is_undamaged
 from video_cam.pipeline import ClipExplainer, process_clip
 from video_cam.utils.progress import Progress, silent
 from video_cam.video.container import checked_path
@@ -88,10 +89,15 @@ class ClipRunner:
             return finished_record(job, summary, DONE, time.perf_counter() - began)
 
     def _finished(self, job: Job, digest: str) -> dict[str, Any] | None:
-        """The summary of finished results with this fingerprint; None where files are missing."""
+        """The summary of finished results with this fingerprint.
+
+        None where files are missing, or where the clip is damaged and ``--strict`` was given.
+        """
         summary = self.store.summary(job.name)
         if summary is None or summary.get("fingerprint") != digest:
             return None
+        if self.config.explain.strict and not is_undamaged(summary):
+            return None  # to be refused now
         return summary if self.store.has_files(job.name, required_files(summary)) else None
 
 

@@ -48,6 +48,11 @@ def add_input_options(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="refuse clips of more frames (default: %(default)s)",
     )
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="fail clips with damaged or missing pictures; without it, their results say so",
+    )
 
 
 def add_model_options(group: argparse._ArgumentGroup) -> None:

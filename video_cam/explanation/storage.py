@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from video_cam.errors import UsageError
+from video_cam.explanation.damage import Damage
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapSeries, ModelInfo
 from video_cam.layers.alignment import NEAREST, CellCentres
 from video_cam.models.preprocessing import Geometry
@@ -81,6 +82,7 @@ def _to_arrays(fields: Mapping[str, Any]) -> dict[str, Any]:
         "clip": asdict(fields["clip"]),
         "model": asdict(fields["model"]),
         "geometry": asdict(fields["geometry"]),
+        "damage": asdict(fields["damage"]),
         "maps": [_map_meta(series) for series in fields["maps"]],
     }
     arrays = {name: fields[name] for name in _ARRAYS}
@@ -106,6 +108,7 @@ def _fields(meta: dict[str, Any], arrays: dict[str, Any]) -> dict[str, Any]:
             | {"layers": tuple(meta["model"]["layers"])}
         ),
         "geometry": Geometry(**meta["geometry"]),
+        "damage": Damage(**meta.get("damage", {})),  # not in files of earlier versions
         "timeline": Timeline(arrays["pts"], Fraction(meta["time_base"]), meta["last_duration"]),
         "maps": tuple(
             _series(named, arrays, f"map_{i}", nearest) for i, named in enumerate(meta["maps"])
