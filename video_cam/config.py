@@ -52,13 +52,16 @@ class LimitsConfig:
     Attributes:
         max_pixels: width times height of one picture, in pixels.
         max_frames: number of frames of one clip.
+        max_memory: bytes that the process may take while it reads and draws one clip; None for
+            half of what is available when the clip is opened, in addition to what it has taken.
     """
 
     max_pixels: int = 2**27  # 16K by 8K
     max_frames: int = 500_000  # more than two hours at 60 frames per second
+    max_memory: int | None = None
 
     def __post_init__(self) -> None:
-        check_positive(self, ("max_pixels", "max_frames"))
+        check_positive(self, ("max_pixels", "max_frames", "max_memory"))
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,12 @@ def test_a_clip_that_cannot_be_used(write, words: str, run: Run, out: Path, tmp_
     assert results_in(out) == []
 
 
+def test_a_clip_that_takes_too_much_memory(run: Run, out: Path, sample_clip: Path) -> None:
+    status, _, err = run("--clip", sample_clip, *BUNDLED, "--max-memory", "1M")
+    assert_one_error_line(status, err, 1, "of memory, and 0.00 GiB may be used: ")
+    assert str(sample_clip) in err and "--max-memory" in err and results_in(out) == []
+
+
 def test_a_damaged_clip_is_told_and_strict_refuses_it(run: Run, out: Path, tmp_path: Path) -> None:
     clip = tmp_path / "a.mp4"
     write_clip(clip, moving_texture(20), codec="mpeg4", options={"g": "12"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import av
@@ -70,7 +69,9 @@ def test_a_range_has_the_corrupt_frames_that_it_is_predicted_from(
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """What FFmpeg puts in place of damaged parts is only the same each time with one thread."""
-    monkeypatch.setattr(reader, "open_video", partial(open_video, num_threads=1))
+    monkeypatch.setattr(
+        reader, "open_video", lambda path, limits, **_: open_video(path, limits, num_threads=1)
+    )
 
 
 @pytest.mark.parametrize("kind", ["a.mp4", "b.mp4", "open.mp4", "a.mkv"])

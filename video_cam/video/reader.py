@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -75,6 +75,7 @@ class FrameReader:
         known_timeline: the clip's time stamps from ``probe``. With them, decoding starts at the
             key frame before ``start_index``; None decodes from the beginning.
         limits: how much the file may ask for.
+        num_threads: threads for decoding; 0 leaves the number to FFmpeg.
 
     Attributes:
         num_damaged: packets met so far that cannot be decoded.
@@ -88,6 +89,7 @@ class FrameReader:
         stop_index: int | None = None,
         known_timeline: Timeline | None = None,
         limits: LimitsConfig = DEFAULT_LIMITS,
+        num_threads: int = 0,
     ) -> None:
         if start_index < 0 or (stop_index is not None and stop_index < start_index):
             raise UsageError(
@@ -99,6 +101,7 @@ class FrameReader:
         self._corrupt = array("q")
         self._known_timeline = known_timeline
         self._limits = limits
+        self._num_threads = num_threads
         self._range = (start_index, stop_index)
         self._stamps = array("q")
         self._time_base = STILL_SECONDS
@@ -197,9 +200,12 @@ class FrameReader:
         if not self._stamps:
             raise no_frame_error(self.path)
 
+    def _open(self) -> AbstractContextManager[VideoSource]:
+        return open_video(self.path, self._limits, num_threads=self._num_threads)
+
     def _decode(self, stack: ExitStack) -> Iterator[IndexedPicture]:
         """All frames from the clip's beginning."""
-        source = stack.enter_context(open_video(self.path, self._limits))
+        source = stack.enter_context(self._open())
         self._time_base, self.first_decoded = source.time_base, 0
         self._corrupt = array("q")
         yield from self._indexed(source, self._stamped(source), 0)
@@ -217,7 +223,7 @@ class FrameReader:
         ticks: int | None = None
         for may_be_damaged in (False, True):
             attempt = stack.enter_context(ExitStack())
-            source = attempt.enter_context(open_video(self.path, self._limits))
+            source = attempt.enter_context(self._open())
             target = source.zero_ticks + int(known.pts[start]) if ticks is None else ticks
             if source.time_base != known.time_base or not source.seek(target):
                 return None
