@@ -12,13 +12,16 @@ import pytest
 
 import video_cam
 from tests.support.explainers import FixedExplainer
+from tests.support.explanations import make_explanation
 from tests.support.media import write_clip
 from video_cam import Classifier, ClipError, Explanation, UsageError
 from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
 from video_cam.pipeline import check_options, explain_and_verify, process_clip, verify
 from video_cam.rendering.result_folder import clear_remains
 from video_cam.utils.progress import silent
+from video_cam.video import clip as clip_module
 from video_cam.video.clip import Clip
+from video_cam.video.memory import BUFFERS, reading_bytes
 
 QUICK = RenderConfig(max_keyframes=1)
 GRADIENTS = ExplainConfig(guided=True, smoothgrad=True)
@@ -154,3 +157,14 @@ def test_options_that_do_not_fit_the_network(
     check_options(bundled, ExplainConfig(layers=("layer4",), class_ids=("grow", 0)))
     with pytest.raises(UsageError, match=words):
         check_options(bundled, config)
+
+
+def test_what_cannot_be_drawn_is_not_explained(
+    sample_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enough_to_read = reading_bytes(Clip.open(sample_clip).info.pictures, BUFFERS[-1])
+    monkeypatch.setattr(clip_module, "budget_bytes", lambda limits: enough_to_read)
+    explainer = FixedExplainer(make_explanation())
+    with pytest.raises(ClipError, match="drawing pictures of this size takes"):
+        process_clip(sample_clip, tmp_path / "out", explainer, ExplainConfig(), RenderConfig())
+    assert explainer.clips == []

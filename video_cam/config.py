@@ -52,13 +52,16 @@ class LimitsConfig:
     Attributes:
         max_pixels: width times height of one picture, in pixels.
         max_frames: number of frames of one clip.
+        max_memory: bytes that the process may take while it reads and draws one clip; None for
+            half of what is available when the clip is opened, in addition to what it has taken.
     """
 
     max_pixels: int = 2**27  # 16K by 8K
     max_frames: int = 500_000  # more than two hours at 60 frames per second
+    max_memory: int | None = None
 
     def __post_init__(self) -> None:
-        check_positive(self, ("max_pixels", "max_frames"))
+        check_positive(self, ("max_pixels", "max_frames", "max_memory"))
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ class ExplainConfig(AttributionConfig):
         guided, smoothgrad: also compute guided backpropagation or SmoothGrad for the keyframes.
         check: run the perturbation check; None runs it where it takes no longer than the maps.
         sanity: run the randomization check.
+        strict: refuse a clip with damaged or missing pictures instead of noting them.
     """
 
     layers: tuple[str | int, ...] | None = None
@@ -182,6 +186,7 @@ class ExplainConfig(AttributionConfig):
     smoothgrad: bool = False
     check: bool | None = None
     sanity: bool = False
+    strict: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -222,8 +227,9 @@ class ExplainConfig(AttributionConfig):
             raise UsageError(f"end {self.end} s must be later than start {self.start} s")
 
     def as_json(self) -> dict[str, Any]:
-        """Everything that changes the result, in JSON's types; the batch size does not."""
-        names = [one.name for one in fields(self) if one.name != "batch_size"]
+        """Everything that changes the result, in JSON's types."""
+        without_effect = ("batch_size", "strict")
+        names = [one.name for one in fields(self) if one.name not in without_effect]
         return {name: _plain(getattr(self, name)) for name in names}
 
     def attribution(self) -> AttributionConfig:

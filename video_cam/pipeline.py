@@ -18,7 +18,7 @@ from video_cam.metrics.perturbation_check import CheckNotApplicable, run_perturb
 from video_cam.metrics.randomization_check import run_randomization_check
 from video_cam.models.classifier import Classifier
 from video_cam.models.labels import class_id
-from video_cam.rendering.renderer import render_with
+from video_cam.rendering.renderer import render_with, within_memory
 from video_cam.rendering.result_folder import temporary_folder
 from video_cam.utils.progress import Progress, silent
 from video_cam.video.clip import Clip
@@ -74,6 +74,7 @@ def process_clip(
         ClipError: for a clip that cannot be used.
     """
     clip = Clip.open(path, limits)
+    within_memory(clip, 1, render)  # what cannot be drawn is not explained
     explanation = explainer.explain(clip, config, progress)
     with _gradient_pictures(
         explainer, clip, explanation, config, output_dir, progress

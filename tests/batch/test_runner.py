@@ -28,6 +28,7 @@ from video_cam.batch.run_config import RunConfig
 from video_cam.batch.runner import ClipRunner
 from video_cam.batch.store import ClipBusy, FolderStore
 from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
+from video_cam.explanation.damage import Damage
 from video_cam.pipeline import ClipExplainer
 from video_cam.rendering.contents import sha256_of
 
@@ -149,6 +150,19 @@ def test_a_record_has_the_digest_of_its_summary(explainer, config, job, clip, tm
     assert in_file() == sha256_of(folder / "summary.json")
     run_all(config, explainer, [clip])
     assert len(records_in(tmp_path / "out")) == 2
+
+
+def test_strict_runs_a_clip_again_whose_finished_results_tell_of_damage(
+    explainer, config, job
+) -> None:
+    strict = replace(config, explain=ExplainConfig(strict=True))
+    assert ClipRunner(config, explainer).run(job).status == DONE
+    assert ClipRunner(strict, explainer).run(job).status == SKIPPED
+    explainer.explanation = replace(explainer.explanation, damage=Damage(corrupt_frames=1))
+    assert ClipRunner(replace(config, overwrite=True), explainer).run(job).status == DONE
+    assert ClipRunner(config, explainer).run(job).status == SKIPPED
+    assert ClipRunner(strict, explainer).run(job).status == DONE  # this explainer refuses nothing
+    assert explainer.configs[-1].strict
 
 
 def test_the_classes_of_a_list_replace_those_of_the_run(explainer, config, job) -> None:

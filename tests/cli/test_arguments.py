@@ -26,6 +26,8 @@ from video_cam.models.user_code import UserFunction
 RUN_OPTIONS: list[tuple[str, str, Any]] = [
     ("--max-pixels 7", "limits.max_pixels", 7),
     ("--max-frames 7", "limits.max_frames", 7),
+    ("--max-memory 1.5G", "limits.max_memory", 3 * 2**29),
+    ("--strict", "explain.strict", True),
     ("--model timm:x", "model.name", "timm:x"),
     ("--network resnet50", "model.name", "resnet50"),
     ("--model-path net.pt2", "model.name", "net.pt2"),

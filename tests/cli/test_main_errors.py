@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import BUNDLED, Run, assert_one_error_line, results_in
-from tests.support.media import cut_file, write_clip, write_sound
+from tests.support.command import (
+    BUNDLED,
+    Run,
+    assert_one_error_line,
+    records_in,
+    results_in,
+)
+from tests.support.media import cut_file, flip_bits, moving_texture, write_clip, write_sound
 from video_cam.rendering.result_folder import SUMMARY_FILE, replace_folder
 
 
@@ -37,6 +44,32 @@ def test_a_clip_that_cannot_be_used(write, words: str, run: Run, out: Path, tmp_
     status, _, err = run("--clip", tmp_path / "bad.mp4", *BUNDLED)
     assert_one_error_line(status, err, 1, words)
     assert results_in(out) == []
+
+
+def test_a_clip_that_takes_too_much_memory(run: Run, out: Path, sample_clip: Path) -> None:
+    status, _, err = run("--clip", sample_clip, *BUNDLED, "--max-memory", "1M")
+    assert_one_error_line(status, err, 1, "of memory, and 0.00 GiB may be used: ")
+    assert str(sample_clip) in err and "--max-memory" in err and results_in(out) == []
+
+
+def test_a_damaged_clip_is_told_and_strict_refuses_it(run: Run, out: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "a.mp4"
+    write_clip(clip, moving_texture(20), codec="mpeg4", options={"g": "12"})
+    flip_bits(clip, [5])
+    words = ("--clip", clip, *BUNDLED, "--no-check", "--align", "half-pixel")
+    place = "1 corrupt frame, frame 5 at 0.20 s"
+    assert run(*words)[0] == 0
+    summary = json.loads((out / "a" / "summary.json").read_text())
+    assert (summary["damage"]["corrupt_frames"], summary["damage"]["missing_frames"]) == (1, 0)
+    assert summary["damage"]["first_corrupt_frame"] == 5
+    [record] = records_in(out)
+    for notes in (summary["notes"], record["notes"]):
+        assert any(note.startswith(place) for note in notes)
+    for page in (out / "index.html", out / "a" / "index.html"):
+        assert place in page.read_text()
+    status, _, err = run(*words, "--strict")
+    assert_one_error_line(status, err, 1, place)
+    assert str(clip) in err and results_in(out) == ["a"]  # the results from before are kept
 
 
 @pytest.mark.parametrize(

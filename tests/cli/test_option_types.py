@@ -11,6 +11,7 @@ from video_cam.cli.option_types import (
     choices,
     choices_in_words,
     frame_rate,
+    memory_size,
     positive_seconds,
     shard,
 )
@@ -28,6 +29,17 @@ def test_seconds_and_shards() -> None:
     assert positive_seconds("0.5") == 0.5
     assert shard("2/8") == (2, 8)
     assert shard("8/8") == (8, 8)
+
+
+def test_sizes_of_memory() -> None:
+    assert memory_size("800M") == 800 * 2**20
+    assert memory_size("1.5g") == 3 * 2**29
+
+
+@pytest.mark.parametrize("text", ["", "G", "8", "0G", "-1G", "nanG", "infM", "8T"])
+def test_no_size_of_memory(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="is not a size of memory: give 800M or 6G"):
+        memory_size(text)
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "soon"])

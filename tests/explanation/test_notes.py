@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.explanations import map_series, window_result
 from video_cam.config import ExplainConfig
+from video_cam.explanation.damage import damage_of
 from video_cam.explanation.notes import notes, notes_on_maps
 from video_cam.explanation.sampling import FrameSpan, Window
 from video_cam.models.registry import UNTRAINED
@@ -45,7 +46,9 @@ def written(
     results: list[dict[str, Any]] | None = None, options: Any = None, **fields: Any
 ) -> list[str]:
     made = [window_result(i, {}, **one) for i, one in enumerate(results or [{}, {}])]
-    return list(notes(plan(**fields), ExplainConfig(**options or {}), made))
+    planned = plan(**fields)
+    damage = damage_of(planned.clip, made)
+    return list(notes(planned, ExplainConfig(**options or {}), made, damage))
 
 
 @pytest.mark.parametrize("declared", [100, 99, 0, None])
@@ -63,6 +66,11 @@ def test_there_is_nothing_to_note(declared) -> None:
         (
             {"results": [{"num_damaged": 1}, {"num_damaged": 3}]},
             "3 damaged packets were skipped",
+        ),
+        (
+            {"results": [{"corrupt_frames": (12,)}, {}]},
+            "1 corrupt frame, frame 12 at 1.20 s: parts of its picture are guessed, also in frames "
+            "after it up to the next key frame",
         ),
         ({"results": [{}, {"memory_note": "out of memory"}]}, "out of memory"),
         (

@@ -14,6 +14,7 @@ import pytest
 from tests.support.explanations import make_explanation, map_series
 from video_cam import Explanation, UsageError
 from video_cam.explanation import storage
+from video_cam.explanation.damage import Damage
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget
 from video_cam.explanation.storage import FORMAT
 
@@ -41,6 +42,7 @@ def full_explanation() -> Explanation:
         sanity={"sentence": "it needs", "stages": [{"part": "fc", "rank_correlation": None}]},
         scenes=((0, 4), (4, 6)),
         frame_indices=np.array([[0, 1, 2, 3], [4, 5, 5, 5]]),
+        damage=Damage(1, 2, 3, 4, 0.4),
     )
 
 
@@ -187,6 +189,17 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
             else:  # what was overwritten does not matter, such as a date
                 assert_same(loaded, explanation)
     assert refused > 100
+
+
+def test_a_file_of_the_time_before_damage_was_recorded_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "e.npz"
+    full_explanation().save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    meta = json.loads(str(arrays["meta"]))
+    del meta["damage"]
+    np.savez(path, **arrays | {"meta": np.array(json.dumps(meta))})
+    assert Explanation.load(path).damage == Damage()
 
 
 def changed(path: Path, **changes: object) -> None:

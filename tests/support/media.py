@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -223,6 +224,31 @@ def damage_packets(path: Path, numbers: Sequence[int]) -> None:
         assert position is not None
         data[position : position + size] = bytes(size)
     path.write_bytes(data)
+
+
+def flip_bits(path: Path, numbers: Sequence[int], seed: int = 0) -> None:
+    """Flip a bit in every tenth byte of the second half of these video packets of a file.
+
+    As a rule a decoder still gives a frame for such a packet, with wrong pixels in it.
+    """
+    rng = random.Random(seed)
+    with av.open(str(path)) as container:
+        places = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    data = bytearray(path.read_bytes())
+    for number in numbers:
+        position, size = places[number]
+        assert position is not None
+        for place in range(size // 2, size - 16, 10):
+            data[position + place] ^= 1 << rng.randrange(8)
+    path.write_bytes(data)
+
+
+def moving_texture(num_frames: int, width: int = 128, height: int = 96) -> list[np.ndarray]:
+    """uint8 (H, W, 3) frames: random tiles that move to the right, so that packets are not tiny."""
+    rng = np.random.default_rng(0)
+    tiles = rng.integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
+    picture = np.kron(tiles, np.ones((8, 8, 1), np.uint8))
+    return [np.roll(picture, 3 * index, 1) for index in range(num_frames)]
 
 
 def stamps_seconds(path: Path | str) -> list[Fraction]:

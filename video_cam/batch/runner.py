@@ -17,6 +17,7 @@ from video_cam.batch.jobs import DONE, SKIPPED, ClipRecord, Job, failed_record, 
 from video_cam.batch.run_config import RunConfig
 from video_cam.batch.store import ClipBusy, Store, open_store
 from video_cam.errors import ClipError, VideoCamError
+from video_cam.explanation.damage import is_undamaged
 from video_cam.pipeline import ClipExplainer, process_clip
 from video_cam.rendering.result_folder import SUMMARY_FILE
 from video_cam.rendering.summary_file import sizes_of_files
@@ -98,7 +99,8 @@ class ClipRunner:
     def _finished(self, job: Job, digest: str) -> dict[str, Any] | None:
         """The summary of finished results with this fingerprint, all of whose files are there.
 
-        Damaged results are mentioned in the log: they are computed again.
+        Damaged results are mentioned in the log: they are computed again. None also where the clip
+        is damaged and ``--strict`` was given.
         """
         summary = self.store.summary(job.name)
         shown = self.store.shown(job.name)
@@ -112,6 +114,8 @@ class ClipRunner:
         if sizes is None or not self.store.has_contents(job.name, sizes):
             _log.warning("%s: files are missing or damaged; it is computed again", shown)
             return None
+        if self.config.explain.strict and not is_undamaged(summary):
+            return None  # to be refused now
         return summary
 
 

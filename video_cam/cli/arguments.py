@@ -87,7 +87,7 @@ def run_config(parsed: argparse.Namespace) -> RunConfig:
         render=RenderConfig(
             **{one.name: getattr(parsed, one.name) for one in fields(RenderConfig)}
         ),
-        limits=LimitsConfig(parsed.max_pixels, parsed.max_frames),
+        limits=LimitsConfig(parsed.max_pixels, parsed.max_frames, parsed.max_memory),
         output_dir=parsed.output_dir,
         overwrite=parsed.overwrite,
         time_limit=parsed.time_limit,

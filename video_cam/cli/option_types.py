@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
+_MEMORY_UNITS = {"M": 2**20, "G": 2**30}
+
 
 def frame_rate(text: str) -> Fraction:
     """Frames per second, as "15", "29.97" or "30000/1001"."""
@@ -27,6 +29,18 @@ def positive_seconds(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
+
+
+def memory_size(text: str) -> int:
+    """ "800M" or "1.5G" as bytes: M are 2**20 bytes, G are 2**30."""
+    number, unit = text[:-1], _MEMORY_UNITS.get(text[-1:].upper())
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if unit is None or not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size of memory: give 800M or 6G")
+    return max(int(value * unit), 1)
 
 
 def shard(text: str) -> tuple[int, int]:

@@ -9,7 +9,13 @@ import argparse
 
 from video_cam import config
 from video_cam.batch.run_config import ENGINES, LOG_LEVELS, ModelConfig, RayConfig, RunConfig
-from video_cam.cli.option_types import choices, choices_in_words, positive_seconds, shard
+from video_cam.cli.option_types import (
+    choices,
+    choices_in_words,
+    memory_size,
+    positive_seconds,
+    shard,
+)
 from video_cam.config import ExplainConfig, InputConfig, LimitsConfig, RenderConfig
 
 
@@ -47,6 +53,11 @@ def add_input_options(group: argparse._ArgumentGroup) -> None:
         default=LimitsConfig.max_frames,
         metavar="N",
         help="refuse clips of more frames (default: %(default)s)",
+    )
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="fail clips with damaged or missing pictures; without it, their results say so",
     )
 
 
@@ -203,6 +214,15 @@ def add_machine_options(group: argparse._ArgumentGroup) -> None:
         default=ExplainConfig.batch_size,
         metavar="N",
         help="windows in one forward pass (default: %(default)s)",
+    )
+    group.add_argument(
+        "--max-memory",
+        type=memory_size,
+        default=LimitsConfig.max_memory,
+        metavar="SIZE",
+        help="memory that the process may take while it reads and draws a clip, as 800M or 6G: "
+        "large pictures are worked on fewer at a time, and refused where that does not suffice "
+        "(default: half of what is available, besides what the network takes)",
     )
 
 

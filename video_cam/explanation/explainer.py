@@ -14,6 +14,7 @@ from video_cam.config import ExplainConfig, function_name, make_explain_config
 from video_cam.errors import UsageError
 from video_cam.explanation.aggregation import aggregate
 from video_cam.explanation.clip_plan import ClipPlan, plan_clip
+from video_cam.explanation.damage import Damage, damage_of, refuse_damage
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.map_series import ClassTarget, MapTarget
 from video_cam.explanation.notes import notes, notes_on_maps
@@ -93,9 +94,15 @@ def explain_plan(
         config: that the plan was made for.
         run_windows: runs the network on windows, here or elsewhere.
         began: ``time.perf_counter()`` when work on the clip began.
+
+    Raises:
+        ClipError: for a damaged clip where ``config.strict`` is set.
     """
     indices = range(len(plan.windows))
     results = {one.index: one for one in run_windows(indices, None)}
+    damage = damage_of(plan.clip, list(results.values()))
+    if config.strict:
+        refuse_damage(plan.clip, damage)
     probabilities = np.stack([results[index].probabilities for index in indices])
     targets = explained_targets(probabilities, plan.labels, config, plan.class_ids)
     missing = {
@@ -107,7 +114,7 @@ def explain_plan(
         for one in run_windows(sorted(missing), _class_ids(missing.values())):
             results[one.index] = results[one.index].with_maps_of(one)
     ordered = [results[index] for index in indices]
-    return _explanation(plan, config, ordered, targets, time.perf_counter() - began)
+    return _explanation(plan, config, ordered, targets, damage, time.perf_counter() - began)
 
 
 def _needed(targets: Sequence[ExplainedTarget], window: int) -> set[MapTarget]:
@@ -124,6 +131,7 @@ def _explanation(
     config: ExplainConfig,
     results: Sequence[WindowResult],
     targets: Sequence[ExplainedTarget],
+    damage: Damage,
     seconds: float,
 ) -> Explanation:
     maps = tuple(
@@ -144,6 +152,7 @@ def _explanation(
         span=(plan.span.first, plan.span.stop),
         scenes=tuple((scene.first, scene.stop) for scene in plan.scenes),
         options=config.as_json(),
-        notes=(*notes(plan, config, results), *notes_on_maps(maps)),
+        notes=(*notes(plan, config, results, damage), *notes_on_maps(maps)),
+        damage=damage,
         seconds={"explain": seconds},
     )

@@ -12,6 +12,7 @@ import numpy as np
 from video_cam.errors import UsageError
 from video_cam.explanation.blending import WindowBlender
 from video_cam.explanation.consistency import problems
+from video_cam.explanation.damage import Damage
 from video_cam.explanation.map_series import (
     ClassTarget,
     FunctionTarget,
@@ -53,6 +54,7 @@ class Explanation:
         check: result of the perturbation check, None where it did not run.
         sanity: result of the randomization check, None where it did not run.
         scenes: the source frames [first, stop) of each scene; no window runs across two.
+        damage: what of the pictures is damaged or missing.
     """
 
     clip: ClipInfo
@@ -73,6 +75,7 @@ class Explanation:
     check: dict[str, Any] | None = None
     sanity: dict[str, Any] | None = None
     scenes: tuple[tuple[int, int], ...] = ()
+    damage: Damage = field(default_factory=Damage)
 
     @property
     def num_windows(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from video_cam.config import ExplainConfig
 from video_cam.explanation.clip_plan import ClipPlan
+from video_cam.explanation.damage import Damage
 from video_cam.explanation.map_series import MapSeries
 from video_cam.explanation.window_result import WindowResult
 from video_cam.models.registry import UNTRAINED
@@ -15,22 +16,20 @@ CUTS_NAMED = 5
 MAPS_NAMED = 3
 
 
-def notes(plan: ClipPlan, config: ExplainConfig, results: Sequence[WindowResult]) -> Iterator[str]:
+def notes(
+    plan: ClipPlan, config: ExplainConfig, results: Sequence[WindowResult], damage: Damage
+) -> Iterator[str]:
     """Notes on the network, the file and the windows, one line each.
 
     Args:
         results: of all windows of the plan.
+        damage: of the clip.
     """
     if not plan.model.trained:
         yield UNTRAINED
     if plan.model_note:
         yield plan.model_note
-    declared, num_frames = plan.clip.info.declared_frames, plan.clip.timeline.num_frames
-    if declared and num_frames < declared:
-        yield f"decoded {num_frames} of {declared} frames: the file is incomplete"
-    num_damaged = max(result.num_damaged for result in results)
-    if num_damaged:
-        yield f"{num_damaged} damaged packets were skipped"
+    yield from damage.sentences(plan.clip.timeline.num_frames)
     # Several workers may run out of memory, each in its own way.
     yield from dict.fromkeys(result.memory_note for result in results if result.memory_note)
     yield from _notes_on_windows(plan, config)

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from video_cam.errors import UsageError
+from video_cam.explanation.damage import Damage
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapSeries, ModelInfo
 from video_cam.layers.alignment import NEAREST, CellCentres
 from video_cam.models.preprocessing import Geometry
@@ -84,6 +85,7 @@ class _Meta(msgspec.Struct):
     model: ModelInfo
     geometry: Geometry
     maps: tuple[_MapMeta, ...]
+    damage: Damage = Damage()  # not in files of earlier versions
 
     def __post_init__(self) -> None:
         for result, kind in ((self.check, _Check), (self.sanity, _Sanity)):
@@ -150,6 +152,7 @@ def _to_arrays(fields: Mapping[str, Any]) -> dict[str, Any]:
         "clip": asdict(fields["clip"]),
         "model": asdict(fields["model"]),
         "geometry": asdict(fields["geometry"]),
+        "damage": asdict(fields["damage"]),
         "maps": [_map_meta(series) for series in fields["maps"]],
     }
     arrays = {name: fields[name] for name in _ARRAYS}
@@ -169,7 +172,7 @@ def _fields(meta: _Meta, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The inverse of ``_to_arrays``."""
     nearest = meta.options.get("align") in NEAREST
     return {
-        **{name: getattr(meta, name) for name in (*_PLAIN, "clip", "model", "geometry")},
+        **{name: getattr(meta, name) for name in (*_PLAIN, "clip", "model", "geometry", "damage")},
         **{name: arrays[name] for name in _ARRAYS},
         "timeline": Timeline(_ticks(arrays["pts"]), meta.time_base, meta.last_duration),
         "maps": tuple(_series(one, arrays, f"map_{i}", nearest) for i, one in enumerate(meta.maps)),

@@ -22,7 +22,10 @@ class WindowResult:
         maps: target -> one signed float32 (T', H', W') map for each of ``ClipPlan.map_keys``.
         frame_scores: class -> float32 (N,) scores of single frames; empty for networks that score
             clips.
-        num_damaged: damaged packets in what was read for this window and those run with it.
+        num_damaged: packets that could not be decoded in what was read for this window and those
+            run with it.
+        corrupt_frames: source indices of corrupt frames in what was read for this window and those
+            run with it; one of these results has them, the others have none.
         cuts: source indices of frames in the window that look like the first after a hard cut.
         memory_note: what happened where memory was not sufficient, else None.
     """
@@ -34,14 +37,15 @@ class WindowResult:
     maps: dict[MapTarget, tuple[np.ndarray, ...]]
     frame_scores: dict[MapTarget, np.ndarray]
     num_damaged: int = 0
+    corrupt_frames: tuple[int, ...] = ()
     cuts: tuple[int, ...] = ()
     memory_note: str | None = None
 
     def with_maps_of(self, later: WindowResult) -> WindowResult:
         """This result with the maps, frame scores and memory note of a later pass added.
 
-        Scores and cuts are those of the first pass: a later one may run fewer windows, and does
-        not run functions.
+        Scores, damage and cuts are those of the first pass: a later one may run fewer windows, and
+        does not run functions.
         """
         return replace(
             self,

@@ -101,6 +101,7 @@ class WindowRunner:
             replace(
                 result,
                 num_damaged=reader.num_damaged,
+                corrupt_frames=reader.corrupt_indices if result is results[0] else (),
                 cuts=tuple(cuts_within(cuts, windows[result.index])),
                 memory_note=self._halving.note,
             )

@@ -54,6 +54,7 @@ class AnnotatedVideo:
             time_base=self._timeline.time_base,
             frame_rate=info.frame_rate,
             sample_aspect_ratio=info.sample_aspect_ratio,
+            buffers=clip.buffers,
         )
         sound = SoundSpan(clip.path)
         if not is_whole:

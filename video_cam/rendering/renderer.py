@@ -7,13 +7,13 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from video_cam.config import RenderConfig
 from video_cam.explanation.explanation import Explanation
-from video_cam.rendering.annotated_video import AnnotatedVideo, video_names
+from video_cam.rendering.annotated_video import PANELS_OF_LAYOUT, AnnotatedVideo, video_names
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.contents import describe_contents
 from video_cam.rendering.figure import draw_strip
@@ -39,18 +39,16 @@ from video_cam.rendering.timeline_plot import draw_timeline
 from video_cam.utils.names import check_names
 from video_cam.utils.progress import Progress, silent
 from video_cam.utils.threads import BackgroundCalls, prefetch
-from video_cam.video.browser_copy import BrowserCopy
+from video_cam.video.browser_copy import BrowserCopy, is_encoded
 from video_cam.video.clip import Clip
 from video_cam.video.color import RGBImage
+from video_cam.video.memory import Drawing, drawing_buffers
 from video_cam.video.reader import Frame
 
 COMPARISON = "comparison.png"
 FIGURES = ("figure.pdf", "figure.png")
 CONTACT_SHEET_IMAGES = 30
 CONTACT_SHEET_SIDE = 320  # pixels, an image's longer side
-# Images that wait between the threads are memory: only a few may.
-MAX_WAITING_FRAMES = 4
-MAX_WAITING_IMAGES = 8
 
 
 def render(
@@ -112,7 +110,7 @@ def render_with(
     """
     began = time.perf_counter()
     check_clip(clip, explanation)
-    clip = as_explained(clip, explanation)
+    clip = within_memory(as_explained(clip, explanation), len(explanation.maps), config)
     maps = BlendedMaps(explanation)
     with replace_folder(output_dir) as folder:
         drawn = _ClipDrawing(clip, maps, folder, config).run(progress)
@@ -133,6 +131,17 @@ def render_with(
         summary["contents"] = describe_contents(folder)
         (folder / SUMMARY_FILE).write_bytes(summary_bytes(summary))
     return summary
+
+
+def within_memory(clip: Clip, num_maps: int, config: RenderConfig) -> Clip:
+    """The clip with buffers that are small enough to draw this many maps of it.
+
+    Raises:
+        ClipError: where drawing takes more memory than it may, even with the smallest buffers.
+    """
+    drawing = Drawing(num_maps, len(PANELS_OF_LAYOUT[config.layout]), is_encoded(clip))
+    buffers = drawing_buffers(clip.path, clip.info.pictures, drawing, clip.memory_budget)
+    return replace(clip, buffers=buffers)
 
 
 def _move_folders(source: Path | None, folder: Path) -> dict[str, list[str]]:
@@ -200,9 +209,10 @@ class _ClipDrawing:
             copy = stack.enter_context(BrowserCopy(self.clip, page, span))
             videos = [stack.enter_context(self._video(name)) for name in names]
             # Decoding, drawing, encoding and compressing run side by side.
-            encoding = stack.enter_context(BackgroundCalls(MAX_WAITING_FRAMES * (len(videos) + 1)))
-            saving = stack.enter_context(BackgroundCalls(MAX_WAITING_IMAGES, num_threads=2))
-            frames = stack.enter_context(prefetch(_converted(reader), MAX_WAITING_FRAMES))
+            waiting, images = self.clip.buffers.waiting_frames, self.clip.buffers.waiting_images
+            encoding = stack.enter_context(BackgroundCalls(waiting * (len(videos) + 1)))
+            saving = stack.enter_context(BackgroundCalls(images, num_threads=2))
+            frames = stack.enter_context(prefetch(_converted(reader), waiting))
             step = stack.enter_context(progress("render", span[1] - span[0]))
             for frame, rgb in frames:
                 self._draw(frame, rgb, videos, encoding, saving)

@@ -35,7 +35,8 @@ def summarise(
 
     Returns:
         Values that JSON holds. Times are in seconds of the source, scores are means over the
-        windows, seen_box is left, top, right, bottom in source pixels.
+        windows, seen_box is left, top, right, bottom in source pixels, damage has the fields of
+        ``Damage``.
     """
     return {
         "clip": _clip(explanation),
@@ -51,6 +52,7 @@ def summarise(
         "seen_box": explanation.geometry.seen_box,
         "options": explanation.options,
         "notes": [*explanation.notes, *notes],
+        "damage": asdict(explanation.damage),
         "check": explanation.check,
         "sanity": explanation.sanity,
         "files": {

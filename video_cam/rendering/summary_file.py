@@ -60,6 +60,7 @@ class _Summary(msgspec.Struct):
     notes: list[str] = []
     check: CheckResult | None = None
     sanity: _SanityResult | None = None
+    damage: dict[str, int | float | None] | None = None
     contents: dict[str, _File] | None = None
 
     def __post_init__(self) -> None:

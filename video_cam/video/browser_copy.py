@@ -217,8 +217,17 @@ class BrowserCopy:
             frame_rate=info.frame_rate,
             sample_aspect_ratio=info.sample_aspect_ratio,
             keyframe_interval=max(1, round(info.frame_rate * KEYFRAME_SECONDS)),
+            buffers=self._clip.buffers,
         )
         return VideoWriter(self.path, video_format, self._sound() if info.has_audio else None)
+
+
+def is_encoded(clip: Clip) -> bool:
+    """Whether a copy of the clip needs an encoder, as far as its codec tells."""
+    if Path(clip.path).is_dir() or clip.info.is_still:
+        return True
+    with open_video(clip.path, clip.limits) as video:
+        return not _is_played(video.stream, PLAYED_CODECS | WEBM_CODECS)
 
 
 def _write_webm(video: VideoSource, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ from video_cam.utils.files import StrPath
 from video_cam.utils.names import printable_path
 from video_cam.video.color import RGBImage
 from video_cam.video.limits import DEFAULT_LIMITS
+from video_cam.video.memory import FASTEST, Buffers, budget_bytes, reading_buffers
 from video_cam.video.reader import FrameReader
 from video_cam.video.scan import ClipInfo, decoded_timeline, probe
 from video_cam.video.timeline import Timeline
@@ -31,6 +33,8 @@ class Clip:
         info: sizes in upright pixels, frame rate, sound, whether it is a still.
         timeline: time stamps of all frames, in presentation order.
         limits: how much the file may ask for.
+        buffers: how many pictures are worked on at the same time.
+        memory_budget: bytes that the pictures may take, found when the clip was opened.
         can_seek: False where the decoder gives other frames than the packets announce, so that
             frames can only be counted from the beginning.
     """
@@ -39,6 +43,8 @@ class Clip:
     timeline: Timeline
     limits: LimitsConfig = DEFAULT_LIMITS
     can_seek: bool = True
+    buffers: Buffers = FASTEST
+    memory_budget: float = math.inf
 
     @classmethod
     def open(cls, path: StrPath, limits: LimitsConfig | None = None) -> Clip:
@@ -49,11 +55,13 @@ class Clip:
             limits: None for the default ones.
 
         Raises:
-            ClipError: for a path that is no clip, or one beyond the limits.
+            ClipError: for a path that is no clip, or one beyond the limits, the memory among them.
         """
         limits = limits or DEFAULT_LIMITS
         info, timeline = probe(path, limits)
-        return cls(info, timeline, limits)
+        budget = budget_bytes(limits)
+        buffers = reading_buffers(info.path, info.pictures, budget)
+        return cls(info, timeline, limits, buffers=buffers, memory_budget=budget)
 
     @property
     def path(self) -> str:
@@ -63,7 +71,8 @@ class Clip:
     def frames(self, start_index: int = 0, stop_index: int | None = None) -> FrameReader:
         """A reader of the frames [start_index, stop_index), which seeks where it can."""
         known = self.timeline if self.can_seek else None
-        return FrameReader(self.path, start_index, stop_index, known, self.limits)
+        num_threads = self.buffers.decoder_threads
+        return FrameReader(self.path, start_index, stop_index, known, self.limits, num_threads)
 
     def frames_at(self, frame_indices: Sequence[int]) -> dict[int, RGBImage]:
         """The pixels of single frames from one reading, which seeks to the first of them.
@@ -95,5 +104,5 @@ class Clip:
         Damaged and unusual files hold other frames than their packets announce. All frames are
         decoded once, without converting their pixels. ``info`` stays as it is.
         """
-        timeline = decoded_timeline(self.path, self.limits)
+        timeline = decoded_timeline(self.path, self.limits, self.buffers.decoder_threads)
         return replace(self, timeline=timeline, can_seek=False)

@@ -151,9 +151,11 @@ class VideoSource:
 
     Attributes:
         container, stream: of PyAV.
-        num_damaged: damaged packets and containers met so far.
+        num_damaged: packets that could not be decoded, and containers broken off, so far.
         num_hidden: packets met so far that are decoded but not shown (an mp4's edit list).
         declared_size: (width, height) in the file's header, in pixels as stored.
+        first_ticks: the smaller stamp of the first packet that was read; None before it, or where
+            it has none.
     """
 
     def __init__(
@@ -163,11 +165,15 @@ class VideoSource:
         self.stream = stream
         self.num_damaged = 0
         self.num_hidden = 0
+        self.first_ticks: int | None = None
         self.declared_size = (stream.codec_context.width, stream.codec_context.height)
         self._path = path
         self._limits = limits
         self._num_packets = 0
         self._num_failed = 0
+        self._incomplete_pts: set[int | None] = (
+            set()
+        )  # of packets of which the container lacks data
         self._seek_ticks: int | None = None
 
     @property
@@ -217,9 +223,26 @@ class VideoSource:
         Raises:
             ClipError: for more packets than ``limits.max_frames``.
         """
+        # MPEG-TS counts its parts. Where parts are missing in or after a packet, FFmpeg marks the
+        # packet before. At a key frame recordings were joined, as a rule, and nothing is missing.
+        packet: Packet[VideoStream] | None = None
+        is_marked = False
+        for following in chain(self._demuxed(), [None]):
+            if packet is not None:
+                is_join = packet.is_keyframe or (following is not None and following.is_keyframe)
+                if is_marked and not is_join:
+                    self._incomplete_pts.add(packet.pts)
+                is_marked = packet.is_corrupt
+                yield packet
+            packet = following
+
+    def _demuxed(self) -> Iterator[Packet[VideoStream]]:
         try:
             for packet in self.container.demux(self.stream):
                 if packet.size:
+                    if not self._num_packets:
+                        stamps = (packet.dts, packet.pts)
+                        self.first_ticks = min((s for s in stamps if s is not None), default=None)
                     self._num_packets += 1
                     check_count(self._path, self._num_packets, self._limits)
                     self.num_hidden += packet.is_discard
@@ -237,8 +260,15 @@ class VideoSource:
             self.num_damaged += 1
             self._num_failed += 1
             return []
-        self.num_damaged += packet is not None and packet.is_corrupt
         return frames
+
+    def is_corrupt(self, frame: VideoFrame) -> bool:
+        """Whether the decoder or the container says that data of the frame are wrong or missing.
+
+        Decoders replace what is wrong by a guess, and give the frame as if it were whole. Those of
+        H.264, MPEG-1, 2 and 4, FLV and ProRes say so.
+        """
+        return frame.is_corrupt or (frame.pts is not None and frame.pts in self._incomplete_pts)
 
     def frames(self) -> Iterator[VideoFrame]:
         """Every frame that decodes, in presentation order; no reference to it is kept."""
@@ -253,6 +283,8 @@ class VideoSource:
                 if self._seek_ticks is not None:
                     again.seek(self._seek_ticks)
                 yield from islice(again._frames(), num_frames, None)
+                # Several threads also lose the errors of packets near the end.
+                self.num_damaged = max(self.num_damaged, again.num_damaged)
 
     def _frames(self) -> Iterator[VideoFrame]:
         for packet in chain(self.packets(), [None]):

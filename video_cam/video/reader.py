@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 import cv2
+import numpy as np
 from av.video.frame import VideoFrame
 
 from video_cam.config import LimitsConfig
@@ -26,7 +27,8 @@ from video_cam.video.limits import DEFAULT_LIMITS
 from video_cam.video.orientation import Orientation, orientation_of, turn_upright, upright_size
 from video_cam.video.timeline import STILL_SECONDS, Timeline, repair_stamps
 
-IndexedPicture = tuple[int, int, VideoFrame]  # frame index, ticks from the container's start
+StampedPicture = tuple[int, VideoFrame]  # ticks from the container's start
+IndexedPicture = tuple[int, int, VideoFrame]  # frame index first
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +62,10 @@ class FrameReader:
         with FrameReader(path) as reader:
             for frame in reader:
                 ...
-        reader.timeline, reader.num_damaged
+        reader.timeline, reader.num_damaged, reader.corrupt_indices
 
-    Damaged parts are skipped and counted; a file that was cut off gives the frames it holds.
+    Packets that cannot be decoded are skipped and counted; frames that decode with errors are
+    given and listed; a file that was cut off gives the frames it holds.
     Iterating raises ClipError if the path is no clip or no frame decodes.
 
     Args:
@@ -72,9 +75,10 @@ class FrameReader:
         known_timeline: the clip's time stamps from ``probe``. With them, decoding starts at the
             key frame before ``start_index``; None decodes from the beginning.
         limits: how much the file may ask for.
+        num_threads: threads for decoding; 0 leaves the number to FFmpeg.
 
     Attributes:
-        num_damaged: damaged packets met so far.
+        num_damaged: packets met so far that cannot be decoded.
         first_decoded: index of the first frame in ``timeline``.
     """
 
@@ -85,6 +89,7 @@ class FrameReader:
         stop_index: int | None = None,
         known_timeline: Timeline | None = None,
         limits: LimitsConfig = DEFAULT_LIMITS,
+        num_threads: int = 0,
     ) -> None:
         if start_index < 0 or (stop_index is not None and stop_index < start_index):
             raise UsageError(
@@ -93,8 +98,10 @@ class FrameReader:
         self.path = path
         self.num_damaged = 0
         self.first_decoded = 0
+        self._corrupt = array("q")
         self._known_timeline = known_timeline
         self._limits = limits
+        self._num_threads = num_threads
         self._range = (start_index, stop_index)
         self._stamps = array("q")
         self._time_base = STILL_SECONDS
@@ -122,6 +129,7 @@ class FrameReader:
         self.close()
         self.num_damaged = 0
         self.first_decoded = 0
+        self._corrupt = array("q")
         self._stamps = array("q")
         self._running = self._frames()
         return self._running
@@ -130,6 +138,15 @@ class FrameReader:
     def num_decoded(self) -> int:
         """How many frames were decoded so far, returned or not."""
         return len(self._stamps)
+
+    @property
+    def corrupt_indices(self) -> tuple[int, ...]:
+        """Indices of the frames met so far of which data are wrong or missing, rising.
+
+        Frames before ``start_index`` are among them from the last undamaged key frame on: what is
+        wrong in them is also wrong in the frames that are predicted from them.
+        """
+        return tuple(self._corrupt)
 
     @property
     def timeline(self) -> Timeline:
@@ -183,39 +200,87 @@ class FrameReader:
         if not self._stamps:
             raise no_frame_error(self.path)
 
+    def _open(self) -> AbstractContextManager[VideoSource]:
+        return open_video(self.path, self._limits, num_threads=self._num_threads)
+
     def _decode(self, stack: ExitStack) -> Iterator[IndexedPicture]:
         """All frames from the clip's beginning."""
-        source = stack.enter_context(open_video(self.path, self._limits))
+        source = stack.enter_context(self._open())
         self._time_base, self.first_decoded = source.time_base, 0
-        for index, (pts, picture) in enumerate(self._stamped(source)):
-            yield index, pts, picture
+        self._corrupt = array("q")
+        yield from self._indexed(source, self._stamped(source), 0)
 
     def _decode_from_seek(self, stack: ExitStack) -> Iterator[IndexedPicture] | None:
-        """The frames from ``start_index`` on; None if seeking does not lead to exactly that one."""
-        start, _ = self._range
-        known = self._known_timeline
+        """The frames from ``start_index`` on; None if seeking does not lead to exactly that one.
+
+        Where something is damaged from the key frame to there, decoding starts one key frame
+        earlier: then what the decoder puts in place of damaged parts is the same as in a reading
+        from the clip's beginning.
+        """
+        start, known = self._range[0], self._known_timeline
         if known is None or not 0 < start < known.num_frames:
             return None
-        source = stack.enter_context(open_video(self.path, self._limits))
-        wanted = int(known.pts[start])
-        if source.time_base != known.time_base or not source.seek(source.zero_ticks + wanted):
-            return None
+        ticks: int | None = None
+        for may_be_damaged in (False, True):
+            attempt = stack.enter_context(ExitStack())
+            source = attempt.enter_context(self._open())
+            target = source.zero_ticks + int(known.pts[start]) if ticks is None else ticks
+            if source.time_base != known.time_base or not source.seek(target):
+                return None
+            found = self._reach_start(source, known, may_be_damaged)
+            if found is not None:
+                return found
+            attempt.close()
+            if source.first_ticks is None:
+                return None
+            ticks = source.first_ticks - 1
+        return None
+
+    def _reach_start(
+        self, source: VideoSource, known: Timeline, may_be_damaged: bool
+    ) -> Iterator[IndexedPicture] | None:
+        """The frames from ``start_index`` on of a source that was sought; None if it has not that.
+
+        Args:
+            may_be_damaged: frames before it may be damaged after an undamaged key frame.
+        """
         self._time_base = source.time_base
-        declared = source.declared_size
+        self._corrupt = array("q")
+        start, declared = self._range[0], source.declared_size
+        wanted, is_damaged, has_key_frame = int(known.pts[start]), False, False
         stamped = self._stamped(source)
         for pts, picture in stamped:
+            is_damaged = is_damaged or source.num_damaged > 0 or source.is_corrupt(picture)
+            has_key_frame = has_key_frame or (picture.key_frame and not is_damaged)
             if pts == wanted and picture.pts is not None:
+                if is_damaged and not (may_be_damaged and has_key_frame):
+                    return None
                 self.first_decoded = start
                 # The clip's first frame is not decoded; its size is the one in the header.
                 is_turned = upright_size(picture) != (picture.width, picture.height)
                 self._size = declared[::-1] if is_turned else declared
-                found = enumerate(chain([(pts, picture)], stamped), start)
-                return ((index, pts, picture) for index, (pts, picture) in found)
+                return self._indexed(source, chain([(pts, picture)], stamped), start)
             if pts > wanted:
-                break
+                return None
+            self._note_damage(source, int(np.searchsorted(known.pts, pts)), picture)
         return None
 
-    def _stamped(self, source: VideoSource) -> Iterator[tuple[int, VideoFrame]]:
+    def _indexed(
+        self, source: VideoSource, stamped: Iterable[StampedPicture], first_index: int
+    ) -> Iterator[IndexedPicture]:
+        for index, (pts, picture) in enumerate(stamped, first_index):
+            if index != self._range[1]:
+                self._note_damage(source, index, picture)
+            yield index, pts, picture
+
+    def _note_damage(self, source: VideoSource, index: int, picture: VideoFrame) -> None:
+        is_corrupt = source.is_corrupt(picture)
+        if is_corrupt:
+            self._corrupt.append(index)
+        elif picture.key_frame and index <= self._range[0]:
+            self._corrupt = array("q")  # no frame of the range is predicted from frames before
+
+    def _stamped(self, source: VideoSource) -> Iterator[StampedPicture]:
         """Frames with their repaired stamps, in ticks from the container's start."""
         held: deque[VideoFrame] = deque()  # at most REORDER_DEPTH + 1 frames
 

@@ -19,6 +19,7 @@ from video_cam.utils.files import StrPath
 from video_cam.video.container import VideoSource, checked_path, no_frame_error, open_video
 from video_cam.video.images import is_image, numbered_images, read_image
 from video_cam.video.limits import DEFAULT_LIMITS
+from video_cam.video.memory import Pictures, budget_bytes, reading_buffers
 from video_cam.video.orientation import orientation_of, swaps_axes, upright_size
 from video_cam.video.reader import FrameReader
 from video_cam.video.timeline import STILL_SECONDS, Timeline
@@ -39,6 +40,7 @@ class ClipInfo:
         sample_aspect_ratio: width of a pixel divided by its height.
         declared_frames: how many frames the header announces, None if it does not say; more than
             ``num_frames`` where the file was cut off.
+        decoded_bytes: of one picture as the decoder gives it; 0 for images.
     """
 
     path: str
@@ -51,6 +53,12 @@ class ClipInfo:
     is_still: bool
     sample_aspect_ratio: Fraction = Fraction(1)
     declared_frames: int | None = None
+    decoded_bytes: int = 0
+
+    @property
+    def pictures(self) -> Pictures:
+        """What the memory that the clip takes depends on."""
+        return Pictures(self.width * self.height, self.decoded_bytes, self.num_frames)
 
 
 def probe(path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS) -> tuple[ClipInfo, Timeline]:
@@ -74,13 +82,15 @@ def probe(path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS) -> tuple[ClipInf
     return _probe_video(path, limits)
 
 
-def decoded_timeline(path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS) -> Timeline:
+def decoded_timeline(
+    path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS, num_threads: int = 0
+) -> Timeline:
     """The time stamps of the frames that decode, where they differ from those of the packets.
 
     Raises:
         ClipError: as ``probe`` does.
     """
-    with FrameReader(path, limits=limits) as reader:
+    with FrameReader(path, limits=limits, num_threads=num_threads) as reader:
         for _ in reader:
             pass
     return reader.timeline
@@ -108,8 +118,12 @@ def _probe_images(
 def _probe_video(path: StrPath, limits: LimitsConfig) -> tuple[ClipInfo, Timeline]:
     with open_video(path, limits, num_threads=1) as source:
         timeline, first = _scan_packets(source, path)
-        timeline = timeline or decoded_timeline(path, limits)
         width, height = upright_size(first)
+        decoded_bytes = sum(plane.buffer_size for plane in first.planes)
+        if timeline is None:
+            pictures = Pictures(width * height, decoded_bytes, limits.max_frames)
+            buffers = reading_buffers(os.fspath(path), pictures, budget_bytes(limits))
+            timeline = decoded_timeline(path, limits, buffers.decoder_threads)
         info = ClipInfo(
             path=os.fspath(path),
             width=width,
@@ -121,6 +135,7 @@ def _probe_video(path: StrPath, limits: LimitsConfig) -> tuple[ClipInfo, Timelin
             is_still=timeline.num_frames == 1 and source.container.format.name.endswith("_pipe"),
             sample_aspect_ratio=_sample_aspect_ratio(source.stream, first),
             declared_frames=_declared_frames(source, timeline),
+            decoded_bytes=decoded_bytes,
         )
     return info, timeline
 

@@ -25,6 +25,7 @@ from video_cam.utils.names import printable_path
 from video_cam.video.audio import AudioError, AudioTrack, SoundSpan
 from video_cam.video.color import RGBImage
 from video_cam.video.container import ffmpeg_url
+from video_cam.video.memory import FASTEST, Buffers
 
 BT709 = 1  # the value in FFmpeg's lists of matrices, primaries and transfer curves alike
 LIMITED_RANGE = 1
@@ -43,6 +44,7 @@ class VideoFormat:
         frame_rate: average frames per second, only for the encoder's rate control.
         sample_aspect_ratio: width of a pixel divided by its height.
         keyframe_interval: at most this many frames from one key frame to the next.
+        buffers: the encoder's threads and lookahead.
 
     Raises:
         UsageError: for a size, time base or rate that is not above 0.
@@ -54,6 +56,7 @@ class VideoFormat:
     frame_rate: Fraction
     sample_aspect_ratio: Fraction = Fraction(1)
     keyframe_interval: int = 250
+    buffers: Buffers = FASTEST
 
     def __post_init__(self) -> None:
         if min(self.width, self.height) < 1 or self.time_base <= 0 or self.frame_rate <= 0:
@@ -205,10 +208,15 @@ class VideoWriter:
         stream = self._output.add_stream("libx264", rate=form.frame_rate.limit_denominator(10**5))
         stream.width, stream.height = form.width + form.width % 2, form.height + form.height % 2
         stream.pix_fmt = "yuv420p"
-        stream.options = dict(X264_OPTIONS, g=str(form.keyframe_interval))
+        stream.options = dict(
+            X264_OPTIONS,
+            g=str(form.keyframe_interval),
+            **{"rc-lookahead": str(form.buffers.lookahead)},
+        )
         stream.time_base = form.time_base
         context = stream.codec_context
         context.time_base = form.time_base
+        context.thread_count = form.buffers.encoder_threads
         context.sample_aspect_ratio = form.sample_aspect_ratio.limit_denominator(1000)
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = LIMITED_RANGE

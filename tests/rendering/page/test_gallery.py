@@ -38,7 +38,13 @@ def prediction(label: str, score: float) -> dict[str, Any]:
 
 
 ROWS = [
-    row("in/b.mp4", folder="b", prediction=prediction("spin", 0.5), duration_seconds=61.5),
+    row(
+        "in/b.mp4",
+        folder="b",
+        prediction=prediction("spin", 0.5),
+        duration_seconds=61.5,
+        notes=["a note", HOSTILE],
+    ),
     row("in/a.mp4", folder="a #1", prediction=prediction("grow", 0.9), check=CHECK),
     row(f"in/{HOSTILE}", status="failed", error=f"no frame decodes {HOSTILE}"),
     row("in/c10.mp4", folder="c10", prediction=prediction("spin", 0.7), duration_seconds=9.0),
@@ -103,7 +109,7 @@ def test_rows_are_drawn_as_text(opened: Any) -> None:
     # On a narrow screen the cells carry the names of their columns.
     picture, name, *cells = texts(opened, 0)
     assert (picture, name) == ("", "b.mp4\nin/b.mp4")
-    assert cells == ["spin", "50%", "", "1:01.50", "done"]
+    assert cells == ["spin", "50%", "", "1:01.50", f"done\na note\n{HOSTILE}"]
     assert texts(opened, 1)[2:6] == ["grow", "90%", "62.0 %", ""]
     assert (
         opened.get_attribute("tbody tr:nth-child(2) td[title*=Blurring]", "title")

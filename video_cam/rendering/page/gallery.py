@@ -54,9 +54,9 @@ def _columns(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The clips for the script: one list for each field, and tables of texts that repeat.
 
     Returns:
-        labels, statuses and folders (of clips, each with its last separator), sorted; and rows:
-        field -> values, of which label, status and folder are positions in these tables, -1 for no
-        label.
+        labels, statuses, folders (of clips, each with its last separator) and notes, sorted; and
+        rows: field -> values, of which label, status, folder and notes are positions in these
+        tables, -1 for no label.
     """
     rows = [_row(result) for result in results]
     tables = {
@@ -67,17 +67,24 @@ def _columns(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         name: [row[name] for row in rows] for name in _row({"clip": ""})
     }
     for name, table in tables.items():
-        fields[name] = _positions(table, fields[name])
+        fields[name] = _positions(_position_of(table), fields[name])
+    notes = sorted({note for row in rows for note in row["notes"]})
+    position_of_note = _position_of(notes)
+    fields["notes"] = [_positions(position_of_note, row["notes"]) for row in rows]
     return {
         "labels": tables["label"],
         "statuses": tables["status"],
         "folders": tables["folder"],
+        "notes": notes,
         "rows": fields,
     }
 
 
-def _positions(table: Sequence[str], texts: Iterable[str]) -> list[int]:
-    position_of = {text: position for position, text in enumerate(table)}
+def _position_of(table: Sequence[str]) -> dict[str, int]:
+    return {text: position for position, text in enumerate(table)}
+
+
+def _positions(position_of: Mapping[str, int], texts: Iterable[str]) -> list[int]:
     return [position_of.get(text, -1) for text in texts]
 
 
@@ -97,6 +104,7 @@ def _row(result: Mapping[str, Any]) -> dict[str, Any]:
         "duration_seconds": _number(result.get("duration_seconds")),
         "status": _text(result.get("status")),
         "error": _text(result.get("error")),
+        "notes": [_text(note) for note in result.get("notes") or ()],
     }
 
 

@@ -3,7 +3,7 @@
 // takes half a minute for 100,000 rows of a table.
 
 const ROWS_PER_PAGE = 200;
-const { labels, statuses, folders, rows } = JSON.parse(document.getElementById("data").textContent);
+const { labels, statuses, folders, notes, rows } = JSON.parse(document.getElementById("data").textContent);
 const numRows = rows.name.length;
 const body = document.getElementById("clips");
 const collator = new Intl.Collator(undefined, { numeric: true });
@@ -26,6 +26,7 @@ function textsOf(index) {
     duration: clock(rows.duration_seconds[index]),
     status: statuses[rows.status[index]] ?? "",
     error: rows.error[index],
+    notes: rows.notes[index].map((position) => notes[position]),
   };
 }
 
@@ -43,7 +44,7 @@ const searched = []; // index -> what the search box looks through, made when it
 function searchedText(index) {
   if (searched[index] === undefined) {
     const { sentence, ...texts } = textsOf(index);
-    searched[index] = Object.values(texts).join("\n").toLowerCase();
+    searched[index] = Object.values(texts).flat().join("\n").toLowerCase();
   }
   return searched[index];
 }
@@ -80,6 +81,7 @@ function drawRow(index) {
   const status = cell("status", "");
   status.append(element("span", { className: `status ${texts.status}` }, texts.status));
   if (texts.error) status.append(element("span", { className: "error" }, texts.error));
+  status.append(...texts.notes.map((note) => element("span", { className: "remark" }, note)));
   return element(
     "tr",
     {},
