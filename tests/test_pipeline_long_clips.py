@@ -29,7 +29,7 @@ torch.set_num_threads(1)
 model = video_cam.load_model("motion3d")
 peaks = []
 for clip in sys.argv[1:]:
-    explanation = video_cam.explain(clip, model)
+    explanation = video_cam.explain(clip, model, align="receptive-field")
     video_cam.render(clip, explanation, clip + ".out", max_keyframes=8)
     peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 print(*peaks)
@@ -72,6 +72,8 @@ def test_an_hour_is_explained_in_less_than_50_mb(explanation: Explanation, tmp_p
     hour = replace(
         explanation,
         timeline=Timeline(np.arange(num_frames) * 1001, Fraction(1, 30000), 1001),
+        span=(0, num_frames),
+        scenes=((0, num_frames),),
         frame_indices=np.minimum(starts + 2 * np.arange(16), num_frames - 1),
         num_padded=np.zeros(windows, np.int64),
         probabilities=rng.random((windows, 400), dtype=np.float32),

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from tests.support.hostile import DAMAGES
+from benchmarks.fuzz.byte_damage import DAMAGES
 from tests.support.pickles import CONTAINERS, PAYLOADS, run
 from video_cam import UsageError
 from video_cam.models.saved_networks import load_saved_network

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -102,7 +101,15 @@ def wait_until(page: Any, expression: str) -> None:
     Playwright's own ``wait_for_function`` compiles the expression in the page, which the policy of
     these pages does not allow.
     """
-    deadline = time.monotonic() + MAX_WAIT_SECONDS
-    while not page.evaluate(f"Promise.resolve({expression}).then(Boolean)"):
-        assert time.monotonic() < deadline, f"never true: {expression}"
-        page.wait_for_timeout(20)
+    is_true = page.evaluate(
+        f"""async (milliseconds) => {{
+          const deadline = performance.now() + milliseconds;
+          while (!(await ({expression}))) {{
+            if (performance.now() > deadline) return false;
+            await new Promise((resolve) => setTimeout(resolve, 10));
+          }}
+          return true;
+        }}""",
+        MAX_WAIT_SECONDS * 1000,
+    )
+    assert is_true, f"never true: {expression}"
