@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,8 +22,6 @@ from video_cam.batch.jobs import DONE, FAILED, plan_jobs
 from video_cam.batch.run_config import RunConfig
 from video_cam.batch.runner import ClipRunner
 from video_cam.config import RenderConfig
-
-NOBODY = 65534  # the user id without rights
 
 
 def broken_link(folder: Path) -> str:
@@ -113,31 +112,30 @@ def test_an_odd_item_by_itself_is_a_wrong_argument(name: str, folder: Path) -> N
     assert len(str(caught.value).splitlines()) == 1
 
 
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Without the rights of root, where the tests have them."""
-    if os.geteuid():
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
+@pytest.fixture
+def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose content may not be listed, also where the tests have root's rights."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, partial(_refuse, folder, getattr(os, name)))
+    return folder
 
 
-def test_a_folder_that_may_not_be_read(explainer: FixedExplainer, clips: Path) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        root, good = Path(name), clips / "good [x].mp4"
-        root.chmod(0o777)
-        (root / "good.mp4").write_bytes(good.read_bytes())
-        (root / "closed").mkdir(mode=0o000)
-        (root / "list.txt").write_text("closed\ngood.mp4\n")
-        with as_nobody():
-            with pytest.raises(UsageError, match="closed' cannot be read: Permission denied"):
-                find_clips([str(root / "closed")])
-            ended = run_list(root / "list.txt", explainer, root / "out")
-    assert ended["good.mp4"][0] == DONE
+def _refuse(folder: Path, function: Callable[..., Any], path: Any = ".") -> Any:
+    if path == folder or path == str(folder):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    return function(path)
+
+
+def test_a_folder_that_may_not_be_read(
+    closed: Path, explainer: FixedExplainer, clips: Path, out: Path
+) -> None:
+    with pytest.raises(UsageError, match="closed' cannot be read: Permission denied"):
+        find_clips([str(closed)])
+    (closed.parent / "list.txt").write_text(f"closed\n{clips / 'good [x].mp4'}\n")
+    ended = run_list(closed.parent / "list.txt", explainer, out)
+    assert ended["good [x].mp4"][0] == DONE
     assert ended["closed"][0] == FAILED and "Permission denied" in (ended["closed"][1] or "")
 
 
