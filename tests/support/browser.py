@@ -108,6 +108,11 @@ def wait_until(page: Any, expression: str) -> None:
             if (performance.now() > deadline) return false;
             await new Promise((resolve) => setTimeout(resolve, 10));
           }}
+          // What follows from it is drawn with the next frame.
+          await new Promise((resolve) => {{
+            requestAnimationFrame(() => requestAnimationFrame(resolve));
+            setTimeout(resolve, 500);
+          }});
           return true;
         }}""",
         MAX_WAIT_SECONDS * 1000,

@@ -178,6 +178,7 @@ def test_a_click_on_a_keyframe_jumps_there(page: Any, rendered: Rendered) -> Non
     assert page.locator("#strip button").count() == len(keyframes)
     page.click(f"#strip button[aria-label='Jump to keyframe {keyframes[3]}']")
     wait_until(page, f"{STATE}.frame_index === {keyframes[3]}")
+    wait_until(page, "document.querySelectorAll('#strip img')[3].naturalWidth > 0")
     assert page.locator("#strip [aria-current=true]").inner_text() == str(keyframes[3])
     width = page.locator("#strip img").nth(3).evaluate("image => image.naturalWidth")
     assert width == page.evaluate("DATA.maps[0].box[2] - DATA.maps[0].box[0]")
