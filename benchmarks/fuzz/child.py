@@ -34,7 +34,7 @@ def answer(target: Any, path: Path) -> str:
         if len(message.splitlines()) == 1:
             return "refused"
         return f"fault {type(error).__name__} whose message is not one line: {message}"
-    except Exception as error:
+    except Exception as error:  # whatever a parser raises beyond that is the fault looked for
         return f"fault {_where(error)}{type(error).__name__}: {error}"
     return "read"
 

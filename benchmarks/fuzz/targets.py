@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from benchmarks.fuzz import corpus
+from benchmarks.fuzz.clip_reading import read_clip
 from benchmarks.fuzz.structure_damage import damaged_json, damaged_npz, damaged_zip
 from benchmarks.fuzz.target import Target
 from video_cam.batch.clip_lists import read_list
 from video_cam.batch.store import FolderStore
 from video_cam.explanation.explanation import Explanation
-from video_cam.explanation.sampling import sample_windows, span_of
 from video_cam.layers.cache import FOLDER_VARIABLE
 from video_cam.layers.trace import trace
 from video_cam.models.labels import read_labels
@@ -26,9 +24,7 @@ from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.result_folder import SUMMARY_FILE
 from video_cam.rendering.summary import summarise
 from video_cam.rendering.timeline_plot import timeline_figure
-from video_cam.video.clip import Clip
 
-MAX_FRAMES = 200  # read of one clip
 _IDENTITY = "benchmarks.fuzz"
 _INPUT = (1, 3, 4, 8, 8)
 
@@ -76,22 +72,6 @@ def _read_cache(path: Path) -> object:
     return shapes
 
 
-def _read_clip(path: Path) -> object:
-    """Read a clip as the command does: header, windows, frames."""
-    clip = Clip.open(path)
-    windows = sample_windows(
-        clip.timeline,
-        span_of(clip.timeline, None, None),
-        num_frames=16,
-        frame_rate=Fraction(16),
-        window_stride=8,
-        max_samples=clip.limits.max_frames,
-    )
-    with clip.frames() as reader:
-        frames = [frame.rgb().shape for frame in islice(reader, MAX_FRAMES)]
-    return f"{len(frames)} frames, {len(windows)} windows"
-
-
 _JSON = {".json": damaged_json, ".jsonl": damaged_json}
 
 TARGETS = {
@@ -102,7 +82,7 @@ TARGETS = {
     "summary": Target(corpus.write_summary, _read_summary, _JSON),
     "results": Target(corpus.write_results, _read_results, _JSON),
     "cache": Target(_write_cache, _read_cache, _JSON),
-    "clips": Target(corpus.write_clips, _read_clip, {}),
+    "clips": Target(corpus.write_clips, read_clip, {}),
     "checkpoints": Target(
         corpus.write_checkpoints, read_state_dict, {".pth": damaged_zip, ".pt": damaged_zip}
     ),

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -185,10 +186,10 @@ def test_an_interrupted_process_ends_in_silence(reporter, monkeypatch, capfd) ->
     """Also while Python starts in it; the process that started it reports the interrupt."""
     receive = Worker._receive_answer
 
-    def interrupt_and_receive(worker: Worker, *arguments: float | None) -> object:
+    def interrupt_and_receive(worker: Worker, *arguments: Any) -> object:
         for _ in range(2):
             os.kill(worker._process.pid, signal.SIGINT)
-        return receive(worker, *arguments)  # type: ignore[arg-type]
+        return receive(worker, *arguments)
 
     monkeypatch.setattr(Worker, "_receive_answer", interrupt_and_receive)
     with pytest.raises(WorkerDied, match="ended with status 0"):

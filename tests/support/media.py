@@ -216,12 +216,8 @@ def cut_file(path: Path, keep: float) -> None:
 
 def damage_packets(path: Path, numbers: Sequence[int]) -> None:
     """Overwrite these video packets of a file with zeros."""
-    with av.open(str(path)) as container:
-        places = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
     data = bytearray(path.read_bytes())
-    for number in numbers:
-        position, size = places[number]
-        assert position is not None
+    for position, size in _places(path, numbers):
         data[position : position + size] = bytes(size)
     path.write_bytes(data)
 
@@ -232,15 +228,23 @@ def flip_bits(path: Path, numbers: Sequence[int], seed: int = 0) -> None:
     As a rule a decoder still gives a frame for such a packet, with wrong pixels in it.
     """
     rng = random.Random(seed)
-    with av.open(str(path)) as container:
-        places = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
     data = bytearray(path.read_bytes())
-    for number in numbers:
-        position, size = places[number]
-        assert position is not None
+    for position, size in _places(path, numbers):
         for place in range(size // 2, size - 16, 10):
             data[position + place] ^= 1 << rng.randrange(8)
     path.write_bytes(data)
+
+
+def _places(path: Path, numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Position and size in bytes of these video packets of a file."""
+    with av.open(str(path)) as container:
+        places = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    chosen = []
+    for number in numbers:
+        position, size = places[number]
+        assert position is not None
+        chosen.append((position, size))
+    return chosen
 
 
 def moving_texture(num_frames: int, width: int = 128, height: int = 96) -> list[np.ndarray]:

@@ -25,11 +25,11 @@ class MakesFolder:
 
     def __new__(cls, path: str = "") -> MakesFolder:
         if path:
-            os.mkdir(path)  # noqa: PTH102
+            Path(path).mkdir()
         return super().__new__(cls)
 
     def __setstate__(self, path: str) -> None:
-        os.mkdir(path)  # noqa: PTH102
+        Path(path).mkdir()
 
 
 def _text(value: str) -> bytes:

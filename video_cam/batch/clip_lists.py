@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from video_cam.batch.clip_paths import kind_of
 from video_cam.errors import UsageError
 
 LIST_SUFFIXES = (".txt", ".csv")
@@ -51,9 +51,7 @@ def read_list(path: Path) -> list[Entry]:
     text = _read_text(path)
     is_csv = path.suffix.lower() == ".csv"
     found = _csv_entries(path, text) if is_csv else _text_entries(text)
-    folder = str(path.parent)
-    # Lists may be long, and a Path takes several times as long.
-    entries = [(os.path.join(folder, clip[:LONGEST_PATH]), class_id) for clip, class_id in found]  # noqa: PTH118
+    entries = [(str(path.parent / clip[:LONGEST_PATH]), class_id) for clip, class_id in found]
     if not entries:
         raise UsageError(f"list {str(path)!r} lists no clips: expected one path per line")
     return entries
@@ -127,7 +125,7 @@ def _has_unclosed_quote(
         return True
     if entry is None or not any(mark in "".join(filter(None, entry)) for mark in "\r\n"):
         return False  # several lines in a column that is not read
-    return not os.path.exists(path.parent / entry[0])  # noqa: PTH110 - Path.exists raises
+    return not kind_of(path.parent / entry[0])
 
 
 def _columns(path: Path, header: Sequence[str]) -> tuple[int, int | None]:

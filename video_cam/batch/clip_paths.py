@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from glob import escape, glob
 from pathlib import Path
@@ -31,9 +32,7 @@ def clips_at(pattern: str) -> list[Path]:
         UsageError: where the path itself is a broken link, or a folder without clips.
     """
     path = Path(pattern)
-    if os.path.isfile(pattern):  # noqa: PTH113 - most are, and Path.is_file raises for long names
-        return [path]
-    if _exists(path):
+    if kind_of(path):
         return clips_of(path)
     clips: list[Path] = []
     for match in _matches(path):
@@ -70,9 +69,20 @@ def clips_of(path: Path) -> list[Path]:
     return clips
 
 
+def kind_of(path: Path) -> int:
+    """What has this name, such as stat.S_IFDIR or S_IFLNK; 0 for nothing, and for no possible name.
+
+    Unlike the methods of Path it never raises, and links are not followed.
+    """
+    try:
+        return stat.S_IFMT(path.lstat().st_mode)
+    except (OSError, ValueError):  # such as a name that is too long, or holds a NUL byte
+        return 0
+
+
 def _matches(path: Path) -> list[Path]:
     """What a pattern matches; with **, which follows links, the shortest path of each file."""
-    matches = sorted(glob(_without_literal_folders(path), recursive=True))  # noqa: PTH207
+    matches = sorted(glob(_without_literal_folders(path), recursive=True))  # noqa: PTH207 - patterns may be absolute
     if EVERY_FOLDER not in path.parts:
         return [Path(match) for match in matches]
     shortest: dict[str, str] = {}
@@ -85,19 +95,10 @@ def _without_literal_folders(path: Path) -> str:
     """The pattern with the first folders that exist under their literal names escaped."""
     literal = Path(path.anchor)
     for number, part in enumerate(path.parts):
-        if not _exists(literal / part):
+        if not kind_of(literal / part):
             return str(Path(escape(str(literal)), *path.parts[number:]))
         literal /= part
     return escape(str(literal))
-
-
-def _exists(path: Path) -> bool:
-    """Whether there is a file, folder or link, broken or not, of this name."""
-    try:
-        path.lstat()
-    except (OSError, ValueError):  # also a name that is too long
-        return False
-    return True
 
 
 def _files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:

@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from video_cam.batch.clip_lists import is_list, read_list
-from video_cam.batch.clip_paths import clips_at
+from video_cam.batch.clip_paths import clips_at, kind_of
 from video_cam.errors import UsageError
 
 # Files that a run writes beside the folders of its clips.
@@ -47,7 +48,7 @@ def find_clips(patterns: Sequence[str]) -> Clips:
 
 def clip_id(clip: str | Path) -> str:
     """12 hexadecimal digits that identify a clip by its absolute path."""
-    return _digest(_real_path(os.fspath(clip)))
+    return _digest(_real_path(Path(clip)))
 
 
 def folder_names(
@@ -62,8 +63,8 @@ def folder_names(
     Args:
         owner_of: folder name -> id of the clip whose results are in it, or None.
     """
-    real_folder = cache(_real_path)  # most clips of a run are in few folders
-    paths = [_path_below(clip, real_folder) for clip in clips]
+    real_folder = cache(os.path.realpath)  # most clips of a run are in few folders
+    paths = [_real_path(clip, real_folder) for clip in clips]
     stems = [_stem(clip, path) for clip, path in zip(clips, paths, strict=True)]
     plain = [_allowed_name(stem) for stem in stems]
     num_clips = Counter(name.casefold() for name in plain)
@@ -82,7 +83,7 @@ def folder_names(
 
 def plain_name(clip: Path) -> str:
     """The folder name that a clip shares with others of its stem."""
-    return _allowed_name(_stem(clip, _real_path(os.fspath(clip))))
+    return _allowed_name(_stem(clip, _real_path(clip)))
 
 
 def long_name(clip: Path) -> str:
@@ -94,30 +95,28 @@ def _with_id(name: str, own_id: str) -> str:
     return f"{name}-{own_id}"
 
 
-def _digest(path: str) -> str:
+def _digest(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
 
-def _real_path(path: str) -> str:
-    """The absolute path without links. Path.resolve raises for a link to itself."""
+def _real_path(clip: Path, real_folder: Callable[[Path], str] = os.path.realpath) -> Path:
+    """The absolute path without links; unlike Path.resolve it never raises.
+
+    Args:
+        real_folder: os.path.realpath, or the same function with a memory.
+    """
     try:
-        return os.path.realpath(path)
-    except ValueError:  # no file has a name with a NUL byte
-        return os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps ".."
+        if clip.name in ("", ".."):
+            return Path(os.path.realpath(clip))
+        path = Path(real_folder(clip.parent)) / clip.name
+        return Path(os.path.realpath(path)) if kind_of(path) == stat.S_IFLNK else path
+    except ValueError:  # a folder whose name holds a NUL byte, which no folder has
+        return clip
 
 
-def _path_below(clip: Path, real_folder: Callable[[str], str]) -> str:
-    """``_real_path`` of a clip; ``real_folder`` is the same function with a memory."""
-    folder, name = os.path.split(clip)
-    if name in ("", ".", ".."):
-        return _real_path(os.fspath(clip))
-    path = os.path.join(real_folder(folder), name)  # noqa: PTH118 - a Path takes ten times as long
-    return _real_path(path) if os.path.islink(path) else path  # noqa: PTH114
-
-
-def _stem(clip: Path, path: str) -> str:
+def _stem(clip: Path, path: Path) -> str:
     """The name of a folder, or of a file without its suffix; ``path`` is the clip's real path."""
-    stem = os.path.basename(path) if os.path.isdir(path) else clip.stem  # noqa: PTH112, PTH119
+    stem = path.name if kind_of(path) == stat.S_IFDIR else clip.stem
     if not stem.strip("."):  # such as "..", which means the parent folder
         return clip.name.replace(".", "_") or "clip"
     return stem

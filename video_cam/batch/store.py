@@ -164,7 +164,7 @@ class FolderStore:
         foreign = [
             name
             for name in names
-            if name.casefold() in taken and not os.path.isfile(f"{self.root}/{name}/{SUMMARY_FILE}")  # noqa: PTH113 - for speed
+            if name.casefold() in taken and not (self.root / name / SUMMARY_FILE).is_file()
         ]
         for name in [*(new or names)[:1], *foreign]:
             self.check(name)

@@ -79,7 +79,7 @@ def open_regular(path: StrPath) -> Iterator[IO[bytes]]:
     """
     # A pipe that nobody writes to would block the opening; which kind it is, is known only then.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - a Path opens no descriptor
+    with os.fdopen(os.open(path, flags), "rb") as file:
         check_regular(file.fileno(), path)
         yield file
 
