@@ -32,7 +32,10 @@ def clips_at(pattern: str) -> list[Path]:
         UsageError: where the path itself is a broken link, or a folder without clips.
     """
     path = Path(pattern)
-    if kind_of(path):
+    kind = kind_of(path)
+    if kind == stat.S_IFREG:  # as most are
+        return [path]
+    if kind:
         return clips_of(path)
     clips: list[Path] = []
     for match in _matches(path):
