@@ -158,6 +158,15 @@ def test_preparing_removes_what_killed_runs_left_and_nothing_of_running_ones(
     assert {p.name for p in tmp_path.iterdir()} == {"moved away", ".locks"}
 
 
+@pytest.mark.parametrize(
+    "text", ['{"clip": null}', '{"clip": {"path": "\\ud800.mp4", "duration_seconds": 1.0}}']
+)
+def test_a_summary_whose_clip_cannot_exist_has_no_owner(text: str, tmp_path: Path) -> None:
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v" / SUMMARY_FILE).write_text(text)
+    assert FolderStore(tmp_path).owner("v") is None
+
+
 def test_summaries_files_and_owners(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     assert (store.summary("v"), store.owner("v")) == (None, None)

@@ -272,5 +272,5 @@ def owner_of(summary: dict[str, Any] | None) -> str | None:
     """
     if summary is None:
         return None
-    path = summary.get("clip", {}).get("path")
+    path = (summary.get("clip") or {}).get("path")
     return summary.get("clip_id") or (clip_id(path) if path else None)

@@ -5,6 +5,7 @@ It is read before the network is loaded, so nothing here imports PyTorch.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any
@@ -42,6 +43,9 @@ class _SanityResult(msgspec.Struct):
 class _Clip(msgspec.Struct):
     path: str
     duration_seconds: Annotated[float, msgspec.Meta(ge=0)]
+
+    def __post_init__(self) -> None:
+        os.fsencode(self.path)  # raises ValueError for a name that no file can have
 
 
 class _File(msgspec.Struct):
