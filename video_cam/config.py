@@ -40,6 +40,8 @@ VIDEO_LAYOUTS = ("overlay", "side-by-side", "strip")
 NORMALIZATIONS = ("video", "window", "frame")
 COLORMAP_NAMES = ("inferno", "magma", "plasma", "viridis", "cividis", "turbo", "jet", "hot")
 SCORE_KINDS = ("softmax", "sigmoid", "raw")
+# As an output layout: whatever the network returns, for functions of its output.
+ANY_OUTPUT = "any"
 
 # The longest input that any published video network takes is far below this number of frames.
 MAX_INPUT_FRAMES = 10_000
@@ -75,6 +77,9 @@ class InputConfig:
         mean, std: per RGB channel, for values in [0, 1].
         layout: how the forward takes a clip, one of the layouts of ``--layout-in``.
         score: how scores are shown, one of SCORE_KINDS.
+        output_layout: how class scores lie in the output, as ``--output-layout`` takes it; or
+            ANY_OUTPUT for a network without class scores, of which only functions of the output
+            are explained.
     """
 
     num_frames: int | None = None
@@ -84,6 +89,7 @@ class InputConfig:
     std: tuple[float, float, float] | None = None
     layout: str | None = None
     score: str | None = None
+    output_layout: str | None = None
 
     def __post_init__(self) -> None:
         if self.score is not None:

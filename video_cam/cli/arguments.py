@@ -150,6 +150,7 @@ def _model_config(parsed: argparse.Namespace) -> ModelConfig:
             std=None if parsed.std is None else tuple(parsed.std),
             layout=parsed.layout_in,
             score=parsed.score,
+            output_layout=parsed.output_layout,
         ),
     )
 

@@ -20,7 +20,7 @@ from video_cam.explanation.scenes import HardCutDetector, cuts_within
 from video_cam.explanation.target_selection import best_classes, candidates, num_candidates
 from video_cam.explanation.window_reader import batches, read_windows
 from video_cam.explanation.window_result import WindowResult
-from video_cam.layers.outputs import class_scores, frame_scores, shown_scores
+from video_cam.layers.outputs import class_scores, class_shares, frame_scores, shown_scores
 from video_cam.models.classifier import Classifier
 from video_cam.utils.memory import BatchHalving
 from video_cam.utils.progress import Progress, silent
@@ -145,8 +145,10 @@ class WindowRunner:
 
         def choose_from_outputs(outputs: Any) -> Sequence[Target]:
             logits = _logits(outputs, len(self._plan.labels))
-            self._probabilities[indices] = shown_scores(logits, self._model.score).cpu().numpy()
-            return choose(logits)
+            shares = class_shares(outputs)
+            shown = shown_scores(logits, self._model.score) if shares is None else shares
+            self._probabilities[indices] = shown.cpu().numpy()
+            return choose(logits if shares is None else shares)
 
         found = self._attributor(x, choose_from_outputs, batch_size=self._halving.size)
         return self._results(indices, found)
@@ -157,6 +159,7 @@ class WindowRunner:
         scores = frame_scores(found.outputs)  # (N, T, classes)
         if scores is not None:
             scores = shown_scores(scores.float(), self._model.score).cpu()
+            scores = _of_frames(scores, self._plan.input_size[0])
         functions = _function_scores(found, len(indices))
         maps = {key: values.cpu().numpy() for key, values in found.maps.items()}
         results = []
@@ -211,6 +214,12 @@ def _targets_of_row(found: AttributionResult, row: int) -> list[MapTarget]:
         else:
             targets.append(ClassTarget(int(class_ids[row])))
     return targets
+
+
+def _of_frames(scores: Tensor, num_frames: int) -> Tensor:
+    """Scores (N, T', classes) of parts of equal length as scores (N, num_frames, classes)."""
+    parts = scores.shape[1]
+    return scores[:, [frame * parts // num_frames for frame in range(num_frames)]]
 
 
 def _logits(outputs: Any, classes: int) -> Tensor:

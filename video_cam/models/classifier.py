@@ -13,7 +13,7 @@ from torch import nn
 from video_cam.config import InputConfig
 from video_cam.errors import UsageError
 from video_cam.layers.layout import Fold, folds
-from video_cam.layers.outputs import class_scores, default_score_kind
+from video_cam.layers.output_reading import OutputReading
 from video_cam.layers.reachability import layers_affecting_scores
 from video_cam.layers.selection import (
     choose_layers,
@@ -24,8 +24,9 @@ from video_cam.layers.selection import (
 )
 from video_cam.layers.trace import ModuleOutput, example, input_dtype, trace
 from video_cam.models.input_layout import NCTHW, InputLayout, adapt_module, parse_input_layout
-from video_cam.models.labels import read_labels
+from video_cam.models.labels import count_labels, read_labels
 from video_cam.models.preprocessing import Preprocess
+from video_cam.models.scored_output import read_output
 from video_cam.models.spec import USER_NETWORK, ModelSpec
 
 Labels = str | Path | Sequence[str] | None  # a label file, or the names
@@ -52,7 +53,8 @@ class Classifier:
         module: takes (N, 3, T, H, W).
         name: as ``load_model`` got it, or the class or file of a network at hand.
         weights: the name of a pretrained entry, a file's name, "its own", or "none".
-        labels: one name per class, in the order of the outputs.
+        labels: one name per class, in the order of the outputs; empty for a network without class
+            scores, of which only functions of the output can be explained.
         num_frames: frames in one input.
         frame_rate: frames per second of the input.
         preprocess: frames to the network's input.
@@ -61,6 +63,7 @@ class Classifier:
         input_layout: how the network's own forward takes a clip.
         space_first: as in ModelSpec.
         score: how scores are shown, of ``config.SCORE_KINDS``.
+        reading: how class scores are read from the network's own output; None where it is scores.
         code: SHA-256 of the user's file that builds the network, else empty.
         known: ``name``, ``code`` and the weights identify the network, so that what was learned of
             it in another process is true of it.
@@ -80,6 +83,7 @@ class Classifier:
     input_layout: InputLayout = NCTHW
     space_first: bool = False
     score: str = "softmax"
+    reading: OutputReading | None = None
     code: str = ""
     known: bool = True
     note: str = ""
@@ -193,14 +197,16 @@ def make_classifier(
     size = (num_frames, *preprocess.crop)
     library_name = "" if spec is USER_NETWORK else name
     found = trace(module, example(module, size), library_name)
-    classes = class_scores(found.outputs).shape[1]
+    num_labels = None if labels is None else count_labels(labels)
+    scored = read_output(module, size, input_config, num_labels, spec is not USER_NETWORK)
+    module = scored.module
     grids = folds(found.modules.values(), size, spec.space_first)
     where = spec.where_layer or _default_layer(module, size, found.modules, grids, check_layer)
     return Classifier(
         module,
         name,
         weights,
-        _class_names(labels, spec, classes),
+        _class_names(labels, spec, scored.classes),
         num_frames,
         input_config.frame_rate or spec.frame_rate,
         preprocess,
@@ -208,7 +214,9 @@ def make_classifier(
         when=spec.when_layer or _layer_in_time(where, found.modules, grids, num_frames),
         input_layout=input_layout,
         space_first=spec.space_first,
-        score=input_config.score or default_score_kind(classes),
+        score=scored.score,
+        reading=scored.reading,
+        note=scored.note,
         known=spec is not USER_NETWORK,
     )
 

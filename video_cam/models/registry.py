@@ -137,7 +137,8 @@ def _load_known(
         state = {k: v for k, v in state.items() if not k.startswith(spec.training_prefixes)}
         module = _build_for(spec, state)
         load_state_dict(module, state, weights_name)
-    module = module.eval().to(device or "cpu")
+    module.eval()
+    module.to(device or "cpu")
     if next(module.parameters()).device.type == "cpu":
         _store_channels_last(module)
     return make_classifier(module, name, weights_name, spec, input_config, labels)
@@ -176,7 +177,9 @@ def _load_user_network(
         load_state_dict(module, read_state_dict(Path(weights)), weights)
         weights = Path(weights).name
     if isinstance(source, str):
-        module.eval().to(device or "cpu")
+        # Some networks' own train() and to() return nothing.
+        module.eval()
+        module.to(device or "cpu")
     elif device is not None:
         module.to(device)
     classifier = make_classifier(
