@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.support.model_state import assert_unchanged, state_of
+from tests.support.model_state import assert_same_state, state_of
 from tests.support.output_networks import FORWARDS, Returning
 from video_cam import UsageError
 from video_cam.layers.output_reading import OutputReading
@@ -62,7 +62,7 @@ def test_the_reading_of(kind: str) -> None:
     before = state_of(network)
     found = reading_of(network)
     assert found == (None if expected is None else OutputReading(*expected))
-    assert_unchanged(network, before)
+    assert_same_state(before, network)
 
 
 @pytest.mark.parametrize("frames", [3, 4, 6])

@@ -67,7 +67,7 @@ FORWARDS: dict[str, Any] = {
     "features before scores": _with_features,
     "scores before features": lambda net, x: _with_features(net, x)[::-1],
     "scores and None": lambda net, x: (net.of_clips(x), None),
-    "two equal heads": lambda net, x: [net.of_clips(x), net.of_clips(x) * 0],
+    "two equal heads": lambda net, x: [y := net.of_clips(x), y * 0],
     "dict with cls_score": lambda net, x: dict(
         zip(("feat", "cls_score"), _with_features(net, x), strict=True)
     ),

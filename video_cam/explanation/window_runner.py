@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from video_cam.attribution.attributor import AttributionResult, Attributor
@@ -144,7 +145,7 @@ class WindowRunner:
         ).to(self._model.dtype)
 
         def choose_from_outputs(outputs: Any) -> Sequence[Target]:
-            logits = _logits(outputs, len(self._plan.labels))
+            logits = _logits(outputs, len(indices), len(self._plan.labels))
             shares = class_shares(outputs)
             shown = shown_scores(logits, self._model.score) if shares is None else shares
             self._probabilities[indices] = shown.cpu().numpy()
@@ -155,8 +156,9 @@ class WindowRunner:
 
     def _results(self, indices: Sequence[int], found: AttributionResult) -> list[WindowResult]:
         """One batch's results, divided by window."""
-        logits = _logits(found.outputs, len(self._plan.labels)).cpu().numpy()
-        scores = frame_scores(found.outputs)  # (N, T, classes)
+        classes = len(self._plan.labels)
+        logits = _logits(found.outputs, len(indices), classes).cpu().numpy()
+        scores = frame_scores(found.outputs) if classes else None  # (N, T, classes)
         if scores is not None:
             scores = shown_scores(scores.float(), self._model.score).cpu()
             scores = _of_frames(scores, self._plan.input_size[0])
@@ -222,8 +224,10 @@ def _of_frames(scores: Tensor, num_frames: int) -> Tensor:
     return scores[:, [frame * parts // num_frames for frame in range(num_frames)]]
 
 
-def _logits(outputs: Any, classes: int) -> Tensor:
-    """float32 (N, classes), checked."""
+def _logits(outputs: Any, samples: int, classes: int) -> Tensor:
+    """float32 (N, classes), checked; without columns where the network has no class scores."""
+    if not classes:
+        return torch.zeros(samples, 0)
     logits = class_scores(outputs).detach().float()
     if logits.shape[1] != classes:
         raise UsageError(

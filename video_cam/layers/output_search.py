@@ -177,6 +177,8 @@ def _is_plain(outputs: Any, scores: Tensor, reading: OutputReading) -> bool:
     """Whether ``class_scores`` reads the same from the outputs."""
     if reading.values != SCORES or reading.axes not in ("N", "NK", "NTK"):
         return False
+    if reading.axes == "NK" and scores.ndim == 1:  # class_scores takes it for (N,)
+        return False
     return scores_by_name(outputs) is scores
 
 
