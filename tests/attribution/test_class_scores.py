@@ -26,25 +26,28 @@ def _half(net: FrameFeatures, x: Tensor) -> Tensor:
 
 
 # The class scores (N, classes), written down a second time.
-OF_CLIPS = {kind: FrameFeatures.of_clips for kind in FORWARDS}
-SCORES: dict[str, Callable[[FrameFeatures, Tensor], Tensor]] = OF_CLIPS | {
-    "classes before time": lambda net, x: net.of_frames(x).mean(1),
-    "rows of frames": lambda net, x: net.of_frames(x).mean(1),
-    "classes before half the time": _half,
-    "half the time before classes": _half,
-    "softmax": lambda net, x: net.of_clips(x).log_softmax(1),
-    "softmax of frames, classes first": lambda net, x: net.of_frames(x).log_softmax(2).mean(1),
-    "softmax written out": lambda net, x: net.of_clips(x).softmax(1),  # no test of values here
-    "mean of the softmax of frames": lambda net, x: net.of_frames(x).softmax(2).mean(1).log(),
-    "places": lambda net, x: _places(net.of_places(x)),
-    "places as large as the input": lambda net, x: _places(
-        interpolate(net.of_places(x), x.shape[2:])
-    ),
-    "places of the whole clip": lambda net, x: _places(net.of_places(x).mean(2)),
-    "places, time before classes": lambda net, x: _places(net.of_places(x)),
-    "softmax of places": lambda net, x: _places(net.of_places(x).log_softmax(1)),
-    "token scores": lambda net, x: _places(net.of_places(x)),
-}
+OF_CLIPS = dict.fromkeys(FORWARDS, FrameFeatures.of_clips)
+SCORES: dict[str, Callable[[FrameFeatures, Tensor], Tensor]] = (
+    OF_CLIPS
+    | {
+        "classes before time": lambda net, x: net.of_frames(x).mean(1),
+        "rows of frames": lambda net, x: net.of_frames(x).mean(1),
+        "classes before half the time": _half,
+        "half the time before classes": _half,
+        "softmax": lambda net, x: net.of_clips(x).log_softmax(1),
+        "softmax of frames, classes first": lambda net, x: net.of_frames(x).log_softmax(2).mean(1),
+        "softmax written out": lambda net, x: net.of_clips(x).softmax(1),  # no test of values here
+        "mean of the softmax of frames": lambda net, x: net.of_frames(x).softmax(2).mean(1).log(),
+        "places": lambda net, x: _places(net.of_places(x)),
+        "places as large as the input": lambda net, x: _places(
+            interpolate(net.of_places(x), x.shape[2:])
+        ),
+        "places of the whole clip": lambda net, x: _places(net.of_places(x).mean(2)),
+        "places, time before classes": lambda net, x: _places(net.of_places(x)),
+        "softmax of places": lambda net, x: _places(net.of_places(x).log_softmax(1)),
+        "token scores": lambda net, x: _places(net.of_places(x)),
+    }
+)
 
 
 def grad_cam(net: FrameFeatures, x: Tensor, class_id: int, kind: str) -> tuple[Tensor, Tensor]:

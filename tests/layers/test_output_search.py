@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.support.model_state import assert_same_state, state_of
-from tests.support.output_networks import FORWARDS, Returning
+from tests.support.output_networks import FORWARDS, Returning, TwoHeads
 from video_cam import UsageError
 from video_cam.layers.output_reading import OutputReading
 from video_cam.layers.output_search import find_reading
@@ -99,26 +99,16 @@ def test_a_network_for_one_number_of_frames() -> None:
     assert found is not None and found.axes == "NKT"
 
 
-class _TwoHeads(Returning):
-    def __init__(self) -> None:
-        super().__init__("softmax")
-        self.second = nn.Linear(6, 5)
-
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        features = self.grid(x).mean((2, 3, 4))
-        return {"verb": self.head(features), "noun": self.second(features)}
-
-
 def test_several_heads_are_refused_by_name_until_one_is_chosen() -> None:
     with pytest.raises(UsageError, match=r"verb \(1, 3\), noun \(1, 5\); say which") as error:
-        reading_of(_TwoHeads())
+        reading_of(TwoHeads())
     assert "--output-layout verb:NK" in str(error.value)
-    assert reading_of(_TwoHeads(), classes=5) == OutputReading(("noun",))
-    assert reading_of(_TwoHeads(), layout="noun:NK") == OutputReading(("noun",))
+    assert reading_of(TwoHeads(), classes=5) == OutputReading(("noun",))
+    assert reading_of(TwoHeads(), layout="noun:NK") == OutputReading(("noun",))
     with pytest.raises(UsageError, match=r"no 'adverb': there is verb \(1, 3\)"):
-        reading_of(_TwoHeads(), layout="adverb:NK")
+        reading_of(TwoHeads(), layout="adverb:NK")
     with pytest.raises(UsageError, match="NKT has 3 axes, and the scores are"):
-        reading_of(_TwoHeads(), layout="noun:NKT")
+        reading_of(TwoHeads(), layout="noun:NKT")
 
 
 class _KeepsATable(Returning):

@@ -82,9 +82,7 @@ FORWARDS: dict[str, Any] = {
     "dataclass": lambda net, x: Result(*_with_features(net, x)),
     "object": lambda net, x: SimpleNamespace(zeta=net.of_clips(x), note="text"),
     "softmax": lambda net, x: net.of_clips(x).softmax(1),
-    "softmax of frames, classes first": lambda net, x: (
-        net.of_frames(x).softmax(2).transpose(1, 2)
-    ),
+    "softmax of frames, classes first": lambda net, x: net.of_frames(x).softmax(2).transpose(1, 2),
     "softmax written out": lambda net, x: (e := net.of_clips(x).exp()) / e.sum(1, keepdim=True),
     "mean of the softmax of frames": lambda net, x: net.of_frames(x).softmax(2).mean(1),
     "sigmoid": lambda net, x: net.of_clips(x).sigmoid(),
@@ -107,6 +105,19 @@ class Returning(FrameFeatures):
     def forward(self, x: Tensor) -> Any:
         """The output of this kind."""
         return FORWARDS[self.kind](self, x)
+
+
+class TwoHeads(FrameFeatures):
+    """Two sets of classes, neither of which is said to be the one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.second = nn.Linear(6, 5)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Scores of verbs (N, 3) and of nouns (N, 5)."""
+        features = self.grid(x).mean((2, 3, 4))
+        return {"verb": self.head(features), "noun": self.second(features)}
 
 
 class TrainReturnsNothing(FrameFeatures):

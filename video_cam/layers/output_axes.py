@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from video_cam.errors import UsageError
+from video_cam.errors import DoesNotFit, UsageError
 from video_cam.layers.output_entries import Path, entry_at
 from video_cam.layers.output_values import time_is_second_by_a_frame
 from video_cam.layers.shape_runs import ShapeRuns
@@ -70,9 +70,11 @@ def find_axes(
         return "NK"
     in_time = _changed_axes(tensor, runs.with_other_frames(), path)
     if shape[0] != samples:
-        if tensor.ndim == 2 and in_time == {0} and shape[0] % samples == 0:
+        in_space = _changed_axes(tensor, runs.with_other_size(), path)
+        if tensor.ndim == 2 and in_time == {0} and not in_space and shape[0] % samples == 0:
             return "FK"
-        raise _unknown(shape, f"its first axis is not that of {samples} clips")
+        clips = "1 clip" if samples == 1 else f"{samples} clips"
+        raise DoesNotFit(f"the network's output is {shape} for {clips}: its first axis is another")
     if tensor.ndim == 2:
         return "NT" if in_time == {1} and shape[1] != classes else "NK"
     in_space = _changed_axes(tensor, runs.with_other_size(), path)

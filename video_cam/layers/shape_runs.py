@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from video_cam.layers.axes import run_network, time_axis
 from video_cam.layers.hooks import frozen_evaluation, on_meta
+from video_cam.layers.output_entries import entries
 from video_cam.utils.nested import map_tensors
 
 _FACTORS = (2.0, 0.5)  # of the number of frames or of the size, tried one after another
@@ -85,6 +86,15 @@ class ShapeRuns:
                 return run_network(self._model, zeros)
         except Exception:  # the network's own code may raise anything
             return None
+
+
+def has_gradient(model: nn.Module, x: Any) -> bool:
+    """Whether an output of the network has a gradient with respect to its input.
+
+    True also for a network that does not run on shapes.
+    """
+    runs = ShapeRuns(model, x)
+    return not runs.on_shapes or any(one.requires_grad for one in entries(runs.outputs).values())
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from video_cam.errors import UsageError, first_line
+from video_cam.errors import DoesNotFit, UsageError, first_line
 from video_cam.layers.axes import run_network
 from video_cam.layers.cache import Fact, learned
 from video_cam.layers.hooks import first_tensor, forward_hooks, frozen_evaluation, on_meta
@@ -98,7 +98,7 @@ def _trace(model: nn.Module, x: Any) -> Trace:
         raise
     except Exception as error:
         shapes = [tuple(tensor.shape) for tensor in tensors_in(x)]
-        raise UsageError(
+        raise DoesNotFit(
             f"the network does not run on an input of {shapes[0] if shapes else x}: "
             f"{type(error).__name__}: {first_line(error)}; set --num-frames, --size and "
             "--layout-in to what it takes"

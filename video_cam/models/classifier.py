@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from video_cam.config import InputConfig
-from video_cam.errors import UsageError
+from video_cam.errors import DoesNotFit, UsageError
 from video_cam.layers.layout import Fold, folds
 from video_cam.layers.output_reading import OutputReading
 from video_cam.layers.reachability import layers_affecting_scores
@@ -22,10 +22,12 @@ from video_cam.layers.selection import (
     frame_loop_message,
     min_cells_in_time,
 )
+from video_cam.layers.shape_runs import has_gradient
 from video_cam.layers.trace import ModuleOutput, example, input_dtype, trace
+from video_cam.models.fitting_input import misfit
 from video_cam.models.input_layout import NCTHW, InputLayout, adapt_module, parse_input_layout
 from video_cam.models.labels import count_labels, read_labels
-from video_cam.models.preprocessing import Preprocess
+from video_cam.models.preprocessing import Preprocess, adjusted
 from video_cam.models.scored_output import read_output
 from video_cam.models.spec import USER_NETWORK, ModelSpec
 
@@ -156,7 +158,7 @@ class Classifier:
         names = convolutions_from_back(conv_backcount, seen, found)
         if wanted or not names:
             if not self.layer and not wanted:
-                raise _no_default_layer(seen, size[0])
+                raise _no_default_layer(self.module, seen, size)
             own_names = {"where": self.layer, "when": self.when}
             meant = [own_names.get(str(name), str(name)) for name in wanted or ("where",)]
             all_names = [name for name, _ in self.module.named_modules()]
@@ -191,14 +193,17 @@ def make_classifier(
     """
     layout = input_config.layout
     input_layout = spec.input_layout if layout is None else parse_input_layout(layout)
-    preprocess = _adjusted(spec.preprocess, input_config)
+    preprocess = adjusted(spec.preprocess, input_config)
     num_frames = input_config.num_frames or spec.num_frames
-    module = adapt_module(module, input_layout)
     size = (num_frames, *preprocess.crop)
-    library_name = "" if spec is USER_NETWORK else name
-    found = trace(module, example(module, size), library_name)
+    is_known = spec is not USER_NETWORK
     num_labels = None if labels is None else count_labels(labels)
-    scored = read_output(module, size, input_config, num_labels, spec is not USER_NETWORK)
+    own, module = module, adapt_module(module, input_layout)
+    try:
+        found = trace(module, example(module, size), name if is_known else "")
+        scored = read_output(module, size, input_config, num_labels, is_known)
+    except DoesNotFit as error:
+        raise misfit(own, input_layout, size, error) from error
     module = scored.module
     grids = folds(found.modules.values(), size, spec.space_first)
     where = spec.where_layer or _default_layer(module, size, found.modules, grids, check_layer)
@@ -217,7 +222,7 @@ def make_classifier(
         score=scored.score,
         reading=scored.reading,
         note=scored.note,
-        known=spec is not USER_NETWORK,
+        known=is_known,
     )
 
 
@@ -245,7 +250,15 @@ def _layer_in_time(
     return where if where in fine or not fine else fine[0]
 
 
-def _no_default_layer(seen: Mapping[str, ModuleOutput], num_frames: int) -> UsageError:
+def _no_default_layer(
+    module: nn.Module, seen: Mapping[str, ModuleOutput], size: Sequence[int]
+) -> UsageError:
+    if not has_gradient(module, example(module, size)):
+        return UsageError(
+            "the network's scores have no gradient: its forward runs under torch.no_grad() or "
+            "inference_mode(), or detaches what the scores are computed from; leave that out"
+        )
+    num_frames = size[0]
     per_frame = [one for one in seen.values() if one.calls == num_frames > 1]
     images = [one for one in per_frame if len(one.shape) == 4]
     if images:
@@ -265,23 +278,3 @@ def _class_names(labels: Labels, spec: ModelSpec, classes: int) -> tuple[str, ..
         source = f"label file {str(labels)!r}" if isinstance(labels, str | Path) else "labels"
         raise UsageError(f"{source} has {len(names)} names, the network has {classes} classes")
     return names
-
-
-def _adjusted(preprocess: Preprocess, input_config: InputConfig) -> Preprocess:
-    """``preprocess`` with what ``input_config`` replaces; the crop keeps its share of the frame."""
-    size = input_config.size or preprocess.crop
-    return replace(
-        preprocess,
-        resize=_resize_for(preprocess, size),
-        crop=size,
-        mean=input_config.mean or preprocess.mean,
-        std=input_config.std or preprocess.std,
-    )
-
-
-def _resize_for(preprocess: Preprocess, size: tuple[int, int]) -> tuple[int, int] | int:
-    """The resize that goes with a crop of ``size`` as the present one goes with its crop."""
-    scale = [new / old for new, old in zip(size, preprocess.crop, strict=True)]
-    if isinstance(preprocess.resize, tuple):
-        return round(preprocess.resize[0] * scale[0]), round(preprocess.resize[1] * scale[1])
-    return round(preprocess.resize * max(scale))

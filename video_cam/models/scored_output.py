@@ -93,8 +93,8 @@ def _adapted(
     module: nn.Module, size: Sequence[int], reading: OutputReading, score: str | None
 ) -> ScoredNetwork:
     reading = with_values(reading, score)
-    note = _NOTE_ON_PLACES if reading.scores_places else _NOTES.get(reading.values, "")
+    notes = [_NOTES.get(reading.values, ""), _NOTE_ON_PLACES if reading.scores_places else ""]
     module = adapt_output(module, reading)
     classes = class_scores(trace(module, example(module, size)).outputs).shape[1]
     kind = score or ("sigmoid" if reading.values == SIGMOID else default_score_kind(classes))
-    return ScoredNetwork(module, classes, kind, reading, note)
+    return ScoredNetwork(module, classes, kind, reading, "; ".join(filter(None, notes)))

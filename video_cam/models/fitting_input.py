@@ -1,0 +1,149 @@
+"""The error for a network that does not run on its input: where it failed, and what would fit."""
+
+from __future__ import annotations
+
+import inspect
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from video_cam.errors import UsageError, first_line
+from video_cam.layers.output_search import find_reading
+from video_cam.layers.shape_runs import ShapeRuns
+from video_cam.layers.trace import example
+from video_cam.models.input_layout import InputLayout, adapt_module, parse_input_layout
+
+# Of published video networks, the most common ones first.
+_LAYOUTS = ("NCTHW", "NTCHW", "frames", "list")
+_SIZES = (224, 112, 256, 128, 160, 182, 312, 172, 299, 320, 384, 448, 96, 64)
+_FRAMES = (16, 8, 32, 64, 4, 10, 12, 13, 20, 24, 30, 5, 40)
+_MOST_CHANNELS = 4  # of a picture
+_MAX_SECONDS = 10.0  # for all trials together
+_DOCS = "docs/your-own-network.md, section 7"
+_PACKAGE = Path(__file__).parents[1]
+
+Size = tuple[int, int, int]  # T, H, W
+
+
+def misfit(module: nn.Module, layout: InputLayout, size: Size, error: UsageError) -> UsageError:
+    """The error for a network that does not run on an input of ``size``.
+
+    Other layouts, sizes and numbers of frames are tried on shapes, for at most _MAX_SECONDS.
+
+    Args:
+        module: the network itself, whose forward takes a clip as ``layout`` says.
+        size: (T, H, W) of the input.
+        error: of the run; the network's own error is its cause.
+
+    Returns:
+        One line: where the network failed, its message, the shape it was given, and the options
+        that fit.
+    """
+    failure = _description(layout, size, error)
+    missing = _other_inputs(module)
+    if missing:
+        return UsageError(
+            f"{failure}; its forward takes {' and '.join(missing)}, and this tool explains "
+            f"networks that take one clip: wrap it in one that adds the rest ({_DOCS})"
+        )
+    options = next(_options_that_fit(module, layout, size), None)
+    if options:
+        return UsageError(f"{failure}; it works with {options}")
+    return UsageError(
+        f"{failure}; set --num-frames, --size and --layout-in to what it takes. This tool explains "
+        f"networks that take one clip of RGB frames; others need a wrapper ({_DOCS})"
+    )
+
+
+def _description(layout: InputLayout, size: Size, error: UsageError) -> str:
+    """What happened, without a remedy."""
+    cause = error.__cause__
+    if cause is None:
+        return str(error)
+    kind = "" if isinstance(cause, RuntimeError) else f"{type(cause).__name__}: "
+    return (
+        f"the network does not run on an input of {_input_shape(layout, size)}: "
+        f"{_place_of(cause)}{kind}{first_line(cause)}"
+    )
+
+
+def _options_that_fit(module: nn.Module, layout: InputLayout, size: Size) -> Iterator[str]:
+    """Options with which the network runs and returns class scores, those with fewest first."""
+    until = time.monotonic() + _MAX_SECONDS
+    for other, frames, side in _trials(layout, size):
+        if time.monotonic() > until:
+            return
+        if _runs(module, other, (frames, *side)):
+            words = []
+            if other != layout:
+                words.append(f"--layout-in {other.layout}")
+            if frames != size[0]:
+                words.append(f"--num-frames {frames}")
+            if side != size[1:]:
+                words.append(f"--size {side[0]}")
+            yield " ".join(words)
+
+
+def _trials(layout: InputLayout, size: Size) -> Iterator[tuple[InputLayout, int, tuple[int, int]]]:
+    """Other inputs: with one thing changed, then with two, then with all three."""
+    layouts = [layout, *(one for name in _LAYOUTS if (one := parse_input_layout(name)) != layout)]
+    frames = [size[0], *(n for n in _FRAMES if n != size[0])]
+    sides = [size[1:], *((n, n) for n in _SIZES if (n, n) != size[1:])]
+    several = [one for one in product(layouts, frames, sides) if _is_clear(*one[:2], size[0])]
+    changes = [(a != layout) + (b != size[0]) + (c != size[1:]) for a, b, c in several]
+    for wanted in (1, 2, 3):
+        yield from (one for one, count in zip(several, changes, strict=True) if count == wanted)
+
+
+def _is_clear(layout: InputLayout, frames: int, own_frames: int) -> bool:
+    """Not a few frames that a network takes for channels."""
+    return layout.layout != "NTCHW" or frames > _MOST_CHANNELS or frames == own_frames
+
+
+def _runs(module: nn.Module, layout: InputLayout, size: Size) -> bool:
+    adapted = adapt_module(module, layout)
+    x = example(adapted, size)
+    if not ShapeRuns(adapted, x).on_shapes:
+        return False
+    try:
+        find_reading(adapted, x)
+    except UsageError:
+        return False
+    return True
+
+
+def _other_inputs(module: nn.Module) -> list[str]:
+    """The parameters of a forward that needs more than one; else empty."""
+    needed = [
+        p.name
+        for p in inspect.signature(module.forward).parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        and p.default is p.empty
+    ]
+    return needed if len(needed) > 1 else []
+
+
+def _place_of(error: BaseException) -> str:
+    """File, line and function of the network's own code where it failed."""
+    libraries = (Path(torch.__file__).parent, _PACKAGE)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if path.is_file() and not any(path.is_relative_to(folder) for folder in libraries):
+            return f"{path.name}:{frame.lineno} in {frame.name}: "
+    return ""
+
+
+def _input_shape(layout: InputLayout, size: Sequence[int]) -> str:
+    """The shapes that the network's own forward is given."""
+    with torch.device("meta"):
+        try:
+            packed = layout.pack(torch.empty(1, 3, *size))
+        except UsageError:
+            return str((1, 3, *size))
+    tensors = packed if isinstance(packed, list) else [packed]
+    return " and ".join(str(tuple(tensor.shape)) for tensor in tensors)
