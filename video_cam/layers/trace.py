@@ -22,6 +22,7 @@ from video_cam.layers.axes import run_network
 from video_cam.layers.cache import Fact, learned
 from video_cam.layers.hooks import first_tensor, forward_hooks, frozen_evaluation, on_meta
 from video_cam.layers.outputs import class_scores
+from video_cam.utils.memory import is_out_of_memory
 from video_cam.utils.nested import map_tensors, tensors_in
 from video_cam.utils.strict_json import checked
 
@@ -97,6 +98,8 @@ def _trace(model: nn.Module, x: Any) -> Trace:
     except UsageError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         shapes = [tuple(tensor.shape) for tensor in tensors_in(x)]
         raise DoesNotFit(
             f"the network does not run on an input of {shapes[0] if shapes else x}: "
