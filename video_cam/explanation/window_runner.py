@@ -13,7 +13,7 @@ from torch import Tensor
 from video_cam.attribution.attributor import AttributionResult, Attributor
 from video_cam.attribution.targets import Target
 from video_cam.config import ExplainConfig
-from video_cam.errors import ClipError, UsageError
+from video_cam.errors import ClipError, UsageError, VideoCamError, first_line
 from video_cam.explanation.clip_plan import ClipPlan, plan_network
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapTarget
 from video_cam.explanation.sampling import FrameSpan, Window
@@ -23,7 +23,8 @@ from video_cam.explanation.window_reader import batches, read_windows
 from video_cam.explanation.window_result import WindowResult
 from video_cam.layers.outputs import class_scores, class_shares, frame_scores, shown_scores
 from video_cam.models.classifier import Classifier
-from video_cam.utils.memory import BatchHalving
+from video_cam.utils.code_place import place_in_user_code
+from video_cam.utils.memory import BatchHalving, is_out_of_memory
 from video_cam.utils.progress import Progress, silent
 from video_cam.utils.threads import prefetch
 from video_cam.video.reader import FrameReader
@@ -151,7 +152,16 @@ class WindowRunner:
             self._probabilities[indices] = shown.cpu().numpy()
             return choose(logits if shares is None else shares)
 
-        found = self._attributor(x, choose_from_outputs, batch_size=self._halving.size)
+        try:
+            found = self._attributor(x, choose_from_outputs, batch_size=self._halving.size)
+        except Exception as error:  # the network's own code may raise anything
+            place = place_in_user_code(error)
+            if isinstance(error, VideoCamError) or is_out_of_memory(error) or not place:
+                raise
+            raise ClipError(
+                f"{place}: {type(error).__name__}: {first_line(error)}; the network was given "
+                f"{tuple(x.shape)}"
+            ) from error
         return self._results(indices, found)
 
     def _results(self, indices: Sequence[int], found: AttributionResult) -> list[WindowResult]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import inspect
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from itertools import product
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -17,6 +15,7 @@ from video_cam.layers.output_search import find_reading
 from video_cam.layers.shape_runs import ShapeRuns
 from video_cam.layers.trace import example
 from video_cam.models.input_layout import InputLayout, adapt_module, parse_input_layout
+from video_cam.utils.code_place import place_in_user_code
 
 # Of published video networks, the most common ones first.
 _LAYOUTS = ("NCTHW", "NTCHW", "frames", "list")
@@ -25,7 +24,6 @@ _FRAMES = (16, 8, 32, 64, 4, 10, 12, 13, 20, 24, 30, 5, 40)
 _MOST_CHANNELS = 4  # of a picture
 _MAX_SECONDS = 10.0  # for all trials together
 _DOCS = "docs/your-own-network.md, section 7"
-_PACKAGE = Path(__file__).parents[1]
 
 Size = tuple[int, int, int]  # T, H, W
 
@@ -65,10 +63,11 @@ def _description(layout: InputLayout, size: Size, error: UsageError) -> str:
     cause = error.__cause__
     if cause is None:
         return str(error)
+    place = place_in_user_code(cause)
     kind = "" if isinstance(cause, RuntimeError) else f"{type(cause).__name__}: "
     return (
         f"the network does not run on an input of {_input_shape(layout, size)}: "
-        f"{_place_of(cause)}{kind}{first_line(cause)}"
+        f"{f'{place}: ' if place else ''}{kind}{first_line(cause)}"
     )
 
 
@@ -126,16 +125,6 @@ def _other_inputs(module: nn.Module) -> list[str]:
         and p.default is p.empty
     ]
     return needed if len(needed) > 1 else []
-
-
-def _place_of(error: BaseException) -> str:
-    """File, line and function of the network's own code where it failed."""
-    libraries = (Path(torch.__file__).parent, _PACKAGE)
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename)
-        if path.is_file() and not any(path.is_relative_to(folder) for folder in libraries):
-            return f"{path.name}:{frame.lineno} in {frame.name}: "
-    return ""
 
 
 def _input_shape(layout: InputLayout, size: Sequence[int]) -> str:
