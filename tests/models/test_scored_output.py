@@ -70,6 +70,11 @@ def test_each_frame_keeps_its_own_score(kind: str, parts: int, sample_clip: Path
     model = load_model(Returning(kind), **SMALL_INPUT)
     found = video_cam.explain(sample_clip, model, class_ids=[1], align="half-pixel", check=False)
     [series] = found.maps
+    if parts == 4:
+        plain = load_model(_of_clips(model.module), **SMALL_INPUT)
+        options = {"class_ids": [1], "align": "half-pixel", "check": False}
+        expected = video_cam.explain(sample_clip, plain, **options).maps[0]
+        np.testing.assert_allclose(series.values, expected.values, rtol=1e-4, atol=1e-9)
     assert series.frame_scores is not None and series.frame_scores.shape[1] == 4
     rows = series.frame_scores.reshape(len(series.frame_scores), parts, -1)
     assert (rows == rows[:, :, :1]).all() and (np.diff(rows[:, :, 0]) != 0).all()
@@ -87,6 +92,22 @@ def test_places_are_shown_as_shares(sample_clip: Path) -> None:
     )
     assert found.maps[0].class_id == 1 and found.score_text(1, found.score(1)) == "100%"
     assert any("single places" in note for note in found.notes)
+
+
+class _ConvolutionalHead(Returning):
+    """Its scores are the output of a convolution, as those of segmentation networks."""
+
+    def __init__(self) -> None:
+        super().__init__("places")
+        self.classify = torch.nn.Conv3d(6, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classify(self.grid(x))
+
+
+def test_the_default_layer_of_places_is_in_front_of_their_scores() -> None:
+    model = load_model(_ConvolutionalHead(), **SMALL_INPUT)
+    assert model.layer == "features" and model.when == "features"
 
 
 def test_one_class_for_each_place(sample_clip: Path) -> None:

@@ -206,7 +206,8 @@ def make_classifier(
         raise misfit(own, input_layout, size, error) from error
     module = scored.module
     grids = folds(found.modules.values(), size, spec.space_first)
-    where = spec.where_layer or _default_layer(module, size, found.modules, grids, check_layer)
+    choice = scored.without_scores_of_places(found.modules, grids)
+    where = spec.where_layer or _default_layer(module, size, found.modules, choice, check_layer)
     return Classifier(
         module,
         name,
@@ -216,7 +217,7 @@ def make_classifier(
         input_config.frame_rate or spec.frame_rate,
         preprocess,
         layer=where,
-        when=spec.when_layer or _layer_in_time(where, found.modules, grids, num_frames),
+        when=spec.when_layer or _layer_in_time(where, found.modules, choice, num_frames),
         input_layout=input_layout,
         space_first=spec.space_first,
         score=scored.score,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
 from video_cam.config import ANY_OUTPUT, InputConfig
 from video_cam.errors import UsageError
+from video_cam.layers.layout import Fold
 from video_cam.layers.output_reading import (
     SIGMOID,
     SOFTMAX,
@@ -18,7 +19,7 @@ from video_cam.layers.output_reading import (
 )
 from video_cam.layers.output_search import find_reading
 from video_cam.layers.outputs import class_scores, default_score_kind
-from video_cam.layers.trace import example, trace
+from video_cam.layers.trace import ModuleOutput, example, trace
 
 _NOTES = {
     SOFTMAX: "the network ends in a softmax, its outputs are probabilities already: maps explain "
@@ -50,6 +51,22 @@ class ScoredNetwork:
     score: str
     reading: OutputReading | None = None
     note: str = ""
+
+    def without_scores_of_places(
+        self, seen: Mapping[str, ModuleOutput], grids: Mapping[str, Fold]
+    ) -> Mapping[str, Fold]:
+        """Layers with a grid, without those whose channels are the class scores of places.
+
+        The map of such a layer is the score itself, and says nothing of what led to it.
+        """
+        if self.reading is None or not self.reading.scores_places:
+            return grids
+        before = {
+            name: fold
+            for name, fold in grids.items()
+            if seen[name].shape[1 if fold.axes == "first" else -1] != self.classes
+        }
+        return before or grids
 
 
 def read_output(
