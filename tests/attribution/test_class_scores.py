@@ -45,6 +45,8 @@ SCORES: dict[str, Callable[[FrameFeatures, Tensor], Tensor]] = (
         "places of the whole clip": lambda net, x: _places(net.of_places(x).mean(2)),
         "places, time before classes": lambda net, x: _places(net.of_places(x)),
         "softmax of places": lambda net, x: _places(net.of_places(x).log_softmax(1)),
+        "one cell and parts": _half,
+        "one cell between": lambda net, x: net.of_frames(x).mean(1),
         "token scores": lambda net, x: _places(net.of_places(x)),
     }
 )

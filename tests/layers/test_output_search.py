@@ -43,6 +43,8 @@ READINGS = {
     "places of the whole clip": ((), "NKHW", "scores"),
     "places, time before classes": ((), "NTKHW", "scores"),
     "softmax of places": (("out",), "NKTHW", "softmax"),
+    "one cell and parts": ((), "NKT11", "scores"),
+    "one cell between": ((), "NT1K", "scores"),
     "token scores": ((), "NHK", "scores"),
 }
 

@@ -91,6 +91,8 @@ FORWARDS: dict[str, Any] = {
     "places of the whole clip": lambda net, x: net.of_places(x).mean(2),
     "places, time before classes": lambda net, x: net.of_places(x).transpose(1, 2),
     "softmax of places": lambda net, x: {"out": net.of_places(x).softmax(1)},
+    "one cell and parts": lambda net, x: net.of_frames(x)[:, ::2].mT[..., None, None],
+    "one cell between": lambda net, x: net.of_frames(x)[:, :, None],
     "token scores": lambda net, x: net.of_places(x).flatten(2).transpose(1, 2),
 }
 

@@ -115,16 +115,24 @@ def _time_is_second(
 
 
 def _axes_of_places(shape: Sequence[int], in_time: set[int], in_space: set[int]) -> str:
-    """The axes of scores for places: with the input's size change places, with its frames time."""
+    """The axes of scores with four axes or more, or for tokens.
+
+    Places change with the input's size, and time with its frames; tokens of all frames in one axis
+    change with both. Axes of one cell hold nothing.
+    """
     rest = set(range(1, len(shape))) - in_time - in_space
-    if len(rest) != 1 or not in_space or 0 in in_time | in_space:
+    long = [axis for axis in rest if shape[axis] > 1]
+    if not rest or len(long) > 1 or 0 in in_time | in_space:
         raise _unknown(shape, "which axis is classes cannot be told")
-    letters, places = ["N"], iter("HW")
+    classes = long[0] if long else min(rest)
+    places = iter("HW")
+    letters = ["N"]
     for axis in range(1, len(shape)):
-        if axis in rest:
+        if axis == classes:
             letters.append("K")
+        elif shape[axis] == 1:
+            letters.append("1")
         else:
-            # Tokens of all frames in one axis change with both.
             letters.append(next(places, "T") if axis in in_space else "T")
     return "".join(letters)
 

@@ -25,7 +25,8 @@ class OutputReading:
     Attributes:
         entry: the way to the tensor with the scores; empty for an output that is this tensor.
         axes: a letter for each axis of the tensor. N: clips; K: classes; T: time; H, W: places;
-            F in place of N: clips times frames, a clip's frames together.
+            1: one cell, which holds nothing; F in place of N: clips times frames, a clip's frames
+            together.
         values: SCORES; SOFTMAX or SIGMOID for probabilities that one of these has made.
     """
 
@@ -46,6 +47,8 @@ class OutputReading:
         is predicted; over all places, where it is predicted nowhere.
         """
         tensor, axes = entry_at(outputs, self.entry), self.axes
+        for axis in reversed([i for i, letter in enumerate(axes) if letter == "1"]):
+            tensor, axes = tensor.squeeze(axis), axes[:axis] + axes[axis + 1 :]
         if axes[0] == "F":
             tensor, axes = tensor.unflatten(0, (samples, -1)), f"NT{axes[1:]}"
         if axes == "NK" and tensor.ndim > 2:
