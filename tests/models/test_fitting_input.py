@@ -65,6 +65,10 @@ def test_networks_over_other_inputs(file: Path, name: str) -> None:
     assert "docs/your-own-network.md" in message
 
 
+def test_frames_are_not_taken_for_channels(file: Path) -> None:
+    assert "it works with" not in message_for(file, "TwelveChannels", size=(112, 112))
+
+
 def test_a_network_with_a_second_input(file: Path) -> None:
     message = message_for(file, "WithSound")
     assert "its forward takes video and sound, and this tool explains networks that take" in message

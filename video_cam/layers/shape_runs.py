@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -63,6 +64,7 @@ class ShapeRuns:
 
         try:
             with (
+                _without_warnings(),
                 torch.inference_mode(False),
                 torch.enable_grad(),
                 frozen_evaluation(self._model),
@@ -95,6 +97,14 @@ def has_gradient(model: nn.Module, x: Any) -> bool:
     """
     runs = ShapeRuns(model, x)
     return not runs.on_shapes or any(one.requires_grad for one in entries(runs.outputs).values())
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Leave out warnings of the network, which its run on the clip gives again."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager
