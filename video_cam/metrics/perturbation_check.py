@@ -22,6 +22,7 @@ from video_cam.explanation.sampling import Window
 from video_cam.explanation.target_selection import rivals_of
 from video_cam.explanation.window_reader import read_windows
 from video_cam.layers.alignment import interpolate
+from video_cam.layers.output_reading import SOFTMAX
 from video_cam.layers.outputs import class_scores
 from video_cam.metrics.faithfulness import baseline_of, rank_voxels
 from video_cam.models.classifier import Classifier
@@ -220,12 +221,19 @@ def read_window(clip: Clip, model: Classifier, explanation: Explanation, window:
 
 
 def _logit(model: Classifier, class_id: int, rivals: Sequence[int], precision: str) -> Logit:
-    """The logit of a class, less those of its rivals."""
+    """The logit of a class, less those of its rivals.
+
+    After a softmax only log p is known, the logit less a number that is the same for all classes.
+    Its difference to the mean over the classes is that of the logits.
+    """
     device, bf16 = model.device.type, precision == "bf16"
+    is_centred = model.reading is not None and model.reading.values == SOFTMAX
 
     def logit(clips: Tensor) -> Tensor:
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
             scores = class_scores(model.module(clips)).float()
+        if is_centred:
+            scores = scores - scores.mean(1, keepdim=True)
         return scores[:, class_id] - scores[:, list(rivals)].sum(1)
 
     return logit
