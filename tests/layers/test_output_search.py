@@ -101,6 +101,16 @@ def test_a_network_for_one_number_of_frames() -> None:
     assert found is not None and found.axes == "NKT"
 
 
+class _Stages(Returning):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([self.of_frames(x).mT] * 4)
+
+
+def test_several_stages_in_one_tensor() -> None:
+    with pytest.raises(UsageError, match=r"is \(4, 1, 3, 4\) for an input of 1: return scores"):
+        reading_of(_Stages("softmax"))
+
+
 def test_several_heads_are_refused_by_name_until_one_is_chosen() -> None:
     with pytest.raises(UsageError, match=r"verb \(1, 3\), noun \(1, 5\); say which") as error:
         reading_of(TwoHeads())

@@ -73,6 +73,11 @@ def find_axes(
         in_space = _changed_axes(tensor, runs.with_other_size(), path)
         if tensor.ndim == 2 and in_time == {0} and not in_space and shape[0] % samples == 0:
             return "FK"
+        if tensor.ndim > 2:
+            raise UsageError(
+                f"the network's output is {shape} for an input of {samples}: return scores whose "
+                "first axis is that of the clips; of several stages, those of the last one"
+            )
         clips = "1 clip" if samples == 1 else f"{samples} clips"
         raise DoesNotFit(f"the network's output is {shape} for {clips}: its first axis is another")
     if tensor.ndim == 2:
