@@ -135,6 +135,21 @@ def test_the_axes_that_the_caller_names() -> None:
     torch.testing.assert_close(named.scores, scores[:, 1].mean(1).float())
 
 
+def test_a_network_whose_own_forward_was_replaced() -> None:
+    x, options = clip(size=SIZE), {"layers": ["features"], "align": "half-pixel"}
+    compiled, replaced = (seeded(Returning, kind="classes before time") for _ in range(2))
+    compiled.compile()
+    double = type(replaced).forward
+    replaced.forward = lambda x: 2 * double(replaced, x)
+    plain = seeded(Returning, kind="classes before time")
+    maps = [
+        compute_cams(network, x, targets=[1], **options)[0].values
+        for network in (plain, compiled, replaced)
+    ]
+    torch.testing.assert_close(maps[1], maps[0])
+    torch.testing.assert_close(maps[2], 2 * maps[0])
+
+
 @pytest.mark.parametrize("kind", ["classes before time", "softmax", "places"])
 def test_a_moved_patch_moves_the_map(kind: str) -> None:
     network = seeded(Returning, kind=kind)

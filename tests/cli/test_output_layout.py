@@ -50,6 +50,7 @@ def test_a_function_frees_the_form_of_the_output(
 def test_the_entry_that_is_named(run: Run, out: Path, sample_clip: Path, tmp_path: Path) -> None:
     status, _, err = run(*_words(sample_clip, tmp_path), "--output-layout", "noun:KN")
     assert_one_error_line(status, err, 2, "unknown output layout 'noun:KN': give a letter for each")
-    status, _, _ = run(*_words(sample_clip, tmp_path), "--output-layout", "noun:NK")
+    status, printed, _ = run(*_words(sample_clip, tmp_path), "--output-layout", "noun:NK")
     summary = json.loads((out / sample_clip.stem / "summary.json").read_text())
-    assert status == 0 and len(summary["predictions"]) == 5
+    assert status == 0 and "class scores from 'noun' as (N, K)" in printed
+    assert len(summary["predictions"]) == 5

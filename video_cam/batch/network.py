@@ -110,7 +110,8 @@ def load_network(config: ModelConfig, explain: ExplainConfig, reporter: Reporter
         **options,
     )
     layers = _chosen_layers(model, explain)
-    reporter.info(f"model {model.name} ({model.weights}) on {model.device}{layers}")
+    scores = "" if model.reading is None else f", class scores from {model.reading}"
+    reporter.info(f"model {model.name} ({model.weights}) on {model.device}{layers}{scores}")
     return model
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError
-from video_cam.layers.output_entries import Path, entry_at
+from video_cam.layers.output_entries import Path, entry_at, name_of
 from video_cam.layers.outputs import ClassOutput
 from video_cam.utils.nested import tensors_in
 
@@ -33,6 +33,10 @@ class OutputReading:
     entry: Path = ()
     axes: str = "NK"
     values: str = SCORES
+
+    def __str__(self) -> str:
+        entry = f"{name_of(self.entry)!r}" if self.entry else "the output"
+        return f"{entry} as ({', '.join(self.axes)})"
 
     @property
     def scores_places(self) -> bool:
@@ -105,10 +109,15 @@ def adapt_output(module: nn.Module, reading: OutputReading | None) -> nn.Module:
         return module
     adapted = copy.copy(module)
     base = type(module)
+    # Module.compile and some packages replace the call or the forward of a single network.
+    vars(adapted).pop("_compiled_call_impl", None)
+    replaced = vars(adapted).pop("forward", None)
 
     def forward(self: nn.Module, *inputs: Any, **named: Any) -> ClassOutput:
         """The network's own input -> its class scores."""
         samples = len(next(tensors_in((inputs, named))))
+        if replaced is not None:
+            return reading.read(replaced(*inputs, **named), samples)
         return reading.read(base.forward(self, *inputs, **named), samples)
 
     # A subclass, as torch's parametrisations make one: a wrapping module would rename all layers.
