@@ -52,7 +52,7 @@ class LimitsConfig:
     Attributes:
         max_pixels: width times height of one picture, in pixels.
         max_frames: number of frames of one clip.
-        max_memory: bytes that the process may take while it reads and draws one clip; None for
+        max_memory: bytes that the process may take while it works on one clip; None for
             half of what is available when the clip is opened, in addition to what it has taken.
     """
 

@@ -220,9 +220,9 @@ def add_machine_options(group: argparse._ArgumentGroup) -> None:
         type=memory_size,
         default=LimitsConfig.max_memory,
         metavar="SIZE",
-        help="memory that the process may take while it reads and draws a clip, as 800M or 6G: "
-        "large pictures are worked on fewer at a time, and refused where that does not suffice "
-        "(default: half of what is available, besides what the network takes)",
+        help="memory that the process may take while it works on a clip, as 800M or 6G: large "
+        "pictures and, on a CPU, windows are worked on fewer at a time, and refused where that "
+        "does not suffice (default: half of what is available, besides the weights)",
     )
 
 

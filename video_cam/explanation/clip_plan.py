@@ -11,6 +11,7 @@ import torch
 
 from video_cam.config import ExplainConfig
 from video_cam.errors import UsageError
+from video_cam.explanation.batch_size import fitting_batch
 from video_cam.explanation.contributions import head_biases
 from video_cam.explanation.map_series import MapKey, ModelInfo
 from video_cam.explanation.sampling import FrameSpan, Window, span_of
@@ -48,6 +49,7 @@ class ClipPlan:
         centres: layer -> positions of its cells.
         head_biases: float64 (classes,) of the network's linear head, None without one.
         batch_size: windows in one forward pass.
+        batch_note: why these are fewer than asked for, where memory is the reason.
     """
 
     clip: Clip
@@ -64,6 +66,7 @@ class ClipPlan:
     centres: dict[str, CellCentres]
     head_biases: np.ndarray | None
     batch_size: int
+    batch_note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,8 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
 
     Raises:
         UsageError: for wrong layers, classes or times.
-        ClipError: where scenes cannot be read, or where there are too many samples.
+        ClipError: where scenes cannot be read, where there are too many samples, or where a
+            window does not fit into memory.
     """
     if config.contrast and len(model.labels) < 2:
         raise UsageError("contrast compares two classes, and the network has one: leave it out")
@@ -127,6 +131,7 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
     windows = plan_windows(clip.timeline, scenes, model, config, clip.limits.max_frames)
     size = (len(windows[0].frame_indices), *model.preprocess.crop)
     network = plan_network(model, size, config.layers, config)
+    batch_size, batch_note = fitting_batch(clip, model, network.layers, size, config.batch_size)
     return ClipPlan(
         clip=clip,
         model=_model_info(model, network, config, num_frames=size[0]),
@@ -143,7 +148,8 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
             layer: _centres(model, network, layer, size, config.align) for layer in network.layers
         },
         head_biases=head_biases(model.module, len(model.labels)),
-        batch_size=model.batch(config.batch_size),
+        batch_size=batch_size,
+        batch_note=batch_note,
     )
 
 

@@ -30,6 +30,8 @@ def notes(
     if plan.model_note:
         yield plan.model_note
     yield from damage.sentences(plan.clip.timeline.num_frames)
+    if plan.batch_note:
+        yield plan.batch_note
     # Several workers may run out of memory, each in its own way.
     yield from dict.fromkeys(result.memory_note for result in results if result.memory_note)
     yield from _notes_on_windows(plan, config)

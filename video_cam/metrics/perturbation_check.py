@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from video_cam.config import ExplainConfig
+from video_cam.explanation.batch_size import fitting_batch
 from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.explanation.sampling import Window
 from video_cam.explanation.target_selection import rivals_of
@@ -112,7 +113,8 @@ def run_perturbation_check(
         return None
     with progress("check", 1) as step:
         volume = _on_input_grid(series, window, x)
-        drops = measure_drops(logit, x, volume, forwards, model.batch(BATCH))
+        batch, _ = fitting_batch(clip, model, (), x.shape[1:], BATCH)
+        drops = measure_drops(logit, x, volume, forwards, batch)
         step(1)
     if drops is None:
         raise CheckNotApplicable(
