@@ -40,7 +40,7 @@ def fitting_batch(
         needed = pass_bytes(model.module, example(model.module, size), layers, model.identity)
     if needed is None:
         return wanted, None
-    needed_gib = KERNELS * needed / GIB
+    needed_gib = KERNELS * max(needed, 1) / GIB
     free_gib = (clip.memory_budget - reading_bytes(clip.info.pictures, clip.buffers)) / GIB
     fitting = int(min(wanted, free_gib // needed_gib))
     if fitting == wanted:
