@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 from video_cam.attribution.cam_methods import at_least_float32
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.errors import UsageError
-from video_cam.layers.axes import detached, input_size, time_axis
+from video_cam.layers.axes import detached, input_size, run_network, time_axis
 from video_cam.layers.hooks import forward_hooks, frozen_evaluation
 
 BatchNorm = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -70,7 +70,7 @@ def gradient_components(model: nn.Module, x: Tensor, target: Target = None) -> l
     with torch.inference_mode(False), torch.enable_grad(), frozen_evaluation(model):
         leaf = detached(x).requires_grad_()
         with _recorded_outputs(model) as outputs:
-            scores, _ = target_scores(model(leaf), target)
+            scores, _ = target_scores(run_network(model, leaf), target)
         if not outputs and any(name.endswith("bias") for name, _ in model.named_parameters()):
             raise UsageError(
                 "fullgrad finds none of the network's biases, as in one from torch.export: give "

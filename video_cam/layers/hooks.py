@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError
+from video_cam.layers.network_state import left_as_found
 from video_cam.utils.names import nearest
 
 Result = TypeVar("Result")
@@ -144,8 +145,9 @@ def _uncompiled(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def frozen_evaluation(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and frozen parameters inside the block; every flag is restored afterwards.
+    """Evaluation mode and frozen parameters inside the block; all is restored afterwards.
 
+    That is every flag, and what forward passes keep on the network (see ``network_state``).
     Compiled modules run uncompiled, and recurrent layers without cuDNN.
     """
     # PyTorch's transformer layers have a fused path that calls none of their sub-modules.
@@ -157,7 +159,7 @@ def frozen_evaluation(model: nn.Module) -> Iterator[None]:
         model.eval()
         for parameter, _ in trainable:
             parameter.requires_grad_(False)
-        with recurrent_layers_differentiable(model), _uncompiled(model):
+        with left_as_found(model), recurrent_layers_differentiable(model), _uncompiled(model):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)

@@ -12,9 +12,10 @@ from torch import nn
 
 from video_cam.config import InputConfig
 from video_cam.errors import UsageError
-from video_cam.layers.layout import Fold, folds
+from video_cam.layers.layout import Fold, Layout, folds, layouts
+from video_cam.layers.measured_layout import refusal, settled_folds
 from video_cam.layers.outputs import class_scores, default_score_kind
-from video_cam.layers.reachability import layers_affecting_scores
+from video_cam.layers.reachability import MAX_TESTED_LAYERS, layers_affecting_scores
 from video_cam.layers.selection import (
     choose_layers,
     convolutions_from_back,
@@ -158,7 +159,33 @@ class Classifier:
             all_names = [name for name, _ in self.module.named_modules()]
             names += choose_layers(meant, seen, found, all_names, size[0])
         names = tuple(dict.fromkeys(names))
-        return ChosenLayers(names, {name: found[name] for name in names})
+        return ChosenLayers(names, self._settled(names, seen, size))
+
+    def settled(self, names: Sequence[str], size: Sequence[int]) -> dict[str, Fold]:
+        """How these layers' outputs become grids, without those that measurement refutes."""
+        seen = trace(self.module, example(self.module, size), self._library_name).modules
+        possible = layouts(seen.values(), size, self.space_first)
+        trusted = {
+            name: possible[name].folds[0] for name in names if self._is_trusted(name, possible)
+        }
+        wanted = {name: possible[name] for name in names if name not in trusted}
+        return trusted | settled_folds(self.module, wanted, size, identity=self.identity)
+
+    def _settled(
+        self, names: Sequence[str], seen: Mapping[str, ModuleOutput], size: Sequence[int]
+    ) -> dict[str, Fold]:
+        """As ``settled``. Raises UsageError for a layer that measurement refutes."""
+        found = self.settled(names, size)
+        for name in names:
+            if name not in found:
+                possible = layouts(seen.values(), size, self.space_first)
+                raise refusal(name, seen[name].shape, possible[name])
+        return {name: found[name] for name in names}
+
+    def _is_trusted(self, name: str, possible: Mapping[str, Layout]) -> bool:
+        """Whether the fold needs no measurement: a known network's own layer or a convolution."""
+        own = name in (self.layer, self.when)
+        return bool(self._library_name) and (own or possible[name].certain)
 
 
 def make_classifier(
@@ -194,7 +221,7 @@ def make_classifier(
     library_name = "" if spec is USER_NETWORK else name
     found = trace(module, example(module, size), library_name)
     classes = class_scores(found.outputs).shape[1]
-    grids = folds(found.modules.values(), size, spec.space_first)
+    grids = _likely_grids(module, found.modules, size, spec, library_name)
     where = spec.where_layer or _default_layer(module, size, found.modules, grids, check_layer)
     return Classifier(
         module,
@@ -211,6 +238,27 @@ def make_classifier(
         score=input_config.score or default_score_kind(classes),
         known=spec is not USER_NETWORK,
     )
+
+
+def _likely_grids(
+    module: nn.Module,
+    seen: Mapping[str, ModuleOutput],
+    size: Sequence[int],
+    spec: ModelSpec,
+    library_name: str,
+) -> dict[str, Fold]:
+    """How outputs become grids; of what may be the default layer, confirmed where not certain."""
+    possible = layouts(seen.values(), size, spec.space_first)
+    grids = {name: layout.folds[0] for name, layout in possible.items()}
+    if spec.where_layer:
+        return grids
+    candidates = default_candidates(seen, grids)[:MAX_TESTED_LAYERS]
+    doubtful = {name: possible[name] for name in candidates if not possible[name].certain}
+    if not doubtful or candidates[0] not in doubtful:
+        return grids
+    settled = settled_folds(module, doubtful, size, identity=library_name)
+    kept = {name: fold for name, fold in grids.items() if name not in doubtful}
+    return {name: (settled | kept)[name] for name in grids if name in settled or name in kept}
 
 
 def _default_layer(
