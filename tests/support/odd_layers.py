@@ -52,3 +52,43 @@ class TimeLast(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc(self.conv(x.permute(0, 1, 3, 4, 2)).relu().mean((2, 3, 4)))
+
+
+class Viewing(nn.Module):
+    """Takes views of its input and of a convolution's output, as C3D and TSM do.
+
+    ``time_first`` is for inputs (N, T, 3, H, W).
+    """
+
+    def __init__(self, time_first: bool = False) -> None:
+        super().__init__()
+        self.time_first = time_first
+        self.conv = nn.Conv3d(3, 4, 3, (2, 4, 4), 1)
+        self.last = ChannelsLast()
+        self.fc = nn.Linear(4 * 4 * 4 * 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.view(-1, *x.shape[2:]).view(x.shape)
+        if self.time_first:
+            x = x.transpose(1, 2)
+        grid = self.last(self.conv(x).relu()).permute(0, 4, 1, 2, 3)
+        return self.fc(grid.view(-1, 4 * 4 * 4 * 4))
+
+
+class ChannelsLast(nn.Module):
+    """(N, K, T', H', W') as (N, T', H', W', K), with the memory as it was."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 4, 1)
+
+
+class ViewingImages(nn.Module):
+    """Takes a view of what a convolution puts out, which has the layout of its weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, 4, 1)
+        self.fc = nn.Linear(64, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(x).relu().view(-1, 64))
