@@ -81,6 +81,11 @@ def input_size(x: Any) -> tuple[int, int, int]:
     return max(sizes)
 
 
+def has_pixels(x: Tensor) -> bool:
+    """Whether an input tensor is a clip or images, and not a mask or numbers beside them."""
+    return x.is_floating_point() and x.ndim in (4, 5)
+
+
 def time_axis(x: Tensor) -> int:
     """The axis of the frames in a five-axis input: 1 for (N, T, 3, H, W), else 2."""
     return 1 if _time_first(x) else 2

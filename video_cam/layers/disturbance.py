@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from video_cam.layers.axes import run_network, time_axis
+from video_cam.layers.axes import has_pixels, run_network, time_axis
 from video_cam.layers.hooks import find_module, first_tensor, forward_hooks, frozen_evaluation
 from video_cam.layers.layout import Fold
 from video_cam.utils.nested import map_tensors, tensors_in
@@ -121,11 +121,6 @@ def _run(
     with forward_hooks(modules, hook), frozen_evaluation(model), torch.inference_mode():
         # In new containers, because some networks change the one that they are given.
         run_network(model, map_tensors(torch.clone, x))
-
-
-def has_pixels(x: Tensor) -> bool:
-    """Whether an input tensor is a clip or images, and not a mask or numbers beside them."""
-    return x.is_floating_point() and x.ndim in (4, 5)
 
 
 def _noise(x: Tensor, generator: torch.Generator) -> Tensor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import chain
 from typing import Any, TypeVar
 
 import torch
@@ -167,22 +166,6 @@ def frozen_evaluation(model: nn.Module) -> Iterator[None]:
             module.training = flag
         for parameter, flag in trainable:
             parameter.requires_grad_(flag)
-
-
-def on_meta(model: nn.Module) -> dict[str, Tensor]:
-    """All parameters and buffers on the meta device, as replacements for ``functional_call``.
-
-    A module with two names is in it once, and ``tie_weights`` must be False: with both names
-    functional_call would save the replacement as the original, and restore that.
-    """
-    return {
-        f"{prefix}.{name}".lstrip("."): tensor.detach().to("meta")
-        for prefix, module in model.named_modules()
-        for name, tensor in chain(
-            module.named_parameters(recurse=False, remove_duplicate=False),
-            module.named_buffers(recurse=False, remove_duplicate=False),
-        )
-    }
 
 
 @contextmanager

@@ -21,6 +21,8 @@ from video_cam.layers.cache import Fact, learned
 from video_cam.layers.disturbance import CellAnswers, add_answers
 from video_cam.layers.layout import Fold, Layout
 from video_cam.layers.measured_alignment import drawn_input
+from video_cam.layers.resized_input import axes_agree
+from video_cam.layers.trace import example, input_dtype
 from video_cam.utils.nested import tensors_in
 from video_cam.utils.strict_json import checked
 
@@ -42,8 +44,9 @@ def settled_folds(
 ) -> dict[str, Fold]:
     """The fold of each layer by measurement; layers whose folds are all wrong are left out.
 
-    The network runs seven times on one clip, more often where the answers are not clear. The result
-    is cached by network, layers and input size.
+    For convolutions the shapes of outputs for other input sizes are enough, mostly. For others the
+    network runs seven times on one clip, more often where the answers are not clear. The result is
+    cached by network, layers and input size.
 
     Args:
         wanted: layer -> what the shapes say of it.
@@ -78,9 +81,26 @@ def refusal(name: str, shape: Sequence[int], layout: Layout) -> UsageError:
 def _settle(
     model: nn.Module, wanted: Mapping[str, Layout], size: Sequence[int], x: Any
 ) -> dict[str, Fold]:
-    if x is None:
-        parameter = next(model.parameters(), torch.empty(0))
-        x = drawn_input(0, size).to(parameter.device, parameter.dtype)
+    certain = {name: one.folds[0] for name, one in wanted.items() if one.certain}
+    found, wrong = axes_agree(model, example(model, size) if x is None else x, certain)
+    doubtful = {
+        name: one for name, one in wanted.items() if name not in found and name not in wrong
+    }
+    if doubtful:
+        x = drawn_input(0, size).to(*_place(model)) if x is None else x
+        found |= _measure(model, doubtful, size, x)
+    return {name: found[name] for name in wanted if name in found}
+
+
+def _place(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """The device and the dtype of the network's input."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    return device, input_dtype(model)
+
+
+def _measure(
+    model: nn.Module, wanted: Mapping[str, Layout], size: Sequence[int], x: Any
+) -> dict[str, Fold]:
     answers = {name: CellAnswers(layout.folds) for name, layout in wanted.items()}
     axes = [axis for axis, length in enumerate(size) if length > 1]
     generator = torch.Generator().manual_seed(0)

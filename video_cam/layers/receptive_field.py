@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from video_cam.layers.hooks import find_module, forward_hooks, frozen_evaluation, on_meta
+from video_cam.layers.hooks import find_module, forward_hooks, frozen_evaluation
+from video_cam.layers.meta_device import on_meta
 
 
 @dataclass(frozen=True)

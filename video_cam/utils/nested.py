@@ -92,6 +92,7 @@ def strided_like(tensor: Tensor, other: Tensor) -> Tensor:
 
     Code that takes views of a tensor depends on that order.
     """
-    order = sorted(range(other.ndim), key=lambda dim: -other.stride(dim))  # stable
+    strides = other.stride()
+    order = sorted(range(other.ndim), key=strides.__getitem__, reverse=True)  # stable
     inverse = sorted(range(other.ndim), key=order.__getitem__)
     return tensor.permute(order).contiguous().permute(inverse)
