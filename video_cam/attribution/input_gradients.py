@@ -13,6 +13,7 @@ from video_cam.attribution.guided_gradient import guided_gradient
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.errors import UsageError
 from video_cam.layers.axes import run_network
+from video_cam.layers.differentiable import reentrant_checkpoints_refused, refuse_quantised
 from video_cam.layers.hooks import frozen_evaluation, retried_with_copies
 
 
@@ -114,6 +115,7 @@ def smooth_gradient(
 def _input_gradient(model: nn.Module, x: Tensor, target: Target, guided: bool) -> Tensor:
     """d (sum of target scores) / d x, guided or not; no ``.grad`` is changed."""
     _check_input(x)
+    refuse_quantised(model)
     with _differentiable(model):
         return retried_with_copies(lambda: _input_gradient_once(model, x, target, guided))
 
@@ -125,7 +127,8 @@ def _input_gradient_once(model: nn.Module, x: Tensor, target: Target, guided: bo
     if not scores.requires_grad:
         raise _no_path()
     backward = guided_gradient if guided else _plain_gradient
-    (gradient,) = backward(scores.sum(), leaf)
+    with reentrant_checkpoints_refused():
+        (gradient,) = backward(scores.sum(), leaf)
     if gradient is None:
         raise _no_path()
     return gradient

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from typing import Any
 
 import torch
@@ -242,7 +243,9 @@ class _ReplayedCalls:
                 given = [*tensors_in((args, kwargs))][made.in_place_input].copy_(given)
             if isinstance(made.output, Tensor):
                 return given
-            first = [given]
-            return map_tensors(lambda tensor: first.pop() if first else tensor, self.rows(made))
+            positions = count()
+            return map_tensors(
+                lambda tensor: given if next(positions) in made.same else tensor, self.rows(made)
+            )
 
         return layer

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,15 +12,22 @@ from torch import Tensor, nn
 from video_cam.layers.axes import run_network
 from video_cam.utils.nested import map_tensors
 
+Result = TypeVar("Result")
+
 
 def run_on_meta(model: nn.Module, x: Any) -> Any:
     """The network's outputs for an input like ``x``, of which only shapes and dtypes are used."""
     empty = map_tensors(lambda t: torch.empty(t.shape, dtype=t.dtype, device="meta"), x)
-    wrapper = _Wrapper(model)
-    return torch.func.functional_call(wrapper, on_meta(wrapper), (empty,), tie_weights=False)
+    return call_on_meta(model, run_network, empty)
 
 
-def on_meta(model: nn.Module) -> dict[str, Tensor]:
+def call_on_meta(model: nn.Module, function: Callable[[nn.Module, Any], Result], x: Any) -> Result:
+    """``function(model, x)`` with all parameters and buffers on the meta device."""
+    wrapper = _Wrapper(model, function)
+    return torch.func.functional_call(wrapper, _on_meta(wrapper), (x,), tie_weights=False)
+
+
+def _on_meta(model: nn.Module) -> dict[str, Tensor]:
     """All parameters and buffers on the meta device, as replacements for ``functional_call``.
 
     A module with two names is in it once, and ``tie_weights`` must be False: with both names
@@ -36,12 +44,12 @@ def on_meta(model: nn.Module) -> dict[str, Tensor]:
 
 
 class _Wrapper(nn.Module):
-    """Calls a network by ``run_network``, so that functional_call can give it any input."""
+    """Calls a function with a network, so that functional_call can give it any input."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, function: Callable[[nn.Module, Any], Any]) -> None:
         super().__init__()
         self.training = network.training
-        self.network = network
+        self.network, self.function = network, function
 
     def forward(self, x: Any) -> Any:
-        return run_network(self.network, x)
+        return self.function(self.network, x)

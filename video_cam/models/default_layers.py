@@ -8,6 +8,7 @@ from torch import nn
 
 from video_cam.errors import UsageError
 from video_cam.layers.bypass import last_cut
+from video_cam.layers.differentiable import WITHOUT_GRADIENT
 from video_cam.layers.layout import Fold, layouts
 from video_cam.layers.measured_layout import settled_folds
 from video_cam.layers.reachability import MAX_TESTED_LAYERS, layers_affecting_scores
@@ -64,11 +65,20 @@ def layer_in_time(
     return where if where in fine or not fine else fine[0]
 
 
-def no_default_layer(seen: Mapping[str, ModuleOutput], num_frames: int) -> UsageError:
+def no_default_layer(
+    seen: Mapping[str, ModuleOutput], grids: Mapping[str, Fold], num_frames: int
+) -> UsageError:
+    """The error for a network without a default layer."""
     per_frame = [one for one in seen.values() if one.calls == num_frames > 1]
     images = [one for one in per_frame if len(one.shape) == 4]
     if images:
         return UsageError(frame_loop_message(images[-1]))
+    candidates = default_candidates(seen, grids)
+    if candidates:
+        return UsageError(
+            "no layer of the network puts out a grid of places that leads to its scores: at layer "
+            f"{candidates[0]!r} they have no gradient, so {WITHOUT_GRADIENT}"
+        )
     return UsageError(
         "no layer of the network puts out a grid of places that leads to its scores: "
         "a map needs one, such as a convolution's output; --layer names one"
