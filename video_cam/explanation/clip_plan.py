@@ -135,7 +135,7 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
     return ClipPlan(
         clip=clip,
         model=_model_info(model, network, config, num_frames=size[0]),
-        model_note=model.note,
+        model_note="; ".join(filter(None, (model.note, _bypass_note(model, network)))),
         labels=model.labels,
         class_ids=class_ids,
         geometry=model.preprocess.geometry(clip.info.height, clip.info.width),
@@ -150,6 +150,16 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
         head_biases=head_biases(model.module, len(model.labels)),
         batch_size=batch_size,
         batch_note=batch_note,
+    )
+
+
+def _bypass_note(model: Classifier, network: NetworkPlan) -> str:
+    """What the maps of the default layer do not show, where part of the gradient goes round it."""
+    if not model.bypass or model.layer not in network.layers:
+        return ""
+    return (
+        f"{model.bypass:.2f} of the gradient goes round layer {model.layer}, through a connection "
+        "beside it, and its maps do not show that part: --layer names another layer"
     )
 
 

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from video_cam.layers.axes import run_network
 from video_cam.layers.cache import Fact, learned
 from video_cam.layers.hooks import capture
-from video_cam.layers.trace import run_on_shapes
+from video_cam.layers.meta_device import call_on_meta, shapes_alone
 from video_cam.utils.nested import tensors_in
 from video_cam.utils.strict_json import checked
 
@@ -41,9 +42,14 @@ def pass_bytes(model: nn.Module, x: Any, layers: Sequence[str], identity: str = 
 
 def _pass_bytes(model: nn.Module, x: Any, layers: Sequence[str]) -> int | None:
     memory = _LiveMemory()
+
+    def watched(network: nn.Module, empty: Any) -> None:
+        with memory:
+            run_network(network, empty)
+
     try:
         with capture(model, layers), torch.set_grad_enabled(bool(layers)):
-            run_on_shapes(model, x, within=memory)
+            call_on_meta(model, watched, shapes_alone(x))
     # A network may do anything with values that it does not have here.
     except Exception:
         return None

@@ -36,15 +36,16 @@ class InputLayout:
     def pack(self, x: Tensor) -> Any:
         """The argument of the network's forward for a clip (N, C, T, H, W).
 
-        Lists are made anew for every call, because some networks change the list they get.
+        Lists are made anew for every call, because some networks change the list they get. Tensors
+        are contiguous, as a loader gives them.
         """
         if self.layout == "NTCHW":
-            return x.transpose(1, 2)
+            return x.transpose(1, 2).contiguous()
         if self.layout == "frames":
-            return x.transpose(1, 2).flatten(0, 1)  # (N x T, C, H, W)
+            return x.transpose(1, 2).flatten(0, 1).contiguous()  # (N x T, C, H, W)
         if self.layout == "list":
             frames = [pathway_frames(x.shape[2], stride) for stride in self.strides]
-            return [x[:, :, index.to(x.device)] for index in frames]
+            return [x[:, :, index.to(x.device)].contiguous() for index in frames]
         return x
 
     def unpack(self, outputs: Any, x: Tensor) -> Any:

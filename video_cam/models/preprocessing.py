@@ -101,7 +101,7 @@ class Preprocess:
             device: where the result is wanted.
 
         Returns:
-            float32 (N, 3, T, H, W).
+            float32 (N, 3, T, H, W), contiguous, as a loader gives it: forwards use ``view``.
         """
         x = torch.from_numpy(frames)
         if torch.device(device).type == "cuda":
@@ -109,7 +109,7 @@ class Preprocess:
         x = x.to(device, non_blocking=True).permute(0, 4, 1, 2, 3).float()
         mean = torch.tensor(self.mean, device=device).reshape(3, 1, 1, 1)
         std = torch.tensor(self.std, device=device).reshape(3, 1, 1, 1)
-        return (x / 255 - mean) / std
+        return ((x / 255 - mean) / std).contiguous()
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:
         if isinstance(self.resize, tuple):

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from video_cam.config import InputConfig
 from video_cam.errors import UsageError
-from video_cam.layers.hooks import unwrapped
+from video_cam.layers.hooks import frozen_evaluation, unwrapped
+from video_cam.layers.trace import input_dtype
 from video_cam.models import bundled
 from video_cam.models.bundled import BUNDLED
 from video_cam.models.classifier import Classifier, Labels, make_classifier
@@ -140,6 +141,8 @@ def _load_known(
     module = module.eval().to(device or "cpu")
     if next(module.parameters()).device.type == "cpu":
         _store_channels_last(module)
+        if name not in known_models() and not _runs(module, spec):
+            _store_contiguous(module)
     return make_classifier(module, name, weights_name, spec, input_config, labels)
 
 
@@ -153,6 +156,24 @@ def _store_channels_last(module: nn.Module) -> None:
     for parameter in module.parameters():
         if parameter.ndim in formats:
             parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
+
+
+def _store_contiguous(module: nn.Module) -> None:
+    """Store weights as they are loaded, for forwards that take views of convolutions' outputs."""
+    for parameter in module.parameters():
+        parameter.data = parameter.data.contiguous()
+
+
+def _runs(module: nn.Module, spec: ModelSpec) -> bool:
+    """Whether the forward runs on one frame, or one clip."""
+    frames = 1 if spec.input_layout.layout == "frames" else spec.num_frames
+    x = torch.zeros(1, 3, frames, *spec.preprocess.crop, dtype=input_dtype(module))
+    try:
+        with frozen_evaluation(module), torch.inference_mode():
+            module(spec.input_layout.pack(x))
+    except RuntimeError:
+        return False
+    return True
 
 
 def _is_user_network(name: str) -> bool:
