@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -28,6 +28,7 @@ from video_cam.video.formats import (
     readable_formats,
 )
 from video_cam.video.limits import check_count, check_size
+from video_cam.video.streams import best_stream, is_cover
 
 # A file must not make FFmpeg open other files or network addresses.
 THIS_FILE_ONLY = {"protocol_whitelist": "file", "format_whitelist": readable_formats()}
@@ -91,7 +92,7 @@ def open_video(
     with _open_container(path, limits) as container:
         if container.format.name in TEXT_FORMATS:
             raise ClipError(f"{printable_path(path)}: not a video but a text file")
-        stream = _best_stream(container, path)
+        stream = best_stream(container, path)
         context = stream.codec_context
         if context is None:
             raise ClipError(
@@ -127,20 +128,6 @@ def _open_container(path: StrPath, limits: LimitsConfig) -> InputContainer:
 def _pixel_limit(limits: LimitsConfig) -> dict[str, str]:
     # Decoders also count the padding of their rows, so their limit must be wider.
     return {"max_pixels": str(min(2 * limits.max_pixels + 4096, LARGEST_OPTION))}
-
-
-def _best_stream(container: InputContainer, path: StrPath) -> VideoStream:
-    """The stream that the ffmpeg command would take: the best one that is no cover picture."""
-    best = container.streams.best("video")
-    moving = [s for s in container.streams.video if not _is_cover(s)]
-    if not moving:
-        kind = "only audio" if container.streams.audio else "no video stream"
-        raise ClipError(f"{printable_path(path)}: {kind}; a clip needs moving pictures")
-    return best if isinstance(best, VideoStream) and best in moving else moving[0]
-
-
-def _is_cover(stream: Stream) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
 
 
 class VideoSource:
@@ -196,7 +183,7 @@ class VideoSource:
         as starting at 0.
         """
         streams = self.container.streams
-        pictures = [_start_seconds(s) for s in streams.video if not _is_cover(s)]
+        pictures = [_start_seconds(s) for s in streams.video if not is_cover(s)]
         sounds = [_start_seconds(s) for s in streams.audio]
         starts = [seconds for seconds in pictures if seconds is not None]
         starts += [max(seconds, Fraction(0)) for seconds in sounds if seconds is not None]
@@ -211,11 +198,23 @@ class VideoSource:
         if not SEEKABLE_FORMATS & set(self.container.format.name.split(",")):
             return False
         try:
+            self._decode_first_packet()
             self.container.seek(ticks, stream=self.stream, backward=True)
         except av.FFmpegError:
             return False
         self._seek_ticks = ticks
         return True
+
+    def _decode_first_packet(self) -> None:
+        """Let the decoder see what only the stream's first packet says; its frame is dropped.
+
+        x264 writes there which version of it made the stream. FFmpeg decodes the streams of old
+        versions in another way, and gives wrong pictures where it does not know the version.
+        """
+        packet = next((one for one in self.container.demux(self.stream) if one.size), None)
+        if packet is not None:
+            with suppress(av.FFmpegError):  # it is reported where it is read for its frame
+                self.stream.codec_context.decode(packet)
 
     def packets(self) -> Iterator[Packet[VideoStream]]:
         """Packets in file order; empty ones are left out, because they would end the decoding.
