@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -27,6 +26,7 @@ from video_cam.video.formats import (
     is_playlist,
     readable_formats,
 )
+from video_cam.video.joins import StampJoiner
 from video_cam.video.limits import check_count, check_size
 from video_cam.video.streams import best_stream, is_cover
 
@@ -34,40 +34,6 @@ from video_cam.video.streams import best_stream, is_cover
 THIS_FILE_ONLY = {"protocol_whitelist": "file", "format_whitelist": readable_formats()}
 FALLBACK_RATE = Fraction(25)  # frames per second
 LARGEST_OPTION = 2**31 - 1  # FFmpeg's options are C's int
-
-
-def checked_path(path: StrPath) -> Path:
-    """The path, after checking that it is a folder or a file that is not empty.
-
-    Raises:
-        ClipError: for any other path.
-    """
-    found, shown = Path(path), printable_path(path)
-    try:
-        status = found.stat()
-        if stat.S_ISDIR(status.st_mode):
-            with os.scandir(found):  # raises where the folder may not be read
-                return found
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if found.is_symlink():
-            raise ClipError(f"{shown}: a link to a file that does not exist") from error
-        raise ClipError(f"{shown}: no such file or folder; check the path") from error
-    except OSError as error:
-        raise ClipError(f"{shown}: cannot be opened ({error.strerror}); check the path") from error
-    except ValueError as error:
-        raise ClipError(f"{shown}: no file can have a NUL byte in its name") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise ClipError(f"{shown}: not a regular file; copy the clip to one first")
-    if status.st_size == 0:
-        raise ClipError(f"{shown}: the file is empty; copy or download it again")
-    return found
-
-
-def no_frame_error(path: StrPath) -> ClipError:
-    """The error of a clip without a single frame that decodes."""
-    return ClipError(
-        f"{printable_path(path)}: no frame can be decoded; the file is damaged or not a video"
-    )
 
 
 def ffmpeg_url(path: StrPath) -> str:
@@ -130,6 +96,14 @@ def _pixel_limit(limits: LimitsConfig) -> dict[str, str]:
     return {"max_pixels": str(min(2 * limits.max_pixels + 4096, LARGEST_OPTION))}
 
 
+def picture_offsets(path: StrPath, limits: LimitsConfig) -> list[Fraction]:
+    """How the picture's stamps were moved, in seconds; see ``StampJoiner.offsets``."""
+    with open_video(path, limits, num_threads=1) as source:
+        for _ in source.packets():
+            pass
+        return source.joiner.offsets
+
+
 class VideoSource:
     """The video stream of an open file; its packets or its frames can be read once.
 
@@ -143,6 +117,7 @@ class VideoSource:
         declared_size: (width, height) in the file's header, in pixels as stored.
         first_ticks: the smaller stamp of the first packet that was read; None before it, or where
             it has none.
+        joiner: moves the packets' stamps where they jump.
     """
 
     def __init__(
@@ -162,6 +137,7 @@ class VideoSource:
             set()
         )  # of packets of which the container lacks data
         self._seek_ticks: int | None = None
+        self.joiner = StampJoiner(container, self.time_base)
 
     @property
     def time_base(self) -> Fraction:
@@ -226,7 +202,7 @@ class VideoSource:
         # packet before. At a key frame recordings were joined, as a rule, and nothing is missing.
         packet: Packet[VideoStream] | None = None
         is_marked = False
-        for following in chain(self._demuxed(), [None]):
+        for following in chain(self.joiner.joined(self._demuxed()), [None]):
             if packet is not None:
                 is_join = packet.is_keyframe or (following is not None and following.is_keyframe)
                 if is_marked and not is_join:
