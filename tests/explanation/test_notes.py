@@ -28,6 +28,7 @@ def plan(**fields: Any) -> Any:
         "model_note": "",
         "batch_note": None,
         "declared_frames": 100,
+        "num_jumps": 0,
         "windows": (FULL, FULL),
         "scenes": (FrameSpan(0, 100),),
     } | fields
@@ -36,7 +37,9 @@ def plan(**fields: Any) -> Any:
         model_note=made["model_note"],
         batch_note=made["batch_note"],
         clip=SimpleNamespace(
-            info=SimpleNamespace(declared_frames=made["declared_frames"]),
+            info=SimpleNamespace(
+                declared_frames=made["declared_frames"], num_jumps=made["num_jumps"]
+            ),
             timeline=Timeline(np.arange(100), Fraction(1, 10), 1),
         ),
         windows=made["windows"],
@@ -65,6 +68,11 @@ def test_there_is_nothing_to_note(declared) -> None:
         ({"model_note": "another network stands in"}, "another network stands in"),
         ({"batch_note": "batches hold 2"}, "batches hold 2"),
         ({"declared_frames": 120}, "decoded 100 of 120 frames: the file is incomplete"),
+        (
+            {"num_jumps": 2},
+            "the clip's time stamps jump 2 times: its parts are joined without a gap, and times "
+            "are counted from its first frame",
+        ),
         # The largest count: each part of a clip counts what it has read.
         (
             {"results": [{"num_damaged": 1}, {"num_damaged": 3}]},

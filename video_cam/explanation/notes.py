@@ -30,6 +30,7 @@ def notes(
     if plan.model_note:
         yield plan.model_note
     yield from damage.sentences(plan.clip.timeline.num_frames)
+    yield from _notes_on_stamps(plan.clip.info.num_jumps)
     if plan.batch_note:
         yield plan.batch_note
     # Several workers may run out of memory, each in its own way.
@@ -38,6 +39,15 @@ def notes(
     cuts = sorted({cut for result in results for cut in result.cuts})
     if cuts and not config.split_scenes:
         yield _note_on_cuts(plan, cuts)
+
+
+def _notes_on_stamps(num_jumps: int) -> Iterator[str]:
+    if num_jumps:
+        times = "once" if num_jumps == 1 else f"{num_jumps} times"
+        yield (
+            f"the clip's time stamps jump {times}: its parts are joined without a gap, and times "
+            "are counted from its first frame"
+        )
 
 
 def _notes_on_windows(plan: ClipPlan, config: ExplainConfig) -> Iterator[str]:

@@ -16,11 +16,12 @@ from av.video.stream import VideoStream
 
 from video_cam.config import LimitsConfig
 from video_cam.utils.files import StrPath
-from video_cam.video.container import VideoSource, checked_path, no_frame_error, open_video
+from video_cam.video.container import VideoSource, open_video
 from video_cam.video.images import is_image, numbered_images, read_image
 from video_cam.video.limits import DEFAULT_LIMITS
 from video_cam.video.memory import Pictures, budget_bytes, reading_buffers
 from video_cam.video.orientation import orientation_of, swaps_axes, upright_size
+from video_cam.video.paths import checked_path, no_frame_error
 from video_cam.video.reader import FrameReader
 from video_cam.video.timeline import STILL_SECONDS, Timeline
 
@@ -41,6 +42,7 @@ class ClipInfo:
         declared_frames: how many frames the header announces, None if it does not say; more than
             ``num_frames`` where the file was cut off.
         decoded_bytes: of one picture as the decoder gives it; 0 for images.
+        num_jumps: how many times the time stamps jump; see ``joins``.
     """
 
     path: str
@@ -54,6 +56,7 @@ class ClipInfo:
     sample_aspect_ratio: Fraction = Fraction(1)
     declared_frames: int | None = None
     decoded_bytes: int = 0
+    num_jumps: int = 0
 
     @property
     def pictures(self) -> Pictures:
@@ -136,6 +139,7 @@ def _probe_video(path: StrPath, limits: LimitsConfig) -> tuple[ClipInfo, Timelin
             sample_aspect_ratio=_sample_aspect_ratio(source.stream, first),
             declared_frames=_declared_frames(source, timeline),
             decoded_bytes=decoded_bytes,
+            num_jumps=len(source.joiner.offsets),
         )
     return info, timeline
 
@@ -202,6 +206,8 @@ def _shown_rate(stream: VideoStream, timeline: Timeline) -> Fraction:
 
 def _declared_frames(source: VideoSource, timeline: Timeline) -> int | None:
     """How many frames the header announces: its count, else its end at the average rate."""
+    if source.joiner.offsets:
+        return None  # the end that FFmpeg tells is that of stamps that jump
     # AVI also counts frames that were dropped during recording.
     if source.stream.frames and source.container.format.name != "avi":
         # An mp4 that was cut without encoding also counts the frames that its edit list hides.
