@@ -27,6 +27,7 @@ def plan(**fields: Any) -> Any:
         "trained": True,
         "model_note": "",
         "declared_frames": 100,
+        "conversions": (),
         "windows": (FULL, FULL),
         "scenes": (FrameSpan(0, 100),),
     } | fields
@@ -34,7 +35,9 @@ def plan(**fields: Any) -> Any:
         model=SimpleNamespace(trained=made["trained"]),
         model_note=made["model_note"],
         clip=SimpleNamespace(
-            info=SimpleNamespace(declared_frames=made["declared_frames"]),
+            info=SimpleNamespace(
+                declared_frames=made["declared_frames"], conversions=made["conversions"]
+            ),
             timeline=Timeline(np.arange(100), Fraction(1, 10), 1),
         ),
         windows=made["windows"],
@@ -61,6 +64,7 @@ def test_there_is_nothing_to_note(declared) -> None:
     [
         ({"trained": False}, UNTRAINED),
         ({"model_note": "another network stands in"}, "another network stands in"),
+        ({"conversions": ("HDR is shown as SDR",)}, "HDR is shown as SDR"),
         ({"declared_frames": 120}, "decoded 100 of 120 frames: the file is incomplete"),
         # The largest count: each part of a clip counts what it has read.
         (

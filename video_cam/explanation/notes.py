@@ -1,4 +1,4 @@
-"""Notes attached to a result: untrained network, damaged file, padded windows, cuts, memory."""
+"""Notes attached to a result: untrained network, colours, damage, windows, cuts, memory."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def notes(
         yield UNTRAINED
     if plan.model_note:
         yield plan.model_note
+    yield from plan.clip.info.conversions
     yield from damage.sentences(plan.clip.timeline.num_frames)
     # Several workers may run out of memory, each in its own way.
     yield from dict.fromkeys(result.memory_note for result in results if result.memory_note)

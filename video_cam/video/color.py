@@ -8,6 +8,9 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
+from video_cam.video.color_tags import FULL_RANGE, LIMITED_RANGE, tags_of
+from video_cam.video.wide_color import to_bt709
+
 RGBImage = np.ndarray  # uint8 (H, W, 3)
 
 # FFmpeg's AVColorSpace values for which swscale has a conversion matrix. Where the value is
@@ -18,9 +21,10 @@ COLORSPACES = {
     5: Colorspace.ITU601,
     6: Colorspace.ITU601,
     7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,  # with constant luminance, which swscale lacks
 }
 HD_HEIGHT = 720  # untagged video from this height on is BT.709, smaller is BT.601, as in players
-AVCOL_RANGE_JPEG = 2  # FFmpeg's tag for full range, 0 to 255
 
 # A reformatter keeps its swscale tables between frames, but is not thread-safe.
 _reformatters = threading.local()
@@ -33,6 +37,9 @@ def to_rgb(frame: VideoFrame) -> RGBImage:
         uint8 (H, W, 3) full-range RGB, contiguous.
     """
     has_alpha = frame.format.has_palette or any(c.is_alpha for c in frame.format.components)
+    if not tags_of(frame).is_plain or _is_limited_gray(frame):
+        pixels = to_bt709(frame, _reformatter())
+        return over_black(pixels) if has_alpha else pixels
     converted = _reformatter().reformat(
         frame,
         format="rgba" if has_alpha else "rgb24",
@@ -76,4 +83,9 @@ def _color_range(frame: VideoFrame) -> ColorRange:
 
     swscale by itself takes gray, RGB and JPEG's yuvj formats as full range.
     """
-    return ColorRange.JPEG if frame.color_range == AVCOL_RANGE_JPEG else ColorRange.MPEG
+    return ColorRange.JPEG if frame.color_range == FULL_RANGE else ColorRange.MPEG
+
+
+def _is_limited_gray(frame: VideoFrame) -> bool:
+    """Whether it is gray that swscale takes as full range although it is tagged otherwise."""
+    return frame.color_range == LIMITED_RANGE and frame.format.name.startswith("gray")

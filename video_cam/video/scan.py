@@ -16,10 +16,17 @@ from av.video.stream import VideoStream
 
 from video_cam.config import LimitsConfig
 from video_cam.utils.files import StrPath
+from video_cam.video.color_tags import conversion_note
 from video_cam.video.container import VideoSource, checked_path, no_frame_error, open_video
 from video_cam.video.images import is_image, numbered_images, read_image
 from video_cam.video.limits import DEFAULT_LIMITS
-from video_cam.video.memory import Pictures, budget_bytes, reading_buffers
+from video_cam.video.memory import (
+    CONVERSION,
+    WIDE_CONVERSION,
+    Pictures,
+    budget_bytes,
+    reading_buffers,
+)
 from video_cam.video.orientation import orientation_of, swaps_axes, upright_size
 from video_cam.video.reader import FrameReader
 from video_cam.video.timeline import STILL_SECONDS, Timeline
@@ -41,6 +48,7 @@ class ClipInfo:
         declared_frames: how many frames the header announces, None if it does not say; more than
             ``num_frames`` where the file was cut off.
         decoded_bytes: of one picture as the decoder gives it; 0 for images.
+        conversions: how the pictures become 8-bit RGB where that is not plain, a line on each.
     """
 
     path: str
@@ -54,11 +62,13 @@ class ClipInfo:
     sample_aspect_ratio: Fraction = Fraction(1)
     declared_frames: int | None = None
     decoded_bytes: int = 0
+    conversions: tuple[str, ...] = ()
 
     @property
     def pictures(self) -> Pictures:
         """What the memory that the clip takes depends on."""
-        return Pictures(self.width * self.height, self.decoded_bytes, self.num_frames)
+        conversion = WIDE_CONVERSION if self.conversions else CONVERSION
+        return Pictures(self.width * self.height, self.decoded_bytes, self.num_frames, conversion)
 
 
 def probe(path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS) -> tuple[ClipInfo, Timeline]:
@@ -136,6 +146,7 @@ def _probe_video(path: StrPath, limits: LimitsConfig) -> tuple[ClipInfo, Timelin
             sample_aspect_ratio=_sample_aspect_ratio(source.stream, first),
             declared_frames=_declared_frames(source, timeline),
             decoded_bytes=decoded_bytes,
+            conversions=tuple(filter(None, [conversion_note(first)])),
         )
     return info, timeline
 
