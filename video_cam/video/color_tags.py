@@ -84,17 +84,17 @@ def tags_of(source: Tagged) -> ColorTags:
     )
 
 
-def conversion_note(frame: VideoFrame) -> str | None:
-    """One line on how the colours are converted; None for ordinary ones."""
+def conversion_notes(frame: VideoFrame) -> tuple[str, ...]:
+    """One line on how the colours are converted; none for ordinary ones."""
     tags = tags_of(frame)
     if tags.is_hdr:
         curve = "PQ" if tags.transfer == PQ else "HLG"
         return (
             f"high dynamic range ({curve}) is shown as SDR BT.709: 203 cd/m2 is white, what is "
-            "brighter is clipped"
+            "brighter is clipped",
         )
     if tags.matrix == BT2020_CONSTANT:
-        return "BT.2020 with constant luminance is read as if its luminance were not constant"
+        return ("BT.2020 with constant luminance is read as if its luminance were not constant",)
     if name := WIDE.get(tags.primaries):
-        return f"colours are converted from {name} to BT.709; those that it lacks are clipped"
-    return "linear light is shown with the curve of sRGB" if tags.transfer == LINEAR else None
+        return (f"colours are converted from {name} to BT.709; those that it lacks are clipped",)
+    return ("linear light is shown with the curve of sRGB",) if tags.transfer == LINEAR else ()
