@@ -18,7 +18,8 @@ def as_explained(clip: Clip, explanation: Explanation) -> Clip:
     A damaged clip decodes to other frames than its packets promise. The explanation then has the
     time stamps of the decoded frames, and frames are counted from the start instead of sought.
     """
-    clip = replace(clip, info=replace(clip.info, levels=explanation.clip.levels))
+    if clip.info.levels != explanation.clip.levels:
+        clip = replace(clip, info=replace(clip.info, levels=explanation.clip.levels))
     own, explained = clip.timeline, explanation.timeline
     if own.time_base == explained.time_base and np.array_equal(own.pts, explained.pts):
         return clip

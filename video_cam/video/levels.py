@@ -117,7 +117,7 @@ def to_levels(values: np.ndarray, levels: Levels | None, path: StrPath) -> np.nd
             "--bit-depth 16"
         )
     bits = int(levels.white).bit_length()
-    if values.dtype == np.uint16 and levels.black == 0 and bits >= 8:
+    if values.dtype == np.uint16 and levels[:2] == (0, (1 << bits) - 1) and bits >= 8:
         # The upper 8 of the data's bits: for 16 bits this is what OpenCV does.
         return np.minimum(values >> (bits - 8), 255).astype(np.uint8)
     numbers = np.nan_to_num(values.astype(np.float32), nan=levels.black)

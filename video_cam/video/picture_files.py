@@ -11,6 +11,8 @@ import numpy as np
 from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError, first_line
 from video_cam.utils.names import printable_path
+from video_cam.video.array_clips import is_array_file, open_array
+from video_cam.video.dicom import START, START_AT, is_dicom, open_dicom
 from video_cam.video.images import (
     is_image,
     numbered_images,
@@ -43,6 +45,11 @@ def open_pictures(
     """
     if path.is_dir():
         return _images(path, numbered_images(path, limits), limits, levels)
+    start = _start(path)
+    if is_dicom(path, start):
+        return open_dicom(path, limits, levels)
+    if is_array_file(path, start):
+        return open_array(path, start, limits, levels)
     if not is_image(path):
         return None
     try:
@@ -57,6 +64,15 @@ def open_pictures(
     if len(frames) > 1:
         return _tiff(path, frames, limits, levels)
     return _images(path, [path], limits, levels)
+
+
+def _start(path: Path) -> bytes:
+    """The first bytes of a file; none where it cannot be read, which its reader will tell."""
+    try:
+        with path.open("rb") as file:
+            return file.read(START_AT + len(START))
+    except OSError:
+        return b""
 
 
 def is_moving_image(path: Path) -> bool:

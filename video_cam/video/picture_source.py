@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -45,6 +46,11 @@ def by_index(read: Callable[[int], RGBImage]) -> Pictures:
         yield from (partial(read, index) for index in range(start, stop))
 
     return pictures
+
+
+def at_rate(count: int, rate: Fraction) -> Timeline:
+    """The time stamps of pictures at so many per second."""
+    return Timeline(np.arange(count), 1 / rate, 1)
 
 
 def at_usual_rate(count: int) -> Timeline:
