@@ -43,6 +43,7 @@ SCORE_KINDS = ("softmax", "sigmoid", "raw")
 
 # The longest input that any published video network takes is far below this number of frames.
 MAX_INPUT_FRAMES = 10_000
+MIN_BIT_DEPTH, MAX_BIT_DEPTH = 1, 16
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ class ExplainConfig(AttributionConfig):
         top_k: how many of the best classes are explained.
         worst: also explain the least probable class.
         sampling: of SAMPLING_MODES.
+        bit_depth: bits of data in pictures of more than 8 bits; None to find them.
         num_frames, frame_rate: of the network's input; None for the network's own.
         window_stride: samples from one window's start to the next; None for half a window.
         start, end: in seconds; None for the clip's own.
@@ -172,6 +174,7 @@ class ExplainConfig(AttributionConfig):
     targets: tuple[Callable[[Any], Tensor], ...] = ()
     top_k: int = 1
     worst: bool = False
+    bit_depth: int | None = None
     sampling: str = "windows"
     num_frames: int | None = None
     frame_rate: Fraction | None = None
@@ -198,6 +201,10 @@ class ExplainConfig(AttributionConfig):
         self._check_times()
         if self.layers == ():
             raise UsageError("no layer is named: give at least one, or leave layers out")
+        if self.bit_depth is not None and not MIN_BIT_DEPTH <= self.bit_depth <= MAX_BIT_DEPTH:
+            raise UsageError(
+                f"bit_depth {self.bit_depth} must lie between {MIN_BIT_DEPTH} and {MAX_BIT_DEPTH}"
+            )
         for target in self.targets:
             if not callable(target):
                 raise UsageError(f"target {target!r} must be a function of the network's output")

@@ -27,6 +27,7 @@ RUN_OPTIONS: list[tuple[str, str, Any]] = [
     ("--max-pixels 7", "limits.max_pixels", 7),
     ("--max-frames 7", "limits.max_frames", 7),
     ("--max-memory 1.5G", "limits.max_memory", 3 * 2**29),
+    ("--bit-depth 12", "explain.bit_depth", 12),
     ("--strict", "explain.strict", True),
     ("--model timm:x", "model.name", "timm:x"),
     ("--network resnet50", "model.name", "resnet50"),

@@ -29,6 +29,7 @@ def plan(**fields: Any) -> Any:
         "batch_note": None,
         "declared_frames": 100,
         "num_jumps": 0,
+        "conversions": (),
         "windows": (FULL, FULL),
         "scenes": (FrameSpan(0, 100),),
     } | fields
@@ -38,7 +39,9 @@ def plan(**fields: Any) -> Any:
         batch_note=made["batch_note"],
         clip=SimpleNamespace(
             info=SimpleNamespace(
-                declared_frames=made["declared_frames"], num_jumps=made["num_jumps"]
+                declared_frames=made["declared_frames"],
+                num_jumps=made["num_jumps"],
+                conversions=made["conversions"],
             ),
             timeline=Timeline(np.arange(100), Fraction(1, 10), 1),
         ),
@@ -67,6 +70,7 @@ def test_there_is_nothing_to_note(declared) -> None:
         ({"trained": False}, UNTRAINED),
         ({"model_note": "another network stands in"}, "another network stands in"),
         ({"batch_note": "batches hold 2"}, "batches hold 2"),
+        ({"conversions": ("HDR is shown as SDR",)}, "HDR is shown as SDR"),
         ({"declared_frames": 120}, "decoded 100 of 120 frames: the file is incomplete"),
         (
             {"num_jumps": 2},

@@ -39,6 +39,15 @@ def packets(path: Path) -> list[bytes]:
         return [bytes(p) for p in container.demux(video=0) if p.size]
 
 
+def test_wide_colours_are_converted_for_browsers(tmp_path: Path) -> None:
+    options = {"x264-params": "colorprim=bt2020:transfer=bt709:colormatrix=bt709"}
+    clip = write_clip(tmp_path / "a.mp4", 5, options=options)
+    copy = copy_clip(clip, tmp_path / "out")
+    assert not copy.is_remuxed
+    ours, theirs = next(read_frames(copy.path)).rgb(), next(read_frames(clip)).rgb()
+    assert np.abs(ours.astype(int) - theirs).mean() < 3
+
+
 @pytest.mark.parametrize(
     ("name", "made"),
     [

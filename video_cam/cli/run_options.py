@@ -55,6 +55,14 @@ def add_input_options(group: argparse._ArgumentGroup) -> None:
         help="refuse clips of more frames (default: %(default)s)",
     )
     group.add_argument(
+        "--bit-depth",
+        type=int,
+        default=ExplainConfig.bit_depth,
+        metavar="BITS",
+        help="bits of data in pictures of 16 bits, as 12 for values up to 4095 (default: found "
+        "from the values)",
+    )
+    group.add_argument(
         "--strict",
         action="store_true",
         help="fail clips with damaged or missing pictures; without it, their results say so",

@@ -1,4 +1,4 @@
-"""Notes attached to a result: untrained network, damaged file, padded windows, cuts, memory."""
+"""Notes attached to a result: untrained network, colours, damage, windows, cuts, memory."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def notes(
         yield UNTRAINED
     if plan.model_note:
         yield plan.model_note
+    yield from plan.clip.info.conversions
     yield from damage.sentences(plan.clip.timeline.num_frames)
     yield from _notes_on_stamps(plan.clip.info.num_jumps)
     if plan.batch_note:

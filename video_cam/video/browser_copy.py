@@ -20,6 +20,7 @@ from video_cam.errors import ClipError
 from video_cam.video.audio import AudioError, AudioTrack, SoundSpan
 from video_cam.video.clip import Clip
 from video_cam.video.color import RGBImage
+from video_cam.video.color_tags import tags_of
 from video_cam.video.container import VideoSource, ffmpeg_url, open_video
 from video_cam.video.reader import Frame
 from video_cam.video.writer import VideoFormat, VideoWriter
@@ -271,4 +272,6 @@ def _durations_fit(path: Path, last_seconds: Fraction, limits: LimitsConfig) -> 
 
 def _is_played(stream: VideoStream, codecs: set[str]) -> bool:
     context = stream.codec_context
-    return context.codec.canonical_name in codecs and context.pix_fmt in PLAYED_FORMATS
+    # Browsers differ in how they show high dynamic range and wide gamut.
+    is_plain = context.pix_fmt in PLAYED_FORMATS and tags_of(context).is_plain
+    return is_plain and context.codec.canonical_name in codecs

@@ -11,6 +11,7 @@ from video_cam.errors import UsageError
 from video_cam.utils.files import StrPath
 from video_cam.utils.names import printable_path
 from video_cam.video.color import RGBImage
+from video_cam.video.levels import of_bit_depth
 from video_cam.video.limits import DEFAULT_LIMITS
 from video_cam.video.memory import FASTEST, Buffers, budget_bytes, reading_buffers
 from video_cam.video.reader import FrameReader
@@ -47,18 +48,22 @@ class Clip:
     memory_budget: float = math.inf
 
     @classmethod
-    def open(cls, path: StrPath, limits: LimitsConfig | None = None) -> Clip:
+    def open(
+        cls, path: StrPath, limits: LimitsConfig | None = None, bit_depth: int | None = None
+    ) -> Clip:
         """Read what the clip is; see ``probe``, which decodes one frame as a rule.
 
         Args:
             path: a file, or a folder of numbered images.
             limits: None for the default ones.
+            bit_depth: of the data in pictures of more than 8 bits; None to find it.
 
         Raises:
             ClipError: for a path that is no clip, or one beyond the limits, the memory among them.
         """
         limits = limits or DEFAULT_LIMITS
-        info, timeline = probe(path, limits)
+        levels = None if bit_depth is None else of_bit_depth(bit_depth)
+        info, timeline = probe(path, limits, levels)
         budget = budget_bytes(limits)
         buffers = reading_buffers(info.path, info.pictures, budget)
         # Seeking leads to stamps as they are in the file, not to joined ones.
@@ -73,8 +78,10 @@ class Clip:
     def frames(self, start_index: int = 0, stop_index: int | None = None) -> FrameReader:
         """A reader of the frames [start_index, stop_index), which seeks where it can."""
         known = self.timeline if self.can_seek else None
-        num_threads = self.buffers.decoder_threads
-        return FrameReader(self.path, start_index, stop_index, known, self.limits, num_threads)
+        num_threads, levels = self.buffers.decoder_threads, self.info.levels
+        return FrameReader(
+            self.path, start_index, stop_index, known, self.limits, num_threads, levels
+        )
 
     def frames_at(self, frame_indices: Sequence[int]) -> dict[int, RGBImage]:
         """The pixels of single frames from one reading, which seeks to the first of them.

@@ -11,7 +11,7 @@ import numpy as np
 from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError, first_line
 from video_cam.utils.names import printable_path
-from video_cam.video.color import RGBImage, over_black
+from video_cam.video.color import over_black
 from video_cam.video.limits import check_count, check_image
 
 IMAGE_SUFFIXES = (
@@ -19,6 +19,8 @@ IMAGE_SUFFIXES = (
     *(".webp", ".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".exr", ".hdr"),
 )
 JPEG_START = b"\xff\xd8"  # JPEG has no alpha channel, so one decoding suffices
+TIFF_STARTS = (b"II", b"MM")  # TIFF's byte orders; its pictures may be of any numbers
+CONVERTIBLE = (np.uint8, np.uint16)  # by OpenCV
 
 
 def is_image(path: Path) -> bool:
@@ -51,28 +53,57 @@ def numbered_images(folder: Path, limits: LimitsConfig) -> list[Path]:
     return sorted(images, key=lambda image: (_number(image), image.name))
 
 
-def read_image(path: Path, limits: LimitsConfig) -> RGBImage:
-    """The image, turned as its EXIF data say, transparent parts over black.
+def read_image(path: Path, limits: LimitsConfig) -> np.ndarray:
+    """The image as it is stored, turned as its EXIF data say, transparent parts over black.
 
     Returns:
-        uint8 (H, W, 3) RGB.
+        (H, W, 3) RGB: uint8; uint16 for images of 16 bits; other numbers as TIFF may have them.
 
     Raises:
         ClipError: if the image cannot be read or has too many pixels.
     """
     check_image(path, limits)
     try:
-        data = path.read_bytes()
-        encoded = np.frombuffer(data, np.uint8)  # OpenCV cannot open some file names by itself
-        over = None if data.startswith(JPEG_START) else _transparent_over_black(encoded)
-        bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if over is None else over
+        encoded = np.frombuffer(path.read_bytes(), np.uint8)  # OpenCV cannot open all names itself
+        bgr = _decoded(encoded)
     except (cv2.error, OSError) as error:
         raise ClipError(f"{printable_path(path)}: cannot be read ({first_line(error)})") from error
     if bgr is None:
         raise ClipError(
             f"{printable_path(path)}: not an image that OpenCV can read; is it damaged?"
         )
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return bgr[..., ::-1] if bgr.dtype not in CONVERTIBLE else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def with_three_channels(stored: np.ndarray) -> np.ndarray:
+    """(H, W, 3) of a gray, BGR or BGRA picture (alpha is dropped) of any numbers."""
+    channels = stored if stored.ndim == 3 else stored[..., None]
+    return channels[..., :3] if channels.shape[2] >= 3 else np.repeat(channels[..., :1], 3, axis=2)
+
+
+def _decoded(encoded: np.ndarray) -> np.ndarray | None:
+    """(H, W, 3) BGR of an image file."""
+    if encoded[:2].tobytes() == JPEG_START:
+        return cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    stored = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    if stored is None:
+        return None
+    if _is_transparent(stored):
+        return over_black(stored)
+    is_number = stored.dtype not in (np.uint8, np.uint16)
+    if is_number and encoded[:2].tobytes() in TIFF_STARTS:
+        return with_three_channels(stored)
+    # Unlike the decoding above, these turn the image as its EXIF data say.
+    depth = cv2.IMREAD_ANYDEPTH if stored.dtype == np.uint16 else 0
+    return cv2.imdecode(encoded, cv2.IMREAD_COLOR | depth)
+
+
+def _is_transparent(stored: np.ndarray) -> bool:
+    """Whether it is BGRA of which a part is transparent."""
+    has_alpha = stored.ndim == 3 and stored.shape[2] == 4
+    if not has_alpha or stored.dtype not in (np.uint8, np.uint16):
+        return False
+    return bool(stored[..., 3].min() < np.iinfo(stored.dtype).max)
 
 
 def _images(folder: Path) -> list[Path]:
@@ -82,15 +113,3 @@ def _images(folder: Path) -> list[Path]:
 def _number(image: Path) -> int | None:
     digits = re.search(r"[0-9]+\Z", image.stem)
     return int(digits.group()) if digits else None
-
-
-def _transparent_over_black(encoded: np.ndarray) -> np.ndarray | None:
-    """uint8 (H, W, 3) BGR if a part is transparent, else None: this way ignores EXIF turns."""
-    pixels = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4:
-        return None
-    if pixels.dtype == np.uint16:
-        pixels = (pixels // 256).astype(np.uint8)
-    if pixels.dtype != np.uint8 or pixels[..., 3].min() == 255:
-        return None
-    return over_black(pixels)

@@ -6,24 +6,33 @@ import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from itertools import islice
 
 import av
-import numpy as np
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from video_cam.config import LimitsConfig
 from video_cam.utils.files import StrPath
+from video_cam.video.color import stored_values
+from video_cam.video.color_tags import conversion_notes
 from video_cam.video.container import VideoSource, open_video
-from video_cam.video.images import is_image, numbered_images, read_image
+from video_cam.video.levels import MAX_SAMPLED, Levels, found_levels, notes
 from video_cam.video.limits import DEFAULT_LIMITS
-from video_cam.video.memory import Pictures, budget_bytes, reading_buffers
+from video_cam.video.memory import (
+    CONVERSION,
+    WIDE_CONVERSION,
+    Pictures,
+    budget_bytes,
+    reading_buffers,
+)
 from video_cam.video.orientation import orientation_of, swaps_axes, upright_size
 from video_cam.video.paths import checked_path, no_frame_error
+from video_cam.video.picture_files import open_pictures
+from video_cam.video.picture_source import PictureSource
 from video_cam.video.reader import FrameReader
-from video_cam.video.timeline import STILL_SECONDS, Timeline
+from video_cam.video.timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,8 @@ class ClipInfo:
             ``num_frames`` where the file was cut off.
         decoded_bytes: of one picture as the decoder gives it; 0 for images.
         num_jumps: how many times the time stamps jump; see ``joins``.
+        conversions: how the pictures become 8-bit RGB where that is not plain, a line on each.
+        levels: which stored values are black and white in pictures of more than 8 bits.
     """
 
     path: str
@@ -57,14 +68,19 @@ class ClipInfo:
     declared_frames: int | None = None
     decoded_bytes: int = 0
     num_jumps: int = 0
+    conversions: tuple[str, ...] = ()
+    levels: Levels | None = None
 
     @property
     def pictures(self) -> Pictures:
         """What the memory that the clip takes depends on."""
-        return Pictures(self.width * self.height, self.decoded_bytes, self.num_frames)
+        conversion = WIDE_CONVERSION if self.conversions else CONVERSION
+        return Pictures(self.width * self.height, self.decoded_bytes, self.num_frames, conversion)
 
 
-def probe(path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS) -> tuple[ClipInfo, Timeline]:
+def probe(
+    path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS, levels: Levels | None = None
+) -> tuple[ClipInfo, Timeline]:
     """What the clip is and when its frames are shown.
 
     Reads the packets' time stamps and decodes one frame. Only where packets lack stamps, all
@@ -73,16 +89,15 @@ def probe(path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS) -> tuple[ClipInf
     Args:
         path: a file, or a folder of numbered images.
         limits: how much the file may ask for.
+        levels: for pictures of more than 8 bits; None to find them.
 
     Raises:
         ClipError: if the path is no clip, or one beyond the limits.
     """
-    found = checked_path(path)
-    if found.is_dir():
-        return _probe_images(path, numbered_images(found, limits), limits, is_still=False)
-    if is_image(found):
-        return _probe_images(path, [found], limits, is_still=True)
-    return _probe_video(path, limits)
+    source = open_pictures(checked_path(path), limits, levels)
+    if source is not None:
+        return _info_of(path, source), source.timeline
+    return _probe_video(path, limits, levels)
 
 
 def decoded_timeline(
@@ -99,12 +114,9 @@ def decoded_timeline(
     return reader.timeline
 
 
-def _probe_images(
-    path: StrPath, images: list[Path], limits: LimitsConfig, *, is_still: bool
-) -> tuple[ClipInfo, Timeline]:
-    timeline = Timeline(np.arange(len(images)), STILL_SECONDS, 1)
-    height, width = read_image(images[0], limits).shape[:2]
-    info = ClipInfo(
+def _info_of(path: StrPath, source: PictureSource) -> ClipInfo:
+    timeline, (width, height) = source.timeline, source.size
+    return ClipInfo(
         path=os.fspath(path),
         width=width,
         height=height,
@@ -112,13 +124,16 @@ def _probe_images(
         num_frames=timeline.num_frames,
         duration_seconds=float(timeline.duration_seconds),
         has_audio=False,
-        is_still=is_still,
-        declared_frames=len(images),
+        is_still=source.is_still,
+        declared_frames=timeline.num_frames,
+        conversions=source.conversions,
+        levels=source.levels,
     )
-    return info, timeline
 
 
-def _probe_video(path: StrPath, limits: LimitsConfig) -> tuple[ClipInfo, Timeline]:
+def _probe_video(
+    path: StrPath, limits: LimitsConfig, levels: Levels | None
+) -> tuple[ClipInfo, Timeline]:
     with open_video(path, limits, num_threads=1) as source:
         timeline, first = _scan_packets(source, path)
         width, height = upright_size(first)
@@ -127,6 +142,7 @@ def _probe_video(path: StrPath, limits: LimitsConfig) -> tuple[ClipInfo, Timelin
             pictures = Pictures(width * height, decoded_bytes, limits.max_frames)
             buffers = reading_buffers(os.fspath(path), pictures, budget_bytes(limits))
             timeline = decoded_timeline(path, limits, buffers.decoder_threads)
+        chosen = _levels_of_stream(path, limits, first, levels)
         info = ClipInfo(
             path=os.fspath(path),
             width=width,
@@ -140,8 +156,23 @@ def _probe_video(path: StrPath, limits: LimitsConfig) -> tuple[ClipInfo, Timelin
             declared_frames=_declared_frames(source, timeline),
             decoded_bytes=decoded_bytes,
             num_jumps=len(source.joiner.offsets),
+            conversions=(*conversion_notes(first), *notes(chosen)),
+            levels=chosen,
         )
     return info, timeline
+
+
+def _levels_of_stream(
+    path: StrPath, limits: LimitsConfig, first: VideoFrame, known: Levels | None
+) -> Levels | None:
+    """The levels of a stream of 16-bit gray or RGB, found in its first frames."""
+    values = stored_values(first)
+    if values is None or known is not None:
+        return None if values is None else known
+    with open_video(path, limits, num_threads=1) as source:
+        frames = islice(source.frames(), 1, MAX_SAMPLED)
+        others = (stored_values(frame) for frame in frames)
+        return found_levels(values, (v for v in others if v is not None), limits.max_frames, None)
 
 
 def _scan_packets(source: VideoSource, path: StrPath) -> tuple[Timeline | None, VideoFrame]:
