@@ -35,7 +35,12 @@ from video_cam.models.saved_networks import is_saved_network, load_saved_network
 from video_cam.models.spec import USER_NETWORK, ModelSpec
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
 from video_cam.models.timm import timm_spec
-from video_cam.models.user_code import build_network, digest_of_code, find_function, is_reference
+from video_cam.models.user_code import (
+    build_network,
+    digest_of_classes,
+    digest_of_reference,
+    is_reference,
+)
 from video_cam.models.weights import (
     WeightsUnavailable,
     download,
@@ -169,7 +174,7 @@ def _load_user_network(
     input_config: InputConfig,
     trust_checkpoint: bool,
 ) -> Classifier:
-    module, name, code = _build_user_network(source, trust_checkpoint)
+    module, name = _build_user_network(source, trust_checkpoint)
     if weights is not None and weights != "none":
         if not Path(weights).is_file():
             raise UsageError(f"no such weights file: {weights!r}")
@@ -183,19 +188,24 @@ def _load_user_network(
         module, name, weights or "its own", USER_NETWORK, input_config, labels, check_layer=True
     )
     max_batch = 1 if takes_one_clip(module) else None
+    if not isinstance(source, str):
+        return replace(classifier, known=False, max_batch=max_batch)
+    if not is_reference(source):
+        code = digest_of_classes(map(type, module.modules()))
+        return replace(classifier, code=code, known=False, max_batch=max_batch)
+    # After the network has run once: what it imports only then is among the loaded files.
+    code = digest_of_reference(source)
     return replace(classifier, code=code, known=bool(code), max_batch=max_batch)
 
 
-def _build_user_network(
-    source: str | nn.Module, trust_checkpoint: bool
-) -> tuple[nn.Module, str, str]:
-    """The network, its name, and the digest of the code that builds it ("" if there is none)."""
+def _build_user_network(source: str | nn.Module, trust_checkpoint: bool) -> tuple[nn.Module, str]:
+    """The network and its name."""
     if isinstance(source, nn.Module):
         module = unwrapped(source)
-        return module, type(module).__name__, ""
+        return module, type(module).__name__
     if is_reference(source):
-        return build_network(source), source, digest_of_code(find_function(source))
-    return load_saved_network(Path(source), trust_checkpoint), Path(source).name, ""
+        return build_network(source), source
+    return load_saved_network(Path(source), trust_checkpoint), Path(source).name
 
 
 def _find_spec(name: str) -> ModelSpec:
