@@ -122,6 +122,11 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
     """
     if config.contrast and len(model.labels) < 2:
         raise UsageError("contrast compares two classes, and the network has one: leave it out")
+    if config.aug_smooth and model.preprocess.flow:
+        raise UsageError(
+            "aug_smooth flips the input, and flipped flow shows motion that is not there: leave it "
+            "out"
+        )
     if model.framewise and Path(clip.path).is_dir():
         # Every picture of a folder is explained, whatever the network's own frame rate.
         model = replace(model, frame_rate=clip.info.frame_rate)

@@ -17,12 +17,14 @@ from video_cam.layers.measured_layout import refusal, settled_folds
 from video_cam.layers.outputs import class_scores, default_score_kind
 from video_cam.layers.selection import choose_layers, convolutions_from_back
 from video_cam.layers.trace import ModuleOutput, example, input_dtype, trace
+from video_cam.models.channels import normalization
 from video_cam.models.default_layers import (
     default_layer,
     layer_in_time,
     likely_grids,
     no_default_layer,
 )
+from video_cam.models.input_factory import InputFactory
 from video_cam.models.input_layout import NCTHW, InputLayout, adapt_module, parse_input_layout
 from video_cam.models.labels import read_labels
 from video_cam.models.preprocessing import Preprocess
@@ -61,7 +63,7 @@ class Classifier:
         input_layout: how the network's own forward takes a clip.
         space_first: as in ModelSpec.
         score: how scores are shown, of ``config.SCORE_KINDS``.
-        code: SHA-256 of the user's file that builds the network, else empty.
+        code: SHA-256 of the user's files that the network is made of, else empty.
         known: ``name``, ``code`` and the weights identify the network, so that what was learned of
             it in another process is true of it.
         note: what readers of its results must know, else empty.
@@ -216,6 +218,13 @@ def make_classifier(
     """
     layout = input_config.layout
     input_layout = spec.input_layout if layout is None else parse_input_layout(layout)
+    input_layout = replace(
+        input_layout,
+        channels=input_config.channels or input_layout.channels,
+        factory=None
+        if input_config.input_factory is None
+        else InputFactory(input_config.input_factory),
+    )
     preprocess = _adjusted(spec.preprocess, input_config)
     num_frames = input_config.num_frames or spec.num_frames
     module = adapt_module(module, input_layout)
@@ -242,6 +251,7 @@ def make_classifier(
         space_first=spec.space_first,
         score=input_config.score or default_score_kind(classes),
         known=spec is not USER_NETWORK,
+        max_batch=None if input_layout.factory is None else 1,
     )
 
 
@@ -259,12 +269,15 @@ def _class_names(labels: Labels, spec: ModelSpec, classes: int) -> tuple[str, ..
 def _adjusted(preprocess: Preprocess, input_config: InputConfig) -> Preprocess:
     """``preprocess`` with what ``input_config`` replaces; the crop keeps its share of the frame."""
     size = input_config.size or preprocess.crop
+    mean, std = normalization((preprocess.mean, preprocess.std), input_config)
     return replace(
         preprocess,
         resize=_resize_for(preprocess, size),
         crop=size,
-        mean=input_config.mean or preprocess.mean,
-        std=input_config.std or preprocess.std,
+        mean=mean,
+        std=std,
+        value_range=input_config.value_range or preprocess.value_range,
+        flow=input_config.channels == "flow",
     )
 
 
