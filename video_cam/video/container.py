@@ -27,6 +27,7 @@ from video_cam.video.formats import (
     is_playlist,
     readable_formats,
 )
+from video_cam.video.image_sequences import sequence_images
 from video_cam.video.limits import check_count, check_size
 
 # A file must not make FFmpeg open other files or network addresses.
@@ -36,7 +37,7 @@ LARGEST_OPTION = 2**31 - 1  # FFmpeg's options are C's int
 
 
 def checked_path(path: StrPath) -> Path:
-    """The path, after checking that it is a folder or a file that is not empty.
+    """The path, after checking that it is a folder, a file that is not empty, or a sequence.
 
     Raises:
         ClipError: for any other path.
@@ -48,6 +49,8 @@ def checked_path(path: StrPath) -> Path:
             with os.scandir(found):  # raises where the folder may not be read
                 return found
     except (FileNotFoundError, NotADirectoryError) as error:
+        if sequence_images(found):
+            return found
         if found.is_symlink():
             raise ClipError(f"{shown}: a link to a file that does not exist") from error
         raise ClipError(f"{shown}: no such file or folder; check the path") from error

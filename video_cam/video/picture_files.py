@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +14,7 @@ from video_cam.errors import ClipError, first_line
 from video_cam.utils.names import printable_path
 from video_cam.video.array_clips import is_array_file, open_array
 from video_cam.video.dicom import START, START_AT, is_dicom, open_dicom
+from video_cam.video.image_sequences import num_missing, sequence_images
 from video_cam.video.images import (
     is_image,
     numbered_images,
@@ -20,7 +22,7 @@ from video_cam.video.images import (
     with_three_channels,
 )
 from video_cam.video.levels import Levels, found_levels, notes, spread, to_levels
-from video_cam.video.limits import check_size
+from video_cam.video.limits import check_count, check_size, size_in_header
 from video_cam.video.picture_source import NO_RATE, PictureSource, at_usual_rate, by_index
 from video_cam.video.tiff_pages import Page, pages_of
 from video_cam.video.webp import frame_durations, open_webp
@@ -36,7 +38,7 @@ def open_pictures(
     """The pictures of a clip that FFmpeg does not read; None for a video.
 
     Args:
-        path: a file, or a folder of numbered images.
+        path: a file, a folder of numbered images, or their name with %d.
         limits: how much the file may ask for.
         levels: for pictures of more than 8 bits; None to find them.
 
@@ -45,6 +47,9 @@ def open_pictures(
     """
     if path.is_dir():
         return _images(path, numbered_images(path, limits), limits, levels)
+    if sequence := sequence_images(path):
+        check_count(path, len(sequence), limits)
+        return _images(path, sequence, limits, levels)
     start = _start(path)
     if is_dicom(path, start):
         return open_dicom(path, limits, levels)
@@ -114,8 +119,19 @@ def _images(
         by_index(read),
         is_still=images == [path],
         levels=chosen,
-        conversions=notes(chosen),
+        conversions=(*_irregularities(images, (width, height)), *notes(chosen)),
     )
+
+
+def _irregularities(images: list[Path], size: tuple[int, int]) -> Iterator[str]:
+    """One line each on missing numbers, and on other sizes in the images that are looked at."""
+    if missing := num_missing(images):
+        numbers = "number is" if missing == 1 else "numbers are"
+        yield f"{missing} {numbers} missing in the names of the images: shown as if none were"
+    sizes = {size_in_header(images[place]) for place in spread(len(images))[1:]}
+    swapped = (size[1], size[0])  # images turned by their EXIF data have the other in the header
+    if sizes - {size, swapped, None}:
+        yield f"the images differ in size: all are scaled to the first one's {size[0]}x{size[1]}"
 
 
 def _tiff(
