@@ -69,6 +69,7 @@ def write_others(folder: Path) -> None:
     np.save(folder / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     Image.new("RGB", (8, 6)).save(folder / "picture", format="PNG")
     Image.new("RGB", (8, 6)).save(folder / "icon", format="ICO")
+    (folder / "photo.heic").write_bytes(b"\x00\x00\x00\x18ftypheic" + bytes(90))
     write_sound(folder / "sound.mp4")
     (folder / "start.mp4").write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(50))
 
@@ -76,7 +77,7 @@ def write_others(folder: Path) -> None:
 def test_other_files_are_no_clips(tmp_path) -> None:
     write_others(tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert len(names) == 15
+    assert len(names) == 16
     assert [name for name in names if is_clip_file(tmp_path / name)] == []
 
 

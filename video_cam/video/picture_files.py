@@ -14,6 +14,7 @@ from video_cam.errors import ClipError, first_line
 from video_cam.utils.names import printable_path
 from video_cam.video.array_clips import is_array_file, open_array
 from video_cam.video.dicom import START, START_AT, is_dicom, open_dicom
+from video_cam.video.foreign_files import kind_by_start
 from video_cam.video.image_sequences import num_missing, sequence_images
 from video_cam.video.images import (
     is_image,
@@ -55,6 +56,8 @@ def open_pictures(
         return open_dicom(path, limits, levels)
     if is_array_file(path, start):
         return open_array(path, start, limits, levels)
+    if kind := kind_by_start(start):
+        raise ClipError(f"{printable_path(path)}: {kind}")
     if not is_image(path):
         return None
     try:

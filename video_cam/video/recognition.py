@@ -12,6 +12,7 @@ from video_cam.video.array_clips import NPY_START, is_clip_shape
 from video_cam.video.container import open_video
 from video_cam.video.dicom import START as DICOM_START
 from video_cam.video.dicom import START_AT as DICOM_START_AT
+from video_cam.video.foreign_files import kind_by_start
 from video_cam.video.limits import DEFAULT_LIMITS
 
 START_BYTES = 600  # three packets of a transport stream
@@ -53,7 +54,8 @@ def is_clip_file(path: Path) -> bool:
         return True
     if start.startswith(NPY_START):
         return _is_clip_array(path)
-    return _BEGINS_AS_VIDEO.match(start) is not None and _has_video(path)
+    may_be_video = _BEGINS_AS_VIDEO.match(start) is not None and kind_by_start(start) is None
+    return may_be_video and _has_video(path)
 
 
 def _has_video(path: Path) -> bool:
