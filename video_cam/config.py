@@ -40,6 +40,14 @@ VIDEO_LAYOUTS = ("overlay", "side-by-side", "strip")
 NORMALIZATIONS = ("video", "window", "frame")
 COLORMAP_NAMES = ("inferno", "magma", "plasma", "viridis", "cividis", "turbo", "jet", "hot")
 SCORE_KINDS = ("softmax", "sigmoid", "raw")
+# What a network takes of a clip, and how many numbers --mean and --std have then.
+CHANNEL_NAMES = ("rgb", "bgr", "gray", "flow")
+_NORMALIZED = {
+    "rgb": ((3,), "three numbers, for red, green and blue"),
+    "bgr": ((3,), "three numbers, for blue, green and red"),
+    "gray": ((1,), "one number, for grey"),
+    "flow": ((1, 2), "two numbers, for flow to the right and down, or one for both"),
+}
 
 # The longest input that any published video network takes is far below this number of frames.
 MAX_INPUT_FRAMES = 10_000
@@ -53,7 +61,7 @@ class LimitsConfig:
     Attributes:
         max_pixels: width times height of one picture, in pixels.
         max_frames: number of frames of one clip.
-        max_memory: bytes that the process may take while it reads and draws one clip; None for
+        max_memory: bytes that the process may take while it works on one clip; None for
             half of what is available when the clip is opened, in addition to what it has taken.
     """
 
@@ -73,26 +81,38 @@ class InputConfig:
         num_frames: frames in one input.
         frame_rate: frames per second of the input.
         size: (height, width) of the input in pixels.
-        mean, std: per RGB channel, for values in [0, 1].
+        mean, std: one number for each channel of ``channels``, for values in [0, value_range].
         layout: how the forward takes a clip, one of the layouts of ``--layout-in``.
         score: how scores are shown, one of SCORE_KINDS.
+        channels: what the network takes of the frames, one of CHANNEL_NAMES; None for RGB.
+        value_range: the largest value of a channel before mean and std are applied. With it, they
+            are 0 and 1 where they are not given; without it, it is 1.
+        input_factory: a function (clip, path, times) that makes the network's arguments, or
+            "file.py:function"; see ``models.input_factory``.
     """
 
     num_frames: int | None = None
     frame_rate: Fraction | None = None
     size: tuple[int, int] | None = None
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
     layout: str | None = None
     score: str | None = None
+    channels: str | None = None
+    value_range: float | None = None
+    input_factory: str | Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
         if self.score is not None:
             check_names("score", [self.score], SCORE_KINDS)
+        if self.channels is not None:
+            check_names("channels", [self.channels], CHANNEL_NAMES)
+        check_positive(self, ("value_range",))
+        counts, words = _NORMALIZED[self.channels or "rgb"]
         for name in ("mean", "std"):
             value = getattr(self, name)
-            if value is not None and len(value) != 3:
-                raise UsageError(f"{name} {value} must be three numbers, for red, green and blue")
+            if value is not None and len(value) not in counts:
+                raise UsageError(f"{name} {value} must be {words}")
         if self.std is not None and not all(self.std):
             raise UsageError(f"std {self.std} must not be 0")
         if self.size is not None and min(self.size) < 1:

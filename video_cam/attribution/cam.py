@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from math import prod
 from typing import Any
 
 import torch
@@ -18,10 +19,11 @@ from video_cam.layers.alignment import CellCentres, interpolate, needs_measuring
 from video_cam.layers.axes import Unpack, Unpacks, input_size, to_grid
 from video_cam.layers.cell_positions import find_receptive_fields
 from video_cam.layers.hooks import unwrapped
-from video_cam.layers.layout import folds
+from video_cam.layers.layout import Fold, Layout, folds, layouts
+from video_cam.layers.measured_layout import refusal, settled_folds
 from video_cam.layers.receptive_field import ReceptiveFields
 from video_cam.layers.selection import match_layers
-from video_cam.layers.trace import trace
+from video_cam.layers.trace import ModuleOutput, trace
 from video_cam.utils.memory import is_out_of_memory
 from video_cam.utils.names import as_tuple, check_names
 from video_cam.utils.nested import map_tensors
@@ -159,10 +161,31 @@ def find_layers(
         modules = trace(model, sample).modules
     except UsageError:  # the forward pass on the input itself gives a better message
         return tuple(map(str, layers)), dict.fromkeys(map(str, layers), to_grid)
-    found = folds(modules.values(), input_size(sample))
+    size = input_size(sample)
     known = [name for name, _ in model.named_modules()]
-    names = match_layers(layers, found, known)
-    return names, {name: found.get(name, to_grid) for name in names}
+    names = match_layers(layers, folds(modules.values(), size), known)
+    possible = layouts(modules.values(), size)
+    possible |= {
+        name: Layout((_as_it_is(modules[name]),), certain=False)
+        for name in names
+        if name not in possible
+        and name in modules
+        and prod(modules[name].shape[2:]) > 1
+        and modules[name].calls == 1
+        and len(modules[name].shape) in (4, 5)
+    }
+    wanted = {name: possible[name] for name in names if name in possible}
+    settled = settled_folds(model, wanted, size, sample)
+    for name in wanted:
+        if name not in settled:
+            raise refusal(name, modules[name].shape, wanted[name])
+    return names, {name: settled.get(name, to_grid) for name in names}
+
+
+def _as_it_is(one: ModuleOutput) -> Fold:
+    """The fold that ``axes.to_grid`` makes of an output with four or five axes."""
+    t, h, w = (1, *one.shape[2:])[-3:]
+    return Fold("first", (t, h, w))
 
 
 def _receptive_fields(

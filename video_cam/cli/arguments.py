@@ -150,6 +150,9 @@ def _model_config(parsed: argparse.Namespace) -> ModelConfig:
             std=None if parsed.std is None else tuple(parsed.std),
             layout=parsed.layout_in,
             score=parsed.score,
+            channels=parsed.channels,
+            value_range=parsed.value_range,
+            input_factory=parsed.input_factory,
         ),
     )
 

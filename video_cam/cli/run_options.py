@@ -116,18 +116,41 @@ def _add_network_input(group: argparse._ArgumentGroup) -> None:
     for name, use in (("mean", "subtracted from"), ("std", "that divide")):
         group.add_argument(
             f"--{name}",
-            nargs=3,
+            nargs="+",
             type=float,
             default=getattr(InputConfig, name),
-            metavar=("R", "G", "B"),
-            help=f"numbers {use} frames in 0 ... 1",
+            metavar="NUMBER",
+            help=f"numbers {use} frames in 0 ... 1, one for each channel",
         )
+    group.add_argument(
+        "--value-range",
+        type=float,
+        default=InputConfig.value_range,
+        metavar="N",
+        help="frames are in 0 ... N before --mean and --std, which are 0 and 1 if they are not "
+        "given: 255 for networks that take pictures as they are stored (default: 1)",
+    )
+    group.add_argument(
+        "--channels",
+        default=InputConfig.channels,
+        metavar=choices(config.CHANNEL_NAMES),
+        help="what the network takes of the frames: colours, blue first, grey, or the optical "
+        "flow between consecutive ones (default: rgb)",
+    )
     group.add_argument(
         "--layout-in",
         default=InputConfig.layout,
-        metavar="NCTHW|NTCHW|frames|list",
+        metavar="NCTHW|NTCHW|frames|stacked|list",
         help="input of the network: a clip, a clip with time before channels, each frame as an "
-        "image, or a slow and a fast pathway (list:4,1 takes every fourth and every frame)",
+        "image, all frames as channels of one image, or a slow and a fast pathway (list:4,1 takes "
+        "every fourth and every frame)",
+    )
+    group.add_argument(
+        "--input-factory",
+        default=InputConfig.input_factory,
+        metavar="FILE:FUNCTION",
+        help="a function (clip, path, times) that makes the network's arguments, where a clip is "
+        "not its only input",
     )
     group.add_argument(
         "--score",
@@ -228,9 +251,9 @@ def add_machine_options(group: argparse._ArgumentGroup) -> None:
         type=memory_size,
         default=LimitsConfig.max_memory,
         metavar="SIZE",
-        help="memory that the process may take while it reads and draws a clip, as 800M or 6G: "
-        "large pictures are worked on fewer at a time, and refused where that does not suffice "
-        "(default: half of what is available, besides what the network takes)",
+        help="memory that the process may take while it works on a clip, as 800M or 6G: large "
+        "pictures and, on a CPU, windows are worked on fewer at a time, and refused where that "
+        "does not suffice (default: half of what is available, besides the weights)",
     )
 
 

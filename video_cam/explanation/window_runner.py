@@ -148,7 +148,9 @@ class WindowRunner:
             self._probabilities[indices] = shown_scores(logits, self._model.score).cpu().numpy()
             return choose(logits)
 
-        found = self._attributor(x, choose_from_outputs, batch_size=self._halving.size)
+        frames = self._plan.windows[indices[0]].frame_indices
+        with self._model.input_layout.in_window(self._plan.clip, frames):
+            found = self._attributor(x, choose_from_outputs, batch_size=self._halving.size)
         return self._results(indices, found)
 
     def _results(self, indices: Sequence[int], found: AttributionResult) -> list[WindowResult]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
+from video_cam.errors import UsageError
+from video_cam.layers.differentiable import reentrant_checkpoints_refused
 from video_cam.layers.hooks import capture
 from video_cam.layers.layout import Fold
 from video_cam.layers.outputs import class_scores
@@ -41,7 +43,11 @@ def layers_affecting_scores(
         if not score.requires_grad:
             return []
         outputs = [captured.activations[name] for name in tested]
-        gradients = torch.autograd.grad(score, outputs, allow_unused=True)
+        try:
+            with reentrant_checkpoints_refused():
+                gradients = torch.autograd.grad(score, outputs, allow_unused=True)
+        except UsageError:
+            return []
     return [
         name
         for name, gradient in zip(tested, gradients, strict=True)

@@ -25,17 +25,18 @@ from torch import Tensor, nn
 
 from video_cam.config import InputConfig
 from video_cam.errors import UsageError
-from video_cam.layers.hooks import unwrapped
+from video_cam.layers.hooks import frozen_evaluation
+from video_cam.layers.trace import input_dtype
 from video_cam.models import bundled
 from video_cam.models.bundled import BUNDLED
 from video_cam.models.classifier import Classifier, Labels, make_classifier
 from video_cam.models.huggingface import huggingface_spec, is_repository
+from video_cam.models.input_advice import input_explained
 from video_cam.models.labels import count_labels
-from video_cam.models.saved_networks import is_saved_network, load_saved_network, takes_one_clip
-from video_cam.models.spec import USER_NETWORK, ModelSpec
+from video_cam.models.spec import ModelSpec
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
 from video_cam.models.timm import timm_spec
-from video_cam.models.user_code import build_network, digest_of_code, find_function, is_reference
+from video_cam.models.user_network import is_user_network, load_user_network
 from video_cam.models.weights import (
     WeightsUnavailable,
     download,
@@ -106,8 +107,8 @@ def load_model(
     input_config = InputConfig(**input_options)
     if name is None:
         return _load_default(weights, labels, device, input_config, say)
-    if isinstance(name, nn.Module) or _is_user_network(name):
-        return _load_user_network(name, weights, labels, device, input_config, trust_checkpoint)
+    if isinstance(name, nn.Module) or is_user_network(name):
+        return load_user_network(name, weights, labels, device, input_config, trust_checkpoint)
     return _load_known(name, weights, labels, device, input_config)
 
 
@@ -140,7 +141,10 @@ def _load_known(
     module = module.eval().to(device or "cpu")
     if next(module.parameters()).device.type == "cpu":
         _store_channels_last(module)
-    return make_classifier(module, name, weights_name, spec, input_config, labels)
+        if name not in known_models() and not _runs(module, spec):
+            _store_contiguous(module)
+    with input_explained(module, spec, input_config):
+        return make_classifier(module, name, weights_name, spec, input_config, labels)
 
 
 def _store_channels_last(module: nn.Module) -> None:
@@ -155,47 +159,22 @@ def _store_channels_last(module: nn.Module) -> None:
             parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
 
 
-def _is_user_network(name: str) -> bool:
-    if name.startswith(TIMM_PREFIX):
+def _store_contiguous(module: nn.Module) -> None:
+    """Store weights as they are loaded, for forwards that take views of convolutions' outputs."""
+    for parameter in module.parameters():
+        parameter.data = parameter.data.contiguous()
+
+
+def _runs(module: nn.Module, spec: ModelSpec) -> bool:
+    """Whether the forward runs on one frame, or one clip."""
+    frames = 1 if spec.input_layout.layout == "frames" else spec.num_frames
+    x = torch.zeros(1, 3, frames, *spec.preprocess.crop, dtype=input_dtype(module))
+    try:
+        with frozen_evaluation(module), torch.inference_mode():
+            module(spec.input_layout.pack(x))
+    except RuntimeError:
         return False
-    return is_reference(name) or is_saved_network(name)
-
-
-def _load_user_network(
-    source: str | nn.Module,
-    weights: str | None,
-    labels: Labels,
-    device: Device,
-    input_config: InputConfig,
-    trust_checkpoint: bool,
-) -> Classifier:
-    module, name, code = _build_user_network(source, trust_checkpoint)
-    if weights is not None and weights != "none":
-        if not Path(weights).is_file():
-            raise UsageError(f"no such weights file: {weights!r}")
-        load_state_dict(module, read_state_dict(Path(weights)), weights)
-        weights = Path(weights).name
-    if isinstance(source, str):
-        module.eval().to(device or "cpu")
-    elif device is not None:
-        module.to(device)
-    classifier = make_classifier(
-        module, name, weights or "its own", USER_NETWORK, input_config, labels, check_layer=True
-    )
-    max_batch = 1 if takes_one_clip(module) else None
-    return replace(classifier, code=code, known=bool(code), max_batch=max_batch)
-
-
-def _build_user_network(
-    source: str | nn.Module, trust_checkpoint: bool
-) -> tuple[nn.Module, str, str]:
-    """The network, its name, and the digest of the code that builds it ("" if there is none)."""
-    if isinstance(source, nn.Module):
-        module = unwrapped(source)
-        return module, type(module).__name__, ""
-    if is_reference(source):
-        return build_network(source), source, digest_of_code(find_function(source))
-    return load_saved_network(Path(source), trust_checkpoint), Path(source).name, ""
+    return True
 
 
 def _find_spec(name: str) -> ModelSpec:

@@ -108,7 +108,8 @@ class BrowserCopy:
             return False
         try:
             with open_video(source, self._clip.limits) as video:
-                if not _is_played(video.stream, WEBM_CODECS) or video.zero_ticks:
+                moves_stamps = video.zero_ticks or self._clip.info.num_jumps
+                if not _is_played(video.stream, WEBM_CODECS) or moves_stamps:
                     return False
                 _write_webm(video, target)
             return self._accept(target)

@@ -36,8 +36,8 @@ class Clip:
         limits: how much the file may ask for.
         buffers: how many pictures are worked on at the same time.
         memory_budget: bytes that the pictures may take, found when the clip was opened.
-        can_seek: False where the decoder gives other frames than the packets announce, so that
-            frames can only be counted from the beginning.
+        can_seek: False where the decoder gives other frames than the packets announce, or where
+            time stamps jump, so that frames can only be counted from the beginning.
     """
 
     info: ClipInfo
@@ -66,7 +66,9 @@ class Clip:
         info, timeline = probe(path, limits, levels)
         budget = budget_bytes(limits)
         buffers = reading_buffers(info.path, info.pictures, budget)
-        return cls(info, timeline, limits, buffers=buffers, memory_budget=budget)
+        # Seeking leads to stamps as they are in the file, not to joined ones.
+        can_seek = not info.num_jumps
+        return cls(info, timeline, limits, can_seek, buffers, budget)
 
     @property
     def path(self) -> str:

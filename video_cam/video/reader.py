@@ -20,10 +20,11 @@ from video_cam.config import LimitsConfig
 from video_cam.errors import UsageError
 from video_cam.utils.files import StrPath
 from video_cam.video.color import RGBImage, to_rgb
-from video_cam.video.container import VideoSource, checked_path, no_frame_error, open_video
+from video_cam.video.container import VideoSource, open_video
 from video_cam.video.levels import Levels
 from video_cam.video.limits import DEFAULT_LIMITS
 from video_cam.video.orientation import Orientation, orientation_of, turn_upright, upright_size
+from video_cam.video.paths import checked_path, no_frame_error
 from video_cam.video.picture_files import open_pictures
 from video_cam.video.picture_source import PictureSource
 from video_cam.video.timeline import STILL_SECONDS, Timeline, repair_stamps

@@ -18,7 +18,7 @@ from video_cam.config import LimitsConfig
 from video_cam.utils.files import StrPath
 from video_cam.video.color import stored_values
 from video_cam.video.color_tags import conversion_notes
-from video_cam.video.container import VideoSource, checked_path, no_frame_error, open_video
+from video_cam.video.container import VideoSource, open_video
 from video_cam.video.image_sequences import sequence_images
 from video_cam.video.levels import MAX_SAMPLED, Levels, found_levels, notes
 from video_cam.video.limits import DEFAULT_LIMITS
@@ -30,6 +30,7 @@ from video_cam.video.memory import (
     reading_buffers,
 )
 from video_cam.video.orientation import orientation_of, swaps_axes, upright_size
+from video_cam.video.paths import checked_path, no_frame_error
 from video_cam.video.picture_files import open_pictures
 from video_cam.video.picture_source import PictureSource
 from video_cam.video.reader import FrameReader
@@ -52,6 +53,7 @@ class ClipInfo:
         declared_frames: how many frames the header announces, None if it does not say; more than
             ``num_frames`` where the file was cut off.
         decoded_bytes: of one picture as the decoder gives it; 0 for images.
+        num_jumps: how many times the time stamps jump; see ``joins``.
         conversions: how the pictures become 8-bit RGB where that is not plain, a line on each.
         levels: which stored values are black and white in pictures of more than 8 bits.
     """
@@ -67,6 +69,7 @@ class ClipInfo:
     sample_aspect_ratio: Fraction = Fraction(1)
     declared_frames: int | None = None
     decoded_bytes: int = 0
+    num_jumps: int = 0
     conversions: tuple[str, ...] = ()
     levels: Levels | None = None
 
@@ -164,6 +167,7 @@ def _probe_video(
             sample_aspect_ratio=_sample_aspect_ratio(source.stream, first),
             declared_frames=_declared_frames(source, timeline),
             decoded_bytes=decoded_bytes,
+            num_jumps=len(source.joiner.offsets),
             conversions=(*conversion_notes(first), *notes(chosen)),
             levels=chosen,
         )
@@ -245,6 +249,8 @@ def _shown_rate(stream: VideoStream, timeline: Timeline) -> Fraction:
 
 def _declared_frames(source: VideoSource, timeline: Timeline) -> int | None:
     """How many frames the header announces: its count, else its end at the average rate."""
+    if source.joiner.offsets:
+        return None  # the end that FFmpeg tells is that of stamps that jump
     # AVI also counts frames that were dropped during recording.
     if source.stream.frames and source.container.format.name != "avi":
         # An mp4 that was cut without encoding also counts the frames that its edit list hides.
