@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +30,7 @@ from video_cam.video.tiff_pages import Page, pages_of
 from video_cam.video.webp import frame_durations, open_webp
 
 TIFF_SUFFIXES = (".tif", ".tiff")
+CUT_OFF = "the file breaks off in its list of pages: pages may be missing"
 GIF_START = b"GIF8"
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
@@ -65,13 +67,16 @@ def open_pictures(
             return open_webp(path, durations, limits)
         if is_moving_image(path):
             return None
-        pages = pages_of(path, limits) if path.suffix.lower() in TIFF_SUFFIXES else []
+        is_tiff = path.suffix.lower() in TIFF_SUFFIXES
+        pages, is_whole = pages_of(path, limits) if is_tiff else ([], True)
     except OSError as error:
         raise ClipError(f"{printable_path(path)}: cannot be read ({error.strerror})") from error
     frames = [page for page in pages if not page.is_auxiliary]
     if len(frames) > 1:
-        return _tiff(path, frames, limits, levels)
-    return _images(path, [path], limits, levels)
+        source = _tiff(path, frames, limits, levels)
+    else:
+        source = _images(path, [path], limits, levels)
+    return source if is_whole else replace(source, conversions=(CUT_OFF, *source.conversions))
 
 
 def _start(path: Path) -> bytes:
