@@ -11,6 +11,7 @@ from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError, first_line
 from video_cam.utils.names import printable_path
 from video_cam.video.color import over_black
+from video_cam.video.color_profiles import CONVERTED, conversion_of, converted
 from video_cam.video.image_sequences import number_of, sequences_of
 from video_cam.video.limits import check_count, check_image
 
@@ -68,6 +69,8 @@ def numbered_images(folder: Path, limits: LimitsConfig) -> list[Path]:
 def read_image(path: Path, limits: LimitsConfig) -> np.ndarray:
     """The image as it is stored, turned as its EXIF data say, transparent parts over black.
 
+    Colours of 8 bits are converted to sRGB as the image's ICC profile says.
+
     Returns:
         (H, W, 3) RGB: uint8; uint16 for images of 16 bits; other numbers as TIFF may have them.
 
@@ -76,15 +79,24 @@ def read_image(path: Path, limits: LimitsConfig) -> np.ndarray:
     """
     check_image(path, limits)
     try:
-        encoded = np.frombuffer(path.read_bytes(), np.uint8)  # OpenCV cannot open all names itself
-        bgr = _decoded(encoded)
+        data = path.read_bytes()  # OpenCV cannot open some file names by itself
+        bgr = _decoded(np.frombuffer(data, np.uint8))
     except (cv2.error, OSError) as error:
         raise ClipError(f"{printable_path(path)}: cannot be read ({first_line(error)})") from error
     if bgr is None:
         raise ClipError(
             f"{printable_path(path)}: not an image that OpenCV can read; is it damaged?"
         )
-    return bgr[..., ::-1] if bgr.dtype not in CONVERTIBLE else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    if bgr.dtype not in CONVERTIBLE:
+        return bgr[..., ::-1]
+    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    conversion = conversion_of(data) if rgb.dtype == np.uint8 else None
+    return rgb if conversion is None else converted(rgb, conversion)
+
+
+def profile_notes(path: Path) -> tuple[str, ...]:
+    """A line on the conversion of an image's colours; none where they are not converted."""
+    return (CONVERTED,) if conversion_of(path.read_bytes()) else ()
 
 
 def with_three_channels(stored: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from video_cam.video.image_sequences import num_missing, sequence_images
 from video_cam.video.images import (
     is_image,
     numbered_images,
+    profile_notes,
     read_image,
     with_three_channels,
 )
@@ -127,7 +128,11 @@ def _images(
         by_index(read),
         is_still=images == [path],
         levels=chosen,
-        conversions=(*_irregularities(images, (width, height)), *notes(chosen)),
+        conversions=(
+            *_irregularities(images, (width, height)),
+            *(profile_notes(images[0]) if chosen is None else ()),
+            *notes(chosen),
+        ),
     )
 
 
