@@ -23,6 +23,7 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     "docs/benchmark.md",
     "docs/clusters.md",
+    "docs/colours-and-pictures.md",
     "docs/from-image-tools.md",
     "docs/your-own-network.md",
     "models3d/README.md",

@@ -75,8 +75,10 @@ def levels(patch: tuple[int, int, int], tags: Tags) -> np.ndarray:
 
 
 def codes(level: np.ndarray, tags: Tags, bits: int) -> np.ndarray:
-    """Y, U and V (3,) of a level as whole numbers of so many bits."""
+    """Y, U and V (3,) of a level as whole numbers of so many bits, or its planes of RGB."""
     red, green, blue = level
+    if tags.matrix == "rgb":  # FFmpeg's planes are green, blue, red
+        return np.rint(((1 << bits) - 1) * np.array([green, blue, red]))
     if tags.matrix == "ycgco":
         differences = [-red / 4 + green / 2 - blue / 4, red / 2 - blue / 2]
         luma = red / 4 + green / 2 + blue / 4
@@ -97,7 +99,7 @@ def write_patches(
 ) -> Path:
     """A clip of one frame without loss: the patches side by side, 4:4:4 or gray.
 
-    An alpha plane is 0 everywhere.
+    The matrix "rgb" stands for RGB. An alpha plane is 0 everywhere.
 
     Args:
         tags: how the patches are encoded.

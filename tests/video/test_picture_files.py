@@ -15,6 +15,7 @@ from tests.support.media import is_same_timeline, read_all, read_frames
 from video_cam import ClipError
 from video_cam.config import LimitsConfig
 from video_cam.video.clip import Clip
+from video_cam.video.picture_files import CUT_OFF
 from video_cam.video.picture_source import NO_RATE
 
 DURATIONS = (40, 80, 40, 200)  # milliseconds
@@ -131,6 +132,23 @@ def test_a_tiff_whose_pages_run_in_a_circle_ends(tmp_path) -> None:
     struct.pack_into("<I", data, directory + 2 + 12 * count, directory)
     path.write_bytes(data)
     assert Clip.open(path).info.num_frames == 1
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_tiff_that_breaks_off_says_so(tmp_path, big) -> None:
+    first, *others = pictures()
+    path = tmp_path / "a.tif"
+    first.save(path, save_all=True, append_images=others, big_tiff=big)
+    data = bytearray(path.read_bytes())
+    form, place = ("<Q", 8) if big else ("<I", 4)
+    for _ in range(2):  # to the place of the third page
+        directory = struct.unpack_from(form, data, place)[0]
+        count = struct.unpack_from("<Q" if big else "<H", data, directory)[0]
+        place = directory + (8 + 20 * count if big else 2 + 12 * count)
+    struct.pack_into(form, data, place, 2**64 - 1 if big else 2**32 - 1)
+    path.write_bytes(data)
+    info = Clip.open(path).info
+    assert (info.num_frames, info.conversions[0]) == (2, CUT_OFF)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no folder of cases beside the checkout")

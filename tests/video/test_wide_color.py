@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from tests.support.colors import PATCHES, Tags, largest_error, write_patches
 from tests.support.media import read_frames
 from video_cam.video.clip import Clip
 
+SHARED = Path(__file__).parents[3] / "shared" / "cases"
 HDR = {"PQ": "smpte2084", "HLG": "arib-std-b67"}
 
 
@@ -39,6 +43,26 @@ def test_tagged_colours_keep_their_look(tmp_path, matrix, primaries, curve, valu
     assert largest_error(shown(path)) <= 2
 
 
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no folder of cases beside the checkout")
+@pytest.mark.parametrize(
+    ("name", "tolerance"),
+    [
+        ("sdr_bt2020.mkv", 2),
+        ("bt2020_matrix_only.mkv", 2),
+        ("full_range_partial_tags.mp4", 2),
+        # One step of 10 bits is 5 levels of the red in (30, 220, 220), which is nearly black.
+        ("hdr_pq.mp4", 5),
+    ],
+)
+def test_the_cases_look_like_their_truth(name, tolerance) -> None:
+    truth = cv2.imread(str(SHARED / "colour_truth.png"))[..., ::-1].astype(int)
+    found = shown(SHARED / name).astype(int)
+    even = cv2.blur(truth.astype(np.float32), (13, 13)) == truth  # away from the patches' edges
+    inside = even.all(axis=2)
+    assert inside.mean() > 0.3
+    assert np.percentile(np.abs(found - truth)[inside], 99) <= tolerance
+
+
 @pytest.mark.parametrize("pix_fmt", ["yuv444p10le", "yuv444p", "yuv444p16le"])
 def test_the_depth_of_wide_colours_does_not_matter(tmp_path, pix_fmt) -> None:
     path = write_patches(tmp_path / "a.mkv", Tags("bt2020nc", "bt2020", "bt2020-10"), pix_fmt)
@@ -55,6 +79,12 @@ def test_what_is_brighter_than_white_is_clipped(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(colors, "PATCHES", ((300, 300, 300), (255, 255, 255)))
     path = write_patches(tmp_path / "a.mkv", Tags("bt2020nc", "bt2020", "smpte2084"))
     assert shown(path)[8, [8, 24]].tolist() == [[255] * 3] * 2
+
+
+@pytest.mark.parametrize("pix_fmt", ["gbrp10le", "gbrp12le", "gbrp16le"])
+def test_rgb_streams_of_hdr_are_converted(tmp_path, pix_fmt) -> None:
+    tags = Tags("rgb", "bt2020", "smpte2084", "pc")
+    assert largest_error(shown(write_patches(tmp_path / "a.mkv", tags, pix_fmt))) <= 2
 
 
 @pytest.mark.parametrize("pix_fmt", ["gray", "gray10le"])

@@ -16,6 +16,7 @@ from pathlib import Path
 from video_cam.batch.clip_lists import is_list, read_list
 from video_cam.batch.clip_paths import clips_at, kind_of
 from video_cam.errors import UsageError
+from video_cam.video.image_sequences import sequence_name
 
 # Files that a run writes beside the folders of its clips.
 RESERVED = ("index.html", "results.jsonl")
@@ -115,7 +116,12 @@ def _real_path(clip: Path, real_folder: Callable[[Path], str] = os.path.realpath
 
 
 def _stem(clip: Path, path: Path) -> str:
-    """The name of a folder, or of a file without its suffix; ``path`` is the clip's real path."""
+    """The name of a folder, or of a file without its suffix; ``path`` is the clip's real path.
+
+    Of a sequence of images, it is what their names have in common.
+    """
+    if name := sequence_name(clip):
+        return name
     stem = path.name if kind_of(path) == stat.S_IFDIR else clip.stem
     if not stem.strip("."):  # such as "..", which means the parent folder
         return clip.name.replace(".", "_") or "clip"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -127,7 +126,7 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
             "aug_smooth flips the input, and flipped flow shows motion that is not there: leave it "
             "out"
         )
-    if model.framewise and Path(clip.path).is_dir():
+    if model.framewise and clip.info.is_numbered_images:
         # Every picture of a folder is explained, whatever the network's own frame rate.
         model = replace(model, frame_rate=clip.info.frame_rate)
     class_ids = tuple(class_id(one, model.labels) for one in config.class_ids)

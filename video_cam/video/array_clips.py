@@ -84,6 +84,11 @@ def _clip_of(path: Path, found: Mapping[str, np.ndarray]) -> np.ndarray:
     raise ClipError(f"{printable_path(path)}: {problem}; expected {SHAPES}")
 
 
+def is_clip_shape(array: np.ndarray) -> bool:
+    """Whether an array has the shape and the type of a clip."""
+    return not _problem(array)
+
+
 def _problem(array: np.ndarray) -> str:
     """Why an array is no clip; empty if it is one."""
     shape = array.shape

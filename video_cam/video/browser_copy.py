@@ -103,7 +103,8 @@ class BrowserCopy:
     def _remux_webm(self) -> bool:
         """Copy all packets of picture and sound if the file is a webm and all of it is wanted."""
         source, target = self._clip.path, self.path.with_suffix(".webm")
-        if Path(source).suffix.lower() != ".webm" or not self._is_whole:
+        is_webm = self._clip.info.is_video and Path(source).suffix.lower() == ".webm"
+        if not is_webm or not self._is_whole:
             return False
         try:
             with open_video(source, self._clip.limits) as video:
@@ -117,7 +118,7 @@ class BrowserCopy:
 
     def _remux(self) -> bool:
         """Copy the packets of the span if browsers play their codec."""
-        if Path(self._clip.path).is_dir() or self._clip.info.is_still:
+        if not self._clip.info.is_video or self._clip.info.is_still:
             return False
         try:
             with open_video(self._clip.path, self._clip.limits) as video:
@@ -226,7 +227,7 @@ class BrowserCopy:
 
 def is_encoded(clip: Clip) -> bool:
     """Whether a copy of the clip needs an encoder, as far as its codec tells."""
-    if Path(clip.path).is_dir() or clip.info.is_still:
+    if not clip.info.is_video or clip.info.is_still:
         return True
     with open_video(clip.path, clip.limits) as video:
         return not _is_played(video.stream, PLAYED_CODECS | WEBM_CODECS)

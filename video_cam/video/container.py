@@ -20,12 +20,8 @@ from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError
 from video_cam.utils.files import StrPath
 from video_cam.utils.names import printable_path
-from video_cam.video.formats import (
-    SEEKABLE_FORMATS,
-    TEXT_FORMATS,
-    is_playlist,
-    readable_formats,
-)
+from video_cam.video.foreign_files import kind_of_file
+from video_cam.video.formats import SEEKABLE_FORMATS, TEXT_FORMATS, readable_formats
 from video_cam.video.joins import StampJoiner
 from video_cam.video.limits import check_count, check_size
 from video_cam.video.streams import best_stream, is_cover
@@ -82,10 +78,8 @@ def _open_container(path: StrPath, limits: LimitsConfig) -> InputContainer:
         )
     except (av.FFmpegError, OSError) as error:
         shown = printable_path(path)
-        if is_playlist(Path(path)):
-            raise ClipError(
-                f"{shown}: a playlist, which is not followed; give the clips it names"
-            ) from error
+        if kind := kind_of_file(Path(path)):
+            raise ClipError(f"{shown}: {kind}") from error
         is_foreign = isinstance(error, av.error.InvalidDataError)
         problem = "not a video that FFmpeg can read" if is_foreign else "cannot be opened"
         raise ClipError(f"{shown}: {problem} ({error.strerror})") from error

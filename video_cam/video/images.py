@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import cv2
@@ -12,6 +11,8 @@ from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError, first_line
 from video_cam.utils.names import printable_path
 from video_cam.video.color import over_black
+from video_cam.video.color_profiles import CONVERTED, conversion_of, converted
+from video_cam.video.image_sequences import number_of, sequences_of
 from video_cam.video.limits import check_count, check_image
 
 IMAGE_SUFFIXES = (
@@ -31,30 +32,44 @@ def is_image(path: Path) -> bool:
 def is_frame_folder(path: Path) -> bool:
     """Whether the path is a folder whose images all have numbered names, as a clip's frames do."""
     images = _images(path) if path.is_dir() else []
-    return bool(images) and all(_number(image) is not None for image in images)
+    return bool(images) and all(number_of(image) is not None for image in images)
+
+
+def image_clips(folder: Path) -> list[Path]:
+    """The clips in a folder of numbered images: the folder itself, or the sequences in it."""
+    return sequences_of(_images(folder)) or [folder]
 
 
 def numbered_images(folder: Path, limits: LimitsConfig) -> list[Path]:
     """The folder's images, sorted by the number at the end of their names.
 
     Raises:
-        ClipError: without images, for a name without a number, or for too many images.
+        ClipError: without images, for a name without a number, for several sequences, or for too
+            many images.
     """
     images = _images(folder)
     if not images:
         raise ClipError(f"{printable_path(folder)}: a folder with no images in it")
-    unnumbered = next((image for image in images if _number(image) is None), None)
+    unnumbered = next((image for image in images if number_of(image) is None), None)
     if unnumbered is not None:
         raise ClipError(
             f"{printable_path(folder)}: the name of {printable_path(unnumbered.name)} ends in no "
             "number; name the frames frame_0001.png, frame_0002.png, ..."
         )
+    if several := sequences_of(images):
+        names = ", ".join(printable_path(path.name) for path in several[:3])
+        raise ClipError(
+            f"{printable_path(folder)}: holds {len(several)} clips of numbered images ({names}"
+            f"{', ...' if len(several) > 3 else ''}); give one of these names"
+        )
     check_count(folder, len(images), limits)
-    return sorted(images, key=lambda image: (_number(image), image.name))
+    return sorted(images, key=lambda image: (number_of(image), image.name))
 
 
 def read_image(path: Path, limits: LimitsConfig) -> np.ndarray:
     """The image as it is stored, turned as its EXIF data say, transparent parts over black.
+
+    Colours of 8 bits are converted to sRGB as the image's ICC profile says.
 
     Returns:
         (H, W, 3) RGB: uint8; uint16 for images of 16 bits; other numbers as TIFF may have them.
@@ -64,15 +79,24 @@ def read_image(path: Path, limits: LimitsConfig) -> np.ndarray:
     """
     check_image(path, limits)
     try:
-        encoded = np.frombuffer(path.read_bytes(), np.uint8)  # OpenCV cannot open all names itself
-        bgr = _decoded(encoded)
+        data = path.read_bytes()  # OpenCV cannot open some file names by itself
+        bgr = _decoded(np.frombuffer(data, np.uint8))
     except (cv2.error, OSError) as error:
         raise ClipError(f"{printable_path(path)}: cannot be read ({first_line(error)})") from error
     if bgr is None:
         raise ClipError(
             f"{printable_path(path)}: not an image that OpenCV can read; is it damaged?"
         )
-    return bgr[..., ::-1] if bgr.dtype not in CONVERTIBLE else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    if bgr.dtype not in CONVERTIBLE:
+        return bgr[..., ::-1]
+    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    conversion = conversion_of(data) if rgb.dtype == np.uint8 else None
+    return rgb if conversion is None else converted(rgb, conversion)
+
+
+def profile_notes(path: Path) -> tuple[str, ...]:
+    """A line on the conversion of an image's colours; none where they are not converted."""
+    return (CONVERTED,) if conversion_of(path.read_bytes()) else ()
 
 
 def with_three_channels(stored: np.ndarray) -> np.ndarray:
@@ -108,8 +132,3 @@ def _is_transparent(stored: np.ndarray) -> bool:
 
 def _images(folder: Path) -> list[Path]:
     return [p for p in folder.iterdir() if is_image(p) and not p.name.startswith(".")]
-
-
-def _number(image: Path) -> int | None:
-    digits = re.search(r"[0-9]+\Z", image.stem)
-    return int(digits.group()) if digits else None

@@ -9,10 +9,11 @@ from pathlib import Path
 from video_cam.errors import ClipError
 from video_cam.utils.files import StrPath
 from video_cam.utils.names import printable_path
+from video_cam.video.image_sequences import sequence_images
 
 
 def checked_path(path: StrPath) -> Path:
-    """The path, after checking that it is a folder or a file that is not empty.
+    """The path, after checking that it is a folder, a file that is not empty, or a sequence.
 
     Raises:
         ClipError: for any other path.
@@ -24,6 +25,8 @@ def checked_path(path: StrPath) -> Path:
             with os.scandir(found):  # raises where the folder may not be read
                 return found
     except (FileNotFoundError, NotADirectoryError) as error:
+        if sequence_images(found):
+            return found
         if found.is_symlink():
             raise ClipError(f"{shown}: a link to a file that does not exist") from error
         raise ClipError(f"{shown}: no such file or folder; check the path") from error

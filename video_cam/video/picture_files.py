@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -13,19 +15,23 @@ from video_cam.errors import ClipError, first_line
 from video_cam.utils.names import printable_path
 from video_cam.video.array_clips import is_array_file, open_array
 from video_cam.video.dicom import START, START_AT, is_dicom, open_dicom
+from video_cam.video.foreign_files import kind_by_start
+from video_cam.video.image_sequences import num_missing, sequence_images
 from video_cam.video.images import (
     is_image,
     numbered_images,
+    profile_notes,
     read_image,
     with_three_channels,
 )
 from video_cam.video.levels import Levels, found_levels, notes, spread, to_levels
-from video_cam.video.limits import check_size
+from video_cam.video.limits import check_count, check_size, size_in_header
 from video_cam.video.picture_source import NO_RATE, PictureSource, at_usual_rate, by_index
 from video_cam.video.tiff_pages import Page, pages_of
 from video_cam.video.webp import frame_durations, open_webp
 
 TIFF_SUFFIXES = (".tif", ".tiff")
+CUT_OFF = "the file breaks off in its list of pages: pages may be missing"
 GIF_START = b"GIF8"
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
@@ -36,7 +42,7 @@ def open_pictures(
     """The pictures of a clip that FFmpeg does not read; None for a video.
 
     Args:
-        path: a file, or a folder of numbered images.
+        path: a file, a folder of numbered images, or their name with %d.
         limits: how much the file may ask for.
         levels: for pictures of more than 8 bits; None to find them.
 
@@ -45,11 +51,16 @@ def open_pictures(
     """
     if path.is_dir():
         return _images(path, numbered_images(path, limits), limits, levels)
+    if sequence := sequence_images(path):
+        check_count(path, len(sequence), limits)
+        return _images(path, sequence, limits, levels)
     start = _start(path)
     if is_dicom(path, start):
         return open_dicom(path, limits, levels)
     if is_array_file(path, start):
         return open_array(path, start, limits, levels)
+    if kind := kind_by_start(start):
+        raise ClipError(f"{printable_path(path)}: {kind}")
     if not is_image(path):
         return None
     try:
@@ -57,13 +68,16 @@ def open_pictures(
             return open_webp(path, durations, limits)
         if is_moving_image(path):
             return None
-        pages = pages_of(path, limits) if path.suffix.lower() in TIFF_SUFFIXES else []
+        is_tiff = path.suffix.lower() in TIFF_SUFFIXES
+        pages, is_whole = pages_of(path, limits) if is_tiff else ([], True)
     except OSError as error:
         raise ClipError(f"{printable_path(path)}: cannot be read ({error.strerror})") from error
     frames = [page for page in pages if not page.is_auxiliary]
     if len(frames) > 1:
-        return _tiff(path, frames, limits, levels)
-    return _images(path, [path], limits, levels)
+        source = _tiff(path, frames, limits, levels)
+    else:
+        source = _images(path, [path], limits, levels)
+    return source if is_whole else replace(source, conversions=(CUT_OFF, *source.conversions))
 
 
 def _start(path: Path) -> bytes:
@@ -114,8 +128,23 @@ def _images(
         by_index(read),
         is_still=images == [path],
         levels=chosen,
-        conversions=notes(chosen),
+        conversions=(
+            *_irregularities(images, (width, height)),
+            *(profile_notes(images[0]) if chosen is None else ()),
+            *notes(chosen),
+        ),
     )
+
+
+def _irregularities(images: list[Path], size: tuple[int, int]) -> Iterator[str]:
+    """One line each on missing numbers, and on other sizes in the images that are looked at."""
+    if missing := num_missing(images):
+        numbers = "number is" if missing == 1 else "numbers are"
+        yield f"{missing} {numbers} missing in the names of the images: shown as if none were"
+    sizes = {size_in_header(images[place]) for place in spread(len(images))[1:]}
+    swapped = (size[1], size[0])  # images turned by their EXIF data have the other in the header
+    if sizes - {size, swapped, None}:
+        yield f"the images differ in size: all are scaled to the first one's {size[0]}x{size[1]}"
 
 
 def _tiff(

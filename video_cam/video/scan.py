@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
+from pathlib import Path
 
 import av
 from av.packet import Packet
@@ -18,6 +19,7 @@ from video_cam.utils.files import StrPath
 from video_cam.video.color import stored_values
 from video_cam.video.color_tags import conversion_notes
 from video_cam.video.container import VideoSource, open_video
+from video_cam.video.image_sequences import sequence_images
 from video_cam.video.levels import MAX_SAMPLED, Levels, found_levels, notes
 from video_cam.video.limits import DEFAULT_LIMITS
 from video_cam.video.memory import (
@@ -70,6 +72,16 @@ class ClipInfo:
     num_jumps: int = 0
     conversions: tuple[str, ...] = ()
     levels: Levels | None = None
+
+    @property
+    def is_video(self) -> bool:
+        """Whether FFmpeg reads it; other clips are images, arrays and DICOM files."""
+        return self.decoded_bytes > 0
+
+    @property
+    def is_numbered_images(self) -> bool:
+        """Whether it is a folder of numbered images, or a sequence of them."""
+        return Path(self.path).is_dir() or bool(sequence_images(Path(self.path)))
 
     @property
     def pictures(self) -> Pictures:

@@ -6,6 +6,7 @@ Read from the directories of the file (TIFF 6.0, section 2, and BigTIFF), withou
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -34,40 +35,41 @@ class Page:
     is_auxiliary: bool
 
 
-def pages_of(path: Path, limits: LimitsConfig) -> list[Page]:
-    """The pages of a TIFF file; empty for other files and damaged ones.
+def pages_of(path: Path, limits: LimitsConfig) -> tuple[list[Page], bool]:
+    """The pages of a TIFF file, none of another file; and whether their list is whole.
 
     Raises:
         ClipError: for more pages than ``limits.max_frames``.
         OSError: if the file cannot be read.
     """
+    pages: list[Page] = []
     with path.open("rb") as file:
         try:
-            return _pages(file, path, limits)
-        except struct.error:  # the file ends too early
-            return []
+            for page in _pages(file):
+                pages.append(page)
+                check_count(path, len(pages), limits)
+        except (struct.error, ValueError):  # a place behind the file's end, or beyond any file
+            return pages, False
+    return pages, True
 
 
-def _pages(file: IO[bytes], path: Path, limits: LimitsConfig) -> list[Page]:
+def _pages(file: IO[bytes]) -> Iterator[Page]:
     start = file.read(8)
     order = {b"II": "<", b"MM": ">"}.get(start[:2])
     if order is None:
-        return []
+        return
     version, offset = struct.unpack(order + "HI", start[2:])
     is_big = version == 43
     if version not in (42, 43):
-        return []
+        return
     if is_big:
         offset = _number(file, 8, order + "Q")
-    pages: list[Page] = []
-    seen = set()
+    seen: set[int] = set()
     while offset and offset not in seen:  # a damaged file may run in a circle
         seen.add(offset)
-        check_count(path, len(pages) + 1, limits)
         tags, offset = _directory(file, offset, order, is_big)
         is_auxiliary = bool(tags.get(SUBFILE, 0) & REDUCED_OR_MASK)
-        pages.append(Page(len(pages), tags.get(WIDTH, 0), tags.get(HEIGHT, 0), is_auxiliary))
-    return pages
+        yield Page(len(seen) - 1, tags.get(WIDTH, 0), tags.get(HEIGHT, 0), is_auxiliary)
 
 
 def _directory(
