@@ -25,6 +25,7 @@ DOCUMENTS = [
     "docs/clusters.md",
     "docs/from-image-tools.md",
     "docs/your-own-network.md",
+    "docs/video-files.md",
     "models3d/README.md",
 ]
 WITH_BLOCKS = ["docs/your-own-network.md", "docs/from-image-tools.md", "README.md"]
