@@ -21,6 +21,7 @@ from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError
 from video_cam.utils.files import StrPath
 from video_cam.utils.names import printable_path
+from video_cam.video.addresses import why_missing
 from video_cam.video.formats import (
     SEEKABLE_FORMATS,
     TEXT_FORMATS,
@@ -50,7 +51,7 @@ def checked_path(path: StrPath) -> Path:
     except (FileNotFoundError, NotADirectoryError) as error:
         if found.is_symlink():
             raise ClipError(f"{shown}: a link to a file that does not exist") from error
-        raise ClipError(f"{shown}: no such file or folder; check the path") from error
+        raise ClipError(f"{shown}: {why_missing(os.fspath(path))}") from error
     except OSError as error:
         raise ClipError(f"{shown}: cannot be opened ({error.strerror}); check the path") from error
     except ValueError as error:
