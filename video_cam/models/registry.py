@@ -141,7 +141,8 @@ def _load_known(
     module = module.eval().to(device or "cpu")
     if next(module.parameters()).device.type == "cpu":
         _store_channels_last(module)
-        if name not in known_models() and not _runs(module, spec):
+        others = name.startswith(TIMM_PREFIX) or is_repository(name)
+        if others and not _runs(module, spec):
             _store_contiguous(module)
     return make_classifier(module, name, weights_name, spec, input_config, labels)
 
