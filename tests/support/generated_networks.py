@@ -229,7 +229,7 @@ class DividedAttention(nn.Module):
         return tokens.mT.unflatten(2, (h, w, t)).permute(0, 1, 4, 2, 3)
 
     def grid_of_places(self, tokens: Tensor) -> Tensor:
-        t, h, w = self.grid
+        _, h, w = self.grid
         return tokens.unflatten(0, (-1, h, w)).permute(0, 4, 3, 1, 2)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv3d
 
 from tests.support.generated_networks import Generated, Truth
 from video_cam import UsageError, compute_cams
@@ -69,8 +70,10 @@ def _is_moved(one: Generated, layer: str, truth: Any, cam: Any, random: Random) 
     before = truth(_output(one.network, one.x, layer))
     after = truth(_output(one.network, map_tensors(bright, one.x), layer))
     # Smoothed, because a kernel with signs may change the cells around the patch most.
-    change = (after - before).square().sum(1)
-    change = torch.nn.functional.avg_pool3d(change, 3, 1, 1, count_include_pad=False)[0]
+    change = (after - before).square().sum(1, keepdim=True)
+    box = torch.ones(1, 1, 3, 3, 3).to(change)
+    sums, counts = (conv3d(one, box, padding=1) for one in (change, torch.ones_like(change)))
+    change = (sums / counts)[0, 0]
     most = torch.unravel_index(change.argmax(), change.shape)
     return all(abs(int(a) - b) <= 1 for a, b in zip(most, cell, strict=True))
 
