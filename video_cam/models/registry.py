@@ -143,9 +143,8 @@ def _load_known(
     module = module.eval().to(device or "cpu")
     if next(module.parameters()).device.type == "cpu":
         _store_channels_last(module)
-        # The bundled networks and torchvision's take no views of convolutions' outputs.
-        is_tested = name in bundled.SPECS or name in known_models()
-        if not is_tested and not _runs(module, spec):
+        others = name.startswith(TIMM_PREFIX) or is_repository(name)
+        if others and not _runs(module, spec):
             _store_contiguous(module)
     with input_explained(module, spec, input_config):
         return make_classifier(module, name, weights_name, spec, input_config, labels)
