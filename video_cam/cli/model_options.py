@@ -103,6 +103,13 @@ def _add_network_input(group: argparse._ArgumentGroup) -> None:
         help="how scores are shown (default: softmax; sigmoid for a single score; raw is for "
         "regression)",
     )
+    group.add_argument(
+        "--output-layout",
+        default=InputConfig.output_layout,
+        metavar="AXES",
+        help="axes of the network's scores where they cannot be found: N clips, K classes, T time, "
+        "H and W places, as NTK or NKT; with several outputs also the entry, as logits:NK",
+    )
     group.add_argument("--list-models", action="store_true", help="print the networks and exit")
     group.add_argument(
         "--list-layers",

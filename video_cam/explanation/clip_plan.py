@@ -119,6 +119,11 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
         ClipError: where scenes cannot be read, where there are too many samples, or where a
             window does not fit into memory.
     """
+    if not model.labels and (config.class_ids or config.worst or not config.targets):
+        raise UsageError(
+            "no class scores were found in the network's output: only functions of it can be "
+            "explained, with --target file.py:function (in Python targets=[function])"
+        )
     if config.contrast and len(model.labels) < 2:
         raise UsageError("contrast compares two classes, and the network has one: leave it out")
     if config.aug_smooth and model.preprocess.flow:

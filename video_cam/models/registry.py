@@ -31,7 +31,6 @@ from video_cam.models import bundled
 from video_cam.models.bundled import BUNDLED
 from video_cam.models.classifier import Classifier, Labels, make_classifier
 from video_cam.models.huggingface import huggingface_spec, is_repository
-from video_cam.models.input_advice import input_explained
 from video_cam.models.labels import count_labels
 from video_cam.models.spec import ModelSpec
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
@@ -140,14 +139,14 @@ def _load_known(
         state = {k: v for k, v in state.items() if not k.startswith(spec.training_prefixes)}
         module = _build_for(spec, state)
         load_state_dict(module, state, weights_name)
-    module = module.eval().to(device or "cpu")
+    module.eval()
+    module.to(device or "cpu")
     if next(module.parameters()).device.type == "cpu":
         _store_channels_last(module)
         others = name.startswith(TIMM_PREFIX) or is_repository(name)
         if others and not _runs(module, spec):
             _store_contiguous(module)
-    with input_explained(module, spec, input_config):
-        return make_classifier(module, name, weights_name, spec, input_config, labels)
+    return make_classifier(module, name, weights_name, spec, input_config, labels)
 
 
 def _store_channels_last(module: nn.Module) -> None:
