@@ -41,7 +41,7 @@ def layers_affecting_scores(
     tested = list(layers[:MAX_TESTED_LAYERS])
     # Some networks change in place what autograd has saved.
     with capture(model, tested) as captured, torch.autograd.graph.allow_mutation_on_saved_tensors():
-        score = _sum_of_squares(model(x))
+        score = sum_of_squares(model(x))
         if not score.requires_grad:
             return []
         outputs = [captured.activations[name] for name in tested]
@@ -57,7 +57,7 @@ def layers_affecting_scores(
     ]
 
 
-def _sum_of_squares(outputs: Any) -> Tensor:
+def sum_of_squares(outputs: Any) -> Tensor:
     """Of the class scores; without any, of all tensors in the outputs."""
     try:
         return class_scores(outputs).square().sum()

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from video_cam.layers.axes import run_network, time_axis
 from video_cam.layers.hooks import frozen_evaluation
 from video_cam.layers.meta_device import call_on_meta, shapes_alone
-from video_cam.layers.output_entries import entries
 from video_cam.utils.nested import map_tensors
 
 _FACTORS = (2.0, 0.5)  # of the number of frames or of the size, tried one after another
@@ -73,15 +72,6 @@ class ShapeRuns:
                 return run_network(self._model, zeros)
         except Exception:  # the network's own code may raise anything
             return None
-
-
-def has_gradient(model: nn.Module, x: Any) -> bool:
-    """Whether an output of the network has a gradient with respect to its input.
-
-    True also for a network that does not run on shapes.
-    """
-    runs = ShapeRuns(model, x)
-    return not runs.on_shapes or any(one.requires_grad for one in entries(runs.outputs).values())
 
 
 def _differentiable(tensor: Tensor) -> Tensor:
