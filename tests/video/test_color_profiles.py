@@ -25,7 +25,9 @@ def profile(primaries: tuple[tuple[float, float, float], ...], gamma: float = 2.
     """An ICC profile (version 2.1) of three primaries and a power."""
     curve = b"curv" + bytes(4) + struct.pack(">IHH", 1, round(gamma * 256), 0)
     tags = {b"wtpt": xyz((0.9642, 1.0, 0.8249))}
-    tags |= {name: xyz(one) for name, one in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries)}
+    tags |= {
+        name: xyz(one) for name, one in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True)
+    }
     tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
     table, data = struct.pack(">I", len(tags)), b""
     for name, content in tags.items():
