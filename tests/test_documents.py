@@ -26,6 +26,7 @@ DOCUMENTS = [
     "docs/colours-and-pictures.md",
     "docs/from-image-tools.md",
     "docs/your-own-network.md",
+    "docs/video-files.md",
     "models3d/README.md",
 ]
 WITH_BLOCKS = ["docs/your-own-network.md", "docs/from-image-tools.md", "README.md"]

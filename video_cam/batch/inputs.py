@@ -16,6 +16,7 @@ from pathlib import Path
 from video_cam.batch.clip_lists import is_list, read_list
 from video_cam.batch.clip_paths import clips_at, kind_of
 from video_cam.errors import UsageError
+from video_cam.video.addresses import advice_for
 from video_cam.video.image_sequences import sequence_name
 
 # Files that a run writes beside the folders of its clips.
@@ -144,6 +145,8 @@ def _expand(pattern: str) -> Iterator[tuple[Path, str | None]]:
             yield from ((clip, class_id) for clip in _clips_of_entry(entry))
         return
     clips = clips_at(pattern)
+    if not clips and (advice := advice_for(pattern)):
+        raise UsageError(f"{pattern!r} {advice}")
     if not clips:
         raise UsageError(f"no such clip: {pattern!r}{_similar_names(path)}")
     yield from ((clip, None) for clip in clips)

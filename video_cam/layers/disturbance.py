@@ -12,8 +12,9 @@ for any noise. Two forward passes give c for all cells of all layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from video_cam.layers.axes import has_pixels, run_network, time_axis
 from video_cam.layers.hooks import find_module, first_tensor, forward_hooks, frozen_evaluation
 from video_cam.layers.layout import Fold
+from video_cam.layers.pathways import frame_positions
 from video_cam.utils.nested import map_tensors, tensors_in
 
 NOISE = 0.1  # of the input's standard deviation
@@ -64,15 +66,32 @@ class CellAnswers:
         with np.errstate(invalid="ignore"):
             return (after - before) / (after + before)
 
+    def centres(self, fold: Fold, axis: int, length: int) -> np.ndarray | None:
+        """The places of the cells along an axis of ``length``, means over the other axes.
+
+        Returns:
+            float64 (cells,), in input samples, rising; None where a cell does not answer.
+        """
+        others = tuple(other for other in range(3) if other != axis)
+        after, before = (
+            np.asarray(self._energies.get((fold, axis, sign), np.zeros(fold.grid))).sum(others)
+            for sign in (1, -1)
+        )
+        if not (after + before > 0).all():
+            return None
+        places = (after - before) / (after + before)
+        centres = np.maximum.accumulate((places + 1) / 2 * length - 0.5)
+        return centres + 1e-6 * np.arange(len(centres))
+
     def _some_channels(self, output: Tensor) -> Tensor:
         dims = {map_dim(fold) for fold in self.folds}
         if len(dims) > 1:
             return output
         [dim] = dims
-        count = output.shape[dim]
-        if count <= MAX_CHANNELS:
+        channels = output.shape[dim]
+        if channels <= MAX_CHANNELS:
             return output
-        some = torch.linspace(0, count - 1, MAX_CHANNELS, device=output.device).long()
+        some = torch.linspace(0, channels - 1, MAX_CHANNELS, device=output.device).long()
         return output.index_select(dim, some)
 
 
@@ -98,11 +117,13 @@ def add_answers(
         generator: of the noise.
     """
     _run(model, [*answers], x, lambda name, output: answers[name].start(output))
-    noise = [_noise(tensor, generator) for tensor in tensors_in(x)]
+    tensors = [*tensors_in(x)]
+    noise = [_noise(tensor, generator) for tensor in tensors]
+    positions = frame_positions(tensors)
     for axis in axes:
         for sign in (1, -1):
             add = partial(_add, answers, axis, sign)
-            _run(model, [*answers], _disturbed(x, iter(noise), axis, sign), add)
+            _run(model, [*answers], _disturbed(x, noise, positions, axis, sign), add)
 
 
 def _add(answers: dict[str, CellAnswers], axis: int, sign: int, name: str, output: Tensor) -> None:
@@ -130,21 +151,29 @@ def _noise(x: Tensor, generator: torch.Generator) -> Tensor:
     return NOISE * spread * torch.randn(x.shape, generator=generator).to(x)
 
 
-def _disturbed(x: Any, noise: Iterator[Tensor], axis: int, sign: int) -> Any:
+def _disturbed(
+    x: Any, noise: Sequence[Tensor], positions: Sequence[Tensor], axis: int, sign: int
+) -> Any:
+    numbers = count()
+    frames = max(len(one) for one in positions) if positions else 0
+
     def disturbed(tensor: Tensor) -> Tensor:
-        part = next(noise)
-        return tensor + part * _share(tensor, axis, sign) if has_pixels(tensor) else tensor
+        number = next(numbers)
+        if not has_pixels(tensor):
+            return tensor
+        ramp = (2 * positions[number] + 1) / max(frames, 1) - 1
+        return tensor + noise[number] * _share(tensor, axis, sign, ramp)
 
     return map_tensors(disturbed, x)
 
 
-def _share(x: Tensor, axis: int, sign: int) -> Tensor:
+def _share(x: Tensor, axis: int, sign: int, ramp_in_time: Tensor) -> Tensor:
     """sqrt((1 + sign r) / 2), with r the ramp along an axis of (T, H, W); broadcasts against x."""
     dim = (time_axis(x) if x.ndim == 5 else None, -2, -1)[axis]
     if dim is None:  # images have no time: half of the noise each time
         return torch.full((1,), 0.5).sqrt().to(x)
     length = x.shape[dim]
-    ramp = (2 * torch.arange(length) + 1) / length - 1
+    ramp = (2 * torch.arange(length) + 1) / length - 1 if axis else ramp_in_time
     shape = [1] * x.ndim
     shape[dim] = length
     return ((1 + sign * ramp) / 2).sqrt().reshape(shape).to(x)

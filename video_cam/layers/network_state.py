@@ -63,7 +63,8 @@ class _Snapshot:
             return
         if isinstance(value, Tensor):
             self._seen[id(value)] = value
-            if not isinstance(value, nn.Parameter) and is_plain(value):
+            # A tensor on the meta device has no values, but a copy would count as memory.
+            if not (isinstance(value, nn.Parameter) or value.is_meta) and is_plain(value):
                 self._restores.append(_tensor_restore(value))
         elif isinstance(value, list | dict | set | deque | tuple):
             self._seen[id(value)] = value

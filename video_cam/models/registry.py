@@ -36,8 +36,10 @@ from video_cam.models.labels import count_labels
 from video_cam.models.spec import ModelSpec
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
 from video_cam.models.timm import timm_spec
+from video_cam.models.user_code import names_in_file
 from video_cam.models.user_network import is_user_network, load_user_network
 from video_cam.models.weights import (
+    WEIGHTS_SUFFIXES,
     WeightsUnavailable,
     download,
     load_state_dict,
@@ -141,7 +143,8 @@ def _load_known(
     module = module.eval().to(device or "cpu")
     if next(module.parameters()).device.type == "cpu":
         _store_channels_last(module)
-        if name not in known_models() and not _runs(module, spec):
+        others = name.startswith(TIMM_PREFIX) or is_repository(name)
+        if others and not _runs(module, spec):
             _store_contiguous(module)
     with input_explained(module, spec, input_config):
         return make_classifier(module, name, weights_name, spec, input_config, labels)
@@ -187,6 +190,12 @@ def _find_spec(name: str) -> ModelSpec:
         return known_models()[name]
     if is_repository(name):
         return huggingface_spec(name)
+    if name.endswith(".py") and Path(name).is_file():
+        names = names_in_file(Path(name))
+        raise UsageError(
+            f"{name!r} is a Python file: give the function or class in it that makes the network, "
+            f"as {name}:{names[0] if names else 'NAME'} (it has {', '.join(names) or 'none'})"
+        )
     similar = difflib.get_close_matches(name, known_models(), n=3, cutoff=0.5)
     raise UsageError(
         f"unknown model {name!r}: "
@@ -211,10 +220,11 @@ def _find_weights(
         return _load_pretrained(name, spec.pretrained[weights]), weights
     if Path(weights).is_file():
         return read_state_dict(Path(weights)), Path(weights).name
-    raise UsageError(
-        f"unknown weights {weights!r} for {name}: give "
-        f"{''.join(f'{entry}, ' for entry in spec.pretrained)}a .pth or .safetensors file, or none"
-    )
+    choices = "".join(f"{entry}, " for entry in spec.pretrained)
+    choices = f"for {name} give {choices}a .pth or .safetensors file, or none"
+    if Path(weights).suffix in WEIGHTS_SUFFIXES or len(Path(weights).parts) > 1:
+        raise UsageError(f"no such weights file: {weights!r}; {choices}")
+    raise UsageError(f"unknown weights {weights!r}: {choices}")
 
 
 def _load_pretrained(name: str, source: Any) -> dict[str, Tensor]:

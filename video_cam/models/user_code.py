@@ -5,6 +5,7 @@ PyTorch is not imported before a network is built, so that a wrong argument answ
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.util
@@ -56,8 +57,7 @@ def find_function(reference: str) -> Callable[..., Any]:
     """
     module, source, name = _module_of(reference)
     if not hasattr(module, name):
-        known = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
-        raise UsageError(f"{source!r} has no {name!r}: {nearest(name, known)}")
+        raise UsageError(f"{source!r} has no {name!r}: {_what_it_has(module, name)}")
     function = getattr(module, name)
     if not callable(function):
         raise UsageError(f"{reference} is a {type(function).__name__}, expected a function")
@@ -76,11 +76,14 @@ def build_network(reference: str) -> nn.Module:
     """
     from torch import nn
 
+    from video_cam.models.factory_result import check_takes_nothing, network_of
+
     factory = find_function(reference)
     if isinstance(factory, nn.Module):
         return factory
+    check_takes_nothing(factory, reference)
     try:
-        module = factory()
+        made = factory()
     except Exception as error:  # the user's code may raise anything
         raise UsageError(
             f"{reference} raised {type(error).__name__}: {first_line(error)}; it is called "
@@ -88,9 +91,17 @@ def build_network(reference: str) -> nn.Module:
         ) from error
     finally:
         note_imports()
-    if not isinstance(module, nn.Module):
-        raise UsageError(f"{reference} returned a {type(module).__name__}, expected an nn.Module")
-    return module
+    return network_of(made, reference)
+
+
+def names_in_file(path: Path) -> list[str]:
+    """The functions and classes that a Python file defines; it is read, not run."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return []
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return [one.name for one in tree.body if isinstance(one, kinds) and one.name[0] != "_"]
 
 
 @dataclass(frozen=True)
@@ -179,6 +190,16 @@ def _module_of(reference: str) -> tuple[ModuleType, str, str]:
     source, name = match["source"], match["name"]
     module = _import_file(Path(source)) if source.endswith(".py") else _import_package(source)
     return module, source, name
+
+
+def _what_it_has(module: ModuleType, name: str) -> str:
+    """The rest of a message: names like this one, and those that the module itself defines."""
+    known = {k: v for k, v in vars(module).items() if callable(v) and not k.startswith("_")}
+    own = [k for k, v in known.items() if getattr(v, "__module__", "") == module.__name__]
+    near = nearest(name, list(known))
+    if not near.startswith("did") or not own:
+        return nearest(name, own or list(known))
+    return f"{near} It has {', '.join(own[:12])}{', ...' if len(own) > 12 else ''}"
 
 
 def _import_file(path: Path) -> ModuleType:

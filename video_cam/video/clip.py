@@ -15,7 +15,7 @@ from video_cam.video.levels import of_bit_depth
 from video_cam.video.limits import DEFAULT_LIMITS
 from video_cam.video.memory import FASTEST, Buffers, budget_bytes, reading_buffers
 from video_cam.video.reader import FrameReader
-from video_cam.video.scan import ClipInfo, decoded_timeline, probe
+from video_cam.video.scan import ClipInfo, probe, read_all
 from video_cam.video.timeline import Timeline
 
 
@@ -111,7 +111,11 @@ class Clip:
         """The same clip with the time stamps of the frames that really decode.
 
         Damaged and unusual files hold other frames than their packets announce. All frames are
-        decoded once, without converting their pixels. ``info`` stays as it is.
+        decoded once, without converting their pixels. Frames before the first one that decodes
+        are no longer counted as declared: the clip was cut between a key frame and them.
         """
-        timeline = decoded_timeline(self.path, self.limits, self.buffers.decoder_threads)
-        return replace(self, timeline=timeline, can_seek=False)
+        reader = read_all(self.path, self.limits, self.buffers.decoder_threads)
+        info, declared = self.info, self.info.declared_frames
+        if declared is not None:
+            info = replace(info, declared_frames=declared - reader.num_leading)
+        return replace(self, info=info, timeline=reader.timeline, can_seek=False)

@@ -108,6 +108,8 @@ class VideoSource:
         container, stream: of PyAV.
         num_damaged: packets that could not be decoded, and containers broken off, so far.
         num_hidden: packets met so far that are decoded but not shown (an mp4's edit list).
+        num_leading: packets that are shown before the first frame and not decoded, although they
+            are whole: the clip was cut between them and what they are predicted from.
         declared_size: (width, height) in the file's header, in pixels as stored.
         first_ticks: the smaller stamp of the first packet that was read; None before it, or where
             it has none.
@@ -121,6 +123,7 @@ class VideoSource:
         self.stream = stream
         self.num_damaged = 0
         self.num_hidden = 0
+        self.num_leading = 0
         self.first_ticks: int | None = None
         self.declared_size = (stream.codec_context.width, stream.codec_context.height)
         self._path = path
@@ -131,6 +134,7 @@ class VideoSource:
             set()
         )  # of packets of which the container lacks data
         self._seek_ticks: int | None = None
+        self._first_stamps: list[int] = []  # of the packets shown before the first frame
         self.joiner = StampJoiner(container, self.time_base)
 
     @property
@@ -256,10 +260,20 @@ class VideoSource:
                 self.num_damaged = max(self.num_damaged, again.num_damaged)
 
     def _frames(self) -> Iterator[VideoFrame]:
+        has_frame = False
         for packet in chain(self.packets(), [None]):
+            if packet is not None and packet.pts is not None and not has_frame:
+                self._first_stamps += [] if packet.is_discard else [packet.pts]
             ready = self.decode(packet)
+            if ready and not has_frame:
+                has_frame = True
+                self._count_leading(ready[0].pts)
             while ready:
                 yield ready.pop(0)
+
+    def _count_leading(self, first_pts: int | None) -> None:
+        if first_pts is not None and not self.num_damaged:
+            self.num_leading = sum(stamp < first_pts for stamp in self._first_stamps)
 
 
 def _start_seconds(stream: Stream) -> Fraction | None:

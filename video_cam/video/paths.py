@@ -9,6 +9,7 @@ from pathlib import Path
 from video_cam.errors import ClipError
 from video_cam.utils.files import StrPath
 from video_cam.utils.names import printable_path
+from video_cam.video.addresses import why_missing
 from video_cam.video.image_sequences import sequence_images
 
 
@@ -29,7 +30,7 @@ def checked_path(path: StrPath) -> Path:
             return found
         if found.is_symlink():
             raise ClipError(f"{shown}: a link to a file that does not exist") from error
-        raise ClipError(f"{shown}: no such file or folder; check the path") from error
+        raise ClipError(f"{shown}: {why_missing(os.fspath(path))}") from error
     except OSError as error:
         raise ClipError(f"{shown}: cannot be opened ({error.strerror}); check the path") from error
     except ValueError as error:

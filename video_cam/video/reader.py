@@ -83,6 +83,7 @@ class FrameReader:
 
     Attributes:
         num_damaged: packets met so far that cannot be decoded.
+        num_leading: packets before the first frame; see ``VideoSource``.
         first_decoded: index of the first frame in ``timeline``.
     """
 
@@ -101,7 +102,7 @@ class FrameReader:
                 f"frames [{start_index}, {stop_index}) are no range; give 0 <= start <= stop"
             )
         self.path = path
-        self.num_damaged = 0
+        self.num_damaged = self.num_leading = 0
         self.first_decoded = 0
         self._corrupt = array("q")
         self._known_timeline = known_timeline
@@ -133,7 +134,7 @@ class FrameReader:
 
     def __iter__(self) -> Iterator[Frame]:
         self.close()
-        self.num_damaged = 0
+        self.num_damaged = self.num_leading = 0
         self.first_decoded = 0
         self._corrupt = array("q")
         self._stamps = array("q")
@@ -297,7 +298,7 @@ class FrameReader:
 
         def raw_stamps() -> Iterator[int | None]:
             for picture in source.frames():
-                self.num_damaged = source.num_damaged
+                self.num_damaged, self.num_leading = source.num_damaged, source.num_leading
                 held.append(picture)
                 yield picture.pts
             self.num_damaged = source.num_damaged

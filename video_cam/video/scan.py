@@ -36,6 +36,9 @@ from video_cam.video.picture_source import PictureSource
 from video_cam.video.reader import FrameReader
 from video_cam.video.timeline import Timeline
 
+# A fragmented mp4 that begins later than this is a part of a clip, such as a DASH segment.
+SEGMENT_SECONDS = 1
+
 
 @dataclass(frozen=True)
 class ClipInfo:
@@ -120,10 +123,19 @@ def decoded_timeline(
     Raises:
         ClipError: as ``probe`` does.
     """
+    return read_all(path, limits, num_threads).timeline
+
+
+def read_all(path: StrPath, limits: LimitsConfig, num_threads: int) -> FrameReader:
+    """A reader that has decoded every frame, without converting its pixels.
+
+    Raises:
+        ClipError: as ``probe`` does.
+    """
     with FrameReader(path, limits=limits, num_threads=num_threads) as reader:
         for _ in reader:
             pass
-    return reader.timeline
+    return reader
 
 
 def _info_of(path: StrPath, source: PictureSource) -> ClipInfo:
@@ -251,26 +263,42 @@ def _declared_frames(source: VideoSource, timeline: Timeline) -> int | None:
     """How many frames the header announces: its count, else its end at the average rate."""
     if source.joiner.offsets:
         return None  # the end that FFmpeg tells is that of stamps that jump
-    # AVI also counts frames that were dropped during recording.
-    if source.stream.frames and source.container.format.name != "avi":
-        # An mp4 that was cut without encoding also counts the frames that its edit list hides.
-        return source.stream.frames - source.num_hidden
     end_seconds = _declared_end_seconds(source)
-    if end_seconds is None:
-        return None
+    by_end = None if end_seconds is None else _frames_until(end_seconds, timeline)
+    # AVI also counts frames that were dropped during recording.
+    count = 0 if source.container.format.name == "avi" else source.stream.frames
+    # An mp4 that was cut without encoding also counts the frames that its edit list hides. Those
+    # after its end are not even read: then the count is higher than its end allows. A fragmented
+    # mp4 counts the first fragment's frames only.
+    count -= source.num_hidden
+    is_too_high = by_end is not None and count > by_end + _tolerance(timeline)
+    return by_end if is_too_high or count < timeline.num_frames else count
+
+
+def _frames_until(end_seconds: Fraction, timeline: Timeline) -> int:
+    """How many frames a clip has that ends at ``end_seconds``, at its average rate."""
     declared = round((end_seconds - timeline.pts_seconds(0)) * timeline.frame_rate)
-    # A difference of up to 2 % or two frames is imprecision of the header, not a missing part.
-    tolerance = max(2, timeline.num_frames // 50)
-    return declared if declared > timeline.num_frames + tolerance else timeline.num_frames
+    # Small differences are imprecision of the header, not a missing part.
+    is_more = declared > timeline.num_frames + _tolerance(timeline)
+    return declared if is_more else timeline.num_frames
+
+
+def _tolerance(timeline: Timeline) -> int:
+    """2 % of the frames, at least two."""
+    return max(2, timeline.num_frames // 50)
 
 
 def _declared_end_seconds(source: VideoSource) -> Fraction | None:
-    """When the picture ends according to the header."""
+    """When the picture ends according to the header, None where that is not known."""
     stream = source.stream
     # Matroska's tag: 00:00:10.333000000
     if clock := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
         hours, minutes, seconds = map(Fraction, clock.groups())
         return hours * 3600 + minutes * 60 + seconds - source.zero_ticks * source.time_base
+    if stream.duration and stream.time_base and _is_fragmented(source):
+        # FFmpeg gives the end of the last fragment, or what a header of the whole clip says.
+        zero = source.zero_ticks * source.time_base
+        return None if zero > SEGMENT_SECONDS else stream.duration * stream.time_base - zero
     if stream.duration and stream.time_base:
         start = (stream.start_time or 0) - source.zero_ticks
         return (start + stream.duration) * stream.time_base
@@ -278,3 +306,7 @@ def _declared_end_seconds(source: VideoSource) -> Fraction | None:
     if source.container.duration and not source.container.streams.audio:
         return Fraction(source.container.duration, av.time_base)
     return None
+
+
+def _is_fragmented(source: VideoSource) -> bool:
+    return "mp4" in source.container.format.name.split(",") and not source.stream.frames
