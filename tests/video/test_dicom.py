@@ -187,9 +187,7 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path) -> None:
 def test_without_pydicom_the_message_says_what_to_install(tmp_path, monkeypatch) -> None:
     (tmp_path / "IM1").write_bytes(bytes(128) + b"DICM" + bytes(20))
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(
-        ClipError, match=r"a DICOM file, pydicom reads: pip install 'pydicom>=3'"
-    ):
+    with pytest.raises(ClipError, match=r"which pydicom reads: pip install 'pydicom>=3'"):
         Clip.open(tmp_path / "IM1")
 
 
