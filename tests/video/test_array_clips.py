@@ -51,17 +51,17 @@ def test_the_alpha_of_an_array_is_over_black(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("array", "expected"),
     [
-        (gray(np.uint16) * 80, [0, 250]),  # 12 bits
-        (gray(">u2") * 80, [0, 250]),
-        (gray(np.float32) / 50, [0, 255]),
-        (gray(np.float16), [0, 50]),
-        (gray(np.float64) / 25 - 1, [0, 255]),
-        (gray(np.int16) * 20 - 500, [0, 255]),
-        (gray(bool), [0, 255]),
+        (gray(np.uint16) * 80, [0, 100, 250]),  # 12 bits
+        (gray(">u2") * 80, [0, 100, 250]),
+        (gray(np.float32) / 50, [0, 102, 255]),
+        (gray(np.float16), [0, 20, 50]),
+        (gray(np.float64) / 25 - 1, [0, 102, 255]),
+        (gray(np.int16) * 20 - 500, [0, 102, 255]),
+        (gray(bool), [0, 255, 255]),
     ],
 )
 def test_numbers_are_shown_from_black_to_white(tmp_path, array, expected) -> None:
-    shown = Clip.open(saved(tmp_path / "a.npy", array)).frames_at([0, 5])
+    shown = Clip.open(saved(tmp_path / "a.npy", array)).frames_at([0, 2, 5])
     assert [int(picture[0, 0, 0]) for picture in shown.values()] == expected
 
 

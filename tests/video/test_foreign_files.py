@@ -58,6 +58,13 @@ def test_a_recording_without_its_index_is_named(tmp_path, is_large) -> None:
         Clip.open(path)
 
 
+def test_an_index_behind_pictures_of_any_size_is_found(tmp_path) -> None:
+    index = b"\0\0\0\x08moov"
+    pictures = b"\0\0\0\1mdat" + (116).to_bytes(8, "big") + bytes(100)
+    (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x08ftyp" + pictures + index)
+    assert kind_of_file(tmp_path / "a.mp4") is None
+
+
 def test_nothing_is_said_about_unknown_files(tmp_path) -> None:
     (tmp_path / "a").write_bytes(np.random.default_rng(0).bytes(500))
     assert kind_of_file(tmp_path / "a") is None

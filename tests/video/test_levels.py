@@ -78,6 +78,17 @@ def test_a_reader_without_a_range_shows_the_whole_of_16_bits(tmp_path) -> None:
     assert next(read_frames(path)).rgb().max() == pytest.approx(16, abs=1)
 
 
+def test_a_format_that_knows_its_depth_is_believed(tmp_path) -> None:
+    """A dark picture of 10 bits holds no value above 255 and stays dark."""
+    if not cv2.haveImageWriter("a.avif"):
+        pytest.skip("OpenCV is built without AVIF")
+    options = [cv2.IMWRITE_AVIF_DEPTH, 10, cv2.IMWRITE_AVIF_QUALITY, 100]
+    cv2.imwrite(str(tmp_path / "a.avif"), np.full((16, 16, 3), 200, np.uint16), options)
+    clip = Clip.open(tmp_path / "a.avif")
+    assert clip.info.levels is None
+    assert clip.frames_at([0])[0].max() == pytest.approx(50, abs=2)
+
+
 def test_decimal_numbers_of_a_tiff_are_shown(tmp_path) -> None:
     cv2.imwrite(str(tmp_path / "a.tif"), ramp(4000).astype(np.float32) / 4000)
     clip = Clip.open(tmp_path / "a.tif")

@@ -15,7 +15,7 @@ from tests.support.media import is_same_timeline, read_all, read_frames
 from video_cam import ClipError
 from video_cam.config import LimitsConfig
 from video_cam.video.clip import Clip
-from video_cam.video.picture_files import CUT_OFF
+from video_cam.video.picture_files import CUT_OFF, image_clips
 from video_cam.video.picture_source import NO_RATE
 
 DURATIONS = (40, 80, 40, 200)  # milliseconds
@@ -149,6 +149,15 @@ def test_a_tiff_that_breaks_off_says_so(tmp_path, big) -> None:
     path.write_bytes(data)
     info = Clip.open(path).info
     assert (info.num_frames, info.conversions[0]) == (2, CUT_OFF)
+
+
+@pytest.mark.parametrize("suffix", ["webp", "png", "tif"])
+def test_numbered_animations_are_clips_of_their_own(tmp_path, suffix) -> None:
+    for number in range(3):
+        animation(tmp_path / f"a_{number}.{suffix}")
+    assert sorted(image_clips(tmp_path)) == [tmp_path / f"a_{n}.{suffix}" for n in range(3)]
+    with pytest.raises(ClipError, match=f"a_0.{suffix} in it holds several pictures"):
+        Clip.open(tmp_path)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no folder of cases beside the checkout")

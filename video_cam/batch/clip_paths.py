@@ -9,7 +9,8 @@ from pathlib import Path
 
 from video_cam.errors import UsageError
 from video_cam.video.image_sequences import sequence_images
-from video_cam.video.images import IMAGE_SUFFIXES, image_clips, is_frame_folder
+from video_cam.video.images import IMAGE_SUFFIXES, is_frame_folder
+from video_cam.video.picture_files import image_clips
 from video_cam.video.recognition import is_clip_file
 
 VIDEO_SUFFIXES = (
@@ -70,7 +71,7 @@ def clips_of(path: Path) -> list[Path]:
             return [path]
         clips, images = _clips_in(path)
         if not clips and is_frame_folder(path):
-            return image_clips(path)
+            return sorted(image_clips(path))
         clips = sorted([*clips, *images])
     except PermissionError as error:
         raise UsageError(f"{str(path)!r} cannot be read: {error.strerror}") from error

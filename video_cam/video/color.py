@@ -10,7 +10,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from video_cam.utils.files import StrPath
 from video_cam.video.color_tags import FULL_RANGE, LIMITED_RANGE, tags_of
-from video_cam.video.levels import Levels, to_levels
+from video_cam.video.levels import FULL_16_BIT, Levels, to_levels
 from video_cam.video.wide_color import to_bt709
 
 RGBImage = np.ndarray  # uint8 (H, W, 3)
@@ -45,20 +45,26 @@ def to_rgb(frame: VideoFrame, levels: Levels | None = None, path: StrPath = "") 
     Returns:
         uint8 (H, W, 3) full-range RGB, contiguous.
     """
-    if levels is not None and (values := stored_values(frame)) is not None:
-        return to_levels(values, levels, path)
+    if levels is not None and levels.white < FULL_16_BIT:  # swscale converts the whole range
+        values = stored_values(frame)
+        if values is not None:
+            return to_levels(values, levels, path)
     has_alpha = _has_alpha(frame)
     if not tags_of(frame).is_plain or _is_limited_gray(frame):
         pixels = to_bt709(frame, _reformatter())
         return over_black(pixels) if has_alpha else pixels
+    # swscale leaves out columns when it makes RGBA of this format.
+    is_separate = frame.format.name == "yuva420p"
     converted = _reformatter().reformat(
         frame,
-        format="rgba" if has_alpha else "rgb24",
+        format="rgba" if has_alpha and not is_separate else "rgb24",
         src_colorspace=None if frame.format.is_rgb else _colorspace(frame),
         src_color_range=_color_range(frame),
         dst_color_range=ColorRange.JPEG,
     )
     pixels = np.ascontiguousarray(converted.to_ndarray())  # drops FFmpeg's padding of the rows
+    if is_separate:
+        pixels = np.dstack([pixels, _alpha_plane(frame)])
     return over_black(pixels) if has_alpha else pixels
 
 
@@ -94,6 +100,13 @@ def over_black(rgba: np.ndarray) -> np.ndarray:
     wider = np.uint16 if rgba.dtype == np.uint8 else np.uint32
     # Adding half of the divisor rounds to the nearest level.
     return ((rgba[..., :3].astype(wider) * alpha + opaque // 2) // opaque).astype(rgba.dtype)
+
+
+def _alpha_plane(frame: VideoFrame) -> np.ndarray:
+    """uint8 (H, W): the last plane of a planar frame of 8 bits."""
+    plane = frame.planes[-1]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: frame.height, : frame.width]
 
 
 def _has_alpha(frame: VideoFrame) -> bool:

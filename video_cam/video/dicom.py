@@ -27,7 +27,7 @@ from video_cam.video.timeline import Timeline
 
 SUFFIXES = (".dcm", ".dicom")
 START, START_AT = b"DICM", 128  # PS3.10, 7.1
-INSTALL = "pip install pydicom"
+INSTALL = "pip install 'pydicom>=3'"
 INSTALL_DECODERS = "pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
 VIDEO_SYNTAX = "1.2.840.10008.1.2.4.10"  # MPEG-2, H.264 and HEVC: .4.100 to .4.108
 MICROSECOND = Fraction(1, 1_000_000)

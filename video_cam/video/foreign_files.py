@@ -27,7 +27,7 @@ def kind_by_start(start: bytes) -> str | None:
 
     FFmpeg takes some of these files for videos.
     """
-    if start[4:8] == b"ftyp" and start[8:12] in _HEIF:
+    if start[4:8] == b"ftyp" and start[8:12] in _HEIF and b"avif" not in start[:64]:
         return "a HEIF picture: convert it to JPEG or PNG"
     if _HTML.match(start):
         return "a web page, not a video: download the clip again"

@@ -21,6 +21,7 @@ IMAGE_SUFFIXES = (
 )
 JPEG_START = b"\xff\xd8"  # JPEG has no alpha channel, so one decoding suffices
 TIFF_STARTS = (b"II", b"MM")  # TIFF's byte orders; its pictures may be of any numbers
+DEEP_STARTS = (*TIFF_STARTS, b"\x89P", b"P2", b"P3", b"P5", b"P6")  # TIFF, PNG, PNM
 CONVERTIBLE = (np.uint8, np.uint16)  # by OpenCV
 
 
@@ -31,13 +32,8 @@ def is_image(path: Path) -> bool:
 
 def is_frame_folder(path: Path) -> bool:
     """Whether the path is a folder whose images all have numbered names, as a clip's frames do."""
-    images = _images(path) if path.is_dir() else []
+    images = images_in(path) if path.is_dir() else []
     return bool(images) and all(number_of(image) is not None for image in images)
-
-
-def image_clips(folder: Path) -> list[Path]:
-    """The clips in a folder of numbered images: the folder itself, or the sequences in it."""
-    return sequences_of(_images(folder)) or [folder]
 
 
 def numbered_images(folder: Path, limits: LimitsConfig) -> list[Path]:
@@ -47,7 +43,7 @@ def numbered_images(folder: Path, limits: LimitsConfig) -> list[Path]:
         ClipError: without images, for a name without a number, for several sequences, or for too
             many images.
     """
-    images = _images(folder)
+    images = images_in(folder)
     if not images:
         raise ClipError(f"{printable_path(folder)}: a folder with no images in it")
     unnumbered = next((image for image in images if number_of(image) is None), None)
@@ -114,12 +110,13 @@ def _decoded(encoded: np.ndarray) -> np.ndarray | None:
         return None
     if _is_transparent(stored):
         return over_black(stored)
-    is_number = stored.dtype not in (np.uint8, np.uint16)
-    if is_number and encoded[:2].tobytes() in TIFF_STARTS:
+    start = encoded[:2].tobytes()
+    if stored.dtype not in CONVERTIBLE and start in TIFF_STARTS:
         return with_three_channels(stored)
-    # Unlike the decoding above, these turn the image as its EXIF data say.
-    depth = cv2.IMREAD_ANYDEPTH if stored.dtype == np.uint16 else 0
-    return cv2.imdecode(encoded, cv2.IMREAD_COLOR | depth)
+    # Unlike the decoding above, these turn the image as its EXIF data say. Other formats than
+    # these know how many bits their data have, and OpenCV uses that.
+    keeps_depth = stored.dtype == np.uint16 and start in DEEP_STARTS
+    return cv2.imdecode(encoded, cv2.IMREAD_COLOR | (cv2.IMREAD_ANYDEPTH if keeps_depth else 0))
 
 
 def _is_transparent(stored: np.ndarray) -> bool:
@@ -130,5 +127,6 @@ def _is_transparent(stored: np.ndarray) -> bool:
     return bool(stored[..., 3].min() < np.iinfo(stored.dtype).max)
 
 
-def _images(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """The still images in a folder by their names, without hidden ones, in no order."""
     return [p for p in folder.iterdir() if is_image(p) and not p.name.startswith(".")]

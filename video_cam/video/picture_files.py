@@ -16,8 +16,9 @@ from video_cam.utils.names import printable_path
 from video_cam.video.array_clips import is_array_file, open_array
 from video_cam.video.dicom import START, START_AT, is_dicom, open_dicom
 from video_cam.video.foreign_files import kind_by_start
-from video_cam.video.image_sequences import num_missing, sequence_images
+from video_cam.video.image_sequences import num_missing, sequence_images, sequences_of
 from video_cam.video.images import (
+    images_in,
     is_image,
     numbered_images,
     profile_notes,
@@ -25,7 +26,7 @@ from video_cam.video.images import (
     with_three_channels,
 )
 from video_cam.video.levels import Levels, found_levels, notes, spread, to_levels
-from video_cam.video.limits import check_count, check_size, size_in_header
+from video_cam.video.limits import DEFAULT_LIMITS, check_count, check_size, size_in_header
 from video_cam.video.picture_source import NO_RATE, PictureSource, at_usual_rate, by_index
 from video_cam.video.tiff_pages import Page, pages_of
 from video_cam.video.webp import frame_durations, open_webp
@@ -50,7 +51,7 @@ def open_pictures(
         ClipError: if it cannot be read, or is beyond the limits.
     """
     if path.is_dir():
-        return _images(path, numbered_images(path, limits), limits, levels)
+        return _folder(path, limits, levels)
     if sequence := sequence_images(path):
         check_count(path, len(sequence), limits)
         return _images(path, sequence, limits, levels)
@@ -78,6 +79,27 @@ def open_pictures(
     else:
         source = _images(path, [path], limits, levels)
     return source if is_whole else replace(source, conversions=(CUT_OFF, *source.conversions))
+
+
+def image_clips(folder: Path) -> list[Path]:
+    """The clips in a folder of numbered images: the folder itself, or several in it.
+
+    Several are sequences of images, or images that are clips themselves.
+    """
+    images = images_in(folder)
+    if images and holds_several(min(images)):
+        return images
+    return sequences_of(images) or [folder]
+
+
+def holds_several(image: Path) -> bool:
+    """Whether an image file has several pictures: it is an animation, or a TIFF of many pages."""
+    try:
+        pages = pages_of(image, DEFAULT_LIMITS)[0]
+        frames = [page for page in pages if not page.is_auxiliary]
+        return len(frames) > 1 or bool(frame_durations(image)) or is_moving_image(image)
+    except OSError:
+        return False
 
 
 def _start(path: Path) -> bytes:
@@ -108,6 +130,16 @@ def _has_animation(file: IO[bytes]) -> bool:
             return True
         file.seek(int.from_bytes(head[:4], "big") + 4, 1)
     return False
+
+
+def _folder(path: Path, limits: LimitsConfig, levels: Levels | None) -> PictureSource:
+    images = numbered_images(path, limits)
+    if holds_several(images[0]):
+        raise ClipError(
+            f"{printable_path(path)}: {printable_path(images[0].name)} in it holds several "
+            "pictures, so it is a clip itself: give the files in the folder one by one"
+        )
+    return _images(path, images, limits, levels)
 
 
 def _images(
