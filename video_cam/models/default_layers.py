@@ -77,7 +77,7 @@ def no_default_layer(
     if candidates:
         return UsageError(
             "no layer of the network puts out a grid of places that leads to its scores: at layer "
-            f"{candidates[0]!r} they have no gradient, so {WITHOUT_GRADIENT}"
+            f"{candidates[0]!r} they have no gradient, because {WITHOUT_GRADIENT}"
         )
     return UsageError(
         "no layer of the network puts out a grid of places that leads to its scores: "
