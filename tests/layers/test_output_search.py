@@ -113,21 +113,30 @@ def test_several_heads_are_refused_by_name_until_one_is_chosen() -> None:
         reading_of(TwoHeads(), layout="noun:NKT")
 
 
-class _KeepsATable(Returning):
-    table: Tensor | None = None
+class _Comparison(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.prototypes = nn.Parameter(torch.randn(6, 3))
 
-    def forward(self, x: Tensor) -> Tensor:
-        if self.table is None:
-            self.table = torch.ones(x.shape[2], device=x.device)
-        return super().forward(x) * self.table
+    def forward(self, features: Tensor) -> Tensor:
+        return features @ self.prototypes
 
 
-def test_what_a_network_keeps_of_its_last_input_stays() -> None:
-    network = _KeepsATable("classes before time")
-    table = torch.ones(4)
-    network.table = table
-    reading_of(network)
-    assert network.table is table
+class _Prototypes(_Fixed):
+    """Compares features with one vector for each class; it has no linear layer."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.head = _Comparison()
+
+
+@pytest.mark.parametrize("kind", ["one time for each clip", "classes before one time"])
+def test_an_axis_of_one_number_is_time(kind: str) -> None:
+    assert reading_of(_Prototypes(kind)) == reading_of(Returning(kind))
+
+
+def test_features_are_what_scores_are_computed_from() -> None:
+    assert reading_of(_Prototypes("features before scores")) == OutputReading((1,))
 
 
 class _Normalised(Returning):
@@ -142,10 +151,24 @@ def test_numbers_between_0_and_1_are_scores() -> None:
     assert reading_of(_Normalised("softmax")) is None
 
 
+class _SumsToOne(Returning):
+    """Scores that sum to 1, some of them negative."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = 9 * self.of_clips(x)
+        return y - (y.sum(1, keepdim=True) - 1) / 3
+
+
+def test_negative_numbers_are_scores() -> None:
+    assert reading_of(_SumsToOne("softmax")) is None
+
+
 class _SoftmaxOverTime(Returning):
     def forward(self, x: Tensor) -> Tensor:
-        return self.of_frames(x).softmax(1)
+        y = self.of_frames(x)
+        return y.softmax(1) if self.kind == "softmax" else y.mT.softmax(2).mT
 
 
-def test_a_softmax_over_time_is_none_over_classes() -> None:
-    assert reading_of(_SoftmaxOverTime("softmax")) is None
+@pytest.mark.parametrize("kind", ["softmax", "sigmoid"])
+def test_a_softmax_over_time_is_none_over_classes(kind: str) -> None:
+    assert reading_of(_SoftmaxOverTime(kind)) is None

@@ -33,6 +33,14 @@ class EightFrames(Flat):
     def forward(self, x):
         return self.fc((self.conv(x) + self.position).relu().mean((2, 3, 4)))
 
+class TwelveChannels(Flat):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(12, 4, 3, stride=(1, 16, 16), padding=1)
+        self.fc = nn.Linear(4, 3)
+    def forward(self, x):
+        return self.fc(self.conv(x).relu().mean((2, 3, 4)))
+
 class WithSound(Flat):
     def forward(self, video, sound):
         return super().forward(video)

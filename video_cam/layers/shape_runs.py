@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -55,6 +57,7 @@ class ShapeRuns:
         """The outputs on the meta device, with the graph of the pass."""
         try:
             with (
+                _without_warnings(),
                 torch.inference_mode(False),
                 torch.enable_grad(),
                 frozen_evaluation(self._model),
@@ -68,7 +71,7 @@ class ShapeRuns:
         device = next((p.device for p in self._model.parameters()), torch.device("cpu"))
         zeros = map_tensors(lambda t: torch.zeros(t.shape, dtype=t.dtype, device=device), x)
         try:
-            with torch.no_grad(), frozen_evaluation(self._model):
+            with _without_warnings(), torch.no_grad(), frozen_evaluation(self._model):
                 return run_network(self._model, zeros)
         except Exception:  # the network's own code may raise anything
             return None
@@ -77,6 +80,14 @@ class ShapeRuns:
 def _differentiable(tensor: Tensor) -> Tensor:
     """A clone, because the network may begin with an in-place operation, which a leaf refuses."""
     return tensor.requires_grad_().clone() if tensor.is_floating_point() else tensor
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Leave out warnings of the network, which its run on the clip gives again."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _with_frames(tensor: Tensor, factor: float) -> Tensor:

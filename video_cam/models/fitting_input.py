@@ -22,7 +22,6 @@ from video_cam.utils.code_place import place_in_user_code
 _LAYOUTS = ("NCTHW", "NTCHW", "frames", "list")
 _SIZES = (224, 112, 256, 128, 160, 182, 312, 172, 299, 320, 384, 448, 96, 64)
 _FRAMES = (16, 8, 32, 64, 4, 10, 12, 13, 20, 24, 30, 5, 40)
-_MOST_CHANNELS = 4  # of a picture
 _MAX_SECONDS = 10.0  # for all trials together
 _DOCS = "docs/your-own-network.md, section 7"
 
@@ -76,6 +75,8 @@ def _options_that_fit(module: nn.Module, layout: InputLayout, size: Size) -> Ite
     for other, frames, side in _trials(layout, size):
         if time.monotonic() > until:
             return
+        if other.layout == "NTCHW" and frames == _channels(module):
+            continue  # frames that the network would take for channels
         if _runs(module, other, (frames, *side)):
             words = []
             if other != layout:
@@ -94,15 +95,16 @@ def _trials(layout: InputLayout, size: Size) -> Iterator[tuple[InputLayout, int,
     layouts = [layout, *(one for one in others if one != layout)]
     frames = [size[0], *(n for n in _FRAMES if n != size[0])]
     sides = [size[1:], *((n, n) for n in _SIZES if (n, n) != size[1:])]
-    several = [one for one in product(layouts, frames, sides) if _is_clear(*one[:2], size[0])]
+    several = list(product(layouts, frames, sides))
     changes = [(a != layout) + (b != size[0]) + (c != size[1:]) for a, b, c in several]
     for wanted in (1, 2, 3):
         yield from (one for one, count in zip(several, changes, strict=True) if count == wanted)
 
 
-def _is_clear(layout: InputLayout, frames: int, own_frames: int) -> bool:
-    """Not a few frames that a network takes for channels."""
-    return layout.layout != "NTCHW" or frames > _MOST_CHANNELS or frames == own_frames
+def _channels(module: nn.Module) -> int | None:
+    """The number of channels that the first convolution takes."""
+    counts = (getattr(part, "in_channels", None) for part in module.modules())
+    return next((count for count in counts if isinstance(count, int)), None)
 
 
 def _runs(module: nn.Module, layout: InputLayout, size: Size) -> bool:
