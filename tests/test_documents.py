@@ -23,8 +23,10 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     "docs/benchmark.md",
     "docs/clusters.md",
+    "docs/colours-and-pictures.md",
     "docs/from-image-tools.md",
     "docs/your-own-network.md",
+    "docs/video-files.md",
     "models3d/README.md",
 ]
 WITH_BLOCKS = ["docs/your-own-network.md", "docs/from-image-tools.md", "README.md"]

@@ -40,11 +40,20 @@ VIDEO_LAYOUTS = ("overlay", "side-by-side", "strip")
 NORMALIZATIONS = ("video", "window", "frame")
 COLORMAP_NAMES = ("inferno", "magma", "plasma", "viridis", "cividis", "turbo", "jet", "hot")
 SCORE_KINDS = ("softmax", "sigmoid", "raw")
+# What a network takes of a clip, and how many numbers --mean and --std have then.
+CHANNEL_NAMES = ("rgb", "bgr", "gray", "flow")
+_NORMALIZED = {
+    "rgb": ((3,), "three numbers, for red, green and blue"),
+    "bgr": ((3,), "three numbers, for blue, green and red"),
+    "gray": ((1,), "one number, for grey"),
+    "flow": ((1, 2), "two numbers, for flow to the right and down, or one for both"),
+}
 # As an output layout: whatever the network returns, for functions of its output.
 ANY_OUTPUT = "any"
 
 # The longest input that any published video network takes is far below this number of frames.
 MAX_INPUT_FRAMES = 10_000
+MIN_BIT_DEPTH, MAX_BIT_DEPTH = 1, 16
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class LimitsConfig:
     Attributes:
         max_pixels: width times height of one picture, in pixels.
         max_frames: number of frames of one clip.
-        max_memory: bytes that the process may take while it reads and draws one clip; None for
+        max_memory: bytes that the process may take while it works on one clip; None for
             half of what is available when the clip is opened, in addition to what it has taken.
     """
 
@@ -74,9 +83,14 @@ class InputConfig:
         num_frames: frames in one input.
         frame_rate: frames per second of the input.
         size: (height, width) of the input in pixels.
-        mean, std: per RGB channel, for values in [0, 1].
+        mean, std: one number for each channel of ``channels``, for values in [0, value_range].
         layout: how the forward takes a clip, one of the layouts of ``--layout-in``.
         score: how scores are shown, one of SCORE_KINDS.
+        channels: what the network takes of the frames, one of CHANNEL_NAMES; None for RGB.
+        value_range: the largest value of a channel before mean and std are applied. With it, they
+            are 0 and 1 where they are not given; without it, it is 1.
+        input_factory: a function (clip, path, times) that makes the network's arguments, or
+            "file.py:function"; see ``models.input_factory``.
         output_layout: how class scores lie in the output, as ``--output-layout`` takes it; or
             ANY_OUTPUT for a network without class scores, of which only functions of the output
             are explained.
@@ -85,19 +99,26 @@ class InputConfig:
     num_frames: int | None = None
     frame_rate: Fraction | None = None
     size: tuple[int, int] | None = None
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
     layout: str | None = None
     score: str | None = None
+    channels: str | None = None
+    value_range: float | None = None
+    input_factory: str | Callable[..., Any] | None = None
     output_layout: str | None = None
 
     def __post_init__(self) -> None:
         if self.score is not None:
             check_names("score", [self.score], SCORE_KINDS)
+        if self.channels is not None:
+            check_names("channels", [self.channels], CHANNEL_NAMES)
+        check_positive(self, ("value_range",))
+        counts, words = _NORMALIZED[self.channels or "rgb"]
         for name in ("mean", "std"):
             value = getattr(self, name)
-            if value is not None and len(value) != 3:
-                raise UsageError(f"{name} {value} must be three numbers, for red, green and blue")
+            if value is not None and len(value) not in counts:
+                raise UsageError(f"{name} {value} must be {words}")
         if self.std is not None and not all(self.std):
             raise UsageError(f"std {self.std} must not be 0")
         if self.size is not None and min(self.size) < 1:
@@ -158,6 +179,7 @@ class ExplainConfig(AttributionConfig):
         top_k: how many of the best classes are explained.
         worst: also explain the least probable class.
         sampling: of SAMPLING_MODES.
+        bit_depth: bits of data in pictures of more than 8 bits; None to find them.
         num_frames, frame_rate: of the network's input; None for the network's own.
         window_stride: samples from one window's start to the next; None for half a window.
         start, end: in seconds; None for the clip's own.
@@ -178,6 +200,7 @@ class ExplainConfig(AttributionConfig):
     targets: tuple[Callable[[Any], Tensor], ...] = ()
     top_k: int = 1
     worst: bool = False
+    bit_depth: int | None = None
     sampling: str = "windows"
     num_frames: int | None = None
     frame_rate: Fraction | None = None
@@ -204,6 +227,10 @@ class ExplainConfig(AttributionConfig):
         self._check_times()
         if self.layers == ():
             raise UsageError("no layer is named: give at least one, or leave layers out")
+        if self.bit_depth is not None and not MIN_BIT_DEPTH <= self.bit_depth <= MAX_BIT_DEPTH:
+            raise UsageError(
+                f"bit_depth {self.bit_depth} must lie between {MIN_BIT_DEPTH} and {MAX_BIT_DEPTH}"
+            )
         for target in self.targets:
             if not callable(target):
                 raise UsageError(f"target {target!r} must be a function of the network's output")

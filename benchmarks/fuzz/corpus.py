@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 
 import av
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from PIL import Image
 from safetensors.torch import save_file
 
 from video_cam.explanation.explanation import Explanation
@@ -68,6 +70,38 @@ def write_clips(folder: Path) -> None:
             output.mux(stream.encode(None))
     for suffix in ("png", "jpg", "webp", "bmp", "tiff"):
         cv2.imwrite(str(folder / f"still.{suffix}"), frames[0])
+
+
+def write_pictures(folder: Path) -> None:
+    """Animations, files of many pages, arrays and, where pydicom is installed, a DICOM file."""
+    frames = [np.full((32, 48, 3), 20 * i, np.uint8) for i in range(8)]
+    first, *others = map(Image.fromarray, frames)
+    for name in ("moving.webp", "moving.png", "pages.tif"):
+        first.save(folder / name, save_all=True, append_images=others, duration=40)
+    first.save(folder / "big.tif", save_all=True, append_images=others, big_tiff=True)
+    cv2.imwrite(str(folder / "deep.png"), frames[4].astype(np.uint16) * 40)
+    np.save(folder / "array.npy", np.stack(frames))
+    np.savez_compressed(folder / "archive.npz", video=np.stack(frames) / 255, fps=25)
+    if find_spec("pydicom"):
+        _write_dicom(folder / "cine.dcm", np.stack(frames))
+
+
+def _write_dicom(path: Path, frames: np.ndarray) -> None:
+    from pydicom import Dataset
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import UID, ExplicitVRLittleEndian
+
+    data = Dataset()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = UID("1.2.840.10008.5.1.4.1.1.3.1")
+    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID = UID("1.2.3")
+    data.NumberOfFrames, data.Rows, data.Columns, data.SamplesPerPixel = frames.shape
+    data.PhotometricInterpretation, data.PlanarConfiguration = "RGB", 0
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 8, 8, 7, 0
+    data.FrameTime = "40"
+    data.PixelData = frames.tobytes()
+    data.save_as(path, enforce_file_format=True)
 
 
 def write_checkpoints(folder: Path) -> None:

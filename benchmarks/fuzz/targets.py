@@ -83,6 +83,7 @@ TARGETS = {
     "results": Target(corpus.write_results, _read_results, _JSON),
     "cache": Target(_write_cache, _read_cache, _JSON),
     "clips": Target(corpus.write_clips, read_clip, {}),
+    "pictures": Target(corpus.write_pictures, read_clip, {".npz": damaged_zip}),
     "checkpoints": Target(
         corpus.write_checkpoints, read_state_dict, {".pth": damaged_zip, ".pt": damaged_zip}
     ),

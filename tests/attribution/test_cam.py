@@ -261,7 +261,11 @@ def test_maps_with_another_number_of_samples_than_scores_are_refused() -> None:
 
     with pytest.raises(UsageError, match=r"maps of 16 samples .* beside 2 scores"):
         compute_cams(
-            Framewise(), torch.randn(2, 3, 8, 6, 6), layers=["network.2"], align="half-pixel"
+            Framewise(),
+            torch.randn(2, 3, 8, 6, 6),
+            layers=["network.2"],
+            align="half-pixel",
+            unpack=to_grid,
         )
 
 

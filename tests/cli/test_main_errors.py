@@ -84,7 +84,9 @@ def test_a_damaged_clip_is_told_and_strict_refuses_it(run: Run, out: Path, tmp_p
         (["--normalize", "clip"], "video, window, frame"),
         (["--alpha", "2"], "alpha 2.0 must lie between 0 and 1"),
         (["--start", "100"], "the clip runs from"),
-        (["--weights", "nowhere.pth"], "unknown weights 'nowhere.pth'"),
+        (["--weights", "nowhere.pth"], "no such weights file: 'nowhere.pth'; for motion3d give"),
+        (["--weights", "folder/none_here"], "no such weights file: 'folder/none_here'"),
+        (["--weights", "DRAWN"], "unknown weights 'DRAWN': for motion3d give DRAWN_MOTION_V1"),
         (["--labels", "nowhere.txt"], "No such file"),
         (["--device", "abacus"], "device 'abacus' cannot be used; there are cpu"),
         (["--device", "cuda:99"], "device 'cuda:99' cannot be used; there are cpu"),
@@ -197,3 +199,24 @@ def test_limits_of_the_command(run: Run, tmp_path: Path) -> None:
     assert_one_error_line(status, err, 1, "more than 4 frames")
     status, _, err = run("--clip", clip, *BUNDLED, "--max-pixels", 64)
     assert_one_error_line(status, err, 1, "more than 64 pixels")
+
+
+@pytest.mark.parametrize("word", ["{clip}", "https://example.org/v.mp4", "rtsp://camera/1"])
+def test_a_clip_without_its_option(word: str, run: Run, sample_clip: Path) -> None:
+    word = word.format(clip=sample_clip)
+    status, _, err = run(word, *BUNDLED)
+    assert_one_error_line(status, err, 2, f"clips are given with --clip {word}")
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("https://example.org/v.mp4", "'https://example.org/v.mp4' is an address on the web"),
+        ("rtsp://camera/1", "'rtsp://camera/1' is a live stream"),
+        ("-", "'-' is standard input"),
+        ("0", "'0' is a camera"),
+    ],
+)
+def test_what_is_no_clip(word: str, words: str, run: Run) -> None:
+    status, _, err = run("--clip", word, *BUNDLED)
+    assert_one_error_line(status, err, 2, words)

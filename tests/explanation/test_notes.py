@@ -26,15 +26,23 @@ def plan(**fields: Any) -> Any:
     made = {
         "trained": True,
         "model_note": "",
+        "batch_note": None,
         "declared_frames": 100,
+        "num_jumps": 0,
+        "conversions": (),
         "windows": (FULL, FULL),
         "scenes": (FrameSpan(0, 100),),
     } | fields
     return SimpleNamespace(
         model=SimpleNamespace(trained=made["trained"]),
         model_note=made["model_note"],
+        batch_note=made["batch_note"],
         clip=SimpleNamespace(
-            info=SimpleNamespace(declared_frames=made["declared_frames"]),
+            info=SimpleNamespace(
+                declared_frames=made["declared_frames"],
+                num_jumps=made["num_jumps"],
+                conversions=made["conversions"],
+            ),
             timeline=Timeline(np.arange(100), Fraction(1, 10), 1),
         ),
         windows=made["windows"],
@@ -61,7 +69,14 @@ def test_there_is_nothing_to_note(declared) -> None:
     [
         ({"trained": False}, UNTRAINED),
         ({"model_note": "another network stands in"}, "another network stands in"),
+        ({"batch_note": "batches hold 2"}, "batches hold 2"),
+        ({"conversions": ("HDR is shown as SDR",)}, "HDR is shown as SDR"),
         ({"declared_frames": 120}, "decoded 100 of 120 frames: the file is incomplete"),
+        (
+            {"num_jumps": 2},
+            "the clip's time stamps jump 2 times: its parts are joined without a gap, and times "
+            "are counted from its first frame",
+        ),
         # The largest count: each part of a clip counts what it has read.
         (
             {"results": [{"num_damaged": 1}, {"num_damaged": 3}]},
@@ -122,10 +137,10 @@ def test_notes_on_memory_are_given_once_for_each_worker() -> None:
 
 def test_all_notes_in_order() -> None:
     results = [{"num_damaged": 2, "memory_note": "out of memory", "cuts": (20,)}]
-    found = written(
-        results, trained=False, model_note="loaded", declared_frames=120, windows=(PADDED,)
-    )
-    starts = [UNTRAINED, "loaded", "decoded", "2 damaged", "out of", "the clip gives", "windows"]
+    fields = {"trained": False, "model_note": "loaded", "batch_note": "batches hold 2"}
+    found = written(results, declared_frames=120, windows=(PADDED,), **fields)
+    starts = [UNTRAINED, "loaded", "decoded", "2 damaged", "batches", "out of", "the clip gives"]
+    starts.append("windows")
     assert len(found) == len(starts)
     assert all(note.startswith(start) for note, start in zip(found, starts, strict=True))
 

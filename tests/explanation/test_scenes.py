@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from fractions import Fraction
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from video_cam import UsageError
 from video_cam.explanation.sampling import FrameSpan, Window
 from video_cam.explanation.scenes import HardCutDetector, cuts_within, split_scenes
 from video_cam.video.clip import Clip
+from video_cam.video.reader import Frame
 
 
 def cuts_of(scene_numbers: list[int], step: int = 1) -> list[int]:
@@ -52,6 +55,35 @@ def test_a_small_difference_is_no_cut() -> None:
         for index in range(10):
             detector.add(index, np.full((8, 8, 3), 100 + (index >= 5) * levels, np.uint8))
         assert detector.cuts() == expected
+
+
+def pan(speeds: list[int]) -> list[np.ndarray]:
+    """Pictures of a camera that turns past a wall, by so many pixels from one to the next."""
+    tiles = np.random.default_rng(0).integers(0, 255, (12, 80, 3), dtype=np.uint8)
+    wall = np.kron(tiles, np.ones((8, 8, 1), np.uint8))
+    return [wall[:, left : left + 96] for left in accumulate(speeds, initial=0)]
+
+
+@pytest.mark.parametrize("speeds", [[0] * 8 + [30, 60, 30] + [0] * 8, [0] * 8 + [40, 50]])
+def test_a_fast_pan_is_no_cut(speeds) -> None:
+    """It begins abruptly after frames that do not differ at all."""
+    detector = HardCutDetector()
+    for index, picture in enumerate(pan(speeds)):
+        detector.add(index, picture)
+    assert detector.cuts() == []
+
+
+def test_footage_that_something_passes_through_is_one_scene() -> None:
+    """A bright object fills more and more of the picture, and leaves it again."""
+    pytest.importorskip("scenedetect")
+    picture = np.random.default_rng(0).integers(0, 90, (96, 128, 3), dtype=np.uint8)
+    frames = []
+    for index, width in enumerate([0] * 8 + [20, 50, 90, 120, 128, 110, 70, 40, 10] + [0] * 8):
+        passed = picture.copy()
+        passed[:, :width] = 230
+        frames.append(Frame(index, index, Fraction(1, 25), partial(np.copy, passed)))
+    span = FrameSpan(0, len(frames))
+    assert split_scenes(frames, span, Fraction(25)) == [span]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +125,7 @@ def test_cuts_at_the_ends_of_the_span_split_nothing(
                 self.first = timecode.frame_num
             return [self.first, self.first + 2, self.first + 5]
 
-    monkeypatch.setattr(detectors, "ContentDetector", Detector)
+    monkeypatch.setattr(detectors, "AdaptiveDetector", Detector)
     with Clip.open(two_actions).frames(10, 15) as frames:
         scenes = split_scenes(frames, FrameSpan(10, 15), Fraction(16))
     assert scenes == [FrameSpan(10, 12), FrameSpan(12, 15)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -83,10 +84,55 @@ def test_inputs_without_three_channels_are_left_to_arithmetic(channels: int, mea
     assert not measured
 
 
-def test_several_inputs_are_unknown(measured) -> None:
+class SlowAndFast(nn.Module):
+    """Two pathways with one tap per cell; the slow one is given first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slow, self.fast = (nn.Conv3d(3, 4, 3, (1, 4, 4), 1) for _ in range(2))
+        for conv in (self.slow, self.fast):
+            nn.init.zeros_(conv.weight)
+            conv.weight.data[:, :, 1, 1, 1] = 1
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x: list[Tensor]) -> Tensor:
+        x[0], x[1] = self.slow(x[0]), self.fast(x[1])
+        return self.fc(x[0].mean((2, 3, 4)) + x[1].mean((2, 3, 4)))
+
+
+@pytest.mark.parametrize("frames", [[0, 4, 8, 12], [0, 5, 10, 15], [3, 7, 11, 15]])
+def test_cells_of_a_slow_pathway_are_at_its_own_frames(frames: list[int]) -> None:
+    """Half-pixel alignment has them at 1.5, 5.5, 9.5 and 13.5."""
+    fast = torch.randn(1, 3, 16, 32, 32)
+    x = [fast[:, :, frames], fast]
+    slow, both = video_cam.compute_cams(SlowAndFast(), x, layers=["slow", "fast"])
+    np.testing.assert_allclose(slow.centres.t, frames, atol=0.1)
+    np.testing.assert_allclose(both.centres.t, np.arange(16), atol=0.1)
+    for axis in (slow.centres.y, both.centres.x):
+        np.testing.assert_allclose(axis, 4 * np.arange(8), atol=0.1)
+
+
+def test_several_inputs_without_measuring_or_with_an_unpack_are_unknown(measured) -> None:
     x = [torch.zeros(1, 3, *SIZE)]
-    fields = find_receptive_fields(centre_taps("same"), x, ["last"], to_grid, "probe")
-    assert fields == {"last": UNKNOWN} and not measured
+    for align in ("probe", "receptive-field"):
+        fields = find_receptive_fields(centre_taps("same"), x, ["last"], to_grid, align)
+        assert fields == {"last": UNKNOWN} and not measured
+
+
+def test_a_path_without_arithmetic_is_measured() -> None:
+    """Every second frame, chosen by index: arithmetic sees no stride there."""
+
+    class EverySecond(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc = nn.Conv3d(3, 4, 1), nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(self.conv(x[:, :, torch.arange(0, x.shape[2], 2)]).mean((2, 3, 4)))
+
+    x = torch.randn(1, 3, 8, 16, 16)
+    [cam] = video_cam.compute_cams(EverySecond(), x, layers=["conv"])
+    np.testing.assert_allclose(cam.centres.t, [0, 2, 4, 6], atol=0.3)
 
 
 def test_frames_scored_one_by_one_keep_their_positions_in_time() -> None:

@@ -7,7 +7,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from video_cam.layers.layout import Fold, folds
+from video_cam.layers.layout import Fold, Layout, folds, layouts
 from video_cam.layers.trace import ModuleOutput, trace
 
 SIZE = (4, 32, 48)  # frames, height and width of the input
@@ -53,6 +53,31 @@ def test_tokens(shape: tuple[int, ...], options: dict, expected: Fold | None) ->
     assert fold_of(shape, **options) == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "shape", "expected"),
+    [
+        (nn.Conv1d, (1, 24, 4), Fold("time", (4, 1, 1))),  # not 24 tokens of a grid 4x2x3
+        (nn.BatchNorm1d, (1, 24, 3), Fold("time", (3, 1, 1))),
+        (nn.BatchNorm1d, (1, 24, 9), None),  # more cells than frames
+        (nn.Identity, (1, 4, 24), Fold("tokens", (4, 1, 1))),
+    ],
+)
+def test_time_alone(kind: type, shape: tuple[int, ...], expected: Fold | None) -> None:
+    found = layouts([ModuleOutput("one", kind, shape)], SIZE)
+    assert (expected is None and not found) or expected in found["one"].folds
+    if kind is not nn.Identity and found:
+        assert found["one"] == Layout((expected,), certain=True)
+
+
+def test_shapes_leave_the_order_of_tokens_and_the_place_of_extra_ones_open() -> None:
+    found = layouts([ModuleOutput("one", nn.Identity, (1, 25, 8), None)], (4, 32, 48))["one"]
+    assert not found.certain
+    for space_first in (False, True):
+        for extra in ((1, 0), (0, 1)):
+            fold = Fold("tokens", (4, 2, 3), 0, extra[0], space_first, extra[1])
+            assert fold in found.folds
+
+
 def test_a_known_grid_decides_how_tokens_fold() -> None:
     """96 tokens are 4 x 4 x 6 or 2 x 8 x 6 cells: a convolution before them says which."""
     conv = ModuleOutput("conv", nn.Conv3d, (1, 16, 4, 4, 6))
@@ -80,7 +105,12 @@ def numbered(fold: Fold) -> Tensor:
         (Fold("last", (2, 3, 4)), lambda g: g.permute(0, 2, 3, 4, 1)),
         (Fold("first", (2, 3, 4), frames=2), lambda g: g.transpose(1, 2).flatten(0, 1)),
         (Fold("last", (2, 3, 4), frames=2), lambda g: g.permute(0, 2, 3, 4, 1).flatten(0, 1)),
+        (Fold("time", (2, 1, 1)), lambda g: g[..., 0, 0]),
         (Fold("tokens", (2, 3, 4)), lambda g: g.flatten(2).mT),
+        (
+            Fold("tokens", (2, 3, 4), extra_behind=2),
+            lambda g: torch.cat([g.flatten(2).mT, -torch.ones(2, 2, 3).long()], 1),
+        ),
         (
             Fold("tokens", (2, 3, 4), extra=2),
             lambda g: torch.cat([-torch.ones(2, 2, 3).long(), g.flatten(2).mT], 1),

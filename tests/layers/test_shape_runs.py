@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tests.support.model_state import assert_same_state, state_of
 from tests.support.output_networks import FrameFeatures
-from video_cam.layers.shape_runs import ShapeRuns, has_gradient
+from video_cam.layers.shape_runs import ShapeRuns
 
 
 class KeepsTables(FrameFeatures):
@@ -59,18 +59,3 @@ class AtMostFour(FrameFeatures):
 def test_fewer_frames_where_more_do_not_run() -> None:
     assert ShapeRuns(AtMostFour(), torch.empty(1, 3, 4, 16, 16)).with_other_frames().shape[1] == 2
     assert ShapeRuns(AtMostFour(), torch.empty(1, 3, 8, 16, 16)).outputs is None
-
-
-class WithoutGraph(FrameFeatures):
-    """Demo code."""
-
-    @torch.no_grad()
-    def forward(self, x: Tensor) -> Tensor:
-        """Scores (N, classes)."""
-        return self.of_clips(x)
-
-
-def test_whether_scores_have_a_gradient() -> None:
-    x = torch.empty(1, 3, 4, 16, 16)
-    assert has_gradient(FrameFeatures(), x) and has_gradient(NeedsValues(), x)
-    assert not has_gradient(WithoutGraph(), x)

@@ -187,7 +187,7 @@ def test_short_names_of_other_tools_are_known() -> None:
     [
         ("r3d18", None, r"unknown model 'r3d18': did you mean r3d_18.*\? Or give file.py:factory"),
         ("qqq", None, r"unknown model 'qqq': see --list-models\. Or give"),
-        ("r3d_18", "KINETICS_V1", r"unknown weights 'KINETICS_V1' for r3d_18: give KINETICS400_V1"),
+        ("r3d_18", "KINETICS_V1", r"unknown weights 'KINETICS_V1': for r3d_18 give KINETICS400_V1"),
         ("frame_lstm", None, r"frame_lstm has no pretrained weights: give --weights"),
         ("frame_lstm", "DEFAULT", r"frame_lstm has no pretrained weights: give --weights"),
     ],

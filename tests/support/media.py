@@ -299,3 +299,17 @@ def write_copy(source: Path, target: Path, sound: SoundSpan | None = None) -> Vi
         for frame in frames:
             writer.write(frame.rgb(), frame.pts, timeline.duration_ticks(frame.index))
     return writer
+
+
+def write_gray16(path: Path, pictures: Sequence[np.ndarray], codec: str) -> Path:
+    """Write a clip of uint16 (H, W) pictures without loss."""
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream(codec, rate=25)
+        stream.height, stream.width = pictures[0].shape
+        stream.pix_fmt = "gray16le"
+        for index, picture in enumerate(pictures):
+            frame = VideoFrame.from_ndarray(picture, format="gray16le")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return path

@@ -12,7 +12,7 @@ import numpy as np
 
 import video_cam
 from tests.support.hostile import TEXTS
-from tests.support.media import moving_square, read_frames, turn_mp4, write_clip
+from tests.support.media import corners, moving_square, read_frames, turn_mp4, write_clip
 from video_cam import Classifier, Explanation
 from video_cam.rendering.blended_maps import BlendedMap
 from video_cam.rendering.heat import HeatMapper
@@ -54,8 +54,13 @@ class Rendered:
         return [overlay(images[i], mapper.heat(i), mapper.box, palette) for i in frames]
 
 
+def wandering_corners() -> list[np.ndarray]:
+    """uint8 (H, W, 3) frames of strong colours, each different from the ones beside it."""
+    return [np.roll(corners(96, 64), 5 * i, axis=1) for i in range(30)]
+
+
 def make_clip(kind: str, folder: Path) -> Path:
-    """A clip whose copy for the page is remuxed ("h264", "turned"), the file itself or encoded."""
+    """A clip whose copy for the page is remuxed ("h264", "turned"), a webm or encoded."""
     match kind:
         case "h264":  # B-frames, uneven time stamps, a name that must be escaped
             return write_clip(
@@ -71,6 +76,13 @@ def make_clip(kind: str, folder: Path) -> Path:
             return clip
         case "webm":
             return write_clip(folder / "v.webm", moving_square(20, 96, 64), codec="libvpx")
+        case "avi":  # its packets are stamped in the order of decoding
+            options = {"bf": "3", "b-pyramid": "normal"}
+            frames, audio = wandering_corners(), "pcm_s16le"
+            return write_clip(folder / "b.avi", frames, options=options, audio=audio)
+        case "range":  # full range and a matrix, but no primaries
+            options = {"x264-params": "fullrange=on:colormatrix=bt470bg"}
+            return write_clip(folder / "range.mp4", wandering_corners(), options=options)
         case "encoded":  # an odd size, and wide pixels
             return write_clip(
                 folder / "odd.mkv",

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from video_cam.utils.nested import is_plain, map_tensors, sample_rows, tensors_in
+from video_cam.utils.nested import is_plain, map_tensors, sample_rows, strided_like, tensors_in
 
 Pair = namedtuple("Pair", "left right")
 
@@ -72,3 +72,11 @@ def test_rows_of_a_sample_are_repeated() -> None:
 @pytest.mark.parametrize("tensor", [torch.tensor(1.0), torch.ones(5)])
 def test_a_tensor_without_rows_per_sample_is_unchanged(tensor) -> None:
     assert sample_rows(tensor, 2, 0, 3) is tensor
+
+
+def test_axes_in_the_order_in_memory_of_another_tensor() -> None:
+    other = torch.randn(2, 3, 4).permute(2, 0, 1)
+    tensor = torch.randn(8, 2, 3)
+    found = strided_like(tensor, other)
+    assert torch.equal(found, tensor)
+    assert found.stride() == (1, 24, 8) and other.stride() == (1, 12, 4)

@@ -19,7 +19,7 @@ from tests.support.media import (
     write_clip,
 )
 from tests.support.pages import UNEVEN
-from video_cam.video.browser_copy import BrowserCopy
+from video_cam.video.browser_copy import BrowserCopy, is_encoded
 from video_cam.video.clip import Clip
 
 
@@ -37,6 +37,22 @@ def copy_clip(path: Path, folder: Path, span: tuple[int, int] | None = None) -> 
 def packets(path: Path) -> list[bytes]:
     with av.open(str(path)) as container:
         return [bytes(p) for p in container.demux(video=0) if p.size]
+
+
+def test_an_array_is_encoded_for_browsers(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.stack(moving_square(6)))
+    copy = copy_clip(tmp_path / "a.npy", tmp_path / "out")
+    assert not copy.is_remuxed and Clip.open(copy.path).info.num_frames == 6
+    assert is_encoded(Clip.open(tmp_path / "a.npy"))
+
+
+def test_wide_colours_are_converted_for_browsers(tmp_path: Path) -> None:
+    options = {"x264-params": "colorprim=bt2020:transfer=bt709:colormatrix=bt709"}
+    clip = write_clip(tmp_path / "a.mp4", 5, options=options)
+    copy = copy_clip(clip, tmp_path / "out")
+    assert not copy.is_remuxed
+    ours, theirs = next(read_frames(copy.path)).rgb(), next(read_frames(clip)).rgb()
+    assert np.abs(ours.astype(int) - theirs).mean() < 3
 
 
 @pytest.mark.parametrize(

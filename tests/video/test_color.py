@@ -62,6 +62,14 @@ def test_pixel_formats_keep_their_colours(tmp_path, name, codec, pix_fmt) -> Non
     assert np.abs(found[5, 5].astype(int) - media.RED).max() <= tolerance
 
 
+@pytest.mark.parametrize("width", [65, 66, 67, 68, 70, 852])
+def test_every_column_of_a_transparent_video_is_converted(tmp_path, width) -> None:
+    picture = np.full((48, width, 3), (200, 120, 90), np.uint8)
+    path = media.write_clip(tmp_path / "a.mkv", [picture], codec="ffv1", pix_fmt="yuva420p")
+    found = next(read_frames(path)).rgb().astype(int)
+    assert np.abs(found - picture).max() <= 3
+
+
 @pytest.mark.parametrize("codec", ["ffv1", "rawvideo"])
 def test_gray_is_full_range(tmp_path, codec) -> None:
     picture = np.full((48, 64, 3), 10, np.uint8)

@@ -79,7 +79,7 @@ def test_only_frames_whose_pixels_are_asked_for_are_converted(tmp_path, monkeypa
     converted = []
     to_rgb = reader.to_rgb
 
-    def counting(picture):
+    def counting(picture, *levels):
         converted.append(picture.pts)
         return to_rgb(picture)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 
 import av
@@ -12,6 +13,7 @@ from PIL import Image
 from tests.support import media
 from tests.support.media import is_same_timeline, read_all, read_frames
 from video_cam.video import reader
+from video_cam.video.clip import Clip
 from video_cam.video.scan import decoded_timeline, probe
 
 B_FRAMES = {"bf": "3", "b_strategy": "0"}
@@ -159,6 +161,76 @@ def test_frames_hidden_by_an_edit_list_are_not_counted(tmp_path) -> None:
     shown, source = read_frames(cut), list(read_frames(whole))[30:]
     for one, other in zip(shown, source, strict=True):
         np.testing.assert_array_equal(one.rgb(), other.rgb())
+
+
+def test_frames_that_an_edit_list_cuts_off_are_not_missing(tmp_path) -> None:
+    path = media.write_clip(tmp_path / "a.mp4", 80, options=B_FRAMES | {"g": "10"})
+    data = bytearray(path.read_bytes())
+    place = data.index(b"elst") + 12  # after version, flags and the number of entries
+    (whole,) = struct.unpack_from(">I", data, place)
+    struct.pack_into(">I", data, place, whole // 2)
+    path.write_bytes(data)
+    info, timeline = probe(path)
+    assert 35 < info.num_frames < 50
+    assert info.declared_frames == info.num_frames == timeline.num_frames
+
+
+@pytest.mark.parametrize("kept", [[0, 1, 2], [1], [2], [1, 2]])
+def test_a_part_of_a_fragmented_mp4_is_whole(tmp_path, kept) -> None:
+    """DASH segments after the header of their clip."""
+    path = media.write_clip(
+        tmp_path / "a.mp4",
+        75,
+        options={"g": "25", "bf": "2"},
+        container_options={"movflags": "frag_keyframe+empty_moov+default_base_moof"},
+    )
+    boxes = top_level_boxes(path.read_bytes())
+    header = [box for box in boxes if box[4:8] in (b"ftyp", b"moov")]
+    fragments = [box for box in boxes if box[4:8] in (b"moof", b"mdat")]
+    path.write_bytes(b"".join(header + [b for i in kept for b in fragments[2 * i : 2 * i + 2]]))
+    info, _ = probe(path)
+    assert info.num_frames == 25 * len(kept)
+    assert info.declared_frames in (info.num_frames, None)
+
+
+def test_a_fragmented_mp4_that_was_cut_off_declares_more_frames_than_it_holds(tmp_path) -> None:
+    path = media.write_clip(
+        tmp_path / "a.mp4",
+        media.moving_texture(60),
+        options={"g": "60"},
+        container_options={"movflags": "frag_keyframe+empty_moov+default_base_moof"},
+    )
+    media.cut_file(path, 0.5)
+    info, _ = probe(path)
+    assert info.num_frames < 50 < info.declared_frames
+
+
+def top_level_boxes(data: bytes) -> list[bytes]:
+    """An mp4's boxes in file order."""
+    boxes = []
+    while data:
+        size = int.from_bytes(data[:4], "big")
+        boxes.append(data[:size])
+        data = data[size:]
+    return boxes
+
+
+def test_pictures_cut_off_from_what_they_refer_to_are_not_missing(tmp_path) -> None:
+    """A recording that begins at an open group: the first pictures shown cannot be decoded."""
+    source = media.write_clip(
+        tmp_path / "a.ts", 40, codec="mpeg2video", options={"g": "12", "bf": "2"}
+    )
+    cut = tmp_path / "cut.ts"
+    with av.open(str(source)) as container, av.open(str(cut), "w") as output:
+        copied = output.add_stream_from_template(container.streams.video[0])
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        first = [i for i, packet in enumerate(packets) if packet.is_keyframe][1]
+        for packet in packets[first:]:
+            packet.stream = copied
+            output.mux(packet)
+    announced, decoded = Clip.open(cut), Clip.open(cut).decoded()
+    assert decoded.timeline.num_frames == announced.timeline.num_frames - 2
+    assert decoded.info.declared_frames == decoded.timeline.num_frames
 
 
 def test_empty_chunks_before_the_first_frame_of_an_avi_are_not_counted(tmp_path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import prod
 from typing import Any
 
 import torch
@@ -15,14 +16,15 @@ from video_cam.attribution.targets import Target
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError, first_line
 from video_cam.layers.alignment import CellCentres, interpolate, needs_measuring
-from video_cam.layers.axes import Unpack, Unpacks, input_size, to_grid
+from video_cam.layers.axes import Unpack, Unpacks, input_size, to_grid, unpacked
 from video_cam.layers.cell_positions import find_receptive_fields
 from video_cam.layers.hooks import unwrapped
-from video_cam.layers.layout import folds
+from video_cam.layers.layout import Fold, Layout, folds, layouts
+from video_cam.layers.measured_layout import refusal, settled_folds
 from video_cam.layers.output_search import with_class_scores
 from video_cam.layers.receptive_field import ReceptiveFields
 from video_cam.layers.selection import match_layers
-from video_cam.layers.trace import trace
+from video_cam.layers.trace import ModuleOutput, trace
 from video_cam.utils.memory import is_out_of_memory
 from video_cam.utils.names import as_tuple, check_names
 from video_cam.utils.nested import map_tensors
@@ -166,17 +168,49 @@ def find_layers(
         layers: as in ``compute_cams``.
 
     Raises:
-        UsageError: for what matches no module.
+        UsageError: for what matches no module, and for layers whose output is no grid.
     """
     sample = map_tensors(lambda tensor: tensor[:1], x)
     try:
         modules = trace(model, sample).modules
     except UsageError:  # the forward pass on the input itself gives a better message
         return tuple(map(str, layers)), dict.fromkeys(map(str, layers), to_grid)
-    found = folds(modules.values(), input_size(sample))
+    size = input_size(sample)
     known = [name for name, _ in model.named_modules()]
-    names = match_layers(layers, found, known)
-    return names, {name: found.get(name, to_grid) for name in names}
+    names = match_layers(layers, folds(modules.values(), size), known)
+    wanted = _possible_layouts(names, modules, size)
+    settled = settled_folds(model, wanted, size, sample)
+    for name in wanted:
+        if name not in settled:
+            raise refusal(name, modules[name].shape, wanted[name])
+    return names, {name: settled.get(name, to_grid) for name in names}
+
+
+def _possible_layouts(
+    names: Sequence[str], modules: Mapping[str, ModuleOutput], size: Sequence[int]
+) -> dict[str, Layout]:
+    """What the shapes say of these layers, without layers of one cell or several calls.
+
+    Raises:
+        UsageError: for an output that can be no grid.
+    """
+    known = layouts(modules.values(), size)
+    possible = {name: known[name] for name in names if name in known}
+    for name in names:
+        if name in known or name not in modules or modules[name].calls > 1:
+            continue
+        if len(modules[name].shape) < 3:  # the pass on the input itself tells its shape
+            continue
+        unpacked(to_grid, torch.empty(modules[name].shape, device="meta"), name)
+        if prod(modules[name].shape[2:]) > 1:
+            possible[name] = Layout((_as_it_is(modules[name]),), certain=False)
+    return possible
+
+
+def _as_it_is(one: ModuleOutput) -> Fold:
+    """The fold that ``axes.to_grid`` makes of an output with four or five axes."""
+    t, h, w = (1, *one.shape[2:])[-3:]
+    return Fold("first", (t, h, w))
 
 
 def _receptive_fields(

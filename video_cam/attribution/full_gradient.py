@@ -16,7 +16,12 @@ from torch.nn.functional import interpolate
 from video_cam.attribution.cam_methods import at_least_float32
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.errors import UsageError
-from video_cam.layers.axes import detached, input_size, time_axis
+from video_cam.layers.axes import detached, input_size, run_network, time_axis
+from video_cam.layers.differentiable import (
+    no_gradient,
+    reentrant_checkpoints_refused,
+    refuse_quantised,
+)
 from video_cam.layers.hooks import forward_hooks, frozen_evaluation
 
 BatchNorm = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -67,17 +72,25 @@ def gradient_components(model: nn.Module, x: Tensor, target: Target = None) -> l
     """
     if not isinstance(x, Tensor):
         raise UsageError("fullgrad takes networks with one input tensor")
+    refuse_quantised(model)
     with torch.inference_mode(False), torch.enable_grad(), frozen_evaluation(model):
         leaf = detached(x).requires_grad_()
         with _recorded_outputs(model) as outputs:
-            scores, _ = target_scores(model(leaf), target)
+            scores, _ = target_scores(run_network(model, leaf), target)
         if not outputs and any(name.endswith("bias") for name, _ in model.named_parameters()):
             raise UsageError(
                 "fullgrad finds none of the network's biases, as in one from torch.export: give "
                 "the network itself"
             )
         tensors = [leaf, *(output for _, output in outputs)]
-        gradients = torch.autograd.grad(scores.sum(), tensors, allow_unused=True)
+        if not scores.requires_grad:
+            raise no_gradient("the input")
+        if not all(tensor.requires_grad for tensor in tensors):
+            raise no_gradient("one of the layers with a bias")
+        with reentrant_checkpoints_refused():
+            gradients = torch.autograd.grad(scores.sum(), tensors, allow_unused=True)
+        if gradients[0] is None:
+            raise no_gradient("the input")
     found = [leaf.detach() * at_least_float32(gradients[0])]
     for (module, _), raw in zip(outputs, gradients[1:], strict=True):
         if raw is not None:

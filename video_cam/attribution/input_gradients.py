@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from video_cam.attribution.guided_gradient import guided_gradient
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.errors import UsageError
+from video_cam.layers.axes import run_network
+from video_cam.layers.differentiable import reentrant_checkpoints_refused, refuse_quantised
 from video_cam.layers.hooks import frozen_evaluation, retried_with_copies
 from video_cam.layers.output_search import with_class_scores
 
@@ -120,6 +122,7 @@ def _scored(model: nn.Module, x: Tensor, target: Target) -> nn.Module:
 
 def _input_gradient(model: nn.Module, x: Tensor, target: Target, guided: bool) -> Tensor:
     """d (sum of target scores) / d x, guided or not; no ``.grad`` is changed."""
+    refuse_quantised(model)
     with _differentiable(model):
         return retried_with_copies(lambda: _input_gradient_once(model, x, target, guided))
 
@@ -127,11 +130,12 @@ def _input_gradient(model: nn.Module, x: Tensor, target: Target, guided: bool) -
 def _input_gradient_once(model: nn.Module, x: Tensor, target: Target, guided: bool) -> Tensor:
     leaf = x.detach().clone().requires_grad_()
     # A clone, because the network may begin with an in-place operation, which a leaf refuses.
-    scores, _ = target_scores(model(leaf.clone()), target)
+    scores, _ = target_scores(run_network(model, leaf.clone()), target)
     if not scores.requires_grad:
         raise _no_path()
     backward = guided_gradient if guided else _plain_gradient
-    (gradient,) = backward(scores.sum(), leaf)
+    with reentrant_checkpoints_refused():
+        (gradient,) = backward(scores.sum(), leaf)
     if gradient is None:
         raise _no_path()
     return gradient
@@ -153,7 +157,7 @@ def _differentiable(model: nn.Module) -> Iterator[None]:
 
 def _best_classes(model: nn.Module, x: Tensor) -> list[int]:
     with frozen_evaluation(model), torch.no_grad():
-        _, class_ids = target_scores(model(x.clone()), None)
+        _, class_ids = target_scores(run_network(model, x.clone()), None)
     assert class_ids is not None  # for the type checker: only functions have no class ids
     return class_ids.tolist()
 

@@ -33,6 +33,7 @@ class RecordedCall:
         reusable: whether a later pass can return ``output`` instead of running the module.
         overwritten: whether a later operation of the pass wrote to the output's memory; ``output``
             is then a copy from before.
+        same: positions of the output's tensors that are the first one, returned several times.
         in_place_input: for a layer that works in place, the position of the input tensor that it
             wrote to; None for other layers.
     """
@@ -43,6 +44,7 @@ class RecordedCall:
     reusable: bool = True
     overwritten: bool = False
     in_place_input: int | None = None
+    same: frozenset[int] = frozenset({0})
 
     def protect(self, tensor: Tensor) -> Tensor:
         """``tensor``, or a copy of it where the operations that follow write to it in place."""
@@ -107,6 +109,7 @@ class Recorder(TorchDispatchMode):
             output = call(*args, **kwargs)
             # In new containers for the same reason.
             made = RecordedCall(module, map_tensors(torch.Tensor.detach, output), shapes)
+            made.same = _positions_of_first(output)
             self._add(made, inputs, {*self._written[writes:]}, first)
             return output
 
@@ -138,6 +141,11 @@ class Recorder(TorchDispatchMode):
         positions = (i for i, tensor in enumerate(inputs) if _memory_of(tensor) & in_place)
         made.in_place_input = next(positions, None)
         self.layer_call = made
+
+
+def _positions_of_first(output: Any) -> frozenset[int]:
+    tensors = [*tensors_in(output)]
+    return frozenset(i for i, tensor in enumerate(tensors) if tensor is tensors[0])
 
 
 def _memory_of(value: Any) -> set[int]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ from video_cam.attribution.recording import (
 from video_cam.errors import UsageError
 from video_cam.layers.axes import run_network
 from video_cam.layers.hooks import find_module
-from video_cam.utils.nested import map_tensors, sample_rows, tensors_in
+from video_cam.utils.nested import map_tensors, sample_rows, strided_like, tensors_in
 
 
 @contextmanager
@@ -135,10 +136,19 @@ class Replay:
         """
         batch = self._batch_of(activations, sample)
         replayed = _ReplayedCalls(self._recorder, self._layer_call, self.samples, sample, batch)
-        with torch.inference_mode(), replaced_calls(replayed.table(activations)):
-            outputs = run_network(self._model, replayed.rows(self._recorder.network_input))
+        try:
+            outputs = self._run(replayed, activations)
+        except RuntimeError as error:
+            if "view size is not compatible" not in str(error):  # PyTorch's message
+                raise
+            replayed.share_memory = False
+            outputs = self._run(replayed, activations)
         self._check(outputs, batch)
         return outputs
+
+    def _run(self, replayed: _ReplayedCalls, activations: Tensor) -> Any:
+        with torch.inference_mode(), replaced_calls(replayed.table(activations)):
+            return run_network(self._model, replayed.rows(self._recorder.network_input))
 
     def _batch_of(self, activations: Tensor, sample: int) -> int:
         rows = len(self.activation) // self.samples
@@ -164,7 +174,14 @@ class Replay:
 
 
 class _ReplayedCalls:
-    """The calls of the network's modules in one replay."""
+    """The calls of the network's modules in one replay.
+
+    Attributes:
+        share_memory: whether the rows of a recorded output, which are all the same, lie in one
+            memory. Code that joins the first axis with another by ``view`` needs copies.
+    """
+
+    share_memory = True
 
     def __init__(
         self,
@@ -188,10 +205,11 @@ class _ReplayedCalls:
 
     def rows(self, made: RecordedCall) -> Any:
         """The sample's rows of a recorded output, repeated for each activation."""
-        return map_tensors(
-            lambda t: made.protect(sample_rows(t, self._samples, self._sample, self._batch)),
-            made.output,
-        )
+        return map_tensors(lambda tensor: made.protect(self._rows_of(tensor)), made.output)
+
+    def _rows_of(self, tensor: Tensor) -> Tensor:
+        rows = sample_rows(tensor, self._samples, self._sample, self._batch)
+        return rows if self.share_memory else strided_like(rows, tensor)
 
     def _replayed(self, module: nn.Module, remaining: list[RecordedCall]) -> Call:
         call = own_call(module)
@@ -225,7 +243,9 @@ class _ReplayedCalls:
                 given = [*tensors_in((args, kwargs))][made.in_place_input].copy_(given)
             if isinstance(made.output, Tensor):
                 return given
-            first = [given]
-            return map_tensors(lambda tensor: first.pop() if first else tensor, self.rows(made))
+            positions = count()
+            return map_tensors(
+                lambda tensor: given if next(positions) in made.same else tensor, self.rows(made)
+            )
 
         return layer

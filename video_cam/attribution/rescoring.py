@@ -19,7 +19,7 @@ from video_cam.attribution.replay import Replay
 from video_cam.errors import UsageError
 from video_cam.layers.axes import Unpacks, run_network, time_axis, to_grid, unpacked
 from video_cam.layers.hooks import frozen_evaluation
-from video_cam.utils.nested import map_tensors, sample_rows
+from video_cam.utils.nested import map_tensors, sample_rows, strided_like
 from video_cam.utils.progress import Progress, Step, silent
 
 # (outputs of the network for B variants of a sample, index of the sample) -> scores (B,)
@@ -133,6 +133,7 @@ def _ablation_row(
     for chunk in ablated.split(batch_size):
         without = flat.repeat(len(chunk), 1).scatter_(1, elements[chunk], 0)
         without = without.reshape(-1, *activation.shape[1:])  # (B, F x ...) -> (B x F, ...)
+        without = strided_like(without, activation)
         y_k = _scores(score, replay.rerun(without, sample), sample, len(chunk))
         weights[chunk] = (y - y_k) / y
         step(len(chunk))
@@ -211,7 +212,7 @@ def masked_inputs(x: Tensor, channels: Tensor) -> Tensor:
     low, high = H.amin((2, 3, 4), keepdim=True), H.amax((2, 3, 4), keepdim=True)
     masked = clip * ((H - low) / (high - low + 1e-8)).to(clip.dtype)  # (B, C, T, H, W)
     if x.ndim == 5:
-        return masked.movedim(2, time_axis(x))
+        return masked.movedim(2, time_axis(x)).contiguous()
     return masked.transpose(1, 2).flatten(0, 1)
 
 

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
 from glob import escape, glob
 from pathlib import Path
 
 from video_cam.errors import UsageError
+from video_cam.video.image_sequences import sequence_images
 from video_cam.video.images import IMAGE_SUFFIXES, is_frame_folder
+from video_cam.video.picture_files import image_clips
+from video_cam.video.recognition import is_clip_file
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
-    *(".wmv", ".flv", ".3gp", ".ogv", ".gif"),
+    *(".wmv", ".flv", ".3gp", ".ogv", ".gif", ".mxf", ".vob", ".nut", ".y4m", ".dv", ".h264"),
+)
+# Files that stand beside clips and are not opened to see whether they are some.
+OTHER_SUFFIXES = (
+    *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".html", ".log"),
+    *(".srt", ".vtt", ".ass", ".pdf", ".py", ".ipynb", ".sh", ".toml", ".ini", ".cfg", ".mat"),
+    *(".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".onnx", ".npz", ".pkl", ".pickle", ".h5"),
+    *(".hdf5", ".parquet", ".arrow", ".tfrecord", ".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz"),
+    *(".7z", ".rar", ".wav", ".mp3", ".m4a", ".aac", ".flac", ".opus", ".part", ".tmp", ".db"),
 )
 EVERY_FOLDER = "**"  # in a pattern: folders below, at any depth
 
@@ -37,6 +47,8 @@ def clips_at(pattern: str) -> list[Path]:
         return [path]
     if kind:
         return clips_of(path)
+    if sequence_images(path):
+        return [path]
     clips: list[Path] = []
     for match in _matches(path):
         try:
@@ -57,10 +69,10 @@ def clips_of(path: Path) -> list[Path]:
         if not path.is_dir():
             path.stat()
             return [path]
-        clips = _files_in(path, VIDEO_SUFFIXES)
+        clips, images = _clips_in(path)
         if not clips and is_frame_folder(path):
-            return [path]
-        clips = _files_in(path, (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES))
+            return sorted(image_clips(path))
+        clips = sorted([*clips, *images])
     except PermissionError as error:
         raise UsageError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     except OSError as error:
@@ -104,11 +116,26 @@ def _without_literal_folders(path: Path) -> str:
     return escape(str(literal))
 
 
-def _files_in(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    """The files with these suffixes, by name; links that lead nowhere are among them."""
+def _clips_in(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The videos and the images in a folder; links that lead nowhere are among them.
+
+    The name tells as a rule. Where its suffix is unknown, the first bytes of the file do.
+    """
     with os.scandir(folder) as entries:
-        names = [e.name for e in entries if _suffix(e.name) in suffixes and _is_file(e)]
-    return [folder / name for name in sorted(names)]
+        names = [entry.name for entry in entries if _is_file(entry)]
+    by_suffix = [(name, _suffix(name)) for name in names]
+    images = [folder / name for name, suffix in by_suffix if suffix in IMAGE_SUFFIXES]
+    clips = [
+        folder / name
+        for name, suffix in by_suffix
+        if suffix in VIDEO_SUFFIXES or (_may_be_clip(name, suffix) and is_clip_file(folder / name))
+    ]
+    return clips, images
+
+
+def _may_be_clip(name: str, suffix: str) -> bool:
+    """Whether a file without the suffix of a video is opened to see what it is."""
+    return not name.startswith(".") and suffix not in (*IMAGE_SUFFIXES, *OTHER_SUFFIXES)
 
 
 def _suffix(name: str) -> str:

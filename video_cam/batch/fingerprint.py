@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from video_cam.models.user_code import digest_of_code
 from video_cam.utils.version import __version__
+from video_cam.video.image_sequences import sequence_images
 
 if TYPE_CHECKING:
     from video_cam.config import ExplainConfig, RenderConfig
@@ -61,6 +62,9 @@ def fingerprint_parts(
 
 def _files(clip: Path) -> list[tuple[str, int, int]]:
     """(absolute path, size, time of last change) of the clip's file or files."""
-    files = sorted(f for f in clip.iterdir() if f.is_file()) if clip.is_dir() else [clip]
+    if clip.is_dir():
+        files = sorted(file for file in clip.iterdir() if file.is_file())
+    else:
+        files = sequence_images(clip) or [clip]
     stats = [(str(file.resolve()), file.stat()) for file in files]
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]

@@ -16,6 +16,8 @@ from pathlib import Path
 from video_cam.batch.clip_lists import is_list, read_list
 from video_cam.batch.clip_paths import clips_at, kind_of
 from video_cam.errors import UsageError
+from video_cam.video.addresses import advice_for
+from video_cam.video.image_sequences import sequence_name
 
 # Files that a run writes beside the folders of its clips.
 RESERVED = ("index.html", "results.jsonl")
@@ -115,7 +117,12 @@ def _real_path(clip: Path, real_folder: Callable[[Path], str] = os.path.realpath
 
 
 def _stem(clip: Path, path: Path) -> str:
-    """The name of a folder, or of a file without its suffix; ``path`` is the clip's real path."""
+    """The name of a folder, or of a file without its suffix; ``path`` is the clip's real path.
+
+    Of a sequence of images, it is what their names have in common.
+    """
+    if name := sequence_name(clip):
+        return name
     stem = path.name if kind_of(path) == stat.S_IFDIR else clip.stem
     if not stem.strip("."):  # such as "..", which means the parent folder
         return clip.name.replace(".", "_") or "clip"
@@ -138,6 +145,8 @@ def _expand(pattern: str) -> Iterator[tuple[Path, str | None]]:
             yield from ((clip, class_id) for clip in _clips_of_entry(entry))
         return
     clips = clips_at(pattern)
+    if not clips and (advice := advice_for(pattern)):
+        raise UsageError(f"{pattern!r} {advice}")
     if not clips:
         raise UsageError(f"no such clip: {pattern!r}{_similar_names(path)}")
     yield from ((clip, None) for clip in clips)

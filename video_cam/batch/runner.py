@@ -22,7 +22,7 @@ from video_cam.pipeline import ClipExplainer, process_clip
 from video_cam.rendering.result_folder import SUMMARY_FILE
 from video_cam.rendering.summary_file import sizes_of_files
 from video_cam.utils.progress import Progress, silent
-from video_cam.video.container import checked_path
+from video_cam.video.paths import checked_path
 
 _log = logging.getLogger(__name__)
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)

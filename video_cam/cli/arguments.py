@@ -6,6 +6,7 @@ PyTorch is not imported, so that ``--help`` and a wrong argument answer at once.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -14,6 +15,7 @@ from typing import NoReturn
 from video_cam.batch.run_config import ModelConfig, RayConfig, RunConfig
 from video_cam.cli import run_options
 from video_cam.cli.explain_options import add_explain_options
+from video_cam.cli.model_options import add_model_options
 from video_cam.config import (
     ExplainConfig,
     InputConfig,
@@ -25,9 +27,9 @@ from video_cam.errors import UsageError
 from video_cam.models.user_code import UserFunction
 from video_cam.utils.names import nearest
 from video_cam.utils.text import for_terminal
+from video_cam.video.addresses import advice_for
 
 _OPTION = re.compile(r"--[a-z_-]+")
-_UNRECOGNIZED = "unrecognized arguments: "  # argparse's words
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         argument.replace("_", "-") if _OPTION.fullmatch(argument) else argument
         for argument in arguments
     ]
-    return build_parser().parse_args(dashed)
+    parser = build_parser()
+    parsed, unknown = parser.parse_known_args(dashed)
+    if unknown:
+        parser.error(_unknown_argument(unknown[0], list(parser._option_string_actions)))
+    return parsed
 
 
 def command_options(parsed: argparse.Namespace) -> CommandOptions:
@@ -108,7 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     run_options.add_input_options(parser.add_argument_group("input"))
-    run_options.add_model_options(parser.add_argument_group("model"))
+    add_model_options(parser.add_argument_group("model"))
     add_explain_options(parser)
     run_options.add_render_options(parser.add_argument_group("rendering"))
     run_options.add_output_options(parser.add_argument_group("output"))
@@ -118,17 +124,19 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Prints a mistake as one line, with the option that was perhaps meant."""
+    """Prints a mistake as one line."""
 
     def error(self, message: str) -> NoReturn:
-        if message.startswith(_UNRECOGNIZED):
-            # Nothing is left where the argument is empty, as of a variable that is not set.
-            first = next(iter(message.removeprefix(_UNRECOGNIZED).split()), "")
-            message = f"unknown argument {first!r}"
-            if first.startswith("-"):
-                near = nearest(first.partition("=")[0], list(self._option_string_actions))
-                message = f"unknown option {first}: {near}"
         self.exit(2, for_terminal(f"error: {message} (--help lists all options)") + "\n")
+
+
+def _unknown_argument(argument: str, options: Sequence[str]) -> str:
+    """What to do about a word of the command line that belongs to no option."""
+    if argument.startswith("-"):
+        return f"unknown option {argument}: {nearest(argument.partition('=')[0], options)}"
+    if argument and (os.path.lexists(argument) or advice_for(argument)):
+        return f"{argument!r} stands without an option: clips are given with --clip {argument}"
+    return f"unknown argument {argument!r}"
 
 
 def _model_config(parsed: argparse.Namespace) -> ModelConfig:
@@ -150,6 +158,9 @@ def _model_config(parsed: argparse.Namespace) -> ModelConfig:
             std=None if parsed.std is None else tuple(parsed.std),
             layout=parsed.layout_in,
             score=parsed.score,
+            channels=parsed.channels,
+            value_range=parsed.value_range,
+            input_factory=parsed.input_factory,
             output_layout=parsed.output_layout,
         ),
     )

@@ -47,8 +47,9 @@ def layer_table(clip: Clip, model: Classifier, config: ExplainConfig) -> Iterato
     span = span_of(clip.timeline, config.start, config.end)
     windows = plan_windows(clip.timeline, [span], model, config)
     size = (len(windows[0].frame_indices), *model.preprocess.crop)
-    grids = model.trace(size)[1]
     shapes = grid_shapes(model, size)
+    grids = model.settled(list(shapes), size)
+    shapes = {name: shape for name, shape in shapes.items() if name in grids}
     measured = measure(model.module, list(shapes), size, grids, samples=1)
     yield (
         f"{'layer':32s} {'output (N, K, T, H, W)':28s} "

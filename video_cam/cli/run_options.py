@@ -1,4 +1,4 @@
-"""Options of a run: clips, network, drawing, output folder, machine, messages.
+"""Options of a run: clips, drawing, output folder, machine, messages.
 
 Defaults are those of the configuration classes.
 """
@@ -16,7 +16,7 @@ from video_cam.cli.option_types import (
     positive_seconds,
     shard,
 )
-from video_cam.config import ExplainConfig, InputConfig, LimitsConfig, RenderConfig
+from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
 
 
 def add_input_options(group: argparse._ArgumentGroup) -> None:
@@ -55,91 +55,17 @@ def add_input_options(group: argparse._ArgumentGroup) -> None:
         help="refuse clips of more frames (default: %(default)s)",
     )
     group.add_argument(
+        "--bit-depth",
+        type=int,
+        default=ExplainConfig.bit_depth,
+        metavar="BITS",
+        help="bits of data in pictures of 16 bits, as 12 for values up to 4095 (default: found "
+        "from the values)",
+    )
+    group.add_argument(
         "--strict",
         action="store_true",
         help="fail clips with damaged or missing pictures; without it, their results say so",
-    )
-
-
-def add_model_options(group: argparse._ArgumentGroup) -> None:
-    """The network, its input and its scores."""
-    group.add_argument(
-        "--model",
-        "--network",
-        "--model-path",
-        default=ModelConfig.name,
-        metavar="NAME|SPEC|FILE",
-        help="a name from --list-models, timm:NAME, a folder or hub name of transformers, "
-        "file.py:factory, package.module:factory, or a saved network (default: r3d_18 with "
-        "Kinetics-400 weights where they are on disk or can be downloaded, else the bundled "
-        "network)",
-    )
-    group.add_argument(
-        "--weights",
-        "--weight-path",
-        default=ModelConfig.weights,
-        metavar="NAME|FILE|none",
-        help="a pretrained entry, a .pth or .safetensors file, or none for random weights",
-    )
-    group.add_argument(
-        "--labels",
-        "--labels-path",
-        default=ModelConfig.labels,
-        metavar="FILE",
-        help="class names: one per line, JSON, a Python dict, or ImageNet's class index",
-    )
-    group.add_argument(
-        "--trust-checkpoint",
-        action="store_true",
-        help="load a whole saved network, which runs the code in the file",
-    )
-    _add_network_input(group)
-
-
-def _add_network_input(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--size",
-        nargs="+",
-        type=int,
-        default=InputConfig.size,
-        metavar="PIXELS",
-        help="side, or height and width, of the network's input",
-    )
-    for name, use in (("mean", "subtracted from"), ("std", "that divide")):
-        group.add_argument(
-            f"--{name}",
-            nargs=3,
-            type=float,
-            default=getattr(InputConfig, name),
-            metavar=("R", "G", "B"),
-            help=f"numbers {use} frames in 0 ... 1",
-        )
-    group.add_argument(
-        "--layout-in",
-        default=InputConfig.layout,
-        metavar="NCTHW|NTCHW|frames|list",
-        help="input of the network: a clip, a clip with time before channels, each frame as an "
-        "image, or a slow and a fast pathway (list:4,1 takes every fourth and every frame)",
-    )
-    group.add_argument(
-        "--score",
-        default=InputConfig.score,
-        metavar=choices(config.SCORE_KINDS),
-        help="how scores are shown (default: softmax; sigmoid for a single score; raw is for "
-        "regression)",
-    )
-    group.add_argument(
-        "--output-layout",
-        default=InputConfig.output_layout,
-        metavar="AXES",
-        help="axes of the network's scores where they cannot be found: N clips, K classes, T time, "
-        "H and W places, as NTK or NKT; with several outputs also the entry, as logits:NK",
-    )
-    group.add_argument("--list-models", action="store_true", help="print the networks and exit")
-    group.add_argument(
-        "--list-layers",
-        action="store_true",
-        help="print the layers of this network for this clip and exit",
     )
 
 
@@ -227,9 +153,9 @@ def add_machine_options(group: argparse._ArgumentGroup) -> None:
         type=memory_size,
         default=LimitsConfig.max_memory,
         metavar="SIZE",
-        help="memory that the process may take while it reads and draws a clip, as 800M or 6G: "
-        "large pictures are worked on fewer at a time, and refused where that does not suffice "
-        "(default: half of what is available, besides what the network takes)",
+        help="memory that the process may take while it works on a clip, as 800M or 6G: large "
+        "pictures and, on a CPU, windows are worked on fewer at a time, and refused where that "
+        "does not suffice (default: half of what is available, besides the weights)",
     )
 
 

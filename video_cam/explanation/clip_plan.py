@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from video_cam.config import ExplainConfig
 from video_cam.errors import UsageError
+from video_cam.explanation.batch_size import fitting_batch
 from video_cam.explanation.contributions import head_biases
 from video_cam.explanation.map_series import MapKey, ModelInfo
 from video_cam.explanation.sampling import FrameSpan, Window, span_of
@@ -48,6 +48,7 @@ class ClipPlan:
         centres: layer -> positions of its cells.
         head_biases: float64 (classes,) of the network's linear head, None without one.
         batch_size: windows in one forward pass.
+        batch_note: why these are fewer than asked for, where memory is the reason.
     """
 
     clip: Clip
@@ -64,6 +65,7 @@ class ClipPlan:
     centres: dict[str, CellCentres]
     head_biases: np.ndarray | None
     batch_size: int
+    batch_note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
 
     Raises:
         UsageError: for wrong layers, classes or times.
-        ClipError: where scenes cannot be read, or where there are too many samples.
+        ClipError: where scenes cannot be read, where there are too many samples, or where a
+            window does not fit into memory.
     """
     if not model.labels and (config.class_ids or config.worst or not config.targets):
         raise UsageError(
@@ -123,7 +126,12 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
         )
     if config.contrast and len(model.labels) < 2:
         raise UsageError("contrast compares two classes, and the network has one: leave it out")
-    if model.framewise and Path(clip.path).is_dir():
+    if config.aug_smooth and model.preprocess.flow:
+        raise UsageError(
+            "aug_smooth flips the input, and flipped flow shows motion that is not there: leave it "
+            "out"
+        )
+    if model.framewise and clip.info.is_numbered_images:
         # Every picture of a folder is explained, whatever the network's own frame rate.
         model = replace(model, frame_rate=clip.info.frame_rate)
     class_ids = tuple(class_id(one, model.labels) for one in config.class_ids)
@@ -132,10 +140,11 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
     windows = plan_windows(clip.timeline, scenes, model, config, clip.limits.max_frames)
     size = (len(windows[0].frame_indices), *model.preprocess.crop)
     network = plan_network(model, size, config.layers, config)
+    batch_size, batch_note = fitting_batch(clip, model, network.layers, size, config.batch_size)
     return ClipPlan(
         clip=clip,
         model=_model_info(model, network, config, num_frames=size[0]),
-        model_note=model.note,
+        model_note="; ".join(filter(None, (model.note, _bypass_note(model, network)))),
         labels=model.labels,
         class_ids=class_ids,
         geometry=model.preprocess.geometry(clip.info.height, clip.info.width),
@@ -148,7 +157,18 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
             layer: _centres(model, network, layer, size, config.align) for layer in network.layers
         },
         head_biases=head_biases(model.module, len(model.labels)),
-        batch_size=model.batch(config.batch_size),
+        batch_size=batch_size,
+        batch_note=batch_note,
+    )
+
+
+def _bypass_note(model: Classifier, network: NetworkPlan) -> str:
+    """What the maps of the default layer do not show, where part of the gradient goes round it."""
+    if not model.bypass or model.layer not in network.layers:
+        return ""
+    return (
+        f"{model.bypass:.2f} of the gradient goes round layer {model.layer}, through a connection "
+        "beside it, and its maps do not show that part: --layer names another layer"
     )
 
 

@@ -70,7 +70,8 @@ def keyframe_gradients(
             x = model.preprocess.tensor(frames[None], model.device)
             target = _window_target(explanation, functions, index)
             heat = _window_heat(explanation, index, x.shape[2:])
-            gradients = {kind: GRADIENTS[kind](model, x, target, heat) for kind in kinds}
+            with model.input_layout.in_window(clip, windows[index].frame_indices):
+                gradients = {kind: GRADIENTS[kind](model, x, target, heat) for kind in kinds}
             yield WindowGradients(frames, gradients)
             step(1)
 

@@ -1,4 +1,4 @@
-"""Notes attached to a result: untrained network, damaged file, padded windows, cuts, memory."""
+"""Notes attached to a result: untrained network, colours, damage, windows, cuts, memory."""
 
 from __future__ import annotations
 
@@ -29,13 +29,26 @@ def notes(
         yield UNTRAINED
     if plan.model_note:
         yield plan.model_note
+    yield from plan.clip.info.conversions
     yield from damage.sentences(plan.clip.timeline.num_frames)
+    yield from _notes_on_stamps(plan.clip.info.num_jumps)
+    if plan.batch_note:
+        yield plan.batch_note
     # Several workers may run out of memory, each in its own way.
     yield from dict.fromkeys(result.memory_note for result in results if result.memory_note)
     yield from _notes_on_windows(plan, config)
     cuts = sorted({cut for result in results for cut in result.cuts})
     if cuts and not config.split_scenes:
         yield _note_on_cuts(plan, cuts)
+
+
+def _notes_on_stamps(num_jumps: int) -> Iterator[str]:
+    if num_jumps:
+        times = "once" if num_jumps == 1 else f"{num_jumps} times"
+        yield (
+            f"the clip's time stamps jump {times}: its parts are joined without a gap, and times "
+            "are counted from its first frame"
+        )
 
 
 def _notes_on_windows(plan: ClipPlan, config: ExplainConfig) -> Iterator[str]:

@@ -14,10 +14,13 @@ from video_cam.errors import UsageError
 from video_cam.explanation.sampling import FrameSpan, Window
 from video_cam.video.reader import Frame
 
-# At a hard cut the mean absolute difference between two frames is at least CUT_LEVELS of 255, and
-# at least CUT_FACTOR times the median of the differences around it. Fast motion rarely does both.
-CUT_LEVELS, CUT_FACTOR = 20.0, 5.0
-NEIGHBOURS = 8  # differences on either side
+# At a hard cut the mean absolute difference between two frames is at least CUT_LEVELS of 255, at
+# least CUT_FACTOR times each of the differences around it, and at least CUT_COLORS of the pixels
+# change to other colours. A fast pan or an object that passes close by rarely does all three:
+# docs/video-files.md has the precision, measured by benchmarks/truth/cuts.py.
+CUT_LEVELS, CUT_FACTOR, CUT_COLORS = 20.0, 2.0, 0.3
+NEIGHBOURS = 2  # differences on either side
+BINS = 8  # of the histogram of colours, for each of red, green and blue
 DETECTOR_WIDTH = 256  # pixels; PySceneDetect scales frames down to about this width as well
 
 
@@ -26,8 +29,10 @@ class HardCutDetector:
 
     def __init__(self) -> None:
         self._previous: np.ndarray | None = None
+        self._colors: np.ndarray | None = None
         self._frame_indices: list[int] = []
         self._differences: list[float] = []
+        self._changes: list[float] = []  # the part of the pixels that change to other colours
 
     def add(self, frame_index: int, frame: np.ndarray) -> None:
         """Compare a frame with the one added before.
@@ -36,22 +41,30 @@ class HardCutDetector:
             frame_index: source frame index, higher than that of the frame before.
             frame: uint8 (H, W, 3), preprocessed.
         """
+        colors = _color_histogram(frame)
         if self._previous is not None:
             self._frame_indices.append(frame_index)
             self._differences.append(float(cv2.absdiff(frame, self._previous).mean()))
-        self._previous = frame
+            self._changes.append(float(np.abs(colors - self._colors).sum()) / 2)
+        self._previous, self._colors = frame, colors
 
     def cuts(self) -> list[int]:
         """Source indices of the frames that look like the first one after a hard cut."""
-        differences = np.array(self._differences)
+        differences, changes = np.array(self._differences), np.array(self._changes)
         cuts = []
-        for i in np.flatnonzero(differences >= CUT_LEVELS):
+        for i in np.flatnonzero((differences >= CUT_LEVELS) & (changes >= CUT_COLORS)):
             before, after = differences[max(i - NEIGHBOURS, 0) : i], differences[i + 1 :]
             around = [*before, *after[:NEIGHBOURS]]
             # Without other differences, fast motion cannot be told from a cut.
-            if around and differences[i] >= CUT_FACTOR * float(np.median(around)):
+            if around and differences[i] >= CUT_FACTOR * max(around):
                 cuts.append(self._frame_indices[i])
         return cuts
+
+
+def _color_histogram(frame: np.ndarray) -> np.ndarray:
+    """float32 (BINS**3,): the part of the pixels in each bin of red, green and blue."""
+    counts = cv2.calcHist([frame], [0, 1, 2], None, [BINS] * 3, [0, 256] * 3)
+    return counts.ravel() / counts.sum()
 
 
 def cuts_within(cuts: Sequence[int], window: Window) -> list[int]:
@@ -65,7 +78,7 @@ def cuts_within(cuts: Sequence[int], window: Window) -> list[int]:
 
 
 def split_scenes(frames: Iterable[Frame], span: FrameSpan, frame_rate: Fraction) -> list[FrameSpan]:
-    """Split a span where PySceneDetect's content detector finds a cut.
+    """Split a span where PySceneDetect's adaptive detector finds a cut.
 
     Args:
         frames: the frames of the span, in order.
@@ -79,10 +92,11 @@ def split_scenes(frames: Iterable[Frame], span: FrameSpan, frame_rate: Fraction)
     """
     try:
         from scenedetect import FrameTimecode
-        from scenedetect.detectors import ContentDetector
+        from scenedetect.detectors import AdaptiveDetector
     except ImportError as error:
         raise UsageError("splitting scenes takes PySceneDetect: pip install scenedetect") from error
-    detector = ContentDetector(min_scene_len=2)
+    # Its content detector takes fast motion for cuts: see docs/video-files.md.
+    detector = AdaptiveDetector(min_scene_len=2)
     cuts: list[int] = []
     for frame in frames:
         picture = cv2.cvtColor(_small(frame.rgb()), cv2.COLOR_RGB2BGR)

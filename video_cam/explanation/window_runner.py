@@ -152,8 +152,10 @@ class WindowRunner:
             self._probabilities[indices] = shown.cpu().numpy()
             return choose(logits if shares is None else shares)
 
+        frames = self._plan.windows[indices[0]].frame_indices
         try:
-            found = self._attributor(x, choose_from_outputs, batch_size=self._halving.size)
+            with self._model.input_layout.in_window(self._plan.clip, frames):
+                found = self._attributor(x, choose_from_outputs, batch_size=self._halving.size)
         except Exception as error:  # the network's own code may raise anything
             place = place_in_user_code(error)
             if isinstance(error, VideoCamError) or is_out_of_memory(error) or not place:

@@ -22,6 +22,9 @@ Positions = np.ndarray  # float64, one per cell or sample
 Alignment = Callable[[int, int, "AxisReceptiveField | None"], Positions]
 
 
+NEARLY = 0.8  # of the distances between cells of equal width
+
+
 @dataclass(frozen=True)
 class CellCentres:
     """The centres of a layer's cells.
@@ -68,14 +71,19 @@ def measured(cells: int, size: int, field: AxisReceptiveField | None = None) -> 
 
     Only the mean over the cells is taken from the measurement: where receptive fields overlap
     widely, measured centres lie closer together than what the cells respond to. Without a
-    measurement the centres are those by arithmetic.
+    measurement the centres are those by arithmetic. Where arithmetic knows nothing, measured
+    centres that lie about as far apart as cells of equal width are taken as they are.
     """
     centres = arithmetic(cells, size, field)
     if field is None or len(field.measured) != cells:
         return centres
+    found = np.array(field.measured)
+    if field.cells(size) != cells:
+        alike = found.std() >= NEARLY * centres.std()
+        return found if alike else centres + float(np.mean(found - centres))
     # No cell moves beyond its receptive field: cells that depend on a single frame stay there.
     limit = (field.length() - 1) / 2
-    return centres + float(np.clip(np.mean(np.array(field.measured) - centres), -limit, limit))
+    return centres + float(np.clip(np.mean(found - centres), -limit, limit))
 
 
 # Name -> (alignment in time, alignment in space). docs, "Alignment", has the measurements.

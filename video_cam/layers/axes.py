@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError
+from video_cam.layers.network_state import left_as_found
 from video_cam.utils.nested import map_tensors, tensors_in
 
 Unpack = Callable[[Tensor], Tensor]
@@ -80,6 +81,11 @@ def input_size(x: Any) -> tuple[int, int, int]:
     return max(sizes)
 
 
+def has_pixels(x: Tensor) -> bool:
+    """Whether an input tensor is a clip or images, and not a mask or numbers beside them."""
+    return x.is_floating_point() and x.ndim in (4, 5)
+
+
 def time_axis(x: Tensor) -> int:
     """The axis of the frames in a five-axis input: 1 for (N, T, 3, H, W), else 2."""
     return 1 if _time_first(x) else 2
@@ -100,10 +106,14 @@ def detached(x: Any) -> Any:
 
 
 def run_network(model: nn.Module, x: Any) -> Any:
-    """``model(x)``, or ``model(**x)`` for a dict whose keys are parameters of the forward."""
-    if isinstance(x, Mapping) and _are_parameters(model, x):
-        return model(**x)
-    return model(x)
+    """``model(x)``, or ``model(**x)`` for a dict whose keys are parameters of the forward.
+
+    What the network keeps at the pass is forgotten, so that the next one begins as this one did.
+    """
+    with left_as_found(model):
+        if isinstance(x, Mapping) and _are_parameters(model, x):
+            return model(**x)
+        return model(x)
 
 
 def _are_parameters(model: nn.Module, x: Mapping[Any, Any]) -> bool:

@@ -8,11 +8,14 @@ from functools import partial
 from typing import Annotated, Any
 
 import msgspec
+import torch
 from torch import Tensor, nn
 
 from video_cam.layers.alignment import needs_measuring
 from video_cam.layers.axes import Unpack, Unpacks, for_layer, input_size
 from video_cam.layers.cache import Fact, learned
+from video_cam.layers.disturbance import CellAnswers, add_answers
+from video_cam.layers.layout import Fold
 from video_cam.layers.measured_alignment import MeasuredFields, measure
 from video_cam.layers.receptive_field import (
     UNKNOWN,
@@ -21,6 +24,7 @@ from video_cam.layers.receptive_field import (
     ReceptiveFields,
     trace_receptive_fields,
 )
+from video_cam.utils.nested import map_tensors
 from video_cam.utils.strict_json import checked
 
 MAX_SAMPLES = 2**20  # of a kernel, stride or padding along one axis
@@ -42,22 +46,25 @@ def find_receptive_fields(
 ) -> dict[str, ReceptiveFields]:
     """The receptive fields of each layer, with measured centres where ``align`` needs them.
 
-    The result is cached by network, layers and input size. Only layers with a known field are
-    measured: cells without one are mostly those of patches, for which half-pixel alignment is
-    right, wherever else the network looks.
+    The result is cached by network, layers and input size. Tokens without a known field are not
+    measured: they are patches, for which half-pixel alignment is right, wherever else the network
+    looks. Inputs that are not one tensor are disturbed themselves (see ``disturbance``).
 
     Args:
-        x: the network's input (N, C, T, H, W) or (N, C, H, W); its values are not used.
+        x: the network's input (N, C, T, H, W) or (N, C, H, W), of which the values are not used; or
+            tensors in a container.
         layers: module names.
         unpack: brings a layer's output to (N, K, T', H', W').
         align: of ``config.ALIGNMENT_NAMES``.
         identity: of the network, for the cache on disk (see ``cache.learned``).
 
     Returns:
-        Layer -> fields along (T, H, W); UNKNOWN for inputs that are not one tensor.
+        Layer -> fields along (T, H, W).
     """
     if not isinstance(x, Tensor):
-        return dict.fromkeys(layers, UNKNOWN)
+        if not needs_measuring(align):
+            return dict.fromkeys(layers, UNKNOWN)
+        return _of_container(model, x, layers, unpack)
     fact = Fact(
         "receptive-fields",
         uses_weights=True,
@@ -82,7 +89,11 @@ def _find(
 ) -> dict[str, ReceptiveFields]:
     """The fields by arithmetic, with measured centres unless ``unpack`` is None."""
     fields = trace_receptive_fields(model, x, layers)
-    known = [layer for layer in layers if None not in fields[layer]]
+    known = [
+        layer
+        for layer in layers
+        if None not in fields[layer] or (unpack is not None and _has_cells(unpack, layer))
+    ]
     # Measuring runs the network on clips (1, 3, T, H, W); other inputs are left to arithmetic.
     is_clip = x.ndim == 5 and x.shape[1] == 3
     if unpack is None or not known or not is_clip or next(model.parameters(), None) is None:
@@ -92,6 +103,33 @@ def _find(
         layer: _with_centres(fields[layer], measured[layer]) if layer in measured else fields[layer]
         for layer in layers
     }
+
+
+def _has_cells(unpack: Unpacks, layer: str) -> bool:
+    """Whether a layer's output is known to be a grid of a convolution's cells, not of tokens."""
+    fold = for_layer(unpack, layer)
+    return isinstance(fold, Fold) and fold.axes != "tokens"
+
+
+def _of_container(
+    model: nn.Module, x: Any, layers: Sequence[str], unpack: Unpacks
+) -> dict[str, ReceptiveFields]:
+    """Measured centres of layers, for an input in a container."""
+    sample = map_tensors(lambda tensor: tensor[:1], x)
+    size = input_size(sample)
+    folds = {layer: for_layer(unpack, layer) for layer in layers if _has_cells(unpack, layer)}
+    answers = {name: CellAnswers([fold]) for name, fold in folds.items() if isinstance(fold, Fold)}
+    generator = torch.Generator().manual_seed(0)
+    if answers:
+        add_answers(model, sample, range(3), answers, generator)
+    found: dict[str, ReceptiveFields] = dict.fromkeys(layers, UNKNOWN)
+    for layer, answer in answers.items():
+        t, y, x_ = (
+            None if centres is None else AxisReceptiveField((), tuple(centres.tolist()))
+            for centres in (answer.centres(answer.folds[0], axis, size[axis]) for axis in range(3))
+        )
+        found[layer] = (t, y, x_)
+    return found
 
 
 def _with_centres(fields: ReceptiveFields, measured: MeasuredFields) -> ReceptiveFields:

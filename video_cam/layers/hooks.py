@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import chain
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError
+from video_cam.layers.differentiable import (
+    no_gradient,
+    reentrant_checkpoints_refused,
+    refuse_quantised,
+)
+from video_cam.layers.network_state import left_as_found
 from video_cam.utils.names import nearest
 
 Result = TypeVar("Result")
@@ -29,8 +34,8 @@ class Captured:
         activations: layer -> output, part of the graph; of a tuple or list, the first tensor.
     """
 
-    def __init__(self, layers: Sequence[str]) -> None:
-        self.layers = tuple(layers)
+    def __init__(self, model: nn.Module, layers: Sequence[str]) -> None:
+        self._model, self.layers = model, tuple(layers)
         self.activations: dict[str, Tensor] = {}
 
     def clear(self) -> None:
@@ -48,13 +53,17 @@ class Captured:
             Layer -> gradient in the shape of the layer's output.
 
         Raises:
-            UsageError: for a layer that the score does not depend on.
+            UsageError: for a layer that the score does not depend on, and for quantised networks.
         """
+        refuse_quantised(self._model)
         names = list(self.activations)
         outputs = [self.activations[name] for name in names]
         if not score.requires_grad:
-            raise _no_path(names)
-        grads = torch.autograd.grad(score, outputs, retain_graph=retain_graph, allow_unused=True)
+            raise no_gradient(f"layer {', '.join(map(repr, names))}")
+        with reentrant_checkpoints_refused():
+            grads = torch.autograd.grad(
+                score, outputs, retain_graph=retain_graph, allow_unused=True
+            )
         missing = [name for name, grad in zip(names, grads, strict=True) if grad is None]
         if missing:
             raise _no_path(missing)
@@ -72,7 +81,7 @@ def capture(model: nn.Module, layers: Sequence[str]) -> Iterator[Captured]:
         UsageError: for an unknown name, for a layer that runs twice in one forward pass, and for
             one whose output has no floating-point tensor.
     """
-    captured = Captured(layers)
+    captured = Captured(model, layers)
     modules = {name: find_module(model, name) for name in layers}
     with ExitStack() as stack:
         stack.enter_context(frozen_evaluation(model))
@@ -144,8 +153,9 @@ def _uncompiled(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def frozen_evaluation(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and frozen parameters inside the block; every flag is restored afterwards.
+    """Evaluation mode and frozen parameters inside the block; all is restored afterwards.
 
+    That is every flag, and what forward passes keep on the network (see ``network_state``).
     Compiled modules run uncompiled, and recurrent layers without cuDNN.
     """
     # PyTorch's transformer layers have a fused path that calls none of their sub-modules.
@@ -157,7 +167,7 @@ def frozen_evaluation(model: nn.Module) -> Iterator[None]:
         model.eval()
         for parameter, _ in trainable:
             parameter.requires_grad_(False)
-        with recurrent_layers_differentiable(model), _uncompiled(model):
+        with left_as_found(model), recurrent_layers_differentiable(model), _uncompiled(model):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
@@ -165,22 +175,6 @@ def frozen_evaluation(model: nn.Module) -> Iterator[None]:
             module.training = flag
         for parameter, flag in trainable:
             parameter.requires_grad_(flag)
-
-
-def on_meta(model: nn.Module) -> dict[str, Tensor]:
-    """All parameters and buffers on the meta device, as replacements for ``functional_call``.
-
-    A module with two names is in it once, and ``tie_weights`` must be False: with both names
-    functional_call would save the replacement as the original, and restore that.
-    """
-    return {
-        f"{prefix}.{name}".lstrip("."): tensor.detach().to("meta")
-        for prefix, module in model.named_modules()
-        for name, tensor in chain(
-            module.named_parameters(recurse=False, remove_duplicate=False),
-            module.named_buffers(recurse=False, remove_duplicate=False),
-        )
-    }
 
 
 @contextmanager
@@ -234,7 +228,9 @@ def _capture_output(
     activations: dict[str, Tensor], name: str, _module: nn.Module, output: Any
 ) -> Any:
     """A forward hook that keeps a layer's output and lets the network go on with a copy."""
-    if name in activations:
+    # A checkpointed part of a network runs again in the backward pass, for the same values.
+    runs_again = _in_backward_pass()
+    if name in activations and not runs_again:
         raise UsageError(
             f"layer {name!r} runs more than once in a forward pass, so its map is not defined: "
             "choose a layer that runs once, such as the block around it"
@@ -244,9 +240,15 @@ def _capture_output(
         raise UsageError(f"layer {name!r} returns no floating-point tensor: choose another")
     if not tensor.requires_grad:
         tensor = tensor.detach().requires_grad_()
-    activations[name] = tensor
+    if not runs_again:
+        activations[name] = tensor
     # A clone, because the next operation may be in place and must not change what is captured.
     return _replace_first_tensor(output, tensor.clone())
+
+
+def _in_backward_pass() -> bool:
+    """Whether autograd is running, which for a forward pass means a checkpointed part."""
+    return torch._C._current_graph_task_id() != -1
 
 
 def first_tensor(output: Any) -> Tensor | None:
@@ -259,10 +261,11 @@ def first_tensor(output: Any) -> Tensor | None:
 
 
 def _replace_first_tensor(output: Any, tensor: Tensor) -> Any:
+    """The output with another first tensor, in every place where the same one is."""
     if isinstance(output, Tensor):
         return tensor
-    position = next(i for i, item in enumerate(output) if isinstance(item, Tensor))
-    items = [*output[:position], tensor, *output[position + 1 :]]
+    first = first_tensor(output)
+    items = [tensor if item is first else item for item in output]
     if hasattr(output, "_fields"):  # a named tuple takes its fields as single arguments
         return type(output)(*items)
     return type(output)(items)

@@ -1,11 +1,13 @@
-"""How a layer's output becomes a grid (N, K, T', H', W'), found from the shapes of a trace.
+"""How a layer's output may become a grid (N, K, T', H', W'), from the shapes of a trace.
 
     convolutions          (N, K, T', H', W')
     frames as samples     (N x T, K, H', W')
     Swin                  (N, T', H', W', K)
     tokens                (N, extra + T' H' W', K), or (N x T, extra + H' W', K)
+    time alone            (N, K, T') or (N, extra + T', K), a grid with one cell in space
 
-Elements are moved or left out; their values do not change.
+Elements are moved or left out; their values do not change. Shapes alone leave several ways open;
+``measured_layout`` finds which of them is right.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ Grid = tuple[int, int, int]
 
 CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _CHANNELS_FIRST = (*CONVOLUTIONS, nn.BatchNorm2d, nn.BatchNorm3d, nn.MaxPool2d, nn.MaxPool3d)
+# (N, K, T'), never a number of tokens.
+_IN_TIME = (nn.Conv1d, nn.ConvTranspose1d, nn.BatchNorm1d, nn.MaxPool1d, nn.AvgPool1d)
 # Class, distillation and register tokens. With more left over, the grid is the wrong one.
 _MAX_EXTRA_TOKENS = 8
 # Heads and tokens can look like a grid, but with cells much longer than wide.
@@ -33,12 +37,13 @@ class Fold:
     """How one layer's output is folded to (N, K, T', H', W'). Call it with the output.
 
     Attributes:
-        axes: "first" for channels before the grid, "last" for channels behind it, or "tokens".
+        axes: "first" for channels before the grid, "last" for channels behind it, "time" for
+            (N, K, T'), or "tokens".
         grid: (T', H', W').
         frames: T where every frame is a sample of its own, else 0.
         extra: number of tokens before the grid's, such as a class token.
         space_first: whether neighbouring tokens are neighbours in time, as in TimeSformer.
-        guessed: whether other grids fit the number of tokens as well.
+        extra_behind: number of tokens behind the grid's.
     """
 
     axes: str
@@ -46,12 +51,20 @@ class Fold:
     frames: int = 0
     extra: int = 0
     space_first: bool = False
-    guessed: bool = False
+    extra_behind: int = 0
+
+    @property
+    def in_space(self) -> bool:
+        """Whether there is more than one cell in space."""
+        return self.grid[1] * self.grid[2] > 1
 
     def __call__(self, output: Tensor) -> Tensor:
         t, h, w = self.grid
+        if self.axes == "time":
+            return output[..., None, None]
         if self.axes == "tokens":
-            output = output[:, self.extra :]  # (N, T' H' W', K)
+            end = output.shape[1] - self.extra_behind
+            output = output[:, self.extra : end]  # (N, T' H' W', K)
             if self.space_first:
                 return output.unflatten(1, (h, w, t)).permute(0, 4, 3, 1, 2)
             output = output.unflatten(1, (h, w) if self.frames else (t, h, w))
@@ -63,65 +76,93 @@ class Fold:
 
     def __str__(self) -> str:
         t, h, w = self.grid
+        cells = f"{t}x{h}x{w}" if self.in_space else f"{t} cells in time alone"
         if self.axes != "tokens":
-            return f"{t}x{h}x{w}"
-        extra = f" behind {self.extra} extra token{'s'[: self.extra > 1]}" if self.extra else ""
-        guess = ", other grids fit as well" if self.guessed else ""
-        return f"tokens folded as {t}x{h}x{w}{extra}{guess}"
+            return cells
+        order = " place by place" if self.space_first else ""
+        sides = ((self.extra, "behind"), (self.extra_behind, "before"))
+        extra = "".join(
+            f" {side} {count} extra token{'s'[: count > 1]}" for count, side in sides if count
+        )
+        return f"tokens folded as {cells}{order}{extra}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the shapes say of one layer's output.
+
+    Attributes:
+        folds: every way to fold it, the most likely first; not empty.
+        certain: whether the kind of the layer, or its likeness to a convolution before it, tells
+            the axes, so that ``folds`` needs no confirmation.
+    """
+
+    folds: tuple[Fold, ...]
+    certain: bool
 
 
 def folds(
     modules: Iterable[ModuleOutput], size: Sequence[int], space_first: bool = False
 ) -> dict[str, Fold]:
-    """How the outputs of modules fold, for modules with a grid of more than one cell in space.
+    """The most likely fold of each module; see ``layouts``."""
+    found = layouts(modules, size, space_first)
+    return {name: layout.folds[0] for name, layout in found.items()}
+
+
+def layouts(
+    modules: Iterable[ModuleOutput], size: Sequence[int], space_first: bool = False
+) -> dict[str, Layout]:
+    """How the outputs of modules may fold, for modules with a grid of more than one cell.
 
     Args:
         modules: the trace of one sample, in the order of execution.
         size: (T, H, W) of the input.
-        space_first: whether the network's tokens are ordered by place, then by frame.
+        space_first: whether the network's tokens are thought to be ordered by place, then by frame.
 
     Returns:
-        Module name -> fold.
+        Module name -> layout.
     """
-    found: dict[str, Fold] = {}
+    found: dict[str, Layout] = {}
     grids: list[Grid] = []  # of the modules so far, the latest first
     lengths: set[int] = set()  # numbers of tokens so far
     for one in modules:
-        fold = _fold(one, size, grids, lengths, space_first)
+        layout = _layout(one, size, grids, lengths, space_first)
         if len(one.shape) == 3:
             lengths.add(one.shape[1])
-        if fold is None:
+        if layout is None:
             continue
         # Of other modules, heads and tokens may look like a grid.
         if one.grid or issubclass(one.kind, _CHANNELS_FIRST):
-            grids.insert(0, fold.grid)
-        if fold.grid[1] * fold.grid[2] > 1:
-            found[one.name] = fold
+            grids.insert(0, layout.folds[0].grid)
+        if prod(layout.folds[0].grid) > 1:
+            found[one.name] = layout
     return found
 
 
-def _fold(
+def _layout(
     one: ModuleOutput,
     size: Sequence[int],
     grids: Sequence[Grid],
     lengths: set[int],
     space_first: bool,
-) -> Fold | None:
+) -> Layout | None:
     frames = size[0] if size[0] > 1 and one.shape[0] == size[0] else 0
     if (one.shape[0] != 1 and not frames) or (frames and len(one.shape) == 5):
         return None  # the first axis holds windows, places or heads
     if len(one.shape) == 3:
-        return _token_fold(one, size, grids, frames, space_first)
+        return _layout_of_tokens(one, size, grids, frames, space_first)
     if len(one.shape) not in (4, 5) or _has_heads(one, lengths):
         return None
     likely = _channels_last(one, size, grids)
     is_certain = issubclass(one.kind, _CHANNELS_FIRST)
+    possible = []
     for last in (likely,) if is_certain else (likely, not likely):
         places = one.shape[1:-1] if last else one.shape[2:]
         t, h, w = (frames or 1, *places) if len(places) == 2 else places
         if _fits((t, h, w), size):
-            return Fold("last" if last else "first", (t, h, w), frames)
-    return None
+            possible.append(Fold("last" if last else "first", (t, h, w), frames))
+    is_certain = is_certain or bool(possible and possible[0].grid in grids)
+    return Layout(tuple(possible), is_certain) if possible else None
 
 
 def _fits(grid: Grid, size: Sequence[int]) -> bool:
@@ -154,22 +195,46 @@ def _channels_last(one: ModuleOutput, size: Sequence[int], grids: Sequence[Grid]
     return abs(log(h / w) - wanted) < abs(log(w / c) - wanted)
 
 
-def _token_fold(
+def _layout_of_tokens(
     one: ModuleOutput, size: Sequence[int], grids: Sequence[Grid], frames: int, space_first: bool
-) -> Fold | None:
+) -> Layout | None:
     length = one.shape[1]
     if one.grid and 0 <= length - prod(one.grid) <= _MAX_EXTRA_TOKENS:
-        return Fold("tokens", one.grid, frames, length - prod(one.grid))
+        return Layout((Fold("tokens", one.grid, frames, length - prod(one.grid)),), True)
+    in_time = [] if frames else _folds_in_time(one, size[0])
+    if issubclass(one.kind, _IN_TIME):
+        in_time = in_time[:1]
+        return Layout(tuple(in_time), True) if in_time and in_time[0].axes == "time" else None
     known = [(1, *grid[1:]) if frames else grid for grid in _with_time(grids, size[0])]
-    exact = _fitting(length, known)
-    guesses = exact or _fitting(length, _factorisations(size, bool(frames)))
-    if not guesses:
-        return None
-    grid, extra = guesses[0]
-    others = {other for other, left in guesses if left == extra}
+    guesses = _fitting(length, [*known])
+    guesses += [
+        guess for guess in _fitting(length, _factorisations(size, bool(frames)))
+        if guess not in guesses
+    ]  # fmt: skip
+    possible = [
+        fold for grid, extra in guesses for fold in _token_folds(grid, extra, frames, space_first)
+    ]
+    return Layout((*possible, *in_time), False) if possible or in_time else None
+
+
+def _token_folds(grid: Grid, extra: int, frames: int, space_first: bool) -> Iterator[Fold]:
+    """Both orders of the tokens of a grid, with extra tokens in front of them or behind them."""
     full = (frames, *grid[1:]) if frames else grid
-    ordered = space_first and not frames and grid[0] > 1
-    return Fold("tokens", full, frames, extra, ordered, not exact and len(others) > 1)
+    orders = (False,) if frames or grid[0] == 1 else (space_first, not space_first)
+    for before, behind in ((extra, 0), (0, extra))[: 2 if extra else 1]:
+        for order in orders:
+            yield Fold("tokens", full, frames, before, order, behind)
+
+
+def _folds_in_time(one: ModuleOutput, frames: int) -> list[Fold]:
+    """A three-axis output as cells in time alone, (1, K, T') or (1, T', K) with a class token."""
+    folds = [Fold("time", (one.shape[2], 1, 1))] if 1 < one.shape[2] <= frames else []
+    if 1 < one.shape[1] <= frames:
+        folds.append(Fold("tokens", (one.shape[1], 1, 1)))
+    if 2 < one.shape[1] <= frames + 1:
+        cells = (one.shape[1] - 1, 1, 1)
+        folds += [Fold("tokens", cells, extra=1), Fold("tokens", cells, extra_behind=1)]
+    return folds
 
 
 def _with_time(grids: Sequence[Grid], frames: int) -> Iterator[Grid]:

@@ -89,7 +89,7 @@ def measure(
     sums: dict[str, list[_Moments]] = {}
     generator = torch.Generator().manual_seed(0)
     for sample in range(_default_samples(model) if samples is None else samples):
-        x = _drawn_input(FIRST_SEED + sample, size).to(parameter)
+        x = drawn_input(FIRST_SEED + sample, size).to(parameter)
         _add_clip(sums, run, x, generator)
     found = {
         layer: [one.field(n) for one, n in zip(axes, size, strict=True)]
@@ -195,12 +195,12 @@ def _ramp(x: Tensor, axis: int) -> Tensor:
     return ramp.reshape([-1 if dim == axis else 1 for dim in range(3)]).to(x)
 
 
-def _drawn_input(seed: int, size: Sequence[int]) -> Tensor:
+def drawn_input(seed: int, size: Sequence[int]) -> Tensor:
     """A drawn clip (1, 3, T, H, W) of mean 0 and variance 1, as networks expect it."""
     num_frames, height, width = size
     frames = draw_clip(seed, num_frames=num_frames, size=max(height, width)).frames
     x = torch.from_numpy(frames[None, :, :height, :width]).permute(0, 4, 1, 2, 3).float()
-    return (x - x.mean()) / x.std()
+    return ((x - x.mean()) / x.std()).contiguous()
 
 
 def _run(

@@ -125,6 +125,17 @@ def adapt_output(module: nn.Module, reading: OutputReading | None) -> nn.Module:
     return adapted
 
 
+def centred(scores: Tensor, reading: OutputReading | None) -> Tensor:
+    """Scores (N, classes); after a softmax less their mean over the classes.
+
+    After a softmax only log p is known, the logit less a number that is the same for all classes.
+    Its difference to the mean over the classes is that of the logits.
+    """
+    if reading is None or reading.values != SOFTMAX:
+        return scores
+    return scores - scores.mean(1, keepdim=True)
+
+
 def with_values(reading: OutputReading, kind: str | None) -> OutputReading:
     """The reading whose scores are shown rightly by ``kind``, of ``config.SCORE_KINDS``.
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError
+from video_cam.layers.differentiable import reentrant_checkpoints_refused
 from video_cam.layers.hooks import capture
 from video_cam.layers.layout import Fold
 from video_cam.layers.output_entries import entries
@@ -40,11 +41,15 @@ def layers_affecting_scores(
     tested = list(layers[:MAX_TESTED_LAYERS])
     # Some networks change in place what autograd has saved.
     with capture(model, tested) as captured, torch.autograd.graph.allow_mutation_on_saved_tensors():
-        score = _sum_of_squares(model(x))
+        score = sum_of_squares(model(x))
         if not score.requires_grad:
             return []
         outputs = [captured.activations[name] for name in tested]
-        gradients = torch.autograd.grad(score, outputs, allow_unused=True)
+        try:
+            with reentrant_checkpoints_refused():
+                gradients = torch.autograd.grad(score, outputs, allow_unused=True)
+        except UsageError:
+            return []
     return [
         name
         for name, gradient in zip(tested, gradients, strict=True)
@@ -52,7 +57,7 @@ def layers_affecting_scores(
     ]
 
 
-def _sum_of_squares(outputs: Any) -> Tensor:
+def sum_of_squares(outputs: Any) -> Tensor:
     """Of the class scores; without any, of all tensors in the outputs."""
     try:
         return class_scores(outputs).square().sum()

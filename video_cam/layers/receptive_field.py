@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from video_cam.layers.hooks import find_module, forward_hooks, frozen_evaluation, on_meta
+from video_cam.layers.hooks import find_module, forward_hooks, frozen_evaluation
+from video_cam.layers.meta_device import call_on_meta
 
 
 @dataclass(frozen=True)
@@ -97,23 +98,26 @@ def trace_receptive_fields(
     if not isinstance(x, Tensor):
         return dict.fromkeys(layers, UNKNOWN)
     try:
-        outputs = _run_on_meta(model, x, layers)
-        # Inside the try: reading the graph of checkpointed parts runs them again.
-        return {
-            layer: _fields(_longest_path(outputs[layer].grad_fn)) if layer in outputs else UNKNOWN
-            for layer in layers
-        }
+        found = _fields_on_meta(model, x, layers)
+        return {layer: found.get(layer, UNKNOWN) for layer in layers}
     # Any exception of a user's forward on shapes alone means the same: the fields are unknown.
     except Exception:
         return dict.fromkeys(layers, UNKNOWN)
 
 
-def _run_on_meta(model: nn.Module, x: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+def _fields_on_meta(
+    model: nn.Module, x: Tensor, layers: Sequence[str]
+) -> dict[str, ReceptiveFields]:
     outputs: dict[str, Tensor] = {}
 
     def note(layer: str, _module: nn.Module, output: Any) -> None:
         if isinstance(output, Tensor):
-            outputs[layer] = output
+            outputs.setdefault(layer, output)
+
+    def fields_of(network: nn.Module, x: Tensor) -> dict[str, ReceptiveFields]:
+        network(x)
+        # Here, because reading the graph of checkpointed parts runs them again on these shapes.
+        return {layer: _fields(_longest_path(output.grad_fn)) for layer, output in outputs.items()}
 
     modules = {layer: find_module(model, layer) for layer in layers}
     meta_x = torch.empty(x.shape, dtype=x.dtype, device="meta", requires_grad=True)
@@ -123,8 +127,7 @@ def _run_on_meta(model: nn.Module, x: Tensor, layers: Sequence[str]) -> dict[str
         torch.inference_mode(False),
         torch.enable_grad(),
     ):
-        torch.func.functional_call(model, on_meta(model), (meta_x,), tie_weights=False)
-    return outputs
+        return call_on_meta(model, fields_of, meta_x)
 
 
 def _longest_path(last: Any) -> list[Any]:

@@ -71,7 +71,7 @@ def convolutions_from_back(
         UsageError: for a count below 1 or above the number of such convolutions.
     """
     names = [name for name, one in modules.items() if issubclass(one.kind, CONVOLUTIONS)]
-    names = [name for name in names if name in folds and modules[name].calls == 1]
+    names = [n for n in names if n in folds and folds[n].in_space and modules[n].calls == 1]
     for count in counts:
         if not 1 <= count <= len(names):
             raise UsageError(
@@ -84,6 +84,7 @@ def convolutions_from_back(
 def default_candidates(modules: Mapping[str, ModuleOutput], folds: Mapping[str, Fold]) -> list[str]:
     """Layers that can be the default, best first: from the back, T' > 1 before T' = 1."""
     names = [name for name, one in modules.items() if name in folds and one.calls == 1]
+    names = [name for name in names if folds[name].in_space]
     names = [name for name in names if not issubclass(modules[name].kind, _NEVER_DEFAULT)]
     names = [name for name in names if not _inside_a_block(modules[name], folds[name])]
     names.reverse()
@@ -97,7 +98,7 @@ def _inside_a_block(one: ModuleOutput, fold: Fold) -> bool:
 
 def _match(wanted: str, folds: Mapping[str, Fold], known: Sequence[str]) -> list[str]:
     if re.fullmatch(r"-\d+", wanted) and wanted not in known:
-        names = list(folds)
+        names = [name for name, fold in folds.items() if fold.in_space]
         if not 1 <= -int(wanted) <= len(names):
             raise UsageError(
                 f"layer {wanted} is outside -1 ... -{len(names)}: see --list-layers for the order"
@@ -106,7 +107,7 @@ def _match(wanted: str, folds: Mapping[str, Fold], known: Sequence[str]) -> list
     if wanted in known:
         return [wanted]
     if any(sign in wanted for sign in "*?["):
-        matches = [name for name in folds if fnmatchcase(name, wanted)]
+        matches = [name for name in folds if folds[name].in_space and fnmatchcase(name, wanted)]
         if not matches:
             raise UsageError(f"no layer with a grid matches {wanted!r}: see --list-layers")
         if len(matches) > _MAX_MATCHES:

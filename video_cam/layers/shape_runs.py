@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -13,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from video_cam.layers.axes import run_network, time_axis
-from video_cam.layers.hooks import frozen_evaluation, on_meta
-from video_cam.layers.output_entries import entries
+from video_cam.layers.hooks import frozen_evaluation
+from video_cam.layers.meta_device import call_on_meta, shapes_alone
 from video_cam.utils.nested import map_tensors
 
 _FACTORS = (2.0, 0.5)  # of the number of frames or of the size, tried one after another
@@ -56,27 +55,15 @@ class ShapeRuns:
 
     def _on_shapes(self, x: Any) -> Any:
         """The outputs on the meta device, with the graph of the pass."""
-
-        def on_meta_device(tensor: Tensor) -> Tensor:
-            empty = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
-            # A clone, because the network may begin with an in-place operation.
-            return empty.requires_grad_().clone() if tensor.is_floating_point() else empty
-
         try:
             with (
                 _without_warnings(),
                 torch.inference_mode(False),
                 torch.enable_grad(),
                 frozen_evaluation(self._model),
-                _attributes_kept(self._model),
             ):
-                inputs = map_tensors(on_meta_device, x)
-                by_name = isinstance(inputs, Mapping)
-                arguments, named = ((), dict(inputs)) if by_name else ((inputs,), {})
-                state = on_meta(self._model)
-                return torch.func.functional_call(
-                    self._model, state, arguments, named, tie_weights=False
-                )
+                inputs = map_tensors(_differentiable, shapes_alone(x))
+                return call_on_meta(self._model, run_network, inputs)
         except Exception:  # the network's own code may raise anything
             return None
 
@@ -84,19 +71,15 @@ class ShapeRuns:
         device = next((p.device for p in self._model.parameters()), torch.device("cpu"))
         zeros = map_tensors(lambda t: torch.zeros(t.shape, dtype=t.dtype, device=device), x)
         try:
-            with torch.no_grad(), frozen_evaluation(self._model), _attributes_kept(self._model):
+            with _without_warnings(), torch.no_grad(), frozen_evaluation(self._model):
                 return run_network(self._model, zeros)
         except Exception:  # the network's own code may raise anything
             return None
 
 
-def has_gradient(model: nn.Module, x: Any) -> bool:
-    """Whether an output of the network has a gradient with respect to its input.
-
-    True also for a network that does not run on shapes.
-    """
-    runs = ShapeRuns(model, x)
-    return not runs.on_shapes or any(one.requires_grad for one in entries(runs.outputs).values())
+def _differentiable(tensor: Tensor) -> Tensor:
+    """A clone, because the network may begin with an in-place operation, which a leaf refuses."""
+    return tensor.requires_grad_().clone() if tensor.is_floating_point() else tensor
 
 
 @contextmanager
@@ -105,24 +88,6 @@ def _without_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-@contextmanager
-def _attributes_kept(model: nn.Module) -> Iterator[None]:
-    """Restore the attributes of all modules: some keep tables of the last input's size there."""
-    objects = [vars(module) for module in model.modules()]
-    # A plain list or dict among the attributes may serve as a cache as well.
-    objects += [v for one in objects for v in one.values() if type(v) in (list, dict)]
-    kept = [(one, copy.copy(one)) for one in objects]
-    try:
-        yield
-    finally:
-        for one, before in kept:
-            if isinstance(one, dict):
-                one.clear()
-                one.update(before)
-            else:
-                one[:] = before
 
 
 def _with_frames(tensor: Tensor, factor: float) -> Tensor:

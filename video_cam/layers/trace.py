@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from video_cam.errors import DoesNotFit, UsageError, first_line
 from video_cam.layers.axes import run_network
 from video_cam.layers.cache import Fact, learned
-from video_cam.layers.hooks import first_tensor, forward_hooks, frozen_evaluation, on_meta
+from video_cam.layers.hooks import first_tensor, forward_hooks, frozen_evaluation
+from video_cam.layers.meta_device import run_on_meta
 from video_cam.layers.outputs import class_scores
 from video_cam.utils.memory import is_out_of_memory
 from video_cam.utils.nested import map_tensors, tensors_in
@@ -119,22 +120,7 @@ def _trace_on(model: nn.Module, x: Any, on_shapes: bool) -> Trace:
             device = next((p.device for p in model.parameters()), torch.device("cpu"))
             zeros = map_tensors(lambda t: torch.zeros(t.shape, dtype=t.dtype, device=device), x)
             return Trace(found, run_network(model, zeros))
-        empty = map_tensors(lambda t: torch.empty(t.shape, dtype=t.dtype, device="meta"), x)
-        wrapper = _Wrapper(model)
-        outputs = torch.func.functional_call(wrapper, on_meta(wrapper), (empty,), tie_weights=False)
-        return Trace(found, outputs)
-
-
-class _Wrapper(nn.Module):
-    """Calls a network by ``run_network``, so that functional_call can give it any input."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.training = network.training
-        self.network = network
-
-    def forward(self, x: Any) -> Any:
-        return run_network(self.network, x)
+        return Trace(found, run_on_meta(model, x))
 
 
 def _add_output(found: dict[str, ModuleOutput], name: str, module: nn.Module, output: Any) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,14 @@ import torch
 from torch import Tensor
 
 from video_cam.config import ExplainConfig
+from video_cam.explanation.batch_size import fitting_batch
 from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.explanation.sampling import Window
 from video_cam.explanation.target_selection import rivals_of
 from video_cam.explanation.window_reader import read_windows
 from video_cam.layers.alignment import interpolate
-from video_cam.layers.output_reading import SOFTMAX
+from video_cam.layers.axes import run_network
+from video_cam.layers.output_reading import centred
 from video_cam.layers.outputs import class_scores
 from video_cam.metrics.faithfulness import baseline_of, rank_voxels
 from video_cam.models.classifier import Classifier
@@ -106,14 +110,17 @@ def run_perturbation_check(
     window = int(explanation.window_scores(series).argmax())
     x = read_window(clip, model, explanation, window)
     rivals = rivals_of(explanation, config.contrast)[window : window + 1]
-    logit = _logit(model, series.class_id, rivals, config.precision)
+    frames = explanation.frame_indices[window].tolist()
+    in_window = partial(model.input_layout.in_window, clip, frames)
+    logit = _logit(model, series.class_id, rivals, config.precision, in_window)
     seconds = explanation.seconds["explain"]
     forwards = FULL_FORWARDS if always else _affordable_forwards(logit, x, seconds)
     if not forwards:
         return None
     with progress("check", 1) as step:
         volume = _on_input_grid(series, window, x)
-        drops = measure_drops(logit, x, volume, forwards, model.batch(BATCH))
+        batch, _ = fitting_batch(clip, model, (), x.shape[1:], BATCH)
+        drops = measure_drops(logit, x, volume, forwards, batch)
         step(1)
     if drops is None:
         raise CheckNotApplicable(
@@ -220,20 +227,20 @@ def read_window(clip: Clip, model: Classifier, explanation: Explanation, window:
     return model.preprocess.tensor(frames[None], model.device)[0].to(model.dtype)
 
 
-def _logit(model: Classifier, class_id: int, rivals: Sequence[int], precision: str) -> Logit:
-    """The logit of a class, less those of its rivals.
-
-    After a softmax only log p is known, the logit less a number that is the same for all classes.
-    Its difference to the mean over the classes is that of the logits.
-    """
+def _logit(
+    model: Classifier,
+    class_id: int,
+    rivals: Sequence[int],
+    precision: str,
+    in_window: Callable[[], AbstractContextManager[None]],
+) -> Logit:
+    """The logit of a class, less those of its rivals, for versions of a window."""
     device, bf16 = model.device.type, precision == "bf16"
-    is_centred = model.reading is not None and model.reading.values == SOFTMAX
 
     def logit(clips: Tensor) -> Tensor:
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            scores = class_scores(model.module(clips)).float()
-        if is_centred:
-            scores = scores - scores.mean(1, keepdim=True)
+        with in_window(), torch.autocast(device, torch.bfloat16, enabled=bf16):
+            scores = class_scores(run_network(model.module, clips)).float()
+        scores = centred(scores, model.reading)
         return scores[:, class_id] - scores[:, list(rivals)].sum(1)
 
     return logit

@@ -64,9 +64,10 @@ def run_randomization_check(
     folds = model.layers(tuple(x.shape[2:]), [series.layer]).folds
     rivals = rivals_of(explanation, config.contrast)[window : window + 1]
     module = copy.deepcopy(model.module)
-    trained = _cells(module, x, series, rivals, folds, config)
     names, stages = stage_names(module), []
-    with progress("sanity", len(names)) as step:
+    frames = explanation.frame_indices[window].tolist()
+    with model.input_layout.in_window(clip, frames), progress("sanity", len(names)) as step:
+        trained = _cells(module, x, series, rivals, folds, config)
         for name in randomize_in_stages(module, names):
             cells = _cells(module, x, series, rivals, folds, config)
             stages.append({"module": name, "rank_correlation": rank_correlation(trained, cells)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,19 +12,19 @@ from torch import nn
 
 from video_cam.config import InputConfig
 from video_cam.errors import DoesNotFit, UsageError
-from video_cam.layers.layout import Fold, folds
+from video_cam.layers.layout import Fold, Layout, folds, layouts
+from video_cam.layers.measured_layout import refusal, settled_folds
 from video_cam.layers.output_reading import OutputReading
-from video_cam.layers.reachability import layers_affecting_scores
-from video_cam.layers.selection import (
-    choose_layers,
-    convolutions_from_back,
-    default_candidates,
-    frame_loop_message,
-    min_cells_in_time,
-)
-from video_cam.layers.shape_runs import has_gradient
+from video_cam.layers.selection import choose_layers, convolutions_from_back
 from video_cam.layers.trace import ModuleOutput, example, input_dtype, trace
+from video_cam.models.default_layers import (
+    default_layer,
+    layer_in_time,
+    likely_grids,
+    no_default_layer,
+)
 from video_cam.models.fitting_input import misfit
+from video_cam.models.input_factory import InputFactory
 from video_cam.models.input_layout import NCTHW, InputLayout, adapt_module, parse_input_layout
 from video_cam.models.labels import count_labels, read_labels
 from video_cam.models.preprocessing import Preprocess, adjusted
@@ -66,10 +66,12 @@ class Classifier:
         space_first: as in ModelSpec.
         score: how scores are shown, of ``config.SCORE_KINDS``.
         reading: how class scores are read from the network's own output; None where it is scores.
-        code: SHA-256 of the user's file that builds the network, else empty.
+        code: SHA-256 of the user's files that the network is made of, else empty.
         known: ``name``, ``code`` and the weights identify the network, so that what was learned of
             it in another process is true of it.
         note: what readers of its results must know, else empty.
+        bypass: the share of the scores' gradient that goes round ``layer``, of its norm; 0 where
+            the layer was not chosen by its output.
         max_batch: the most clips that its forward takes at a time; None for any number.
     """
 
@@ -89,6 +91,7 @@ class Classifier:
     code: str = ""
     known: bool = True
     note: str = ""
+    bypass: float = 0.0
     max_batch: int | None = None
 
     def batch(self, wanted: int) -> int:
@@ -158,13 +161,39 @@ class Classifier:
         names = convolutions_from_back(conv_backcount, seen, found)
         if wanted or not names:
             if not self.layer and not wanted:
-                raise _no_default_layer(self.module, seen, size)
+                raise no_default_layer(seen, found, size[0])
             own_names = {"where": self.layer, "when": self.when}
             meant = [own_names.get(str(name), str(name)) for name in wanted or ("where",)]
             all_names = [name for name, _ in self.module.named_modules()]
             names += choose_layers(meant, seen, found, all_names, size[0])
         names = tuple(dict.fromkeys(names))
-        return ChosenLayers(names, {name: found[name] for name in names})
+        return ChosenLayers(names, self._settled(names, seen, size))
+
+    def settled(self, names: Sequence[str], size: Sequence[int]) -> dict[str, Fold]:
+        """How these layers' outputs become grids, without those that measurement refutes."""
+        seen = trace(self.module, example(self.module, size), self._library_name).modules
+        possible = layouts(seen.values(), size, self.space_first)
+        trusted = {
+            name: possible[name].folds[0] for name in names if self._is_trusted(name, possible)
+        }
+        wanted = {name: possible[name] for name in names if name not in trusted}
+        return trusted | settled_folds(self.module, wanted, size, identity=self.identity)
+
+    def _settled(
+        self, names: Sequence[str], seen: Mapping[str, ModuleOutput], size: Sequence[int]
+    ) -> dict[str, Fold]:
+        """As ``settled``. Raises UsageError for a layer that measurement refutes."""
+        found = self.settled(names, size)
+        for name in names:
+            if name not in found:
+                possible = layouts(seen.values(), size, self.space_first)
+                raise refusal(name, seen[name].shape, possible[name])
+        return {name: found[name] for name in names}
+
+    def _is_trusted(self, name: str, possible: Mapping[str, Layout]) -> bool:
+        """Whether the fold needs no measurement: a known network's own layer or a convolution."""
+        own = name in (self.layer, self.when)
+        return bool(self._library_name) and (own or possible[name].certain)
 
 
 def make_classifier(
@@ -193,21 +222,30 @@ def make_classifier(
     """
     layout = input_config.layout
     input_layout = spec.input_layout if layout is None else parse_input_layout(layout)
+    input_layout = replace(
+        input_layout,
+        channels=input_config.channels or input_layout.channels,
+        factory=None
+        if input_config.input_factory is None
+        else InputFactory(input_config.input_factory),
+    )
     preprocess = adjusted(spec.preprocess, input_config)
     num_frames = input_config.num_frames or spec.num_frames
     size = (num_frames, *preprocess.crop)
-    is_known = spec is not USER_NETWORK
+    library_name = "" if spec is USER_NETWORK else name
     num_labels = None if labels is None else count_labels(labels)
     own, module = module, adapt_module(module, input_layout)
     try:
-        found = trace(module, example(module, size), name if is_known else "")
-        scored = read_output(module, size, input_config, num_labels, is_known)
+        found = trace(module, example(module, size), library_name)
+        scored = read_output(module, size, input_config, num_labels, bool(library_name))
     except DoesNotFit as error:
         raise misfit(own, input_layout, size, error) from error
     module = scored.module
-    grids = folds(found.modules.values(), size, spec.space_first)
+    grids = likely_grids(module, found.modules, size, spec, library_name)
     choice = scored.without_scores_of_places(found.modules, grids)
-    where = spec.where_layer or _default_layer(module, size, found.modules, choice, check_layer)
+    where, bypass = spec.where_layer or "", 0.0
+    if not where:
+        where, bypass = default_layer(module, size, found.modules, choice, check_layer)
     return Classifier(
         module,
         name,
@@ -217,56 +255,15 @@ def make_classifier(
         input_config.frame_rate or spec.frame_rate,
         preprocess,
         layer=where,
-        when=spec.when_layer or _layer_in_time(where, found.modules, choice, num_frames),
+        bypass=bypass,
+        when=spec.when_layer or layer_in_time(where, found.modules, choice, num_frames),
         input_layout=input_layout,
         space_first=spec.space_first,
         score=scored.score,
         reading=scored.reading,
         note=scored.note,
-        known=is_known,
-    )
-
-
-def _default_layer(
-    module: nn.Module,
-    size: Sequence[int],
-    seen: Mapping[str, ModuleOutput],
-    grids: Mapping[str, Fold],
-    check: bool,
-) -> str:
-    names = default_candidates(seen, grids)
-    if check or any(grids[name].axes == "tokens" for name in names[:1]):
-        # A head that reads only the class token does not depend on the last blocks' grids.
-        names = layers_affecting_scores(module, size, names, grids)
-    return names[0] if names else ""
-
-
-def _layer_in_time(
-    where: str, seen: Mapping[str, ModuleOutput], grids: Mapping[str, Fold], frames: int
-) -> str:
-    """``where`` if it has enough cells in time, else the last layer that has, else ``where``."""
-    fine = [
-        n for n in default_candidates(seen, grids) if grids[n].grid[0] >= min_cells_in_time(frames)
-    ]
-    return where if where in fine or not fine else fine[0]
-
-
-def _no_default_layer(
-    module: nn.Module, seen: Mapping[str, ModuleOutput], size: Sequence[int]
-) -> UsageError:
-    if not has_gradient(module, example(module, size)):
-        return UsageError(
-            "the network's scores have no gradient: its forward runs under torch.no_grad() or "
-            "inference_mode(), or detaches what the scores are computed from; leave that out"
-        )
-    num_frames = size[0]
-    per_frame = [one for one in seen.values() if one.calls == num_frames > 1]
-    images = [one for one in per_frame if len(one.shape) == 4]
-    if images:
-        return UsageError(frame_loop_message(images[-1]))
-    return UsageError(
-        "no layer of the network puts out a grid of places that leads to its scores: "
-        "a map needs one, such as a convolution's output; --layer names one"
+        known=spec is not USER_NETWORK,
+        max_batch=None if input_layout.factory is None else 1,
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 
 import torch
@@ -14,6 +14,7 @@ from video_cam.errors import UsageError, first_line
 from video_cam.layers.output_search import find_reading
 from video_cam.layers.shape_runs import ShapeRuns
 from video_cam.layers.trace import example
+from video_cam.models.input_advice import arguments_advice, channels_advice
 from video_cam.models.input_layout import InputLayout, adapt_module, parse_input_layout
 from video_cam.utils.code_place import place_in_user_code
 
@@ -41,13 +42,11 @@ def misfit(module: nn.Module, layout: InputLayout, size: Size, error: UsageError
         One line: where the network failed, its message, the shape it was given, and the options
         that fit.
     """
+    advice = arguments_advice(module) if layout.factory is None else None
+    advice = advice or channels_advice(module, layout.channels, layout.layout, size[0])
+    if advice:
+        return UsageError(advice)
     failure = _description(layout, size, error)
-    missing = _other_inputs(module)
-    if missing:
-        return UsageError(
-            f"{failure}; its forward takes {' and '.join(missing)}, and this tool explains "
-            f"networks that take one clip: wrap it in one that adds the rest ({_DOCS})"
-        )
     options = next(_options_that_fit(module, layout, size), None)
     if options:
         return UsageError(f"{failure}; it works with {options}")
@@ -91,7 +90,9 @@ def _options_that_fit(module: nn.Module, layout: InputLayout, size: Size) -> Ite
 
 def _trials(layout: InputLayout, size: Size) -> Iterator[tuple[InputLayout, int, tuple[int, int]]]:
     """Other inputs: with one thing changed, then with two, then with all three."""
-    layouts = [layout, *(one for name in _LAYOUTS if (one := parse_input_layout(name)) != layout)]
+    parsed = map(parse_input_layout, _LAYOUTS)
+    others = [replace(layout, layout=one.layout, strides=one.strides) for one in parsed]
+    layouts = [layout, *(one for one in others if one != layout)]
     frames = [size[0], *(n for n in _FRAMES if n != size[0])]
     sides = [size[1:], *((n, n) for n in _SIZES if (n, n) != size[1:])]
     several = list(product(layouts, frames, sides))
@@ -116,17 +117,6 @@ def _runs(module: nn.Module, layout: InputLayout, size: Size) -> bool:
     except UsageError:
         return False
     return True
-
-
-def _other_inputs(module: nn.Module) -> list[str]:
-    """The parameters of a forward that needs more than one; else empty."""
-    needed = [
-        p.name
-        for p in inspect.signature(module.forward).parameters.values()
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        and p.default is p.empty
-    ]
-    return needed if len(needed) > 1 else []
 
 
 def _input_shape(layout: InputLayout, size: Sequence[int]) -> str:

@@ -1,12 +1,14 @@
 """How a network's forward takes a clip: time first, frame by frame, in two pathways, ...
 
-Clips are (N, C, T, H, W) everywhere else; ``adapt_module`` makes any network take them.
+Clips are (N, 3, T, H, W) everywhere else; ``adapt_module`` makes any network take them.
 """
 
 from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +17,12 @@ from torch import Tensor, nn
 
 from video_cam.errors import UsageError
 from video_cam.layers.outputs import raw_scores
+from video_cam.models.channels import select_channels
+from video_cam.models.input_factory import InputFactory
 from video_cam.utils.nested import map_tensors, tensors_in
+from video_cam.video.clip import Clip
 
-INPUT_LAYOUTS = ("NCTHW", "NTCHW", "frames", "list")
+INPUT_LAYOUTS = ("NCTHW", "NTCHW", "frames", "stacked", "list")
 SLOWFAST_STRIDES = (4, 1)
 
 
@@ -27,26 +32,53 @@ class InputLayout:
 
     Attributes:
         layout: of INPUT_LAYOUTS. "NCTHW": (N, C, T, H, W); "NTCHW": (N, T, C, H, W); "frames":
-            (N x T, C, H, W), for image networks; "list": a list of pathways (N, C, T_i, H, W).
+            (N x T, C, H, W), for image networks; "stacked": (N, T x C, H, W), the channels of one
+            frame after those of the frame before; "list": a list of pathways (N, C, T_i, H, W).
         strides: of "list": pathway i gets one of every strides[i] frames.
+        channels: what C is, of ``config.CHANNEL_NAMES``.
+        factory: makes the arguments of the forward from that; None where it is the only argument.
     """
 
     layout: str = "NCTHW"
     strides: tuple[int, ...] = ()
+    channels: str = "rgb"
+    factory: InputFactory | None = None
+
+    def __post_init__(self) -> None:
+        if self.layout == "frames" and self.channels == "flow":
+            raise UsageError(
+                "optical flow lies between two frames, and --layout-in frames scores single ones: "
+                "give --layout-in stacked, with --num-frames 2 for one field"
+            )
 
     def pack(self, x: Tensor) -> Any:
-        """The argument of the network's forward for a clip (N, C, T, H, W).
+        """What the network's forward takes of a clip (N, 3, T, H, W).
 
-        Lists are made anew for every call, because some networks change the list they get.
+        Lists are made anew for every call, because some networks change the list they get. Tensors
+        are contiguous, as a loader gives them.
         """
+        x = select_channels(x, self.channels)
+        if self.layout == "stacked":
+            return x.transpose(1, 2).flatten(1, 2)  # (N, T x C, H, W)
         if self.layout == "NTCHW":
-            return x.transpose(1, 2)
+            return x.transpose(1, 2).contiguous()
         if self.layout == "frames":
-            return x.transpose(1, 2).flatten(0, 1)  # (N x T, C, H, W)
+            return x.transpose(1, 2).flatten(0, 1).contiguous()  # (N x T, C, H, W)
         if self.layout == "list":
             frames = [pathway_frames(x.shape[2], stride) for stride in self.strides]
-            return [x[:, :, index.to(x.device)] for index in frames]
+            return [x[:, :, index.to(x.device)].contiguous() for index in frames]
         return x
+
+    def arguments(self, x: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of the network's forward for a clip, by position and by name."""
+        packed = self.pack(x)
+        return ((packed,), {}) if self.factory is None else self.factory(packed)
+
+    def in_window(self, clip: Clip, frame_indices: Sequence[int]) -> AbstractContextManager[None]:
+        """Inside the block every input of the network is a version of this window of a clip."""
+        return (
+            nullcontext() if self.factory is None else self.factory.in_window(clip, frame_indices)
+        )
 
     def unpack(self, outputs: Any, x: Tensor) -> Any:
         """The network's outputs for a clip ``x`` (N, C, T, H, W).
@@ -117,8 +149,8 @@ def parse_input_layout(text: str) -> InputLayout:
     """The layout that ``--layout-in`` names.
 
     Args:
-        text: NCTHW, NTCHW, frames, list (a slow and a fast pathway), or list:8,1 with other
-            strides.
+        text: NCTHW, NTCHW, frames, stacked, list (a slow and a fast pathway), or list:8,1 with
+            other strides.
 
     Raises:
         UsageError: for anything else.
@@ -130,24 +162,26 @@ def parse_input_layout(text: str) -> InputLayout:
     if text in INPUT_LAYOUTS:
         return InputLayout(text)
     raise UsageError(
-        f"unknown layout {text!r}: give NCTHW, NTCHW, frames (each frame as an image), list (a "
-        "slow and a fast pathway) or list:8,1 (every 8th and every frame)"
+        f"unknown layout {text!r}: give NCTHW, NTCHW, frames (each frame as an image), stacked "
+        "(frames as channels of one image), list (a slow and a fast pathway) or list:8,1 (every "
+        "8th and every frame)"
     )
 
 
 def adapt_module(module: nn.Module, input_layout: InputLayout) -> nn.Module:
-    """A network that shares ``module``'s layers, under their names, and takes (N, C, T, H, W).
+    """A network that shares ``module``'s layers, under their names, and takes (N, 3, T, H, W).
 
-    ``module`` itself is not changed. It is returned where it takes (N, C, T, H, W) already.
+    ``module`` itself is not changed. It is returned where it takes (N, 3, T, H, W) already.
     """
-    if input_layout.layout == "NCTHW":
+    if input_layout == NCTHW:
         return module
     adapted = copy.copy(module)
     base = type(module)
 
     def forward(self: nn.Module, x: Tensor) -> Any:
-        """(N, C, T, H, W) -> the network's outputs; of "frames", scores (N, T, classes)."""
-        return input_layout.unpack(base.forward(self, input_layout.pack(x)), x)
+        """(N, 3, T, H, W) -> the network's outputs; of "frames", scores (N, T, classes)."""
+        arguments, named = input_layout.arguments(x)
+        return input_layout.unpack(base.forward(self, *arguments, **named), x)
 
     # A subclass, as torch's parametrisations make one: a wrapping module would rename all layers.
     adapted.__class__ = type(f"Adapted{base.__name__}", (base,), {"forward": forward})

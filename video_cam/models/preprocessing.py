@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from video_cam.config import InputConfig
+from video_cam.errors import UsageError
+from video_cam.models.channels import MIN_FLOW_SIDE, flow_pictures, normalization
 from video_cam.video.color import RGBImage
 
 INTERPOLATIONS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
@@ -60,13 +62,15 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """Resize, centre crop, scale to [0, 1], normalise.
+    """Resize, centre crop, optical flow where it is wanted, scale to [0, value range], normalise.
 
     Attributes:
         resize: (height, width) in pixels, or the length of the shorter side.
         crop: (height, width) in pixels.
-        mean, std: per RGB channel, for values in [0, 1].
+        mean, std: for each of a clip's three channels, for values in [0, value_range].
         interpolation: of the resize, of INTERPOLATIONS.
+        value_range: what 255 in a picture becomes before mean and std are applied.
+        flow: the clip is the optical flow from each frame to the next, instead of its colours.
     """
 
     resize: tuple[int, int] | int
@@ -74,6 +78,15 @@ class Preprocess:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: str = "bilinear"
+    value_range: float = 1.0
+    flow: bool = False
+
+    def __post_init__(self) -> None:
+        if self.flow and min(self.crop) < MIN_FLOW_SIDE:
+            raise UsageError(
+                f"size {self.crop} is too small for optical flow: give at least {MIN_FLOW_SIDE} "
+                "pixels for height and width"
+            )
 
     def geometry(self, height: int, width: int) -> Geometry:
         """The coordinate map for source frames of ``height`` by ``width`` pixels."""
@@ -95,22 +108,23 @@ class Preprocess:
         return resized[top : top + geometry.crop_height, left : left + geometry.crop_width]
 
     def tensor(self, frames: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-        """Normalise frames that were resized and cropped.
+        """Normalise frames that were resized and cropped; of flow, compute and normalise it.
 
         Args:
             frames: uint8 (N, T, H, W, 3) RGB.
             device: where the result is wanted.
 
         Returns:
-            float32 (N, 3, T, H, W).
+            float32 (N, 3, T, H, W), contiguous, as a loader gives it: forwards use ``view``; of
+            flow, as ``channels`` describes such a clip.
         """
-        x = torch.from_numpy(frames)
+        x = torch.from_numpy(flow_pictures(frames) if self.flow else frames)
         if torch.device(device).type == "cuda":
             x = x.pin_memory()  # allows a copy in the background
         x = x.to(device, non_blocking=True).permute(0, 4, 1, 2, 3).float()
         mean = torch.tensor(self.mean, device=device).reshape(3, 1, 1, 1)
         std = torch.tensor(self.std, device=device).reshape(3, 1, 1, 1)
-        return (x / 255 - mean) / std
+        return ((x / 255 * self.value_range - mean) / std).contiguous()
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:
         if isinstance(self.resize, tuple):
@@ -123,12 +137,15 @@ class Preprocess:
 def adjusted(preprocess: Preprocess, input_config: InputConfig) -> Preprocess:
     """``preprocess`` with what ``input_config`` replaces; the crop keeps its share of the frame."""
     size = input_config.size or preprocess.crop
+    mean, std = normalization((preprocess.mean, preprocess.std), input_config)
     return replace(
         preprocess,
         resize=_resize_for(preprocess, size),
         crop=size,
-        mean=input_config.mean or preprocess.mean,
-        std=input_config.std or preprocess.std,
+        mean=mean,
+        std=std,
+        value_range=input_config.value_range or preprocess.value_range,
+        flow=input_config.channels == "flow",
     )
 
 

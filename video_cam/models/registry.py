@@ -25,18 +25,20 @@ from torch import Tensor, nn
 
 from video_cam.config import InputConfig
 from video_cam.errors import UsageError
-from video_cam.layers.hooks import unwrapped
+from video_cam.layers.hooks import frozen_evaluation
+from video_cam.layers.trace import input_dtype
 from video_cam.models import bundled
 from video_cam.models.bundled import BUNDLED
 from video_cam.models.classifier import Classifier, Labels, make_classifier
 from video_cam.models.huggingface import huggingface_spec, is_repository
 from video_cam.models.labels import count_labels
-from video_cam.models.saved_networks import is_saved_network, load_saved_network, takes_one_clip
-from video_cam.models.spec import USER_NETWORK, ModelSpec
+from video_cam.models.spec import ModelSpec
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
 from video_cam.models.timm import timm_spec
-from video_cam.models.user_code import build_network, digest_of_code, find_function, is_reference
+from video_cam.models.user_code import names_in_file
+from video_cam.models.user_network import is_user_network, load_user_network
 from video_cam.models.weights import (
+    WEIGHTS_SUFFIXES,
     WeightsUnavailable,
     download,
     load_state_dict,
@@ -106,8 +108,8 @@ def load_model(
     input_config = InputConfig(**input_options)
     if name is None:
         return _load_default(weights, labels, device, input_config, say)
-    if isinstance(name, nn.Module) or _is_user_network(name):
-        return _load_user_network(name, weights, labels, device, input_config, trust_checkpoint)
+    if isinstance(name, nn.Module) or is_user_network(name):
+        return load_user_network(name, weights, labels, device, input_config, trust_checkpoint)
     return _load_known(name, weights, labels, device, input_config)
 
 
@@ -141,6 +143,9 @@ def _load_known(
     module.to(device or "cpu")
     if next(module.parameters()).device.type == "cpu":
         _store_channels_last(module)
+        others = name.startswith(TIMM_PREFIX) or is_repository(name)
+        if others and not _runs(module, spec):
+            _store_contiguous(module)
     return make_classifier(module, name, weights_name, spec, input_config, labels)
 
 
@@ -156,49 +161,22 @@ def _store_channels_last(module: nn.Module) -> None:
             parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
 
 
-def _is_user_network(name: str) -> bool:
-    if name.startswith(TIMM_PREFIX):
+def _store_contiguous(module: nn.Module) -> None:
+    """Store weights as they are loaded, for forwards that take views of convolutions' outputs."""
+    for parameter in module.parameters():
+        parameter.data = parameter.data.contiguous()
+
+
+def _runs(module: nn.Module, spec: ModelSpec) -> bool:
+    """Whether the forward runs on one frame, or one clip."""
+    frames = 1 if spec.input_layout.layout == "frames" else spec.num_frames
+    x = torch.zeros(1, 3, frames, *spec.preprocess.crop, dtype=input_dtype(module))
+    try:
+        with frozen_evaluation(module), torch.inference_mode():
+            module(spec.input_layout.pack(x))
+    except RuntimeError:
         return False
-    return is_reference(name) or is_saved_network(name)
-
-
-def _load_user_network(
-    source: str | nn.Module,
-    weights: str | None,
-    labels: Labels,
-    device: Device,
-    input_config: InputConfig,
-    trust_checkpoint: bool,
-) -> Classifier:
-    module, name, code = _build_user_network(source, trust_checkpoint)
-    if weights is not None and weights != "none":
-        if not Path(weights).is_file():
-            raise UsageError(f"no such weights file: {weights!r}")
-        load_state_dict(module, read_state_dict(Path(weights)), weights)
-        weights = Path(weights).name
-    if isinstance(source, str):
-        # Some networks' own train() and to() return nothing.
-        module.eval()
-        module.to(device or "cpu")
-    elif device is not None:
-        module.to(device)
-    classifier = make_classifier(
-        module, name, weights or "its own", USER_NETWORK, input_config, labels, check_layer=True
-    )
-    max_batch = 1 if takes_one_clip(module) else None
-    return replace(classifier, code=code, known=bool(code), max_batch=max_batch)
-
-
-def _build_user_network(
-    source: str | nn.Module, trust_checkpoint: bool
-) -> tuple[nn.Module, str, str]:
-    """The network, its name, and the digest of the code that builds it ("" if there is none)."""
-    if isinstance(source, nn.Module):
-        module = unwrapped(source)
-        return module, type(module).__name__, ""
-    if is_reference(source):
-        return build_network(source), source, digest_of_code(find_function(source))
-    return load_saved_network(Path(source), trust_checkpoint), Path(source).name, ""
+    return True
 
 
 def _find_spec(name: str) -> ModelSpec:
@@ -211,6 +189,12 @@ def _find_spec(name: str) -> ModelSpec:
         return known_models()[name]
     if is_repository(name):
         return huggingface_spec(name)
+    if name.endswith(".py") and Path(name).is_file():
+        names = names_in_file(Path(name))
+        raise UsageError(
+            f"{name!r} is a Python file: give the function or class in it that makes the network, "
+            f"as {name}:{names[0] if names else 'NAME'} (it has {', '.join(names) or 'none'})"
+        )
     similar = difflib.get_close_matches(name, known_models(), n=3, cutoff=0.5)
     raise UsageError(
         f"unknown model {name!r}: "
@@ -235,10 +219,11 @@ def _find_weights(
         return _load_pretrained(name, spec.pretrained[weights]), weights
     if Path(weights).is_file():
         return read_state_dict(Path(weights)), Path(weights).name
-    raise UsageError(
-        f"unknown weights {weights!r} for {name}: give "
-        f"{''.join(f'{entry}, ' for entry in spec.pretrained)}a .pth or .safetensors file, or none"
-    )
+    choices = "".join(f"{entry}, " for entry in spec.pretrained)
+    choices = f"for {name} give {choices}a .pth or .safetensors file, or none"
+    if Path(weights).suffix in WEIGHTS_SUFFIXES or len(Path(weights).parts) > 1:
+        raise UsageError(f"no such weights file: {weights!r}; {choices}")
+    raise UsageError(f"unknown weights {weights!r}: {choices}")
 
 
 def _load_pretrained(name: str, source: Any) -> dict[str, Tensor]:

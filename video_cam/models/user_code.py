@@ -5,13 +5,14 @@ PyTorch is not imported before a network is built, so that a wrong argument answ
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from video_cam.errors import UsageError, first_line
+from video_cam.models.user_imports import (
+    digest_of_files,
+    file_of,
+    is_users,
+    loaded_beside,
+    note_imports,
+    prepare_imports,
+)
 from video_cam.utils.names import nearest
 
 if TYPE_CHECKING:
@@ -46,16 +55,9 @@ def find_function(reference: str) -> Callable[..., Any]:
         UsageError: where the module cannot be imported, has no such name, or where what has the
             name cannot be called.
     """
-    match = _REFERENCE.fullmatch(reference)
-    if match is None:
-        raise UsageError(
-            f"{reference!r} names no function: write file.py:name or package.module:name"
-        )
-    source, name = match["source"], match["name"]
-    module = _import_file(Path(source)) if source.endswith(".py") else _import_package(source)
+    module, source, name = _module_of(reference)
     if not hasattr(module, name):
-        known = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
-        raise UsageError(f"{source!r} has no {name!r}: {nearest(name, known)}")
+        raise UsageError(f"{source!r} has no {name!r}: {_what_it_has(module, name)}")
     function = getattr(module, name)
     if not callable(function):
         raise UsageError(f"{reference} is a {type(function).__name__}, expected a function")
@@ -74,19 +76,32 @@ def build_network(reference: str) -> nn.Module:
     """
     from torch import nn
 
+    from video_cam.models.factory_result import check_takes_nothing, network_of
+
     factory = find_function(reference)
     if isinstance(factory, nn.Module):
         return factory
+    check_takes_nothing(factory, reference)
     try:
-        module = factory()
+        made = factory()
     except Exception as error:  # the user's code may raise anything
         raise UsageError(
             f"{reference} raised {type(error).__name__}: {first_line(error)}; it is called "
             "without arguments and has to return an nn.Module (--debug shows where)"
         ) from error
-    if not isinstance(module, nn.Module):
-        raise UsageError(f"{reference} returned a {type(module).__name__}, expected an nn.Module")
-    return module
+    finally:
+        note_imports()
+    return network_of(made, reference)
+
+
+def names_in_file(path: Path) -> list[str]:
+    """The functions and classes that a Python file defines; it is read, not run."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return []
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return [one.name for one in tree.body if isinstance(one, kinds) and one.name[0] != "_"]
 
 
 @dataclass(frozen=True)
@@ -115,14 +130,43 @@ class UserFunction:
 
 
 def digest_of_code(function: Any) -> str:
-    """SHA-256 of the file that defines a function or class, in hexadecimal; "" without a file."""
+    """SHA-256 of the file that defines a function or class, and of the user's files it imports.
+
+    Returns:
+        In hexadecimal; "" for what has no file.
+    """
     if isinstance(function, UserFunction):
-        function = function.load()
+        return digest_of_reference(function.reference)
     try:
         path = inspect.getsourcefile(inspect.unwrap(function))
-        return hashlib.sha256(Path(path or "").read_bytes()).hexdigest()
-    except (TypeError, OSError):
+    except TypeError:
         return ""
+    return digest_of_files([Path(path)]) if path else ""
+
+
+def digest_of_reference(reference: str) -> str:
+    """SHA-256 of the file that a reference names, and of the user's files it imports.
+
+    Args:
+        reference: as ``find_function`` takes it. Files that it has imported by now count, whatever
+            names them.
+
+    Returns:
+        In hexadecimal; "" where the module has no file.
+    """
+    file = file_of(_module_of(reference)[0])
+    return "" if file is None else digest_of_files([file, *loaded_beside(file)])
+
+
+def digest_of_classes(classes: Iterable[type]) -> str:
+    """SHA-256 of the user's files that define these classes, and of those they import.
+
+    Returns:
+        In hexadecimal; "" where no class is of a file of the user's.
+    """
+    modules = {sys.modules[one.__module__] for one in classes if one.__module__ in sys.modules}
+    files = {file for module in modules if (file := file_of(module)) and is_users(file)}
+    return digest_of_files(files)
 
 
 @contextmanager
@@ -136,11 +180,35 @@ def importing_from(folder: Path) -> Iterator[None]:
             sys.path.remove(str(folder))
 
 
+def _module_of(reference: str) -> tuple[ModuleType, str, str]:
+    """The module of a reference, the text that names it, and the name in it."""
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise UsageError(
+            f"{reference!r} names no function: write file.py:name or package.module:name"
+        )
+    source, name = match["source"], match["name"]
+    module = _import_file(Path(source)) if source.endswith(".py") else _import_package(source)
+    return module, source, name
+
+
+def _what_it_has(module: ModuleType, name: str) -> str:
+    """The rest of a message: names like this one, and those that the module itself defines."""
+    known = {k: v for k, v in vars(module).items() if callable(v) and not k.startswith("_")}
+    own = [k for k, v in known.items() if getattr(v, "__module__", "") == module.__name__]
+    near = nearest(name, list(known))
+    if not near.startswith("did") or not own:
+        return nearest(name, own or list(known))
+    return f"{near} It has {', '.join(own[:12])}{', ...' if len(own) > 12 else ''}"
+
+
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"no such file: {str(path)!r}")
+    path = path.resolve()
+    prepare_imports(path.parent)
     # A unique name: a file called torch.py must not replace the module torch.
-    content = path.read_bytes() + str(path.resolve()).encode()
+    content = path.read_bytes() + str(path).encode()
     name = f"_video_cam_{hashlib.sha256(content).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
@@ -149,17 +217,20 @@ def _import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look up the module of a class there
     try:
-        with importing_from(path.resolve().parent):
-            spec.loader.exec_module(module)
+        spec.loader.exec_module(module)
     except Exception as error:  # the user's code may raise anything
         del sys.modules[name]
         raise UsageError(
             f"{str(path)!r} cannot be imported: {type(error).__name__}: {first_line(error)}"
         ) from error
+    finally:
+        note_imports(name)
     return module
 
 
 def _import_package(name: str) -> ModuleType:
+    prepare_imports(Path.cwd())
+    known = set(sys.modules)
     try:
         with importing_from(Path.cwd()):
             return importlib.import_module(name)
@@ -172,3 +243,5 @@ def _import_package(name: str) -> ModuleType:
         raise UsageError(
             f"module {name!r} cannot be imported: {type(error).__name__}: {first_line(error)}"
         ) from error
+    finally:
+        note_imports(*(set(sys.modules) - known))

@@ -24,6 +24,7 @@ DOWNLOAD_START_SECONDS = 10
 NESTED_KEYS = ("ema", "state_dict", "model_state_dict", "model_state", "model", "net", "network")
 # Prefixes that DataParallel and torch.compile put before every name.
 WRAPPER_PREFIXES = ("module.", "_orig_mod.")
+WEIGHTS_SUFFIXES = (".pth", ".pt", ".safetensors", ".ckpt", ".bin", ".pyth", ".tar", ".pkl")
 
 
 class WeightsUnavailable(UsageError):

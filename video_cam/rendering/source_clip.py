@@ -13,11 +13,13 @@ from video_cam.video.timeline import Timeline
 
 
 def as_explained(clip: Clip, explanation: Explanation) -> Clip:
-    """The clip with the explanation's time stamps, so that both count the same frames.
+    """The clip with the explanation's time stamps and levels: both count and show the same frames.
 
     A damaged clip decodes to other frames than its packets promise. The explanation then has the
     time stamps of the decoded frames, and frames are counted from the start instead of sought.
     """
+    if clip.info.levels != explanation.clip.levels:
+        clip = replace(clip, info=replace(clip.info, levels=explanation.clip.levels))
     own, explained = clip.timeline, explanation.timeline
     if own.time_base == explained.time_base and np.array_equal(own.pts, explained.pts):
         return clip

@@ -85,3 +85,14 @@ def sample_rows(tensor: Tensor, samples: int, sample: int, copies: int) -> Tenso
     if length == 1:
         return rows.expand(copies, *rows.shape[1:])
     return rows.repeat(copies, *[1] * (rows.ndim - 1))
+
+
+def strided_like(tensor: Tensor, other: Tensor) -> Tensor:
+    """``tensor`` with its axes in the order in memory of ``other``, which has as many axes.
+
+    Code that takes views of a tensor depends on that order.
+    """
+    strides = other.stride()
+    order = sorted(range(other.ndim), key=strides.__getitem__, reverse=True)  # stable
+    inverse = sorted(range(other.ndim), key=order.__getitem__)
+    return tensor.permute(order).contiguous().permute(inverse)

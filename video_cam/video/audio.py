@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache, partial
 
 import av
 from av.audio.codeccontext import AudioCodecContext
@@ -14,7 +15,8 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from video_cam.config import LimitsConfig
-from video_cam.video.container import open_video
+from video_cam.video.container import open_video, picture_offsets
+from video_cam.video.joins import StampJoiner
 from video_cam.video.limits import DEFAULT_LIMITS
 
 # Codecs that fit into mp4 and that browsers play, by the names of FFmpeg's decoders.
@@ -74,6 +76,11 @@ class AudioTrack:
         if not isinstance(best, AudioStream):
             return
         self._source = _checked(best)
+        self._joiner = StampJoiner(
+            video.container,
+            self._source.time_base or video.time_base,
+            cache(partial(picture_offsets, span.path, span.limits)),
+        )
         zero = video.zero_ticks * video.time_base
         self._shift = zero + span.start_seconds
         self._from = self._shift if span.start_seconds else None
@@ -106,9 +113,7 @@ class AudioTrack:
         """The source's undamaged packets within the span, with increasing stamps."""
         next_stamp: int | None = None
         last_stamp: int | None = None
-        for packet in self._container.demux(self._source):
-            if not packet.size:
-                continue
+        for packet in self._joiner.joined(self._container.demux(self._source)):
             if packet.is_corrupt:
                 self.num_damaged += 1
                 continue

@@ -11,10 +11,11 @@ from video_cam.errors import UsageError
 from video_cam.utils.files import StrPath
 from video_cam.utils.names import printable_path
 from video_cam.video.color import RGBImage
+from video_cam.video.levels import of_bit_depth
 from video_cam.video.limits import DEFAULT_LIMITS
 from video_cam.video.memory import FASTEST, Buffers, budget_bytes, reading_buffers
 from video_cam.video.reader import FrameReader
-from video_cam.video.scan import ClipInfo, decoded_timeline, probe
+from video_cam.video.scan import ClipInfo, probe, read_all
 from video_cam.video.timeline import Timeline
 
 
@@ -35,8 +36,8 @@ class Clip:
         limits: how much the file may ask for.
         buffers: how many pictures are worked on at the same time.
         memory_budget: bytes that the pictures may take, found when the clip was opened.
-        can_seek: False where the decoder gives other frames than the packets announce, so that
-            frames can only be counted from the beginning.
+        can_seek: False where the decoder gives other frames than the packets announce, or where
+            time stamps jump, so that frames can only be counted from the beginning.
     """
 
     info: ClipInfo
@@ -47,21 +48,27 @@ class Clip:
     memory_budget: float = math.inf
 
     @classmethod
-    def open(cls, path: StrPath, limits: LimitsConfig | None = None) -> Clip:
+    def open(
+        cls, path: StrPath, limits: LimitsConfig | None = None, bit_depth: int | None = None
+    ) -> Clip:
         """Read what the clip is; see ``probe``, which decodes one frame as a rule.
 
         Args:
             path: a file, or a folder of numbered images.
             limits: None for the default ones.
+            bit_depth: of the data in pictures of more than 8 bits; None to find it.
 
         Raises:
             ClipError: for a path that is no clip, or one beyond the limits, the memory among them.
         """
         limits = limits or DEFAULT_LIMITS
-        info, timeline = probe(path, limits)
+        levels = None if bit_depth is None else of_bit_depth(bit_depth)
+        info, timeline = probe(path, limits, levels)
         budget = budget_bytes(limits)
         buffers = reading_buffers(info.path, info.pictures, budget)
-        return cls(info, timeline, limits, buffers=buffers, memory_budget=budget)
+        # Seeking leads to stamps as they are in the file, not to joined ones.
+        can_seek = not info.num_jumps
+        return cls(info, timeline, limits, can_seek, buffers, budget)
 
     @property
     def path(self) -> str:
@@ -71,8 +78,10 @@ class Clip:
     def frames(self, start_index: int = 0, stop_index: int | None = None) -> FrameReader:
         """A reader of the frames [start_index, stop_index), which seeks where it can."""
         known = self.timeline if self.can_seek else None
-        num_threads = self.buffers.decoder_threads
-        return FrameReader(self.path, start_index, stop_index, known, self.limits, num_threads)
+        num_threads, levels = self.buffers.decoder_threads, self.info.levels
+        return FrameReader(
+            self.path, start_index, stop_index, known, self.limits, num_threads, levels
+        )
 
     def frames_at(self, frame_indices: Sequence[int]) -> dict[int, RGBImage]:
         """The pixels of single frames from one reading, which seeks to the first of them.
@@ -102,7 +111,11 @@ class Clip:
         """The same clip with the time stamps of the frames that really decode.
 
         Damaged and unusual files hold other frames than their packets announce. All frames are
-        decoded once, without converting their pixels. ``info`` stays as it is.
+        decoded once, without converting their pixels. Frames before the first one that decodes
+        are no longer counted as declared: the clip was cut between a key frame and them.
         """
-        timeline = decoded_timeline(self.path, self.limits, self.buffers.decoder_threads)
-        return replace(self, timeline=timeline, can_seek=False)
+        reader = read_all(self.path, self.limits, self.buffers.decoder_threads)
+        info, declared = self.info, self.info.declared_frames
+        if declared is not None:
+            info = replace(info, declared_frames=declared - reader.num_leading)
+        return replace(self, info=info, timeline=reader.timeline, can_seek=False)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -21,52 +20,16 @@ from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError
 from video_cam.utils.files import StrPath
 from video_cam.utils.names import printable_path
-from video_cam.video.formats import (
-    SEEKABLE_FORMATS,
-    TEXT_FORMATS,
-    is_playlist,
-    readable_formats,
-)
+from video_cam.video.foreign_files import kind_of_file
+from video_cam.video.formats import SEEKABLE_FORMATS, TEXT_FORMATS, readable_formats
+from video_cam.video.joins import StampJoiner
 from video_cam.video.limits import check_count, check_size
+from video_cam.video.streams import best_stream, is_cover
 
 # A file must not make FFmpeg open other files or network addresses.
 THIS_FILE_ONLY = {"protocol_whitelist": "file", "format_whitelist": readable_formats()}
 FALLBACK_RATE = Fraction(25)  # frames per second
 LARGEST_OPTION = 2**31 - 1  # FFmpeg's options are C's int
-
-
-def checked_path(path: StrPath) -> Path:
-    """The path, after checking that it is a folder or a file that is not empty.
-
-    Raises:
-        ClipError: for any other path.
-    """
-    found, shown = Path(path), printable_path(path)
-    try:
-        status = found.stat()
-        if stat.S_ISDIR(status.st_mode):
-            with os.scandir(found):  # raises where the folder may not be read
-                return found
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if found.is_symlink():
-            raise ClipError(f"{shown}: a link to a file that does not exist") from error
-        raise ClipError(f"{shown}: no such file or folder; check the path") from error
-    except OSError as error:
-        raise ClipError(f"{shown}: cannot be opened ({error.strerror}); check the path") from error
-    except ValueError as error:
-        raise ClipError(f"{shown}: no file can have a NUL byte in its name") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise ClipError(f"{shown}: not a regular file; copy the clip to one first")
-    if status.st_size == 0:
-        raise ClipError(f"{shown}: the file is empty; copy or download it again")
-    return found
-
-
-def no_frame_error(path: StrPath) -> ClipError:
-    """The error of a clip without a single frame that decodes."""
-    return ClipError(
-        f"{printable_path(path)}: no frame can be decoded; the file is damaged or not a video"
-    )
 
 
 def ffmpeg_url(path: StrPath) -> str:
@@ -91,7 +54,7 @@ def open_video(
     with _open_container(path, limits) as container:
         if container.format.name in TEXT_FORMATS:
             raise ClipError(f"{printable_path(path)}: not a video but a text file")
-        stream = _best_stream(container, path)
+        stream = best_stream(container, path)
         context = stream.codec_context
         if context is None:
             raise ClipError(
@@ -115,10 +78,8 @@ def _open_container(path: StrPath, limits: LimitsConfig) -> InputContainer:
         )
     except (av.FFmpegError, OSError) as error:
         shown = printable_path(path)
-        if is_playlist(Path(path)):
-            raise ClipError(
-                f"{shown}: a playlist, which is not followed; give the clips it names"
-            ) from error
+        if kind := kind_of_file(Path(path)):
+            raise ClipError(f"{shown}: {kind}") from error
         is_foreign = isinstance(error, av.error.InvalidDataError)
         problem = "not a video that FFmpeg can read" if is_foreign else "cannot be opened"
         raise ClipError(f"{shown}: {problem} ({error.strerror})") from error
@@ -129,18 +90,12 @@ def _pixel_limit(limits: LimitsConfig) -> dict[str, str]:
     return {"max_pixels": str(min(2 * limits.max_pixels + 4096, LARGEST_OPTION))}
 
 
-def _best_stream(container: InputContainer, path: StrPath) -> VideoStream:
-    """The stream that the ffmpeg command would take: the best one that is no cover picture."""
-    best = container.streams.best("video")
-    moving = [s for s in container.streams.video if not _is_cover(s)]
-    if not moving:
-        kind = "only audio" if container.streams.audio else "no video stream"
-        raise ClipError(f"{printable_path(path)}: {kind}; a clip needs moving pictures")
-    return best if isinstance(best, VideoStream) and best in moving else moving[0]
-
-
-def _is_cover(stream: Stream) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
+def picture_offsets(path: StrPath, limits: LimitsConfig) -> list[Fraction]:
+    """How the picture's stamps were moved, in seconds; see ``StampJoiner.offsets``."""
+    with open_video(path, limits, num_threads=1) as source:
+        for _ in source.packets():
+            pass
+        return source.joiner.offsets
 
 
 class VideoSource:
@@ -153,9 +108,12 @@ class VideoSource:
         container, stream: of PyAV.
         num_damaged: packets that could not be decoded, and containers broken off, so far.
         num_hidden: packets met so far that are decoded but not shown (an mp4's edit list).
+        num_leading: packets that are shown before the first frame and not decoded, although they
+            are whole: the clip was cut between them and what they are predicted from.
         declared_size: (width, height) in the file's header, in pixels as stored.
         first_ticks: the smaller stamp of the first packet that was read; None before it, or where
             it has none.
+        joiner: moves the packets' stamps where they jump.
     """
 
     def __init__(
@@ -165,6 +123,7 @@ class VideoSource:
         self.stream = stream
         self.num_damaged = 0
         self.num_hidden = 0
+        self.num_leading = 0
         self.first_ticks: int | None = None
         self.declared_size = (stream.codec_context.width, stream.codec_context.height)
         self._path = path
@@ -175,6 +134,8 @@ class VideoSource:
             set()
         )  # of packets of which the container lacks data
         self._seek_ticks: int | None = None
+        self._first_stamps: list[int] = []  # of the packets shown before the first frame
+        self.joiner = StampJoiner(container, self.time_base)
 
     @property
     def time_base(self) -> Fraction:
@@ -196,7 +157,7 @@ class VideoSource:
         as starting at 0.
         """
         streams = self.container.streams
-        pictures = [_start_seconds(s) for s in streams.video if not _is_cover(s)]
+        pictures = [_start_seconds(s) for s in streams.video if not is_cover(s)]
         sounds = [_start_seconds(s) for s in streams.audio]
         starts = [seconds for seconds in pictures if seconds is not None]
         starts += [max(seconds, Fraction(0)) for seconds in sounds if seconds is not None]
@@ -211,11 +172,23 @@ class VideoSource:
         if not SEEKABLE_FORMATS & set(self.container.format.name.split(",")):
             return False
         try:
+            self._decode_first_packet()
             self.container.seek(ticks, stream=self.stream, backward=True)
         except av.FFmpegError:
             return False
         self._seek_ticks = ticks
         return True
+
+    def _decode_first_packet(self) -> None:
+        """Let the decoder see what only the stream's first packet says; its frame is dropped.
+
+        x264 writes there which version of it made the stream. FFmpeg decodes the streams of old
+        versions in another way, and gives wrong pictures where it does not know the version.
+        """
+        packet = next((one for one in self.container.demux(self.stream) if one.size), None)
+        if packet is not None:
+            with suppress(av.FFmpegError):  # it is reported where it is read for its frame
+                self.stream.codec_context.decode(packet)
 
     def packets(self) -> Iterator[Packet[VideoStream]]:
         """Packets in file order; empty ones are left out, because they would end the decoding.
@@ -227,7 +200,7 @@ class VideoSource:
         # packet before. At a key frame recordings were joined, as a rule, and nothing is missing.
         packet: Packet[VideoStream] | None = None
         is_marked = False
-        for following in chain(self._demuxed(), [None]):
+        for following in chain(self.joiner.joined(self._demuxed()), [None]):
             if packet is not None:
                 is_join = packet.is_keyframe or (following is not None and following.is_keyframe)
                 if is_marked and not is_join:
@@ -287,10 +260,20 @@ class VideoSource:
                 self.num_damaged = max(self.num_damaged, again.num_damaged)
 
     def _frames(self) -> Iterator[VideoFrame]:
+        has_frame = False
         for packet in chain(self.packets(), [None]):
+            if packet is not None and packet.pts is not None and not has_frame:
+                self._first_stamps += [] if packet.is_discard else [packet.pts]
             ready = self.decode(packet)
+            if ready and not has_frame:
+                has_frame = True
+                self._count_leading(ready[0].pts)
             while ready:
                 yield ready.pop(0)
+
+    def _count_leading(self, first_pts: int | None) -> None:
+        if first_pts is not None and not self.num_damaged:
+            self.num_leading = sum(stamp < first_pts for stamp in self._first_stamps)
 
 
 def _start_seconds(stream: Stream) -> Fraction | None:

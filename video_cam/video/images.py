@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import cv2
@@ -11,7 +10,9 @@ import numpy as np
 from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError, first_line
 from video_cam.utils.names import printable_path
-from video_cam.video.color import RGBImage, over_black
+from video_cam.video.color import over_black
+from video_cam.video.color_profiles import CONVERTED, conversion_of, converted
+from video_cam.video.image_sequences import number_of, sequences_of
 from video_cam.video.limits import check_count, check_image
 
 IMAGE_SUFFIXES = (
@@ -19,6 +20,9 @@ IMAGE_SUFFIXES = (
     *(".webp", ".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".exr", ".hdr"),
 )
 JPEG_START = b"\xff\xd8"  # JPEG has no alpha channel, so one decoding suffices
+TIFF_STARTS = (b"II", b"MM")  # TIFF's byte orders; its pictures may be of any numbers
+DEEP_STARTS = (*TIFF_STARTS, b"\x89P", b"P2", b"P3", b"P5", b"P6")  # TIFF, PNG, PNM
+CONVERTIBLE = (np.uint8, np.uint16)  # by OpenCV
 
 
 def is_image(path: Path) -> bool:
@@ -28,69 +32,101 @@ def is_image(path: Path) -> bool:
 
 def is_frame_folder(path: Path) -> bool:
     """Whether the path is a folder whose images all have numbered names, as a clip's frames do."""
-    images = _images(path) if path.is_dir() else []
-    return bool(images) and all(_number(image) is not None for image in images)
+    images = images_in(path) if path.is_dir() else []
+    return bool(images) and all(number_of(image) is not None for image in images)
 
 
 def numbered_images(folder: Path, limits: LimitsConfig) -> list[Path]:
     """The folder's images, sorted by the number at the end of their names.
 
     Raises:
-        ClipError: without images, for a name without a number, or for too many images.
+        ClipError: without images, for a name without a number, for several sequences, or for too
+            many images.
     """
-    images = _images(folder)
+    images = images_in(folder)
     if not images:
         raise ClipError(f"{printable_path(folder)}: a folder with no images in it")
-    unnumbered = next((image for image in images if _number(image) is None), None)
+    unnumbered = next((image for image in images if number_of(image) is None), None)
     if unnumbered is not None:
         raise ClipError(
             f"{printable_path(folder)}: the name of {printable_path(unnumbered.name)} ends in no "
             "number; name the frames frame_0001.png, frame_0002.png, ..."
         )
+    if several := sequences_of(images):
+        names = ", ".join(printable_path(path.name) for path in several[:3])
+        raise ClipError(
+            f"{printable_path(folder)}: holds {len(several)} clips of numbered images ({names}"
+            f"{', ...' if len(several) > 3 else ''}); give one of these names"
+        )
     check_count(folder, len(images), limits)
-    return sorted(images, key=lambda image: (_number(image), image.name))
+    return sorted(images, key=lambda image: (number_of(image), image.name))
 
 
-def read_image(path: Path, limits: LimitsConfig) -> RGBImage:
-    """The image, turned as its EXIF data say, transparent parts over black.
+def read_image(path: Path, limits: LimitsConfig) -> np.ndarray:
+    """The image as it is stored, turned as its EXIF data say, transparent parts over black.
+
+    Colours of 8 bits are converted to sRGB as the image's ICC profile says.
 
     Returns:
-        uint8 (H, W, 3) RGB.
+        (H, W, 3) RGB: uint8; uint16 for images of 16 bits; other numbers as TIFF may have them.
 
     Raises:
         ClipError: if the image cannot be read or has too many pixels.
     """
     check_image(path, limits)
     try:
-        data = path.read_bytes()
-        encoded = np.frombuffer(data, np.uint8)  # OpenCV cannot open some file names by itself
-        over = None if data.startswith(JPEG_START) else _transparent_over_black(encoded)
-        bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if over is None else over
+        data = path.read_bytes()  # OpenCV cannot open some file names by itself
+        bgr = _decoded(np.frombuffer(data, np.uint8))
     except (cv2.error, OSError) as error:
         raise ClipError(f"{printable_path(path)}: cannot be read ({first_line(error)})") from error
     if bgr is None:
         raise ClipError(
             f"{printable_path(path)}: not an image that OpenCV can read; is it damaged?"
         )
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    if bgr.dtype not in CONVERTIBLE:
+        return bgr[..., ::-1]
+    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    conversion = conversion_of(data) if rgb.dtype == np.uint8 else None
+    return rgb if conversion is None else converted(rgb, conversion)
 
 
-def _images(folder: Path) -> list[Path]:
+def profile_notes(path: Path) -> tuple[str, ...]:
+    """A line on the conversion of an image's colours; none where they are not converted."""
+    return (CONVERTED,) if conversion_of(path.read_bytes()) else ()
+
+
+def with_three_channels(stored: np.ndarray) -> np.ndarray:
+    """(H, W, 3) of a gray, BGR or BGRA picture (alpha is dropped) of any numbers."""
+    channels = stored if stored.ndim == 3 else stored[..., None]
+    return channels[..., :3] if channels.shape[2] >= 3 else np.repeat(channels[..., :1], 3, axis=2)
+
+
+def _decoded(encoded: np.ndarray) -> np.ndarray | None:
+    """(H, W, 3) BGR of an image file."""
+    if encoded[:2].tobytes() == JPEG_START:
+        return cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    stored = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    if stored is None:
+        return None
+    if _is_transparent(stored):
+        return over_black(stored)
+    start = encoded[:2].tobytes()
+    if stored.dtype not in CONVERTIBLE and start in TIFF_STARTS:
+        return with_three_channels(stored)
+    # Unlike the decoding above, these turn the image as its EXIF data say. Other formats than
+    # these know how many bits their data have, and OpenCV uses that.
+    keeps_depth = stored.dtype == np.uint16 and start in DEEP_STARTS
+    return cv2.imdecode(encoded, cv2.IMREAD_COLOR | (cv2.IMREAD_ANYDEPTH if keeps_depth else 0))
+
+
+def _is_transparent(stored: np.ndarray) -> bool:
+    """Whether it is BGRA of which a part is transparent."""
+    has_alpha = stored.ndim == 3 and stored.shape[2] == 4
+    if not has_alpha or stored.dtype not in (np.uint8, np.uint16):
+        return False
+    return bool(stored[..., 3].min() < np.iinfo(stored.dtype).max)
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The still images in a folder by their names, without hidden ones, in no order."""
     return [p for p in folder.iterdir() if is_image(p) and not p.name.startswith(".")]
-
-
-def _number(image: Path) -> int | None:
-    digits = re.search(r"[0-9]+\Z", image.stem)
-    return int(digits.group()) if digits else None
-
-
-def _transparent_over_black(encoded: np.ndarray) -> np.ndarray | None:
-    """uint8 (H, W, 3) BGR if a part is transparent, else None: this way ignores EXIF turns."""
-    pixels = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4:
-        return None
-    if pixels.dtype == np.uint16:
-        pixels = (pixels // 256).astype(np.uint8)
-    if pixels.dtype != np.uint8 or pixels[..., 3].min() == 255:
-        return None
-    return over_black(pixels)

@@ -38,14 +38,14 @@ def check_count(path: StrPath, num_frames: int, limits: LimitsConfig) -> None:
 
 def check_image(path: Path, limits: LimitsConfig) -> None:
     """Raise ClipError for an image beyond ``limits.max_pixels``; reads only the file's header."""
-    size = _size_in_header(path)
+    size = size_in_header(path)
     if size is not None:
         check_size(path, *size, limits)
     elif path.suffix.lower() not in _SIZE_MAY_BE_UNKNOWN:
         raise ClipError(f"{printable_path(path)}: not an image that can be read; is it damaged?")
 
 
-def _size_in_header(path: Path) -> tuple[int, int] | None:
+def size_in_header(path: Path) -> tuple[int, int] | None:
     """(width, height) in pixels, None if Pillow cannot tell."""
     kept = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit cannot be raised by --max-pixels

@@ -28,6 +28,7 @@ DECODER_PICTURES = 7
 DECODER_PICTURES_PER_THREAD = 2
 # In bytes per pixel.
 CONVERSION = 5  # to RGB
+WIDE_CONVERSION = 14  # with 16 bits in between
 IMAGE_READING = 12  # OpenCV decodes an image with and without its transparency
 DRAWING = 9  # intermediate images of one overlay
 STITCHING = 7.5  # panels side by side, then as the encoder takes them
@@ -68,11 +69,13 @@ class Pictures:
         num_pixels: width times height.
         decoded_bytes: of one picture as the decoder gives it; 0 for images.
         num_frames: of the clip; no buffer holds more.
+        conversion: bytes per pixel that the conversion of one picture to RGB takes.
     """
 
     num_pixels: int
     decoded_bytes: int
     num_frames: int
+    conversion: int = CONVERSION
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def reading_bytes(pictures: Pictures, buffers: Buffers) -> int:
     threads = buffers.decoder_threads or MAX_DECODER_THREADS
     threads = min(threads, (os.cpu_count() or 1) + 1)
     held = min(DECODER_PICTURES + DECODER_PICTURES_PER_THREAD * threads, pictures.num_frames)
-    return held * pictures.decoded_bytes + CONVERSION * pictures.num_pixels
+    return held * pictures.decoded_bytes + pictures.conversion * pictures.num_pixels
 
 
 def drawing_bytes(pictures: Pictures, drawing: Drawing, buffers: Buffers) -> int:

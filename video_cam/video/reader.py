@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from types import TracebackType
 
 import cv2
@@ -21,10 +20,13 @@ from video_cam.config import LimitsConfig
 from video_cam.errors import UsageError
 from video_cam.utils.files import StrPath
 from video_cam.video.color import RGBImage, to_rgb
-from video_cam.video.container import VideoSource, checked_path, no_frame_error, open_video
-from video_cam.video.images import is_image, numbered_images, read_image
+from video_cam.video.container import VideoSource, open_video
+from video_cam.video.levels import Levels
 from video_cam.video.limits import DEFAULT_LIMITS
 from video_cam.video.orientation import Orientation, orientation_of, turn_upright, upright_size
+from video_cam.video.paths import checked_path, no_frame_error
+from video_cam.video.picture_files import open_pictures
+from video_cam.video.picture_source import PictureSource
 from video_cam.video.timeline import STILL_SECONDS, Timeline, repair_stamps
 
 StampedPicture = tuple[int, VideoFrame]  # ticks from the container's start
@@ -76,9 +78,12 @@ class FrameReader:
             key frame before ``start_index``; None decodes from the beginning.
         limits: how much the file may ask for.
         num_threads: threads for decoding; 0 leaves the number to FFmpeg.
+        levels: which stored values are black and white in pictures of more than 8 bits; None to
+            find them.
 
     Attributes:
         num_damaged: packets met so far that cannot be decoded.
+        num_leading: packets before the first frame; see ``VideoSource``.
         first_decoded: index of the first frame in ``timeline``.
     """
 
@@ -90,18 +95,20 @@ class FrameReader:
         known_timeline: Timeline | None = None,
         limits: LimitsConfig = DEFAULT_LIMITS,
         num_threads: int = 0,
+        levels: Levels | None = None,
     ) -> None:
         if start_index < 0 or (stop_index is not None and stop_index < start_index):
             raise UsageError(
                 f"frames [{start_index}, {stop_index}) are no range; give 0 <= start <= stop"
             )
         self.path = path
-        self.num_damaged = 0
+        self.num_damaged = self.num_leading = 0
         self.first_decoded = 0
         self._corrupt = array("q")
         self._known_timeline = known_timeline
         self._limits = limits
         self._num_threads = num_threads
+        self._levels = levels
         self._range = (start_index, stop_index)
         self._stamps = array("q")
         self._time_base = STILL_SECONDS
@@ -127,7 +134,7 @@ class FrameReader:
 
     def __iter__(self) -> Iterator[Frame]:
         self.close()
-        self.num_damaged = 0
+        self.num_damaged = self.num_leading = 0
         self.first_decoded = 0
         self._corrupt = array("q")
         self._stamps = array("q")
@@ -164,22 +171,21 @@ class FrameReader:
 
     def _frames(self) -> Generator[Frame, None, None]:
         found = checked_path(self.path)
-        if found.is_dir():
-            yield from self._image_frames(numbered_images(found, self._limits))
-        elif is_image(found):
-            yield from self._image_frames([found])
-        else:
-            yield from self._video_frames()
+        source = open_pictures(found, self._limits, self._levels)
+        yield from self._video_frames() if source is None else self._stored_frames(source)
 
-    def _image_frames(self, images: list[Path]) -> Iterator[Frame]:
-        start, stop = self._range
-        self._time_base, self._last_duration = STILL_SECONDS, 1
-        height, width = read_image(images[0], self._limits).shape[:2]
-        for index, image in enumerate(images[:stop]):
-            self._stamps.append(index)
-            if index >= start:
-                convert = partial(_image_pixels, image, self._limits, (width, height))
-                yield Frame(index, index, STILL_SECONDS, convert)
+    def _stored_frames(self, source: PictureSource) -> Iterator[Frame]:
+        timeline, (start, stop) = source.timeline, self._range
+        count = timeline.num_frames
+        start, stop = min(start, count), count if stop is None else min(stop, count)
+        self._time_base = timeline.time_base
+        self._stamps.extend(timeline.pts[:start].tolist())
+        for index, picture in enumerate(source.pictures(start, stop), start):
+            pts = int(timeline.pts[index])
+            self._stamps.append(pts)
+            self._last_duration = timeline.duration_ticks(index)
+            convert = partial(_stored_pixels, picture, source.size)
+            yield Frame(index, pts, self._time_base, convert)
 
     def _video_frames(self) -> Iterator[Frame]:
         start, stop = self._range
@@ -195,10 +201,16 @@ class FrameReader:
                 self._stamps.append(pts)
                 self._last_duration = picture.duration
                 if index >= start:
-                    convert = partial(_video_pixels, picture, orientation, size)
+                    convert = partial(self._video_pixels, picture, orientation, size)
                     yield Frame(index, pts, self._time_base, convert)
         if not self._stamps:
             raise no_frame_error(self.path)
+
+    def _video_pixels(
+        self, picture: VideoFrame, orientation: Orientation, size: tuple[int, int]
+    ) -> RGBImage:
+        pixels = to_rgb(picture, self._levels, self.path)
+        return _resized(turn_upright(pixels, orientation), size)
 
     def _open(self) -> AbstractContextManager[VideoSource]:
         return open_video(self.path, self._limits, num_threads=self._num_threads)
@@ -286,7 +298,7 @@ class FrameReader:
 
         def raw_stamps() -> Iterator[int | None]:
             for picture in source.frames():
-                self.num_damaged = source.num_damaged
+                self.num_damaged, self.num_leading = source.num_damaged, source.num_leading
                 held.append(picture)
                 yield picture.pts
             self.num_damaged = source.num_damaged
@@ -299,12 +311,8 @@ class FrameReader:
             yield pts - zero, held.popleft()
 
 
-def _video_pixels(picture: VideoFrame, orientation: Orientation, size: tuple[int, int]) -> RGBImage:
-    return _resized(turn_upright(to_rgb(picture), orientation), size)
-
-
-def _image_pixels(image: Path, limits: LimitsConfig, size: tuple[int, int]) -> RGBImage:
-    return _resized(read_image(image, limits), size)
+def _stored_pixels(picture: Callable[[], RGBImage], size: tuple[int, int]) -> RGBImage:
+    return _resized(picture(), size)
 
 
 def _resized(pixels: RGBImage, size: tuple[int, int]) -> RGBImage:

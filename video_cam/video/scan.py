@@ -6,23 +6,38 @@ import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
-import numpy as np
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from video_cam.config import LimitsConfig
 from video_cam.utils.files import StrPath
-from video_cam.video.container import VideoSource, checked_path, no_frame_error, open_video
-from video_cam.video.images import is_image, numbered_images, read_image
+from video_cam.video.color import stored_values
+from video_cam.video.color_tags import conversion_notes
+from video_cam.video.container import VideoSource, open_video
+from video_cam.video.image_sequences import sequence_images
+from video_cam.video.levels import MAX_SAMPLED, Levels, found_levels, notes
 from video_cam.video.limits import DEFAULT_LIMITS
-from video_cam.video.memory import Pictures, budget_bytes, reading_buffers
+from video_cam.video.memory import (
+    CONVERSION,
+    WIDE_CONVERSION,
+    Pictures,
+    budget_bytes,
+    reading_buffers,
+)
 from video_cam.video.orientation import orientation_of, swaps_axes, upright_size
+from video_cam.video.paths import checked_path, no_frame_error
+from video_cam.video.picture_files import open_pictures
+from video_cam.video.picture_source import PictureSource
 from video_cam.video.reader import FrameReader
-from video_cam.video.timeline import STILL_SECONDS, Timeline
+from video_cam.video.timeline import Timeline
+
+# A fragmented mp4 that begins later than this is a part of a clip, such as a DASH segment.
+SEGMENT_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,9 @@ class ClipInfo:
         declared_frames: how many frames the header announces, None if it does not say; more than
             ``num_frames`` where the file was cut off.
         decoded_bytes: of one picture as the decoder gives it; 0 for images.
+        num_jumps: how many times the time stamps jump; see ``joins``.
+        conversions: how the pictures become 8-bit RGB where that is not plain, a line on each.
+        levels: which stored values are black and white in pictures of more than 8 bits.
     """
 
     path: str
@@ -54,14 +72,30 @@ class ClipInfo:
     sample_aspect_ratio: Fraction = Fraction(1)
     declared_frames: int | None = None
     decoded_bytes: int = 0
+    num_jumps: int = 0
+    conversions: tuple[str, ...] = ()
+    levels: Levels | None = None
+
+    @property
+    def is_video(self) -> bool:
+        """Whether FFmpeg reads it; other clips are images, arrays and DICOM files."""
+        return self.decoded_bytes > 0
+
+    @property
+    def is_numbered_images(self) -> bool:
+        """Whether it is a folder of numbered images, or a sequence of them."""
+        return Path(self.path).is_dir() or bool(sequence_images(Path(self.path)))
 
     @property
     def pictures(self) -> Pictures:
         """What the memory that the clip takes depends on."""
-        return Pictures(self.width * self.height, self.decoded_bytes, self.num_frames)
+        conversion = WIDE_CONVERSION if self.conversions else CONVERSION
+        return Pictures(self.width * self.height, self.decoded_bytes, self.num_frames, conversion)
 
 
-def probe(path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS) -> tuple[ClipInfo, Timeline]:
+def probe(
+    path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS, levels: Levels | None = None
+) -> tuple[ClipInfo, Timeline]:
     """What the clip is and when its frames are shown.
 
     Reads the packets' time stamps and decodes one frame. Only where packets lack stamps, all
@@ -70,16 +104,15 @@ def probe(path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS) -> tuple[ClipInf
     Args:
         path: a file, or a folder of numbered images.
         limits: how much the file may ask for.
+        levels: for pictures of more than 8 bits; None to find them.
 
     Raises:
         ClipError: if the path is no clip, or one beyond the limits.
     """
-    found = checked_path(path)
-    if found.is_dir():
-        return _probe_images(path, numbered_images(found, limits), limits, is_still=False)
-    if is_image(found):
-        return _probe_images(path, [found], limits, is_still=True)
-    return _probe_video(path, limits)
+    source = open_pictures(checked_path(path), limits, levels)
+    if source is not None:
+        return _info_of(path, source), source.timeline
+    return _probe_video(path, limits, levels)
 
 
 def decoded_timeline(
@@ -90,18 +123,24 @@ def decoded_timeline(
     Raises:
         ClipError: as ``probe`` does.
     """
+    return read_all(path, limits, num_threads).timeline
+
+
+def read_all(path: StrPath, limits: LimitsConfig, num_threads: int) -> FrameReader:
+    """A reader that has decoded every frame, without converting its pixels.
+
+    Raises:
+        ClipError: as ``probe`` does.
+    """
     with FrameReader(path, limits=limits, num_threads=num_threads) as reader:
         for _ in reader:
             pass
-    return reader.timeline
+    return reader
 
 
-def _probe_images(
-    path: StrPath, images: list[Path], limits: LimitsConfig, *, is_still: bool
-) -> tuple[ClipInfo, Timeline]:
-    timeline = Timeline(np.arange(len(images)), STILL_SECONDS, 1)
-    height, width = read_image(images[0], limits).shape[:2]
-    info = ClipInfo(
+def _info_of(path: StrPath, source: PictureSource) -> ClipInfo:
+    timeline, (width, height) = source.timeline, source.size
+    return ClipInfo(
         path=os.fspath(path),
         width=width,
         height=height,
@@ -109,13 +148,16 @@ def _probe_images(
         num_frames=timeline.num_frames,
         duration_seconds=float(timeline.duration_seconds),
         has_audio=False,
-        is_still=is_still,
-        declared_frames=len(images),
+        is_still=source.is_still,
+        declared_frames=timeline.num_frames,
+        conversions=source.conversions,
+        levels=source.levels,
     )
-    return info, timeline
 
 
-def _probe_video(path: StrPath, limits: LimitsConfig) -> tuple[ClipInfo, Timeline]:
+def _probe_video(
+    path: StrPath, limits: LimitsConfig, levels: Levels | None
+) -> tuple[ClipInfo, Timeline]:
     with open_video(path, limits, num_threads=1) as source:
         timeline, first = _scan_packets(source, path)
         width, height = upright_size(first)
@@ -124,6 +166,7 @@ def _probe_video(path: StrPath, limits: LimitsConfig) -> tuple[ClipInfo, Timelin
             pictures = Pictures(width * height, decoded_bytes, limits.max_frames)
             buffers = reading_buffers(os.fspath(path), pictures, budget_bytes(limits))
             timeline = decoded_timeline(path, limits, buffers.decoder_threads)
+        chosen = _levels_of_stream(path, limits, first, levels)
         info = ClipInfo(
             path=os.fspath(path),
             width=width,
@@ -136,8 +179,24 @@ def _probe_video(path: StrPath, limits: LimitsConfig) -> tuple[ClipInfo, Timelin
             sample_aspect_ratio=_sample_aspect_ratio(source.stream, first),
             declared_frames=_declared_frames(source, timeline),
             decoded_bytes=decoded_bytes,
+            num_jumps=len(source.joiner.offsets),
+            conversions=(*conversion_notes(first), *notes(chosen)),
+            levels=chosen,
         )
     return info, timeline
+
+
+def _levels_of_stream(
+    path: StrPath, limits: LimitsConfig, first: VideoFrame, known: Levels | None
+) -> Levels | None:
+    """The levels of a stream of 16-bit gray or RGB, found in its first frames."""
+    values = stored_values(first)
+    if values is None or known is not None:
+        return None if values is None else known
+    with open_video(path, limits, num_threads=1) as source:
+        frames = islice(source.frames(), 1, MAX_SAMPLED)
+        others = (stored_values(frame) for frame in frames)
+        return found_levels(values, (v for v in others if v is not None), limits.max_frames, None)
 
 
 def _scan_packets(source: VideoSource, path: StrPath) -> tuple[Timeline | None, VideoFrame]:
@@ -202,26 +261,44 @@ def _shown_rate(stream: VideoStream, timeline: Timeline) -> Fraction:
 
 def _declared_frames(source: VideoSource, timeline: Timeline) -> int | None:
     """How many frames the header announces: its count, else its end at the average rate."""
-    # AVI also counts frames that were dropped during recording.
-    if source.stream.frames and source.container.format.name != "avi":
-        # An mp4 that was cut without encoding also counts the frames that its edit list hides.
-        return source.stream.frames - source.num_hidden
+    if source.joiner.offsets:
+        return None  # the end that FFmpeg tells is that of stamps that jump
     end_seconds = _declared_end_seconds(source)
-    if end_seconds is None:
-        return None
+    by_end = None if end_seconds is None else _frames_until(end_seconds, timeline)
+    # AVI also counts frames that were dropped during recording.
+    count = 0 if source.container.format.name == "avi" else source.stream.frames
+    # An mp4 that was cut without encoding also counts the frames that its edit list hides. Those
+    # after its end are not even read: then the count is higher than its end allows. A fragmented
+    # mp4 counts the first fragment's frames only.
+    count -= source.num_hidden
+    is_too_high = by_end is not None and count > by_end + _tolerance(timeline)
+    return by_end if is_too_high or count < timeline.num_frames else count
+
+
+def _frames_until(end_seconds: Fraction, timeline: Timeline) -> int:
+    """How many frames a clip has that ends at ``end_seconds``, at its average rate."""
     declared = round((end_seconds - timeline.pts_seconds(0)) * timeline.frame_rate)
-    # A difference of up to 2 % or two frames is imprecision of the header, not a missing part.
-    tolerance = max(2, timeline.num_frames // 50)
-    return declared if declared > timeline.num_frames + tolerance else timeline.num_frames
+    # Small differences are imprecision of the header, not a missing part.
+    is_more = declared > timeline.num_frames + _tolerance(timeline)
+    return declared if is_more else timeline.num_frames
+
+
+def _tolerance(timeline: Timeline) -> int:
+    """2 % of the frames, at least two."""
+    return max(2, timeline.num_frames // 50)
 
 
 def _declared_end_seconds(source: VideoSource) -> Fraction | None:
-    """When the picture ends according to the header."""
+    """When the picture ends according to the header, None where that is not known."""
     stream = source.stream
     # Matroska's tag: 00:00:10.333000000
     if clock := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
         hours, minutes, seconds = map(Fraction, clock.groups())
         return hours * 3600 + minutes * 60 + seconds - source.zero_ticks * source.time_base
+    if stream.duration and stream.time_base and _is_fragmented(source):
+        # FFmpeg gives the end of the last fragment, or what a header of the whole clip says.
+        zero = source.zero_ticks * source.time_base
+        return None if zero > SEGMENT_SECONDS else stream.duration * stream.time_base - zero
     if stream.duration and stream.time_base:
         start = (stream.start_time or 0) - source.zero_ticks
         return (start + stream.duration) * stream.time_base
@@ -229,3 +306,7 @@ def _declared_end_seconds(source: VideoSource) -> Fraction | None:
     if source.container.duration and not source.container.streams.audio:
         return Fraction(source.container.duration, av.time_base)
     return None
+
+
+def _is_fragmented(source: VideoSource) -> bool:
+    return "mp4" in source.container.format.name.split(",") and not source.stream.frames

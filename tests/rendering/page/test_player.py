@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from tests.support.browser import (
@@ -17,6 +18,7 @@ from tests.support.browser import (
     screenshot_canvas,
     wait_until,
 )
+from tests.support.media import moving_texture, write_clip
 from tests.support.pages import CLOSE, Rendered, make_clip, render_page
 from video_cam import Classifier
 
@@ -27,6 +29,8 @@ from video_cam import Classifier
         ("h264", {"start": 0.45, "end": 1.0}),
         ("turned", {}),
         ("webm", {}),
+        ("avi", {}),
+        ("range", {}),
         ("encoded", {}),
         ("encoded", {"start": 0.2, "end": 0.6}),
     ],
@@ -46,6 +50,44 @@ def test_every_kind_of_copy_is_frame_exact_when_served(
     for frame, expected in zip(frames, made.overlay(frames), strict=True):
         goto(page, frame)
         assert difference(read_canvas(page), expected) < CLOSE, (kind, frame)
+
+
+def as_live_stream(path: Path) -> None:
+    """Write a webm again as it is sent live: without a duration and without an index."""
+    live = path.with_name("live.webm")
+    with (
+        av.open(str(path)) as container,
+        av.open(str(live), "w", container_options={"live": "1"}) as output,
+    ):
+        stream = output.add_stream_from_template(container.streams.video[0])
+        for packet in container.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                output.mux(packet)
+    live.replace(path)
+
+
+def test_a_video_in_which_the_browser_cannot_seek_is_loaded_whole(
+    bundled: Classifier, tmp_path: Path, open_page: Any, serve: Any
+) -> None:
+    """As a live stream from a server that sends no parts of files."""
+    # Large enough that the browser does not have all of it at once.
+    options = {"crf": "10", "b": "500k", "deadline": "realtime"}
+    clip = tmp_path / "v.webm"
+    write_clip(clip, moving_texture(75, 320, 240), codec="libvpx", options=options)
+    made = render_page(clip, bundled, tmp_path / "out")
+    as_live_stream(tmp_path / "out" / "page" / "clip.webm")
+    page = open_page(f"{serve(tmp_path / 'out')}/index.html")
+    frames = [30, 0, 50, 74]
+    for frame, expected in zip(frames, [made.overlay([i])[0] for i in frames], strict=True):
+        goto(page, frame)
+        assert difference(read_canvas(page), expected) < CLOSE, frame
+
+
+def test_a_frame_that_the_browser_does_not_show_is_told(page: Any) -> None:
+    page.evaluate("app.player._seekTo = async () => app.timeline.seconds(3)")
+    goto(page, 7)
+    assert "shows another frame than 7" in page.inner_text("#message")
 
 
 def test_keys_step_through_the_clip(page: Any) -> None:

@@ -17,6 +17,7 @@ class App {
     this.player = new Player(this.video, this.timeline, data.clip, {
       onFrame: (frame) => this._arrive(frame),
       onMove: (frame) => (this.state.frame_index = frame),
+      onMiss: (frame) => this.showMessage(`this browser shows another frame than ${frame}`),
     });
     this.stage = new Stage(document.getElementById("stage"), data, (...on) => this._drawSource(...on));
     this.link = new ViewLink(this.rules, (changes) => this.set(changes));

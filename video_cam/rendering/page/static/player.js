@@ -6,14 +6,16 @@ const FRAME_TIMEOUT = 250; // milliseconds after a seek, for browsers that do no
 class Player {
   /**
    * `onFrame(frame)` is called whenever another frame of the video can be drawn; `onMove(frame)` is
-   * called before it when playing, not the user, moved to that frame.
+   * called before it when playing, not the user, moved to that frame; `onMiss(frame)` when the
+   * browser shows another frame than the one that was asked for.
    */
-  constructor(video, timeline, clip, { onFrame, onMove }) {
+  constructor(video, timeline, clip, { onFrame, onMove, onMiss }) {
     this.video = video;
     this.timeline = timeline;
     this.clip = clip;
     this.onFrame = onFrame;
     this.onMove = onMove;
+    this.onMiss = onMiss;
     this.shown = undefined;
     this.wanted = undefined;
     this.jumping = undefined;
@@ -25,13 +27,19 @@ class Player {
 
   /** Resolves when the video can seek, or when it turns out that it cannot be played. */
   async open(url) {
+    this.url = url;
     await this._load(url);
     const { seekable } = this.video;
-    const isWhole = seekable.length && seekable.end(seekable.length - 1) > 0;
-    if (this.failed || isWhole) return;
-    // A simple server cannot send part of a file, so the video cannot seek: load the whole file.
-    const whole = await fetch(url).then((answer) => answer.blob());
-    await this._load(URL.createObjectURL(whole));
+    const end = seekable.length ? seekable.end(seekable.length - 1) : 0;
+    if (this.failed || (end > 0 && Number.isFinite(end))) return;
+    await this._loadWhole();
+  }
+
+  /** A simple server cannot send part of a file, so the video cannot seek: load the whole file. */
+  async _loadWhole() {
+    const whole = await fetch(this.url).then((answer) => answer.blob());
+    this.url = URL.createObjectURL(whole);
+    await this._load(this.url);
   }
 
   _load(url) {
@@ -62,15 +70,29 @@ class Player {
     }
   }
 
-  /** Seek to a frame; try again where the browser shows another one. */
+  /** Seek to a frame; where the browser does not reach it, load the whole file and try again. */
   async _seek(frame) {
+    if (await this._reaches(frame)) return;
+    if (/^https?:/.test(this.video.currentSrc)) {
+      await this._loadWhole();
+      if (await this._reaches(frame)) return;
+    }
+    this.onMiss(frame);
+  }
+
+  /** Seek to a frame; try again where the browser shows another one. */
+  async _reaches(frame) {
     const { timeline } = this;
     const [begin, end] = [timeline.seconds(frame), timeline.seconds(frame + 1)];
     for (const share of [1 / 2, 1 / 16, 15 / 16]) {
-      const seconds = await this._seekTo(begin + share * (end - begin) - this.clip.start_seconds);
-      if (seconds === undefined) return;
-      if (timeline.frameAt(seconds + this.clip.start_seconds) === frame) return;
+      const wanted = begin + share * (end - begin) - this.clip.start_seconds;
+      const seconds = await this._seekTo(wanted);
+      // Without a report the frame counts as reached if the video stands where it should.
+      const stands = Math.abs(this.video.currentTime - wanted) < (end - begin) / 2;
+      if (seconds === undefined ? stands : timeline.frameAt(seconds + this.clip.start_seconds) === frame)
+        return true;
     }
+    return false;
   }
 
   /** Resolves with the time stamp of the frame shown then, if the browser reports it. */

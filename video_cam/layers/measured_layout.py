@@ -1,0 +1,190 @@
+"""Measured layouts: which way to fold a layer's output puts every cell where it looks.
+
+Shapes do not tell tokens of the order (T', H', W') from those of (H', W', T'), nor tokens from
+channels. So the input is disturbed (see ``disturbance``): in the right fold the places of the cells
+along each axis of the input rise with their indices along that axis. A fold that no cell confirms
+is not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from video_cam.errors import UsageError
+from video_cam.layers.cache import Fact, learned
+from video_cam.layers.disturbance import CellAnswers, add_answers
+from video_cam.layers.layout import Fold, Layout
+from video_cam.layers.measured_alignment import drawn_input
+from video_cam.layers.resized_input import axes_agree
+from video_cam.layers.trace import example, input_dtype
+from video_cam.utils.nested import tensors_in
+from video_cam.utils.strict_json import checked
+
+ROUNDS = 4  # of noise, where one is not clear
+# Of the correlation between the places of cells and their indices along an axis: what a fold needs
+# that shapes alone do not make certain, and how far another axis must be ahead for a refusal.
+MIN_CORRELATION, CLEARLY_MORE = 0.25, 0.3
+# Of the share of the places that a fold explains: the lead that a less likely fold needs, and the
+# one with which no further round is needed.
+MARGIN, CLEAR = 0.02, 0.1
+
+
+def settled_folds(
+    model: nn.Module,
+    wanted: Mapping[str, Layout],
+    size: Sequence[int],
+    x: Any = None,
+    identity: str = "",
+) -> dict[str, Fold]:
+    """The fold of each layer by measurement; layers whose folds are all wrong are left out.
+
+    For convolutions the shapes of outputs for other input sizes are enough, mostly. For others the
+    network runs seven times on one clip, more often where the answers are not clear. The result is
+    cached by network, layers and input size.
+
+    Args:
+        wanted: layer -> what the shapes say of it.
+        size: (T, H, W) of the input.
+        x: the network's own input, in any container, which is disturbed; None for a drawn clip
+            (1, 3, T, H, W).
+        identity: of the network, for the cache on disk (see ``cache.learned``).
+    """
+    if not wanted:
+        return {}
+    shapes = [str(tuple(tensor.shape)) for tensor in tensors_in(x)]
+    key: list[Hashable] = [*map(str, size), *shapes]
+    key += [f"{name} {layout}" for name, layout in wanted.items()]
+    fact = Fact(
+        "layouts",
+        uses_weights=False,
+        to_json=partial(_to_json, wanted),
+        from_json=partial(_from_json, wanted),
+    )
+    return learned(fact, model, key, partial(_settle, model, wanted, size, x), identity)
+
+
+def refusal(name: str, shape: Sequence[int], layout: Layout) -> UsageError:
+    """The error for a layer that ``settled_folds`` has left out."""
+    return UsageError(
+        f"layer {name!r} has no grid of places: its output is {tuple(shape)}, and read as "
+        f"{layout.folds[0]} other cells answer to a disturbed input than those at its place and "
+        "time; choose another layer, or in Python give unpack="
+    )
+
+
+def _settle(
+    model: nn.Module, wanted: Mapping[str, Layout], size: Sequence[int], x: Any
+) -> dict[str, Fold]:
+    certain = {name: one.folds[0] for name, one in wanted.items() if one.certain}
+    found, wrong = axes_agree(model, example(model, size) if x is None else x, certain)
+    doubtful = {
+        name: one for name, one in wanted.items() if name not in found and name not in wrong
+    }
+    if doubtful:
+        x = drawn_input(0, size).to(*_place(model)) if x is None else x
+        found |= _measure(model, doubtful, size, x)
+    return {name: found[name] for name in wanted if name in found}
+
+
+def _place(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """The device and the dtype of the network's input."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    return device, input_dtype(model)
+
+
+def _measure(
+    model: nn.Module, wanted: Mapping[str, Layout], size: Sequence[int], x: Any
+) -> dict[str, Fold]:
+    answers = {name: CellAnswers(layout.folds) for name, layout in wanted.items()}
+    axes = [axis for axis, length in enumerate(size) if length > 1]
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(ROUNDS):
+        add_answers(model, x, axes, answers, generator)
+        if all(_is_clear(answers[name], layout, axes) for name, layout in wanted.items()):
+            break
+    found = {name: _best(answers[name], layout, axes) for name, layout in wanted.items()}
+    return {name: fold for name, fold in found.items() if fold is not None}
+
+
+def _best(answers: CellAnswers, layout: Layout, axes: Sequence[int]) -> Fold | None:
+    """The fold that explains the places of the cells best; None where it is not confirmed."""
+    fold, _ = _ranked(answers, layout, axes)[0]
+    return fold if _is_confirmed(answers, fold, axes, layout.certain) else None
+
+
+def _is_clear(answers: CellAnswers, layout: Layout, axes: Sequence[int]) -> bool:
+    (fold, first), *others = _ranked(answers, layout, axes)
+    leads = all(first - other >= CLEAR for _, other in others)
+    return leads and _is_confirmed(answers, fold, axes, layout.certain)
+
+
+def _ranked(answers: CellAnswers, layout: Layout, axes: Sequence[int]) -> list[tuple[Fold, float]]:
+    """The folds with the share of the places that each explains, the best first."""
+    scored = [
+        (fold, _explained(answers, fold, axes) - (MARGIN if number else 0.0))
+        for number, fold in enumerate(layout.folds)
+    ]
+    return sorted(scored, key=lambda pair: -pair[1])  # stable
+
+
+def _explained(answers: CellAnswers, fold: Fold, axes: Sequence[int]) -> float:
+    """The share of the variance of the cells' places that their own indices explain."""
+    total = left = 0.0
+    for axis in axes:
+        places, index = _alive(answers.places(fold, axis), fold, axis)
+        if len(places) < 2:
+            continue
+        variance = float(places.var())
+        correlation = max(_correlation(places, index), 0.0)
+        total += variance
+        left += variance * (1 - correlation**2)
+    return 1 - left / total if total > 0 else 0.0
+
+
+def _is_confirmed(answers: CellAnswers, fold: Fold, axes: Sequence[int], certain: bool) -> bool:
+    """Whether along each axis of the grid the places along the same axis of the input rise most."""
+    least = -CLEARLY_MORE if certain else MIN_CORRELATION
+    for axis in axes:
+        if fold.grid[axis] == 1:
+            continue
+        own, *others = (
+            _correlation(*_alive(answers.places(fold, other), fold, axis))
+            for other in (axis, *(one for one in axes if one != axis))
+        )
+        if own < least or any(abs(other) > own + CLEARLY_MORE for other in others):
+            return False
+    return True
+
+
+def _alive(places: np.ndarray, fold: Fold, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """The places of the cells that answer, and their indices along an axis of the grid."""
+    index = np.indices(fold.grid)[axis]
+    alive = np.isfinite(places)
+    return places[alive], index[alive].astype(np.float64)
+
+
+def _correlation(places: np.ndarray, index: np.ndarray) -> float:
+    if len(places) < 2 or places.std() < 1e-9 or index.std() == 0:
+        return 0.0
+    return float(np.corrcoef(places, index)[0, 1])
+
+
+def _to_json(wanted: Mapping[str, Layout], found: Mapping[str, Fold]) -> Any:
+    return {name: wanted[name].folds.index(fold) for name, fold in found.items()}
+
+
+def _from_json(wanted: Mapping[str, Layout], _model: nn.Module, content: Any) -> dict[str, Fold]:
+    """The inverse of ``_to_json``. Raises ValueError for what is not of these layouts."""
+    numbers = checked(content, dict[str, int])
+    if any(
+        name not in wanted or not 0 <= number < len(wanted[name].folds)
+        for name, number in numbers.items()
+    ):
+        raise ValueError("it is of other layouts")
+    return {name: wanted[name].folds[number] for name, number in numbers.items()}

@@ -1,0 +1,85 @@
+"""The layers that are mapped where nobody names one: the last ones that all of a score needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import nn
+
+from video_cam.errors import UsageError
+from video_cam.layers.bypass import last_cut
+from video_cam.layers.differentiable import WITHOUT_GRADIENT
+from video_cam.layers.layout import Fold, layouts
+from video_cam.layers.measured_layout import settled_folds
+from video_cam.layers.reachability import MAX_TESTED_LAYERS, layers_affecting_scores
+from video_cam.layers.selection import default_candidates, frame_loop_message, min_cells_in_time
+from video_cam.layers.trace import ModuleOutput
+from video_cam.models.spec import ModelSpec
+
+
+def likely_grids(
+    module: nn.Module,
+    seen: Mapping[str, ModuleOutput],
+    size: Sequence[int],
+    spec: ModelSpec,
+    library_name: str,
+) -> dict[str, Fold]:
+    """How outputs become grids; of what may be the default layer, confirmed where not certain."""
+    possible = layouts(seen.values(), size, spec.space_first)
+    grids = {name: layout.folds[0] for name, layout in possible.items()}
+    if spec.where_layer:
+        return grids
+    candidates = default_candidates(seen, grids)[:MAX_TESTED_LAYERS]
+    doubtful = {name: possible[name] for name in candidates if not possible[name].certain}
+    if not doubtful or candidates[0] not in doubtful:
+        return grids
+    settled = settled_folds(module, doubtful, size, identity=library_name)
+    kept = {name: fold for name, fold in grids.items() if name not in doubtful}
+    return {name: (settled | kept)[name] for name in grids if name in settled or name in kept}
+
+
+def default_layer(
+    module: nn.Module,
+    size: Sequence[int],
+    seen: Mapping[str, ModuleOutput],
+    grids: Mapping[str, Fold],
+    check: bool,
+) -> tuple[str, float]:
+    """The default layer, and the share of the scores' gradient that goes round it."""
+    names = default_candidates(seen, grids)
+    if check or any(grids[name].axes == "tokens" for name in names[:1]):
+        # A head that reads only the class token does not depend on the last blocks' grids.
+        names = layers_affecting_scores(module, size, names, grids)
+        if names:
+            return last_cut(module, size, names, grids)
+    return (names[0] if names else ""), 0.0
+
+
+def layer_in_time(
+    where: str, seen: Mapping[str, ModuleOutput], grids: Mapping[str, Fold], frames: int
+) -> str:
+    """``where`` if it has enough cells in time, else the last layer that has, else ``where``."""
+    fine = [
+        n for n in default_candidates(seen, grids) if grids[n].grid[0] >= min_cells_in_time(frames)
+    ]
+    return where if where in fine or not fine else fine[0]
+
+
+def no_default_layer(
+    seen: Mapping[str, ModuleOutput], grids: Mapping[str, Fold], num_frames: int
+) -> UsageError:
+    """The error for a network without a default layer."""
+    per_frame = [one for one in seen.values() if one.calls == num_frames > 1]
+    images = [one for one in per_frame if len(one.shape) == 4]
+    if images:
+        return UsageError(frame_loop_message(images[-1]))
+    candidates = default_candidates(seen, grids)
+    if candidates:
+        return UsageError(
+            "no layer of the network puts out a grid of places that leads to its scores: at layer "
+            f"{candidates[0]!r} they have no gradient, because {WITHOUT_GRADIENT}"
+        )
+    return UsageError(
+        "no layer of the network puts out a grid of places that leads to its scores: "
+        "a map needs one, such as a convolution's output; --layer names one"
+    )

@@ -1,0 +1,77 @@
+"""A classifier from a network that the user brings: made by a factory, saved whole, or at hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from video_cam.config import InputConfig
+from video_cam.errors import UsageError
+from video_cam.layers.hooks import unwrapped
+from video_cam.models.classifier import Classifier, Labels, make_classifier
+from video_cam.models.saved_networks import is_saved_network, load_saved_network, takes_one_clip
+from video_cam.models.spec import USER_NETWORK
+from video_cam.models.timm import PREFIX as TIMM_PREFIX
+from video_cam.models.user_code import (
+    build_network,
+    digest_of_classes,
+    digest_of_reference,
+    is_reference,
+)
+from video_cam.models.weights import load_state_dict, read_state_dict
+
+
+def is_user_network(name: str) -> bool:
+    """Whether ``name`` is written like a reference to a factory, or the path of a saved network."""
+    if name.startswith(TIMM_PREFIX):
+        return False
+    return is_reference(name) or is_saved_network(name)
+
+
+def load_user_network(
+    source: str | nn.Module,
+    weights: str | None,
+    labels: Labels,
+    device: torch.device | str | None,
+    input_config: InputConfig,
+    trust_checkpoint: bool,
+) -> Classifier:
+    """A classifier from a factory, a saved network or a network at hand; see ``load_model``."""
+    module, name = _build(source, trust_checkpoint)
+    if weights is not None and weights != "none":
+        if not Path(weights).is_file():
+            raise UsageError(f"no such weights file: {weights!r}")
+        load_state_dict(module, read_state_dict(Path(weights)), weights)
+        weights = Path(weights).name
+    if isinstance(source, str):
+        # Some networks' own train() and to() return nothing.
+        module.eval()
+        module.to(device or "cpu")
+    elif device is not None:
+        module.to(device)
+    classifier = make_classifier(
+        module, name, weights or "its own", USER_NETWORK, input_config, labels, check_layer=True
+    )
+    if takes_one_clip(module):
+        classifier = replace(classifier, max_batch=1)
+    if not isinstance(source, str):
+        return replace(classifier, known=False)
+    if not is_reference(source):
+        code = digest_of_classes(map(type, module.modules()))
+        return replace(classifier, code=code, known=False)
+    # After the network has run once: what it imports only then is among the loaded files.
+    code = digest_of_reference(source)
+    return replace(classifier, code=code, known=bool(code))
+
+
+def _build(source: str | nn.Module, trust_checkpoint: bool) -> tuple[nn.Module, str]:
+    """The network and its name."""
+    if isinstance(source, nn.Module):
+        module = unwrapped(source)
+        return module, type(module).__name__
+    if is_reference(source):
+        return build_network(source), source
+    return load_saved_network(Path(source), trust_checkpoint), Path(source).name

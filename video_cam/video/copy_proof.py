@@ -1,0 +1,116 @@
+"""Whether a browser that plays a copy of a clip shows what the clip shows.
+
+A copy made of the clip's own packets is believed only after this proof. Its cost: the copy is
+decoded once, without converting its colours; of the source the key frames are decoded, and a few
+frames of both are compared pixel by pixel. Why a few suffice: the packets are the source's, so they
+decode to the same pictures in the same order as the source does; the whole copy shows that they
+decode without errors, in the order of their stamps, and with one set of tags; the key frames of the
+source show that it has one set of tags, too; so the colours of one frame are those of all.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from av.video.frame import VideoFrame
+
+from video_cam.config import LimitsConfig
+from video_cam.video.clip import Clip
+from video_cam.video.container import open_video
+
+COMPARED_FRAMES = 4
+
+
+def shows_the_same(path: Path, clip: Clip, span: tuple[int, int], start: Fraction) -> bool:
+    """Whether the copy shows every frame of the span at its time, upright, with its colours.
+
+    Args:
+        path: of the copy, which is made of the clip's packets.
+        clip: the source.
+        span: the source frames [first, stop) that must be in it.
+        start: the source's time that is 0 in the copy.
+
+    Raises:
+        ClipError: where the copy cannot be read.
+    """
+    wanted = [clip.timeline.pts_seconds(i) - start for i in range(*span)]
+    copy = Clip.open(path, clip.limits)
+    shown = _shown_stamps(path, clip.limits)
+    is_whole = span == (0, clip.timeline.num_frames)
+    return (
+        _shape(copy) == _shape(clip)
+        and bool(shown)
+        and shown[0] == 0
+        and (shown == wanted if is_whole else set(shown).issuperset(wanted))
+        and _durations_fit(path, wanted[-1], clip.limits)
+        and _has_one_set_of_tags(clip)
+        and _is_pixel_exact(copy, clip, span[0], shown.index(wanted[0]))
+    )
+
+
+def _shape(clip: Clip) -> tuple[int, int, Fraction]:
+    return clip.info.width, clip.info.height, clip.info.sample_aspect_ratio
+
+
+def _shown_stamps(path: Path, limits: LimitsConfig) -> list[Fraction]:
+    """The stamps of all frames in the order in which they leave the decoder.
+
+    Empty where a frame has no stamp or one that is not after the one before, where one has errors,
+    or where size, format or tags change.
+    """
+    stamps: list[Fraction] = []
+    kinds = set()
+    with open_video(path, limits) as video:
+        for frame in video.frames():
+            if frame.pts is None or video.is_corrupt(frame):
+                return []
+            stamps.append(frame.pts * video.time_base)
+            kinds.add(_kind(frame))
+        is_undamaged = video.num_damaged == 0
+    is_rising = all(before < after for before, after in pairwise(stamps))
+    return stamps if is_rising and is_undamaged and len(kinds) == 1 else []
+
+
+def _kind(frame: VideoFrame) -> tuple[object, ...]:
+    tags = (frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range)
+    return (frame.width, frame.height, frame.format.name, *tags)
+
+
+def _has_one_set_of_tags(clip: Clip) -> bool:
+    """Whether size, format and tags are the same in all key frames: others cannot change them."""
+    with open_video(clip.path, clip.limits, num_threads=1) as video:
+        video.stream.codec_context.skip_frame = "NONKEY"
+        return len({_kind(frame) for frame in video.frames()}) == 1
+
+
+def _is_pixel_exact(copy: Clip, clip: Clip, first: int, first_in_copy: int) -> bool:
+    """Whether the first frames of the span have the same pixels in both."""
+    with (
+        clip.frames(first, first + COMPARED_FRAMES) as source_frames,
+        copy.frames(first_in_copy, first_in_copy + COMPARED_FRAMES) as copied_frames,
+    ):
+        pairs = zip(source_frames, copied_frames, strict=False)
+        return all(np.array_equal(one.rgb(), other.rgb()) for one, other in pairs)
+
+
+def _durations_fit(path: Path, last_seconds: Fraction, limits: LimitsConfig) -> bool:
+    """Whether each packet's duration, up to the last frame's, is the time to the next frame.
+
+    Browsers rely on the durations when they seek, and show a wrong frame if they are wrong: an
+    mp4 stores the time between decoding stamps, which differs for B-frames with uneven stamps.
+    Where a duration is missing browsers take the mean.
+    """
+    with open_video(path, limits, num_threads=1) as video:
+        last = round(last_seconds / video.time_base) + video.zero_ticks
+        packets = [
+            (packet.pts, packet.duration or 0)
+            for packet in video.packets()
+            if packet.pts is not None and packet.pts <= last
+        ]
+    stamps, durations = np.array(sorted(packets)).T
+    gaps = np.diff(stamps)
+    assumed = np.where(durations[:-1] > 0, durations[:-1], gaps.mean() if gaps.size else 0)
+    return bool((np.abs(assumed - gaps) <= np.maximum(gaps / 4, 1)).all())

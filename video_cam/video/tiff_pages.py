@@ -1,0 +1,93 @@
+"""The pages of a TIFF file: microscopes store a recording as one file of many pages.
+
+Read from the directories of the file (TIFF 6.0, section 2, and BigTIFF), without decoding.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from video_cam.config import LimitsConfig
+from video_cam.video.limits import check_count
+
+WIDTH, HEIGHT, SUBFILE = 256, 257, 254  # tags
+REDUCED_OR_MASK = 0b101  # bits of SUBFILE: a smaller version of another page, or a mask
+_SIZES = {1: "B", 3: "H", 4: "I", 16: "Q"}  # types of whole numbers
+
+
+@dataclass(frozen=True)
+class Page:
+    """One picture.
+
+    Attributes:
+        index: among all pictures of the file, from 0.
+        width, height: in pixels.
+        is_auxiliary: a thumbnail or mask of another page.
+    """
+
+    index: int
+    width: int
+    height: int
+    is_auxiliary: bool
+
+
+def pages_of(path: Path, limits: LimitsConfig) -> tuple[list[Page], bool]:
+    """The pages of a TIFF file, none of another file; and whether their list is whole.
+
+    Raises:
+        ClipError: for more pages than ``limits.max_frames``.
+        OSError: if the file cannot be read.
+    """
+    pages: list[Page] = []
+    with path.open("rb") as file:
+        try:
+            for page in _pages(file):
+                pages.append(page)
+                check_count(path, len(pages), limits)
+        except (struct.error, ValueError):  # a place behind the file's end, or beyond any file
+            return pages, False
+    return pages, True
+
+
+def _pages(file: IO[bytes]) -> Iterator[Page]:
+    start = file.read(8)
+    order = {b"II": "<", b"MM": ">"}.get(start[:2])
+    if order is None:
+        return
+    version, offset = struct.unpack(order + "HI", start[2:])
+    is_big = version == 43
+    if version not in (42, 43):
+        return
+    if is_big:
+        offset = _number(file, 8, order + "Q")
+    seen: set[int] = set()
+    while offset and offset not in seen:  # a damaged file may run in a circle
+        seen.add(offset)
+        tags, offset = _directory(file, offset, order, is_big)
+        is_auxiliary = bool(tags.get(SUBFILE, 0) & REDUCED_OR_MASK)
+        yield Page(len(seen) - 1, tags.get(WIDTH, 0), tags.get(HEIGHT, 0), is_auxiliary)
+
+
+def _directory(
+    file: IO[bytes], offset: int, order: str, is_big: bool
+) -> tuple[dict[int, int], int]:
+    """The tags that say what a page is, and where the next directory is, 0 after the last."""
+    count_form, entry_form, next_form = ("Q", "HHQ8s", "Q") if is_big else ("H", "HHI4s", "I")
+    count = _number(file, offset, order + count_form)
+    size = struct.calcsize(order + entry_form)
+    entries = file.read(min(count, 0xFFFF) * size)
+    tags = {}
+    for place in range(0, len(entries) - size + 1, size):
+        tag, kind, _, value = struct.unpack_from(order + entry_form, entries, place)
+        if tag in (WIDTH, HEIGHT, SUBFILE) and kind in _SIZES:
+            tags[tag] = struct.unpack_from(order + _SIZES[kind], value)[0]
+    return tags, struct.unpack(order + next_form, file.read(struct.calcsize(order + next_form)))[0]
+
+
+def _number(file: IO[bytes], offset: int, form: str) -> int:
+    file.seek(offset)
+    return int(struct.unpack(form, file.read(struct.calcsize(form)))[0])
