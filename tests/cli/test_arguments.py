@@ -43,6 +43,7 @@ RUN_OPTIONS: list[tuple[str, str, Any]] = [
     ("--std 1 2 3", "model.input.std", (1.0, 2.0, 3.0)),
     ("--layout-in NTCHW", "model.input.layout", "NTCHW"),
     ("--score raw", "model.input.score", "raw"),
+    ("--output-layout logits:NKT", "model.input.output_layout", "logits:NKT"),
     ("--channels gray", "model.input.channels", "gray"),
     ("--channels flow", "model.input.channels", "flow"),
     ("--value-range 255", "model.input.value_range", 255.0),
