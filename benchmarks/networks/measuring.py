@@ -90,13 +90,14 @@ def _difference(
 def _difference_in(module: nn.Module, x: Tensor, network: Network, chosen: ChosenLayers) -> float:
     """Maps of a batch against those by hand, one clip at a time."""
     options: Any = {"layers": chosen.names, "unpack": chosen.folds, "align": "receptive-field"}
+    cams = compute_cams(module, x, **options)
     differences = []
-    for cam in compute_cams(module, x, **options):
-        fold = chosen.folds[cam.layer]
-        for values, score, clip in zip(cam.values, cam.scores, x, strict=True):
-            scores, expected = gradcam_by_hand(module, clip[None], cam.layer, fold, network.scores)
-            of_score = abs(float(score - scores.max())) / float(scores.abs().max())
-            differences += [of_score, relative_difference(values, expected)]
+    for number, clip in enumerate(x):
+        scores, expected = gradcam_by_hand(module, clip[None], chosen.folds, network.scores)
+        of_score = abs(float(cams[0].scores[number] - scores.max())) / float(scores.abs().max())
+        differences.append(of_score)
+        for cam in cams:
+            differences.append(relative_difference(cam.values[number], expected[cam.layer]))
     return max(differences)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,8 +14,8 @@ Scores = Callable[[Any], Tensor]
 
 
 def gradcam_by_hand(
-    module: nn.Module, x: Tensor, layer: str, fold: Fold, scores: Scores
-) -> tuple[Tensor, Tensor]:
+    module: nn.Module, x: Tensor, folds: Mapping[str, Fold], scores: Scores
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Grad-CAM of one clip for its best class.
 
     Selvaraju et al. 2017 ("Grad-CAM"): the sum over channels of the activations, each weighted by
@@ -22,30 +23,38 @@ def gradcam_by_hand(
 
     Args:
         x: (1, 3, T, H, W).
-        fold: brings the layer's output to (1, K, T', H', W').
+        folds: layer -> what brings its output to (1, K, T', H', W').
         scores: from the network's outputs to (1, classes).
 
     Returns:
-        Scores (classes,), and the map (T', H', W'), signed.
+        Scores (classes,), and layer -> map (T', H', W'), signed.
     """
-    kept: list[Tensor] = []
+    kept: dict[str, Tensor] = {}
 
-    def keep(_module: nn.Module, _arguments: Any, output: Any) -> Any:
+    def keep(layer: str, _module: nn.Module, _arguments: Any, output: Any) -> Any:
         tensor = output if isinstance(output, Tensor) else output[0]
-        kept.append(tensor)
+        kept[layer] = tensor
         # The network goes on with a copy: its next operation may be in place.
         return tensor.clone() if isinstance(output, Tensor) else (tensor.clone(), *output[1:])
 
-    handle = module.get_submodule(layer).register_forward_hook(keep)
+    handles = [
+        module.get_submodule(layer).register_forward_hook(partial(keep, layer)) for layer in folds
+    ]
     try:
         with torch.enable_grad(), torch.autograd.graph.allow_mutation_on_saved_tensors():
             found = scores(module(x.clone().requires_grad_()))
-            [gradient] = torch.autograd.grad(found[0].max(), kept[:1])
+            gradients = torch.autograd.grad(found[0].max(), [kept[layer] for layer in folds])
     finally:
-        handle.remove()
-    activations, gradient = fold(kept[0].detach()), fold(gradient)
-    cam = (activations * gradient.mean((2, 3, 4), keepdim=True)).sum(1)[0]
-    return found[0].detach(), cam
+        for handle in handles:
+            handle.remove()
+    return found[0].detach(), {
+        layer: _weighted_sum(folds[layer](kept[layer].detach()), folds[layer](gradient))
+        for layer, gradient in zip(folds, gradients, strict=True)
+    }
+
+
+def _weighted_sum(activations: Tensor, gradient: Tensor) -> Tensor:
+    return (activations * gradient.mean((2, 3, 4), keepdim=True)).sum(1)[0]
 
 
 def relative_difference(found: Tensor, expected: Tensor) -> float:
