@@ -28,15 +28,18 @@ def plan(**fields: Any) -> Any:
         "model_note": "",
         "declared_frames": 100,
         "num_jumps": 0,
+        "rate_note": "",
         "windows": (FULL, FULL),
         "scenes": (FrameSpan(0, 100),),
     } | fields
     return SimpleNamespace(
         model=SimpleNamespace(trained=made["trained"]),
         model_note=made["model_note"],
+        rate_note=made["rate_note"],
         clip=SimpleNamespace(
             info=SimpleNamespace(
-                declared_frames=made["declared_frames"], num_jumps=made["num_jumps"]
+                declared_frames=made["declared_frames"],
+                num_jumps=made["num_jumps"],
             ),
             timeline=Timeline(np.arange(100), Fraction(1, 10), 1),
         ),
@@ -65,6 +68,7 @@ def test_there_is_nothing_to_note(declared) -> None:
         ({"trained": False}, UNTRAINED),
         ({"model_note": "another network stands in"}, "another network stands in"),
         ({"declared_frames": 120}, "decoded 100 of 120 frames: the file is incomplete"),
+        ({"rate_note": "a picture every 10 s"}, "a picture every 10 s"),
         (
             {"num_jumps": 2},
             "the clip's time stamps jump 2 times: its parts are joined without a gap, and times "

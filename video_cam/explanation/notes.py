@@ -31,6 +31,8 @@ def notes(
         yield plan.model_note
     yield from damage.sentences(plan.clip.timeline.num_frames)
     yield from _notes_on_stamps(plan.clip.info.num_jumps)
+    if plan.rate_note:
+        yield plan.rate_note
     # Several workers may run out of memory, each in its own way.
     yield from dict.fromkeys(result.memory_note for result in results if result.memory_note)
     yield from _notes_on_windows(plan, config)
