@@ -46,6 +46,7 @@ class ClipInfo:
             ``num_frames`` where the file was cut off.
         decoded_bytes: of one picture as the decoder gives it; 0 for images.
         num_jumps: how many times the time stamps jump; see ``joins``.
+        is_interlaced: whether the first frame is.
     """
 
     path: str
@@ -60,6 +61,7 @@ class ClipInfo:
     declared_frames: int | None = None
     decoded_bytes: int = 0
     num_jumps: int = 0
+    is_interlaced: bool = False
 
     @property
     def pictures(self) -> Pictures:
@@ -152,6 +154,7 @@ def _probe_video(path: StrPath, limits: LimitsConfig) -> tuple[ClipInfo, Timelin
             declared_frames=_declared_frames(source, timeline),
             decoded_bytes=decoded_bytes,
             num_jumps=len(source.joiner.offsets),
+            is_interlaced=first.interlaced_frame,
         )
     return info, timeline
 
