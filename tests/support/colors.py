@@ -95,9 +95,13 @@ def codes(level: np.ndarray, tags: Tags, bits: int) -> np.ndarray:
 
 
 def write_patches(
-    path: Path, tags: Tags, pix_fmt: str = "yuv444p12le", written: Tags | None = None
+    path: Path,
+    tags: Tags,
+    pix_fmt: str = "yuv444p12le",
+    written: Tags | None = None,
+    codec: str = "ffv1",
 ) -> Path:
-    """A clip of one frame without loss: the patches side by side, 4:4:4 or gray.
+    """A clip of one frame, as a rule without loss: the patches side by side.
 
     The matrix "rgb" stands for RGB. An alpha plane is 0 everywhere.
 
@@ -105,17 +109,21 @@ def write_patches(
         tags: how the patches are encoded.
         written: the tags of the file, where they are others.
     """
-    frame = VideoFrame(SIDE * len(PATCHES), SIDE, pix_fmt)
+    quality = {} if codec == "ffv1" else {"crf": "1"}
+    options = (written or tags).options | quality
+    height = SIDE if codec == "ffv1" else 4 * SIDE  # not all encoders take less
+    frame = VideoFrame(SIDE * len(PATCHES), height, pix_fmt)
     bits = frame.format.components[0].bits
     columns = [[*codes(levels(patch, tags), tags, bits), 0] for patch in PATCHES]
     for number, plane in enumerate(frame.planes):
         size = 1 if bits == 8 else 2
-        padded = np.zeros((SIDE, plane.line_size // size), np.uint8 if bits == 8 else np.uint16)
-        row = np.repeat([int(column[number]) for column in columns], SIDE)
+        values = np.uint8 if bits == 8 else np.uint16
+        padded = np.zeros((plane.height, plane.line_size // size), values)
+        row = np.repeat([int(column[number]) for column in columns], plane.width // len(PATCHES))
         padded[:, : len(row)] = row
         plane.update(padded.tobytes())
     with av.open(str(path), "w") as output:
-        stream = output.add_stream("ffv1", rate=25, options=(written or tags).options)
+        stream = output.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, pix_fmt
         frame.pts, frame.time_base = 0, Fraction(1, 25)
         output.mux(stream.encode(frame))

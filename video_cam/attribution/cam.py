@@ -178,26 +178,26 @@ def find_layers(
     size = input_size(sample)
     known = [name for name, _ in model.named_modules()]
     names = match_layers(layers, folds(modules.values(), size), known)
-    wanted = _possible_layouts(names, modules, size)
-    settled = settled_folds(model, wanted, size, sample)
+    possible = _possible_layouts(names, modules, size)
+    wanted = [name for name in names if name in possible]
+    settled = settled_folds(model, possible, wanted, size, sample)
     for name in wanted:
         if name not in settled:
-            raise refusal(name, modules[name].shape, wanted[name])
+            raise refusal(name, modules[name].shape, possible[name])
     return names, {name: settled.get(name, to_grid) for name in names}
 
 
 def _possible_layouts(
     names: Sequence[str], modules: Mapping[str, ModuleOutput], size: Sequence[int]
 ) -> dict[str, Layout]:
-    """What the shapes say of these layers, without layers of one cell or several calls.
+    """What the shapes say of all layers; of these also where their kind of output is unusual.
 
     Raises:
         UsageError: for an output that can be no grid.
     """
-    known = layouts(modules.values(), size)
-    possible = {name: known[name] for name in names if name in known}
+    possible = layouts(modules.values(), size)
     for name in names:
-        if name in known or name not in modules or modules[name].calls > 1:
+        if name in possible or name not in modules or modules[name].calls > 1:
             continue
         if len(modules[name].shape) < 3:  # the pass on the input itself tells its shape
             continue

@@ -21,9 +21,9 @@ VIDEO_SUFFIXES = (
 OTHER_SUFFIXES = (
     *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".html", ".log"),
     *(".srt", ".vtt", ".ass", ".pdf", ".py", ".ipynb", ".sh", ".toml", ".ini", ".cfg", ".mat"),
-    *(".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".onnx", ".npz", ".pkl", ".pickle", ".h5"),
+    *(".pt", ".pth", ".ckpt", ".safetensors", ".onnx", ".npz", ".pkl", ".pickle", ".h5"),
     *(".hdf5", ".parquet", ".arrow", ".tfrecord", ".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz"),
-    *(".7z", ".rar", ".wav", ".mp3", ".m4a", ".aac", ".flac", ".opus", ".part", ".tmp", ".db"),
+    *(".7z", ".rar", ".wav", ".mp3", ".m4a", ".aac", ".flac", ".opus"),
 )
 EVERY_FOLDER = "**"  # in a pattern: folders below, at any depth
 

@@ -21,10 +21,10 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
         "--model-path",
         default=ModelConfig.name,
         metavar="NAME|SPEC|FILE",
-        help="a name from --list-models, timm:NAME, a folder or hub name of transformers, "
-        "file.py:factory, package.module:factory, or a saved network (default: r3d_18 with "
-        "Kinetics-400 weights where they are on disk or can be downloaded, else the bundled "
-        "network)",
+        help="a name from --list-models, timm:NAME, mmaction:CONFIG.py, slowfast:CONFIG.yaml, a "
+        "folder or hub name of transformers, file.py:factory, package.module:factory, or a saved "
+        "network (default: r3d_18 with Kinetics-400 weights where they are on disk or can be "
+        "downloaded, else the bundled network)",
     )
     group.add_argument(
         "--weights",

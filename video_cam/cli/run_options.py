@@ -29,7 +29,8 @@ def add_input_options(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         default=(),
         metavar="PATH",
-        help="videos, GIFs, still images, folders of numbered frames, folders of clips, globs, "
+        help="videos, animations, still images, arrays (.npy, .npz), DICOM files, folders of "
+        "numbered frames (or their name, a_%%d.png), folders of clips, globs, "
         "list.txt (one path per line), list.csv (columns clip and, optionally, class)",
     )
     group.add_argument(

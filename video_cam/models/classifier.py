@@ -177,8 +177,8 @@ class Classifier:
         trusted = {
             name: possible[name].folds[0] for name in names if self._is_trusted(name, possible)
         }
-        wanted = {name: possible[name] for name in names if name not in trusted}
-        return trusted | settled_folds(self.module, wanted, size, identity=self.identity)
+        wanted = [name for name in names if name not in trusted]
+        return trusted | settled_folds(self.module, possible, wanted, size, identity=self.identity)
 
     def _settled(
         self, names: Sequence[str], seen: Mapping[str, ModuleOutput], size: Sequence[int]

@@ -21,7 +21,7 @@ from video_cam.video.timeline import Timeline
 
 @dataclass(frozen=True)
 class Clip:
-    """A video, GIF, still image or folder of numbered images whose header and stamps were read.
+    """A video, animation, array, DICOM file, still or folder of images, its header and times read.
 
         clip = Clip.open("v.mp4")
         with clip.frames(100, 200) as frames:
@@ -54,7 +54,7 @@ class Clip:
         """Read what the clip is; see ``probe``, which decodes one frame as a rule.
 
         Args:
-            path: a file, or a folder of numbered images.
+            path: a file, a folder of numbered images, or their name with %d.
             limits: None for the default ones.
             bit_depth: of the data in pictures of more than 8 bits; None to find it.
 

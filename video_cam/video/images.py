@@ -10,6 +10,7 @@ import numpy as np
 from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError, first_line
 from video_cam.utils.names import printable_path
+from video_cam.video.avif import avif_notes, needs_ffmpeg, read_avif
 from video_cam.video.color import over_black
 from video_cam.video.color_profiles import CONVERTED, conversion_of, converted
 from video_cam.video.image_sequences import number_of, sequences_of
@@ -65,7 +66,8 @@ def numbered_images(folder: Path, limits: LimitsConfig) -> list[Path]:
 def read_image(path: Path, limits: LimitsConfig) -> np.ndarray:
     """The image as it is stored, turned as its EXIF data say, transparent parts over black.
 
-    Colours of 8 bits are converted to sRGB as the image's ICC profile says.
+    Colours are converted to sRGB as the ICC profile of an image of 8 bits says, or the tags of an
+    AVIF.
 
     Returns:
         (H, W, 3) RGB: uint8; uint16 for images of 16 bits; other numbers as TIFF may have them.
@@ -86,13 +88,19 @@ def read_image(path: Path, limits: LimitsConfig) -> np.ndarray:
     if bgr.dtype not in CONVERTIBLE:
         return bgr[..., ::-1]
     rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    if needs_ffmpeg(data):
+        exact = read_avif(path, limits, (rgb.shape[1], rgb.shape[0]))
+        return rgb if exact is None else exact
     conversion = conversion_of(data) if rgb.dtype == np.uint8 else None
     return rgb if conversion is None else converted(rgb, conversion)
 
 
-def profile_notes(path: Path) -> tuple[str, ...]:
+def color_notes(path: Path, limits: LimitsConfig) -> tuple[str, ...]:
     """A line on the conversion of an image's colours; none where they are not converted."""
-    return (CONVERTED,) if conversion_of(path.read_bytes()) else ()
+    data = path.read_bytes()
+    if needs_ffmpeg(data):
+        return avif_notes(path, limits)
+    return (CONVERTED,) if conversion_of(data) else ()
 
 
 def with_three_channels(stored: np.ndarray) -> np.ndarray:

@@ -18,10 +18,10 @@ from video_cam.video.dicom import START, START_AT, is_dicom, open_dicom
 from video_cam.video.foreign_files import kind_by_start
 from video_cam.video.image_sequences import num_missing, sequence_images, sequences_of
 from video_cam.video.images import (
+    color_notes,
     images_in,
     is_image,
     numbered_images,
-    profile_notes,
     read_image,
     with_three_channels,
 )
@@ -162,7 +162,7 @@ def _images(
         levels=chosen,
         conversions=(
             *_irregularities(images, (width, height)),
-            *(profile_notes(images[0]) if chosen is None else ()),
+            *(color_notes(images[0], limits) if chosen is None else ()),
             *notes(chosen),
         ),
     )

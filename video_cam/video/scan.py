@@ -59,6 +59,7 @@ class ClipInfo:
         num_jumps: how many times the time stamps jump; see ``joins``.
         conversions: how the pictures become 8-bit RGB where that is not plain, a line on each.
         levels: which stored values are black and white in pictures of more than 8 bits.
+        is_interlaced: whether the first frame is.
     """
 
     path: str
@@ -75,6 +76,7 @@ class ClipInfo:
     num_jumps: int = 0
     conversions: tuple[str, ...] = ()
     levels: Levels | None = None
+    is_interlaced: bool = False
 
     @property
     def is_video(self) -> bool:
@@ -182,6 +184,7 @@ def _probe_video(
             num_jumps=len(source.joiner.offsets),
             conversions=(*conversion_notes(first), *notes(chosen)),
             levels=chosen,
+            is_interlaced=first.interlaced_frame,
         )
     return info, timeline
 
@@ -268,11 +271,11 @@ def _declared_frames(source: VideoSource, timeline: Timeline) -> int | None:
     # AVI also counts frames that were dropped during recording.
     count = 0 if source.container.format.name == "avi" else source.stream.frames
     # An mp4 that was cut without encoding also counts the frames that its edit list hides. Those
-    # after its end are not even read: then the count is higher than its end allows. A fragmented
-    # mp4 counts the first fragment's frames only.
+    # after its end are not even read: then nothing is missing up to its end. A fragmented mp4
+    # counts the first fragment's frames only.
     count -= source.num_hidden
-    is_too_high = by_end is not None and count > by_end + _tolerance(timeline)
-    return by_end if is_too_high or count < timeline.num_frames else count
+    is_whole = by_end == timeline.num_frames
+    return by_end if is_whole or count < timeline.num_frames else count
 
 
 def _frames_until(end_seconds: Fraction, timeline: Timeline) -> int:
