@@ -14,6 +14,7 @@ from PIL import Image, features
 from tests.support.media import is_same_timeline, read_all, read_frames
 from video_cam import ClipError
 from video_cam.config import LimitsConfig
+from video_cam.video import picture_files
 from video_cam.video.clip import Clip
 from video_cam.video.picture_files import CUT_OFF, image_clips
 from video_cam.video.picture_source import NO_RATE
@@ -121,6 +122,11 @@ def test_thumbnails_of_a_tiff_are_no_frames(tmp_path) -> None:
     first.save(tmp_path / "a.tif", save_all=True, append_images=[thumbnail])
     info = Clip.open(tmp_path / "a.tif").info
     assert (info.num_frames, info.is_still) == (1, True)
+
+
+def test_a_tiff_of_too_many_pages_holds_several(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(picture_files, "DEFAULT_LIMITS", LimitsConfig(max_frames=2))
+    assert picture_files.holds_several(animation(tmp_path / "a.tif"))
 
 
 def test_a_tiff_whose_pages_run_in_a_circle_ends(tmp_path) -> None:

@@ -100,6 +100,8 @@ def holds_several(image: Path) -> bool:
         return len(frames) > 1 or bool(frame_durations(image)) or is_moving_image(image)
     except OSError:
         return False
+    except ClipError:  # more pages than a clip may have
+        return True
 
 
 def _start(path: Path) -> bytes:
