@@ -76,6 +76,19 @@ def test_pictures_of_gradients_are_computed_before_rendering_and_moved(
     assert [path.name for path in out.parent.iterdir()] == [out.name]
 
 
+def test_pictures_of_gradients_are_those_of_the_keyframes(explainer, clip: Path, out: Path) -> None:
+    def write_all(_clip, explanation, _config, folder: Path, _progress) -> None:
+        (folder / "guided").mkdir()
+        for index in range(explanation.timeline.num_frames):
+            (folder / "guided" / f"{index:06d}.png").touch()
+
+    explainer.write_gradients = write_all
+    summary = process_clip(clip, out, explainer, GRADIENTS, replace(QUICK, max_keyframes=3))
+    keyframes = [Path(keyframe["file"]).name for keyframe in summary["keyframes"]]
+    assert len(keyframes) == 3
+    assert summary["files"]["guided"] == [f"guided/{name}" for name in keyframes]
+
+
 def test_an_error_leaves_nothing(explainer, clip: Path, out: Path) -> None:
     def fail(*_: object) -> None:
         raise ValueError("no memory")

@@ -48,6 +48,8 @@ _NORMALIZED = {
     "gray": ((1,), "one number, for grey"),
     "flow": ((1, 2), "two numbers, for flow to the right and down, or one for both"),
 }
+# As an output layout: whatever the network returns, for functions of its output.
+ANY_OUTPUT = "any"
 
 # The longest input that any published video network takes is far below this number of frames.
 MAX_INPUT_FRAMES = 10_000
@@ -89,6 +91,9 @@ class InputConfig:
             are 0 and 1 where they are not given; without it, it is 1.
         input_factory: a function (clip, path, times) that makes the network's arguments, or
             "file.py:function"; see ``models.input_factory``.
+        output_layout: how class scores lie in the output, as ``--output-layout`` takes it; or
+            ANY_OUTPUT for a network without class scores, of which only functions of the output
+            are explained.
     """
 
     num_frames: int | None = None
@@ -101,6 +106,7 @@ class InputConfig:
     channels: str | None = None
     value_range: float | None = None
     input_factory: str | Callable[..., Any] | None = None
+    output_layout: str | None = None
 
     def __post_init__(self) -> None:
         if self.score is not None:

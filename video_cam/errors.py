@@ -13,6 +13,10 @@ class UsageError(VideoCamError):
     """A wrong argument."""
 
 
+class DoesNotFit(UsageError):
+    """A network and the input that it is given do not fit."""
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or the name of its type if it has no message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

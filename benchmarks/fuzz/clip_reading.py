@@ -21,7 +21,6 @@ def read_clip(path: Path) -> str:
         num_frames=16,
         frame_rate=Fraction(16),
         window_stride=8,
-        max_samples=clip.limits.max_frames,
     )
     with clip.frames() as reader:
         frames = [frame.rgb().shape for frame in islice(reader, MAX_FRAMES)]

@@ -103,14 +103,14 @@ def test_receptive_fields_in_a_checkpointed_part_are_known() -> None:
 @pytest.mark.parametrize("build", [Reentrant, WithoutGraph, Frozen])
 def test_scores_without_a_gradient_are_refused_with_what_works(build: type[nn.Module]) -> None:
     network = seeded(build)
-    with pytest.raises(UsageError, match=r"no gradient at layer 'layer2'.*ablationcam or scorecam"):
+    with pytest.raises(UsageError, match=r"depend on layer 'layer2'.* by a gradient.*ablationcam"):
         maps(network, clip(), "gradcam")
-    with pytest.raises(UsageError, match="no gradient at"):
+    with pytest.raises(UsageError, match="by a gradient"):
         full_gradient(network, clip(), 1)
-    with pytest.raises(UsageError, match=r"no gradient at|does not depend on the input"):
+    with pytest.raises(UsageError, match="does not depend on the input"):
         guided_backprop(network, clip(), 1)
     model = load_model(seeded(build).float(), num_frames=4, size=(12, 10), frame_rate=8)
-    with pytest.raises(UsageError, match="no gradient, so its forward runs under"):
+    with pytest.raises(UsageError, match="no gradient, because the forward runs under"):
         model.layers((4, 12, 10))
     expected = maps(seeded(Nonlinear), clip(), *WITHOUT_GRADIENT)
     for one, other in zip(maps(network, clip(), *WITHOUT_GRADIENT), expected, strict=True):

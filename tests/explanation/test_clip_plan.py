@@ -16,8 +16,8 @@ from torch import nn
 import video_cam
 from tests.support import media
 from tests.support.networks import PoolLinear
-from video_cam import Classifier, ClipError, UsageError
-from video_cam.config import ExplainConfig, LimitsConfig, make_explain_config
+from video_cam import Classifier, UsageError
+from video_cam.config import ExplainConfig, make_explain_config
 from video_cam.explanation import clip_plan
 from video_cam.explanation.clip_plan import ClipPlan, plan_clip, plan_network
 from video_cam.explanation.map_series import ModelInfo
@@ -172,9 +172,3 @@ def test_one_class_cannot_be_contrasted(sample_clip: Path) -> None:
     assert plan(sample_clip, model).labels == ("class 0",)
     with pytest.raises(UsageError, match="the network has one"):
         plan(sample_clip, model, contrast=True)
-
-
-def test_the_clips_limits_hold_for_samples(sample_clip: Path, bundled: Classifier) -> None:
-    clip = dataclasses.replace(Clip.open(sample_clip), limits=LimitsConfig(max_frames=20))
-    with pytest.raises(ClipError, match="lasts for 32 frames of the network, more than 20"):
-        plan_clip(clip, bundled, make_explain_config({}))

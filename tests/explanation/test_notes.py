@@ -12,7 +12,7 @@ import pytest
 from tests.support.explanations import map_series, window_result
 from video_cam.config import ExplainConfig
 from video_cam.explanation.damage import damage_of
-from video_cam.explanation.notes import notes, notes_on_maps
+from video_cam.explanation.notes import DEINTERLACED, notes, notes_on_maps
 from video_cam.explanation.sampling import FrameSpan, Window
 from video_cam.models.registry import UNTRAINED
 from video_cam.video.timeline import Timeline
@@ -30,6 +30,8 @@ def plan(**fields: Any) -> Any:
         "declared_frames": 100,
         "num_jumps": 0,
         "conversions": (),
+        "rate_note": "",
+        "is_interlaced": False,
         "windows": (FULL, FULL),
         "scenes": (FrameSpan(0, 100),),
     } | fields
@@ -37,11 +39,13 @@ def plan(**fields: Any) -> Any:
         model=SimpleNamespace(trained=made["trained"]),
         model_note=made["model_note"],
         batch_note=made["batch_note"],
+        rate_note=made["rate_note"],
         clip=SimpleNamespace(
             info=SimpleNamespace(
                 declared_frames=made["declared_frames"],
                 num_jumps=made["num_jumps"],
                 conversions=made["conversions"],
+                is_interlaced=made["is_interlaced"],
             ),
             timeline=Timeline(np.arange(100), Fraction(1, 10), 1),
         ),
@@ -72,6 +76,8 @@ def test_there_is_nothing_to_note(declared) -> None:
         ({"batch_note": "batches hold 2"}, "batches hold 2"),
         ({"conversions": ("HDR is shown as SDR",)}, "HDR is shown as SDR"),
         ({"declared_frames": 120}, "decoded 100 of 120 frames: the file is incomplete"),
+        ({"is_interlaced": True}, DEINTERLACED),
+        ({"rate_note": "a picture every 10 s"}, "a picture every 10 s"),
         (
             {"num_jumps": 2},
             "the clip's time stamps jump 2 times: its parts are joined without a gap, and times "

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from video_cam import ClipError, UsageError
+from video_cam import UsageError
 from video_cam.explanation.sampling import (
     FrameSpan,
     num_samples,
@@ -149,13 +149,34 @@ def test_the_number_of_samples(span, rate, expected) -> None:
     assert num_samples(timeline, span, None if rate is None else Fraction(rate)) == expected
 
 
-def test_more_samples_than_allowed_are_refused() -> None:
-    """One damaged time stamp makes a short clip last for months."""
-    months = Timeline(np.array([0, 1, 10**8]), Fraction(1, 10), 1)
-    options = {"num_frames": 4, "frame_rate": Fraction(10), "window_stride": 10**9}
-    with pytest.raises(ClipError, match=r"100000001 frames .* more than 1000: cut it with --start"):
-        sample_windows(months, FrameSpan(0, 3), max_samples=1000, **options)
-    assert len(sample_windows(months, FrameSpan(0, 2), max_samples=2, **options)) == 1
+def test_a_frame_that_is_shown_for_months_costs_one_window() -> None:
+    """Of a clip that stops for months between its frames 2 and 3."""
+    months = Timeline(np.array([0, 1, 2, 10**8, 10**8 + 1]), Fraction(1, 10), 1)
+    expected = [[0, 1, 2, 2], [1, 2, 2, 2], [2, 2, 2, 2], [2, 2, 2, 3], [2, 2, 3, 4]]
+    assert windows(months, 4, 10, 1) == [(frames, 0) for frames in expected]
+    assert windows(months, 4, 10, 3) == [([0, 1, 2, 2], 0), ([2, 2, 2, 2], 0), ([2, 2, 3, 4], 0)]
+    assert windows(months, 1, 10, 1) == [([i], 0) for i in range(5)]
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 5, 9])
+@pytest.mark.parametrize("rate", [3, 10, 24])
+def test_only_windows_of_the_same_frame_are_left_out(stride, rate) -> None:
+    """Compared with a grid that is walked sample by sample."""
+    pts = np.cumsum(np.random.default_rng(stride).choice([1, 1, 2, 40, 170], 25))
+    timeline = Timeline(pts, Fraction(1, 30), 1)
+    grid = [
+        max(i for i in range(25) if pts[i] <= pts[0] + k * Fraction(30, rate) + Fraction(3, 100))
+        for k in range(num_samples(timeline, FrameSpan(0, 25), Fraction(rate)))
+    ]
+    every = [grid[begin : begin + 4] for begin in range(0, len(grid) - 3, stride)]
+    kept = [
+        one
+        for i, one in enumerate(every)
+        if i == 0 or one != every[i - 1] or one[0] != one[-1] or one[-1] == 24
+    ]
+    found = [frames for frames, _ in windows(timeline, 4, rate, stride)]
+    assert found[: len(kept)] == kept
+    assert len(found) <= len(kept) + 1
 
 
 @pytest.mark.parametrize(("num_frames", "stride"), [(0, 1), (1, 0)])

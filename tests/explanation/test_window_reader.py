@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from video_cam import ClipError
 from video_cam.config import ExplainConfig
 from video_cam.explanation.sampling import FrameSpan, Window
 from video_cam.explanation.window_reader import batches, plan_windows, read_windows
@@ -66,16 +65,6 @@ def test_windows_of_frames_scored_one_by_one(scenes, rate, options, lengths, pad
     windows = plan(scenes, rate, framewise=True, **options)
     assert [len(window.frame_indices) for window in windows] == lengths
     assert [window.num_padded for window in windows] == padded
-
-
-def test_too_many_samples_are_refused() -> None:
-    model = SimpleNamespace(framewise=False, num_frames=4, frame_rate=Fraction(10))
-    months = Timeline(np.array([0, 10**8]), Fraction(1, 10), 1)
-    plan = [months, [FrameSpan(0, 2)], model]
-    with pytest.raises(ClipError, match="100000001 frames of the network, more than 1000:"):
-        plan_windows(*plan, ExplainConfig(), max_samples=1000)
-    [window] = plan_windows(*plan, ExplainConfig(sampling="uniform"), max_samples=1000)
-    assert set(window.frame_indices) == {0}
 
 
 class CountedFrame:

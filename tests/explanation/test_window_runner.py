@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -254,3 +255,23 @@ def test_progress_counts_windows(path: Path) -> None:
     plan = plan_clip(Clip.open(path), model, config)
     WindowRunner(plan, model, config, progress).run(range(9), [0])
     assert told == [("explain", 9), 4, 4, 1]
+
+
+class _FailsOnNumbers(PoolLinear):
+    """Fails on real frames, not on shapes nor on noise."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "meta" and len(x) == 2:
+            raise ValueError("only one clip at a time")
+        return super().forward(x)
+
+
+def test_a_network_that_fails_on_a_clip_is_named_with_its_line(path: Path) -> None:
+    run = runner(path, classifier(_FailsOnNumbers()), batch_size=2)
+    line = inspect.getsourcelines(_FailsOnNumbers.forward)[1] + 2
+    with pytest.raises(ClipError) as error:
+        run.run(range(2))
+    assert str(error.value) == (
+        f"test_window_runner.py:{line} in forward: ValueError: only one clip at a time; the "
+        "network was given (2, 3, 4, 16, 16)"
+    )

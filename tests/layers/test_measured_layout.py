@@ -21,7 +21,7 @@ SIZE = (8, 32, 32)
 
 def settle(network: nn.Module, *layers: str, x: Any = None) -> dict[str, Fold]:
     found = layouts(trace(network, example(network, SIZE)).modules.values(), SIZE)
-    return settled_folds(network, {name: found[name] for name in layers}, SIZE, x)
+    return settled_folds(network, found, layers, SIZE, x)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -109,3 +109,12 @@ def test_the_default_layer_of_a_network_with_tokens(space_first: bool) -> None:
     model = load_model(network, num_frames=8, size=(32, 32), frame_rate=8)
     fold = model.layers(SIZE).folds[model.layer]
     assert fold == Fold("tokens", (4, 4, 4), 0, 1, space_first)
+
+
+@pytest.mark.parametrize("space_first", [False, True])
+def test_tokens_that_look_everywhere_are_in_the_order_of_the_others(space_first: bool) -> None:
+    """With keys of 0 attention is the same for all tokens, and so is its output."""
+    network = seeded(Tokens, space_first=space_first, before=1)
+    nn.init.zeros_(network.block.self_attn.in_proj_weight[:32])
+    expected = Fold("tokens", (4, 4, 4), 0, 1, space_first)
+    assert settle(network, "block.dropout1") == {"block.dropout1": expected}

@@ -11,6 +11,7 @@ import torch
 
 from tests.support import media
 from tests.support.networks import PoolLinear
+from tests.support.output_networks import Returning
 from video_cam import Classifier, Explanation, load_model
 from video_cam.config import make_explain_config
 from video_cam.explanation.explainer import explain_clip
@@ -268,6 +269,21 @@ def test_a_network_of_another_dtype_is_checked(sample_clip: Path) -> None:
 
 
 # Reading a window
+
+
+def test_the_logit_after_a_softmax_is_that_above_the_other_classes(sample_clip: Path) -> None:
+    network = Returning("softmax")
+    model = load_model(network, num_frames=4, size=(16, 16), frame_rate=8)
+    config = make_explain_config({"check": False, "align": "half-pixel"})
+    clip = Clip.open(sample_clip)
+    explanation = explain_clip(clip, model, config)
+    found = run_perturbation_check(clip, model, explanation, config, always=True)
+    assert found is not None
+    x = read_window(clip, model, explanation, found["window"])[None]
+    with torch.no_grad():
+        logits = network.of_clips(x)[0]
+    expected = logits[found["class_id"]] - logits.mean()
+    assert found["logit"] == pytest.approx(float(expected), abs=1e-4) and found["logit"] > 0
 
 
 @pytest.fixture

@@ -145,7 +145,8 @@ def test_the_function_gets_the_layout_of_the_network(layout: str) -> None:
 
     model = load_model(Images(), input_factory=inputs, layout=layout, **INPUT)
     expected = (1, 4, 3, 16, 16) if layout == "NTCHW" else (4, 3, 16, 16)
-    assert set(shapes) == {expected} and len(model.labels) == 3
+    # The first runs are those on the network's own input.
+    assert shapes[0] == expected and len(model.labels) == 3
 
 
 def test_a_function_that_fails_for_a_clip_fails_that_clip(file: Path, sample_clip: Path) -> None:

@@ -86,7 +86,10 @@ def test_outputs_that_are_no_row_per_image_are_refused() -> None:
     x = torch.zeros(2, 3, 4, 8, 8)
     layout = InputLayout("frames")
     assert layout.unpack(torch.zeros(8, 5), x).shape == (2, 4, 5)
-    for shape in ((2, 5), (8, 5, 2)):
+    maps = {"out": torch.zeros(8, 5, 2, 3), "scale": torch.zeros(3)}
+    shapes = {name: tuple(one.shape) for name, one in layout.unpack(maps, x).items()}
+    assert shapes == {"out": (2, 4, 5, 2, 3), "scale": (3,)}
+    for shape in ((2, 5), (3, 5, 2)):
         with pytest.raises(UsageError, match=r"for 8 images, expected a row of class scores"):
             layout.unpack(torch.zeros(shape), x)
 

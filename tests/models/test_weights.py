@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import threading
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -216,3 +218,44 @@ def test_an_address_that_refuses_and_one_that_does_not_answer(monkeypatch) -> No
 def test_an_address_that_answers(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("content")
     assert why_no_download((tmp_path / "file").as_uri()) is None
+
+
+class _Log:
+    """Stands for mmengine's HistoryBuffer: an object whose pickle calls what it names."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> Any:
+        return _record, (str(self.marker), np.int64(3))
+
+
+def _record(path: str, value: Any) -> None:
+    Path(path).touch()
+
+
+@pytest.mark.parametrize("module", ["mmengine.logging", "other.logging"])
+def test_the_log_of_a_training_program_is_left_out_and_nothing_runs(
+    module: str, tmp_path: Path, monkeypatch
+) -> None:
+    stand_in = ModuleType(module)
+    monkeypatch.setattr(stand_in, "_record", _record, raising=False)
+    monkeypatch.setitem(sys.modules, module.partition(".")[0], ModuleType("parent"))
+    monkeypatch.setitem(sys.modules, module, stand_in)
+    monkeypatch.setattr(_record, "__module__", module)
+    monkeypatch.setattr(_record, "__qualname__", "_record")
+    path, marker = tmp_path / "epoch_1.pth", tmp_path / "marker"
+    content = {
+        "meta": {"seed": np.int64(7), "loss": np.zeros(3)},
+        "message_hub": {"log": _Log(marker)},
+        "state_dict": {"weight": torch.ones(2)},
+    }
+    torch.save(content, path)
+    if module.startswith("mmengine"):
+        assert torch.equal(read_state_dict(path)["weight"], torch.ones(2))
+    else:
+        with pytest.raises(UsageError, match="hold more than tensors"):
+            read_state_dict(path)
+    assert not marker.exists()
+    torch.load(path, weights_only=False)
+    assert marker.exists()  # the pickle is one that runs code where it is trusted

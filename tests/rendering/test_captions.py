@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from video_cam.rendering.captions import draw_caption, font_size
+from video_cam.rendering.captions import (
+    Caption,
+    captioned,
+    draw_caption,
+    font_size,
+)
 
 
 @pytest.mark.parametrize("size", [(48, 64), (128, 96), (720, 1280), (2160, 3840), (30, 20)])
@@ -33,3 +38,35 @@ def test_captions_write_more_than_ascii() -> None:
     draw_caption(accented, ["Čeština Ελλάς Кино"])
     draw_caption(replacement, ["?eština ????? ????"])
     assert (accented != replacement).any()
+
+
+@pytest.mark.parametrize(
+    ("size", "is_below"), [((150, 200), True), ((64, 64), True), ((256, 340), False)]
+)
+def test_a_caption_hides_nothing_of_a_small_picture(size: tuple[int, int], is_below: bool) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    before = image.copy()
+    drawn = captioned(image, Caption(("spin", "97%   12.34 s"), "untrained"))
+    np.testing.assert_array_equal(image, before)
+    assert (len(drawn) > size[0]) == is_below
+    assert np.array_equal(drawn[: size[0]], image) == is_below
+    assert drawn.max() == 255
+
+
+def test_a_caption_covers_at_most_a_quarter_of_a_video() -> None:
+    image = np.full((64, 64, 3), 200, np.uint8)
+    draw_caption(image, ["a long class name", "97%   12.34 s", "gradcam layer4"])
+    assert (image != 200).any(axis=(1, 2)).sum() <= 16
+
+
+def test_text_is_not_distorted_where_pixels_are_not_square() -> None:
+    """Squeezed in the file, it has its proportions where the video is shown."""
+    parts = ["dash right", "97%   12.34 s"]
+    wide, square = np.zeros((2, 240, 320, 3), np.uint8)
+    draw_caption(wide, parts, pixel_aspect=2)
+    draw_caption(square, parts)
+
+    def width(image: np.ndarray) -> int:
+        return int(np.ptp(np.flatnonzero((image > 100).any(axis=(0, 2)))))
+
+    assert width(wide) == pytest.approx(width(square) / 2, abs=2)

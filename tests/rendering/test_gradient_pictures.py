@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -80,3 +81,12 @@ def test_a_frame_is_drawn_from_the_window_whose_middle_is_nearest(
             image = cv2.imread(str(file))
             assert image.shape == (6, 8 * (1 + len(values)), 3)
             assert image[0, ::8, 0].tolist() == [value, *values]
+
+
+def test_pictures_have_square_pixels(explanation: Explanation, tmp_path: Path) -> None:
+    """Of a network's input that is square in the file, of a clip whose pixels are wide."""
+    clip = replace(explanation.clip, sample_aspect_ratio=Fraction(2))
+    wide = replace(explanation, clip=clip, frame_indices=np.array([[0]]))
+    gradients = WindowGradients(np.zeros((1, 8, 8, 3), np.uint8), {"guided": [noise(3, 1, 8, 8)]})
+    write_gradient_pictures(tmp_path, wide, [gradients])
+    assert cv2.imread(str(tmp_path / "guided" / "000000.png")).shape == (8, 32, 3)

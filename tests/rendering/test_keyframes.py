@@ -15,8 +15,17 @@ from tests.support.media import read_frames, write_clip
 from tests.support.pages import Rendered
 from video_cam import Explanation
 from video_cam.rendering.blended_maps import BlendedMaps
-from video_cam.rendering.keyframes import describe_keyframes, evenly, most_important
+from video_cam.rendering.captions import Caption
+from video_cam.rendering.keyframes import (
+    describe_keyframes,
+    evenly,
+    keep_keyframes,
+    make_folders,
+    most_important,
+    save_keyframe,
+)
 from video_cam.rendering.overlay import crop
+from video_cam.rendering.panels import Panels
 
 
 def read_rgb(path: Path) -> np.ndarray:
@@ -97,3 +106,24 @@ def test_the_summary_lists_the_keyframes(results: Path) -> None:
         assert (results / keyframe["file"]).is_file()
         assert keyframe["file"] == f"keyframes/{keyframe['frame_index']:06d}.png"
         assert keyframe["pts_seconds"] == keyframe["frame_index"] / 16
+
+
+def test_keyframes_have_square_pixels(tmp_path: Path) -> None:
+    """480 x 576 shown as 16:9; and the heat of a small clip is not below its caption."""
+    make_folders(tmp_path)
+    for index, (size, aspect, shape) in enumerate(
+        [((576, 480), 64 / 45, (540, 3 * 640)), ((64, 64), 2.0, (64 + 15, 3 * 128))]
+    ):
+        image = np.full((*size, 3), 90, np.uint8)
+        panels = Panels(image, image, image, Caption(("dash", "97%")))
+        save_keyframe(tmp_path, index, [panels], aspect)
+        saved = read_rgb(tmp_path / "keyframes" / f"{index:06d}.png")
+        assert saved.shape == (*shape, 3)
+
+
+def test_pictures_of_other_frames_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "guided").mkdir()
+    for index in range(6):
+        (tmp_path / "guided" / f"{index:06d}.png").touch()
+    keep_keyframes(tmp_path, [1, 4])
+    assert sorted(p.name for p in (tmp_path / "guided").iterdir()) == ["000001.png", "000004.png"]

@@ -12,10 +12,11 @@ import pytest
 from video_cam import Explanation
 from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.blended_maps import BlendedMap
+from video_cam.rendering.captions import Caption
 from video_cam.rendering.keyframes import evenly
 from video_cam.rendering.page.assets import CLIP_THUMBNAIL
 from video_cam.rendering.panels import Panels
-from video_cam.rendering.sheets import write_comparison, write_contact_sheet
+from video_cam.rendering.sheets import sheet_image, write_comparison, write_contact_sheet
 
 
 def plain(value: int, size: tuple[int, int] = (24, 32)) -> np.ndarray:
@@ -69,3 +70,25 @@ def test_the_contact_sheet_and_the_clips_thumbnail_show_overlays(results, explan
     thumbnail = cv2.imread(str(results / CLIP_THUMBNAIL))
     differences = [np.abs(thumbnail - overlay(frame)).mean() for frame in on_sheet]
     assert on_sheet[int(np.argmin(differences))] == best
+
+
+def test_images_of_a_sheet_have_square_pixels_and_are_large_enough_to_read() -> None:
+    caption = Caption(("dash right", "97%   12.34 s"))
+    for size, aspect, shape in [
+        ((64, 64), 1.0, (160, 160)),
+        ((576, 480), 64 / 45, (270, 320)),
+        ((240, 320), 0.5, (320, 213)),
+        ((1080, 1920), 1.0, (180, 320)),
+    ]:
+        image = plain(99, size)
+        drawn = sheet_image(Panels(image, image, image, caption), aspect)
+        is_small = shape[0] < 200
+        assert drawn.shape[1] == shape[1] and (drawn.shape[0] > shape[0]) == is_small
+        letters = np.flatnonzero((drawn.max(axis=2) > 160).any(axis=1))
+        assert 10 <= np.ptp(letters) <= 40  # lines of text of 12 pixels and more
+
+
+def test_captions_of_different_heights_share_a_sheet(tmp_path: Path) -> None:
+    write_contact_sheet(tmp_path / "sheet.jpg", [plain(50), plain(100, (30, 32))])
+    sheet = cv2.imread(str(tmp_path / "sheet.jpg"))
+    assert sheet.shape == (34, 72, 3)

@@ -19,20 +19,25 @@ RIGHT, REFUSED, WRONG = "right", "refused", "wrong"
 PLACES = 4  # that are disturbed, one at a time
 
 
-def judge(one: Generated, seed: int) -> Iterator[tuple[str, str]]:
+def judge(one: Generated, seed: int, align: str = "probe") -> Iterator[tuple[str, str]]:
     """Each layer with a known grid, and RIGHT, REFUSED or WRONG.
 
     A map is right if it is the one that autograd and the known grid give, and if a bright patch in
     the input changes the layer most where ``compute_cams`` says that the patch is.
     """
     for layer, truth in one.truths.items():
-        yield layer, _judged(one, layer, truth, Random(seed))
+        yield layer, _judged(one, layer, truth, Random(seed), align)
 
 
-def _judged(one: Generated, layer: str, truth: Truth, random: Random) -> str:
+def _judged(one: Generated, layer: str, truth: Truth, random: Random, align: str) -> str:
     try:
         cams = compute_cams(
-            one.network, one.x, layers=[layer], methods=["gradcam", "hirescam"], targets=[0]
+            one.network,
+            one.x,
+            layers=[layer],
+            methods=["gradcam", "hirescam"],
+            targets=[0],
+            align=align,
         )
     except UsageError:
         return REFUSED
@@ -71,9 +76,9 @@ def _is_moved(one: Generated, layer: str, truth: Any, cam: Any, random: Random) 
     after = truth(_output(one.network, map_tensors(bright, one.x), layer))
     # Smoothed, because a kernel with signs may change the cells around the patch most.
     change = (after - before).square().sum(1, keepdim=True)
-    box = torch.ones(1, 1, 3, 3, 3).to(change)
-    sums, counts = (conv3d(one, box, padding=1) for one in (change, torch.ones_like(change)))
-    change = (sums / counts)[0, 0]
+    bell = torch.tensor([1.0, 2, 1]).to(change)
+    kernel = bell[:, None, None] * bell[:, None] * bell
+    change = conv3d(change, kernel[None, None], padding=1)[0, 0]
     most = torch.unravel_index(change.argmax(), change.shape)
     return all(abs(int(a) - b) <= 1 for a, b in zip(most, cell, strict=True))
 

@@ -29,7 +29,7 @@ class WithoutGrid(nn.Module):
 
 class WithoutScores(Net):
     def forward(self, x):
-        return self.conv(x)
+        return {"loss": self.conv(x).mean()}
 
 class Detached(Net):
     def forward(self, x):

@@ -12,7 +12,7 @@ from av import VideoFrame
 from tests.support import media
 from tests.support.media import read_all, read_frames
 from video_cam.errors import ClipError, UsageError
-from video_cam.video import reader
+from video_cam.video import pixels
 from video_cam.video.container import VideoSource
 from video_cam.video.reader import FrameReader
 from video_cam.video.scan import probe
@@ -77,13 +77,13 @@ def test_a_second_iteration_ends_the_first(tmp_path) -> None:
 def test_only_frames_whose_pixels_are_asked_for_are_converted(tmp_path, monkeypatch) -> None:
     path = media.write_clip(tmp_path / "a.mp4", 12)
     converted = []
-    to_rgb = reader.to_rgb
+    to_rgb = pixels.to_rgb
 
     def counting(picture, *levels):
         converted.append(picture.pts)
         return to_rgb(picture)
 
-    monkeypatch.setattr(reader, "to_rgb", counting)
+    monkeypatch.setattr(pixels, "to_rgb", counting)
     shown = [frame.rgb() for frame in read_frames(path) if frame.index in (3, 7)]
     assert len(shown) == len(converted) == 2
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.support import media
 from tests.support.media import is_same_timeline, read_all, read_frames
-from video_cam.video import reader
+from video_cam.video import pixels, reader
 from video_cam.video.clip import Clip
 from video_cam.video.scan import decoded_timeline, probe
 
@@ -121,7 +121,7 @@ def test_one_frame_is_decoded_and_none_converted(tmp_path, monkeypatch, name, mo
         return frames
 
     monkeypatch.setattr(reader.VideoSource, "decode", recording)
-    monkeypatch.setattr(reader, "to_rgb", converted.append)
+    monkeypatch.setattr(pixels, "to_rgb", converted.append)
     probe(path)
     assert 1 <= len(decoded) <= most
     assert converted == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
@@ -91,6 +92,12 @@ class Attributor:
         self.config = config
         self._unpack, self._fields, self._progress = unpack, dict(fields), progress
         self._needs = needs_of(config.methods)
+
+    def of(self, model: nn.Module) -> Attributor:
+        """This attributor for a network with the same layers and another output."""
+        other = copy.copy(self)
+        other.model = model
+        return other
 
     def __call__(
         self, x: Any, targets: Targets, *, batch_size: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import prod
 from typing import Any
@@ -16,11 +16,12 @@ from video_cam.attribution.targets import Target
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError, first_line
 from video_cam.layers.alignment import CellCentres, interpolate, needs_measuring
-from video_cam.layers.axes import Unpack, Unpacks, input_size, to_grid
+from video_cam.layers.axes import Unpack, Unpacks, input_size, to_grid, unpacked
 from video_cam.layers.cell_positions import find_receptive_fields
 from video_cam.layers.hooks import unwrapped
 from video_cam.layers.layout import Fold, Layout, folds, layouts
 from video_cam.layers.measured_layout import refusal, settled_folds
+from video_cam.layers.output_search import with_class_scores
 from video_cam.layers.receptive_field import ReceptiveFields
 from video_cam.layers.selection import match_layers
 from video_cam.layers.trace import ModuleOutput, trace
@@ -61,6 +62,7 @@ def compute_cams(
     methods: Sequence[str] = AttributionConfig.methods,
     targets: Sequence[Target] = (None,),
     unpack: Unpacks | None = None,
+    output_layout: str | None = None,
     progress: Progress = silent,
     **options: Any,
 ) -> list[ActivationMap]:
@@ -79,11 +81,15 @@ def compute_cams(
         layers: module names, patterns such as ``layer?``, or positions from the back.
         methods: of ``config.METHOD_NAMES``.
         targets: one backward pass each. None is each sample's best class; else a class id, one id
-            per sample, or a function from the network's outputs to (N,) scores. Outputs may be
-            scores of clips (N, classes) or of frames (N, T, classes), alone or in a tuple, dict or
-            dataclass with logits.
+            per sample, or a function from the network's own outputs to (N,) scores. For classes
+            the outputs may be scores of clips (N, classes), of frames (N, T, classes) or (N,
+            classes, T), or of places (N, classes, T, H, W), alone or in a tuple, dict or object.
+            After a softmax the score is log p, after a sigmoid log(p / (1 - p)); of places it is
+            the mean where the class is predicted.
         unpack: a function that brings a layer's output to (N, K, T', H', W'), or a dict with one
             for each layer; by default the layout is found from the output shapes of one sample.
+        output_layout: as ``--output-layout``, such as "NKT", where the axes or the entry with the
+            class scores cannot be found.
         progress: reports the number of channels scored by ablationcam and scorecam; see
             ``utils.progress``.
         options: the other fields of ``config.AttributionConfig``.
@@ -92,15 +98,29 @@ def compute_cams(
         A flat list, nested target, then layer, then method.
 
     Raises:
-        UsageError: for wrong names, layers or targets.
+        UsageError: for wrong names, layers or targets, and for outputs whose class scores cannot be
+            found.
     """
     known = {one.name for one in fields(AttributionConfig)} - {"methods"}
     check_names("option", list(options), sorted(known))
     if not isinstance(targets, list | tuple):
         raise UsageError(f"targets {targets!r} must be a list with one entry for each target")
     config = AttributionConfig(as_tuple(methods), **options)
+    model = _checked_network(model)
     attributor = _bind(model, x, as_tuple(layers), config, unpack, progress)
+    if not all(map(callable, targets)):
+        attributor = attributor.of(with_class_scores(model, x, output_layout))
     return _activation_maps(attributor, attributor(x, targets), input_size(x))
+
+
+def _checked_network(model: nn.Module) -> nn.Module:
+    """The network without its wrapper."""
+    if not isinstance(model, nn.Module):
+        raise UsageError(
+            f"the network is a {type(model).__name__}, expected an nn.Module: "
+            "of a video_cam classifier give its .module"
+        )
+    return unwrapped(model)
 
 
 def _bind(
@@ -112,12 +132,6 @@ def _bind(
     progress: Progress,
 ) -> Attributor:
     """An Attributor for inputs like ``x``."""
-    if not isinstance(model, nn.Module):
-        raise UsageError(
-            f"the network is a {type(model).__name__}, expected an nn.Module: "
-            "of a video_cam classifier give its .module"
-        )
-    model = unwrapped(model)
     if unpack is None:
         layers, unpack = find_layers(model, x, layers)
     fields_ = _receptive_fields(model, x, layers, unpack, config.align)
@@ -154,7 +168,7 @@ def find_layers(
         layers: as in ``compute_cams``.
 
     Raises:
-        UsageError: for what matches no module.
+        UsageError: for what matches no module, and for layers whose output is no grid.
     """
     sample = map_tensors(lambda tensor: tensor[:1], x)
     try:
@@ -164,22 +178,33 @@ def find_layers(
     size = input_size(sample)
     known = [name for name, _ in model.named_modules()]
     names = match_layers(layers, folds(modules.values(), size), known)
-    possible = layouts(modules.values(), size)
-    possible |= {
-        name: Layout((_as_it_is(modules[name]),), certain=False)
-        for name in names
-        if name not in possible
-        and name in modules
-        and prod(modules[name].shape[2:]) > 1
-        and modules[name].calls == 1
-        and len(modules[name].shape) in (4, 5)
-    }
-    wanted = {name: possible[name] for name in names if name in possible}
-    settled = settled_folds(model, wanted, size, sample)
+    possible = _possible_layouts(names, modules, size)
+    wanted = [name for name in names if name in possible]
+    settled = settled_folds(model, possible, wanted, size, sample)
     for name in wanted:
         if name not in settled:
-            raise refusal(name, modules[name].shape, wanted[name])
+            raise refusal(name, modules[name].shape, possible[name])
     return names, {name: settled.get(name, to_grid) for name in names}
+
+
+def _possible_layouts(
+    names: Sequence[str], modules: Mapping[str, ModuleOutput], size: Sequence[int]
+) -> dict[str, Layout]:
+    """What the shapes say of all layers; of these also where their kind of output is unusual.
+
+    Raises:
+        UsageError: for an output that can be no grid.
+    """
+    possible = layouts(modules.values(), size)
+    for name in names:
+        if name in possible or name not in modules or modules[name].calls > 1:
+            continue
+        if len(modules[name].shape) < 3:  # the pass on the input itself tells its shape
+            continue
+        unpacked(to_grid, torch.empty(modules[name].shape, device="meta"), name)
+        if prod(modules[name].shape[2:]) > 1:
+            possible[name] = Layout((_as_it_is(modules[name]),), certain=False)
+    return possible
 
 
 def _as_it_is(one: ModuleOutput) -> Fold:

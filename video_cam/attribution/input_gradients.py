@@ -15,6 +15,7 @@ from video_cam.errors import UsageError
 from video_cam.layers.axes import run_network
 from video_cam.layers.differentiable import reentrant_checkpoints_refused, refuse_quantised
 from video_cam.layers.hooks import frozen_evaluation, retried_with_copies
+from video_cam.layers.output_search import with_class_scores
 
 
 def guided_backprop(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
@@ -36,7 +37,8 @@ def guided_backprop(model: nn.Module, x: Tensor, target: Target = None) -> Tenso
         UsageError: for activations that are not ReLUs (GELU, SiLU, ...), for scripted networks,
             whose ReLUs cannot be seen, and for wrong inputs and targets.
     """
-    return _input_gradient(model, x, target, guided=True)
+    _check_input(x)
+    return _input_gradient(_scored(model, x, target), x, target, guided=True)
 
 
 def guided_cam(gradient: Tensor, cam: Tensor) -> Tensor:
@@ -99,6 +101,7 @@ def smooth_gradient(
             "a batch of at least 1, and noise that is not negative"
         )
     _check_input(x)
+    model = _scored(model, x, target)
     if target is None:
         target = _best_classes(model, x)
     copies = 1 if callable(target) else min(batch_size, samples)
@@ -112,9 +115,13 @@ def smooth_gradient(
         return total / samples
 
 
+def _scored(model: nn.Module, x: Tensor, target: Target) -> nn.Module:
+    """The network with class scores as its output; for a function the network itself."""
+    return model if callable(target) else with_class_scores(model, x)
+
+
 def _input_gradient(model: nn.Module, x: Tensor, target: Target, guided: bool) -> Tensor:
     """d (sum of target scores) / d x, guided or not; no ``.grad`` is changed."""
-    _check_input(x)
     refuse_quantised(model)
     with _differentiable(model):
         return retried_with_copies(lambda: _input_gradient_once(model, x, target, guided))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from video_cam.errors import UsageError
-from video_cam.layers.outputs import class_scores
+from video_cam.layers.outputs import class_scores, original_output
 
 Target = int | Sequence[int] | Callable[[Any], Tensor] | None
 
@@ -90,7 +90,7 @@ def finer_scores(outputs: Any, class_ids: Tensor | None) -> Tensor:
 
 
 def _function_scores(target: Callable[[Any], Tensor], outputs: Any) -> Tensor:
-    scores = target(outputs)
+    scores = target(original_output(outputs))
     if isinstance(scores, Tensor) and scores.ndim == 0:
         scores = scores.unsqueeze(0)  # the score of a single sample
     samples = _samples(outputs)

@@ -53,6 +53,7 @@ def fingerprint_parts(
             model.preprocess,
             model.input_layout,
             model.score,
+            model.reading,
         ],
         "options": config.as_json(),
         "targets": [digest_of_code(target) for target in config.targets],

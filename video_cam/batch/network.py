@@ -12,7 +12,7 @@ import torch
 from video_cam.batch.fingerprint import fingerprint_parts
 from video_cam.batch.request_size import announcement
 from video_cam.batch.run_config import ModelConfig, RunConfig
-from video_cam.config import ExplainConfig, InputConfig
+from video_cam.config import ANY_OUTPUT, ExplainConfig, InputConfig
 from video_cam.errors import UsageError
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.keyframe_gradients import GRADIENTS, keyframe_gradients
@@ -97,6 +97,9 @@ def load_network(config: ModelConfig, explain: ExplainConfig, reporter: Reporter
     Raises:
         UsageError: where the network cannot be loaded, or lacks the layers of ``explain``.
     """
+    options = {one.name: getattr(config.input, one.name) for one in fields(InputConfig)}
+    if explain.targets and not explain.class_ids and config.input.output_layout is None:
+        options["output_layout"] = ANY_OUTPUT
     model = load_model(
         config.name,
         config.weights,
@@ -104,10 +107,11 @@ def load_network(config: ModelConfig, explain: ExplainConfig, reporter: Reporter
         device=choose_device(config, reporter),
         say=reporter.info,
         trust_checkpoint=config.trust_checkpoint,
-        **{one.name: getattr(config.input, one.name) for one in fields(InputConfig)},
+        **options,
     )
     layers = _chosen_layers(model, explain)
-    reporter.info(f"model {model.name} ({model.weights}) on {model.device}{layers}")
+    scores = "" if model.reading is None else f", class scores from {model.reading}"
+    reporter.info(f"model {model.name} ({model.weights}) on {model.device}{layers}{scores}")
     return model
 
 

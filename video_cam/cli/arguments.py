@@ -161,6 +161,7 @@ def _model_config(parsed: argparse.Namespace) -> ModelConfig:
             channels=parsed.channels,
             value_range=parsed.value_range,
             input_factory=parsed.input_factory,
+            output_layout=parsed.output_layout,
         ),
     )
 

@@ -21,10 +21,10 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
         "--model-path",
         default=ModelConfig.name,
         metavar="NAME|SPEC|FILE",
-        help="a name from --list-models, timm:NAME, a folder or hub name of transformers, "
-        "file.py:factory, package.module:factory, or a saved network (default: r3d_18 with "
-        "Kinetics-400 weights where they are on disk or can be downloaded, else the bundled "
-        "network)",
+        help="a name from --list-models, timm:NAME, mmaction:CONFIG.py, slowfast:CONFIG.yaml, a "
+        "folder or hub name of transformers, file.py:factory, package.module:factory, or a saved "
+        "network (default: r3d_18 with Kinetics-400 weights where they are on disk or can be "
+        "downloaded, else the bundled network)",
     )
     group.add_argument(
         "--weights",
@@ -102,6 +102,13 @@ def _add_network_input(group: argparse._ArgumentGroup) -> None:
         metavar=choices(config.SCORE_KINDS),
         help="how scores are shown (default: softmax; sigmoid for a single score; raw is for "
         "regression)",
+    )
+    group.add_argument(
+        "--output-layout",
+        default=InputConfig.output_layout,
+        metavar="AXES",
+        help="axes of the network's scores where they cannot be found: N clips, K classes, T time, "
+        "H and W places, as NTK or NKT; with several outputs also the entry, as logits:NK",
     )
     group.add_argument("--list-models", action="store_true", help="print the networks and exit")
     group.add_argument(

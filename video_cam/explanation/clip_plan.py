@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from video_cam.errors import UsageError
 from video_cam.explanation.batch_size import fitting_batch
 from video_cam.explanation.contributions import head_biases
 from video_cam.explanation.map_series import MapKey, ModelInfo
+from video_cam.explanation.rates import lapse_rate, rate_note
 from video_cam.explanation.sampling import FrameSpan, Window, span_of
 from video_cam.explanation.scenes import split_scenes
 from video_cam.explanation.window_reader import plan_windows
@@ -49,6 +51,7 @@ class ClipPlan:
         head_biases: float64 (classes,) of the network's linear head, None without one.
         batch_size: windows in one forward pass.
         batch_note: why these are fewer than asked for, where memory is the reason.
+        rate_note: what the results say about the clip's frame rate; often empty.
     """
 
     clip: Clip
@@ -66,6 +69,7 @@ class ClipPlan:
     head_biases: np.ndarray | None
     batch_size: int
     batch_note: str | None = None
+    rate_note: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,9 +120,13 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
 
     Raises:
         UsageError: for wrong layers, classes or times.
-        ClipError: where scenes cannot be read, where there are too many samples, or where a
-            window does not fit into memory.
+        ClipError: where scenes cannot be read, or where a window does not fit into memory.
     """
+    if not model.labels and (config.class_ids or config.worst or not config.targets):
+        raise UsageError(
+            "no class scores were found in the network's output: only functions of it can be "
+            "explained, with --target file.py:function (in Python targets=[function])"
+        )
     if config.contrast and len(model.labels) < 2:
         raise UsageError("contrast compares two classes, and the network has one: leave it out")
     if config.aug_smooth and model.preprocess.flow:
@@ -132,13 +140,14 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
     class_ids = tuple(class_id(one, model.labels) for one in config.class_ids)
     span = span_of(clip.timeline, config.start, config.end)
     scenes = _scenes(clip, span) if config.split_scenes else (span,)
-    windows = plan_windows(clip.timeline, scenes, model, config, clip.limits.max_frames)
+    windows = plan_windows(clip.timeline, scenes, model, config)
+    rate = config.frame_rate or lapse_rate(clip.timeline, span, model.frame_rate, config)
     size = (len(windows[0].frame_indices), *model.preprocess.crop)
     network = plan_network(model, size, config.layers, config)
     batch_size, batch_note = fitting_batch(clip, model, network.layers, size, config.batch_size)
     return ClipPlan(
         clip=clip,
-        model=_model_info(model, network, config, num_frames=size[0]),
+        model=_model_info(model, network, size[0], rate or model.frame_rate),
         model_note="; ".join(filter(None, (model.note, _bypass_note(model, network)))),
         labels=model.labels,
         class_ids=class_ids,
@@ -154,6 +163,7 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
         head_biases=head_biases(model.module, len(model.labels)),
         batch_size=batch_size,
         batch_note=batch_note,
+        rate_note=rate_note(clip.timeline, span, model.frame_rate, config),
     )
 
 
@@ -168,14 +178,14 @@ def _bypass_note(model: Classifier, network: NetworkPlan) -> str:
 
 
 def _model_info(
-    model: Classifier, network: NetworkPlan, config: ExplainConfig, num_frames: int
+    model: Classifier, network: NetworkPlan, num_frames: int, frame_rate: Fraction
 ) -> ModelInfo:
     return ModelInfo(
         name=model.name,
         weights=model.weights,
         layers=network.layers,
         num_frames=num_frames,
-        frame_rate=config.frame_rate or model.frame_rate,
+        frame_rate=frame_rate,
         trained=model.trained,
         score=model.score,
     )

@@ -96,13 +96,15 @@ def _problems_of_scenes(explanation: Explanation) -> Iterator[str]:
 def _problems_of_scores(explanation: Explanation) -> Iterator[str]:
     scores, functions = explanation.probabilities, explanation.function_scores
     num_windows, kind = explanation.num_windows, explanation.model.score
-    if not explanation.labels or kind not in SCORE_KINDS:
+    if not (explanation.labels or explanation.functions) or kind not in SCORE_KINDS:
         yield "there are no classes, or scores of an unknown kind"
     if not _is(scores, np.float32, num_windows, len(explanation.labels)):
         yield "the scores do not fit the windows and classes"
     if not np.isfinite(scores).all():
         yield "a score is not a finite number"
-    if kind != "raw" and (scores.min() < -_ROUNDING or scores.max() > 1 + _ROUNDING):
+    # Without classes there is no score.
+    lowest, highest = scores.min(initial=0), scores.max(initial=0)
+    if kind != "raw" and (lowest < -_ROUNDING or highest > 1 + _ROUNDING):
         yield "a probability is not between 0 and 1"
     names = explanation.functions
     is_empty = not names and functions.size == 0

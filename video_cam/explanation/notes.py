@@ -10,10 +10,18 @@ from video_cam.explanation.damage import Damage
 from video_cam.explanation.map_series import MapSeries
 from video_cam.explanation.window_result import WindowResult
 from video_cam.models.registry import UNTRAINED
+from video_cam.video.deinterlacing import deinterlacing_filter
 
 # How many cuts and maps a note lists; the others are counted.
 CUTS_NAMED = 5
 MAPS_NAMED = 3
+DEINTERLACED = (
+    "the clip is interlaced: its frames were deinterlaced, for the network and the pictures"
+)
+COMBED = (
+    "the clip is interlaced and was not deinterlaced, because this FFmpeg has no filter for it: "
+    "what moves has combed edges, for the network too"
+)
 
 
 def notes(
@@ -32,6 +40,10 @@ def notes(
     yield from plan.clip.info.conversions
     yield from damage.sentences(plan.clip.timeline.num_frames)
     yield from _notes_on_stamps(plan.clip.info.num_jumps)
+    if plan.clip.info.is_interlaced:
+        yield COMBED if deinterlacing_filter() is None else DEINTERLACED
+    if plan.rate_note:
+        yield plan.rate_note
     if plan.batch_note:
         yield plan.batch_note
     # Several workers may run out of memory, each in its own way.

@@ -18,8 +18,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from video_cam.config import LimitsConfig
-from video_cam.errors import ClipError, UsageError
+from video_cam.errors import UsageError
 from video_cam.video.timeline import Timeline
 
 # Matroska rounds time stamps to milliseconds. The frame that should be shown at a sample's time
@@ -84,7 +83,6 @@ def sample_windows(
     num_frames: int,
     frame_rate: Fraction | None,
     window_stride: int,
-    max_samples: int = LimitsConfig.max_frames,
 ) -> list[Window]:
     """Windows of samples that are evenly spaced in time; a sample is the frame shown at its time.
 
@@ -93,14 +91,13 @@ def sample_windows(
         num_frames: samples in a window.
         frame_rate: samples per second; None for every frame.
         window_stride: samples from one window's start to the next.
-        max_samples: highest number of samples in the span. One damaged time stamp can make a
-            short clip last for months.
 
     Returns:
-        Windows in order of time; the last one ends on the span's last frame.
+        Windows in order of time; the last one ends on the span's last frame. Of the windows that
+        show nothing but the same frame, which is shown for long, the first one.
 
     Raises:
-        UsageError: for numbers below 1. ClipError: for more than ``max_samples`` samples.
+        UsageError: for numbers below 1.
     """
     if num_frames < 1 or window_stride < 1:
         raise UsageError(
@@ -109,15 +106,21 @@ def sample_windows(
     forward = _grid(timeline, span, frame_rate)
     last = span.stop - 1
     length = num_samples(timeline, span, frame_rate)
-    _check_count(length, max_samples)
     if length < num_frames:
-        frames = [forward(k) for k in range(length)]
+        shown = [forward(k) for k in range(length)]
         # The padding shows the last frame, which may come after the grid's last sample.
-        return [Window((*frames, *[last] * (num_frames - length)), num_frames - length)]
-    windows = [
-        Window(tuple(forward(k) for k in range(begin, begin + num_frames)))
-        for begin in range(0, length - num_frames + 1, window_stride)
-    ]
+        return [Window((*shown, *[last] * (num_frames - length)), num_frames - length)]
+    windows = []
+    begin = 0
+    while begin + num_frames <= length:
+        frames = tuple(forward(k) for k in range(begin, begin + num_frames))
+        windows.append(Window(frames))
+        begin += window_stride
+        if frames[0] == frames[-1] < last:
+            # The first window that shows more than this frame, which may last for hours.
+            following = _first_sample_of(timeline, span, frame_rate, frames[0] + 1)
+            missing = following - num_frames + 1 - begin
+            begin += max(-(-missing // window_stride), 0) * window_stride
     if windows[-1].frame_indices[-1] != last:
         backward = _grid_to_end(timeline, span, frame_rate)
         windows.append(Window(tuple(backward(num_frames - 1 - k) for k in range(num_frames))))
@@ -148,15 +151,6 @@ def num_samples(timeline: Timeline, span: FrameSpan, rate: Fraction | None) -> i
     return _floor((ticks + _tolerance_ticks(timeline)) / _step_ticks(timeline, rate)) + 1
 
 
-def _check_count(count: int, max_samples: int) -> None:
-    if count > max_samples:
-        raise ClipError(
-            f"by its time stamps the clip lasts for {count} frames of the network, more than "
-            f"{max_samples}: cut it with --start and --end, use --sampling uniform, or raise "
-            "--max-frames"
-        )
-
-
 def _grid(timeline: Timeline, span: FrameSpan, rate: Fraction | None) -> Callable[[int], int]:
     """Sample number -> source frame, counted from the span's first frame."""
     if rate is None:
@@ -164,6 +158,14 @@ def _grid(timeline: Timeline, span: FrameSpan, rate: Fraction | None) -> Callabl
     step = _step_ticks(timeline, rate)
     start = int(timeline.pts[span.first]) + _tolerance_ticks(timeline)
     return lambda k: _shown_at(timeline, span, _floor(start + k * step))
+
+
+def _first_sample_of(timeline: Timeline, span: FrameSpan, rate: Fraction | None, frame: int) -> int:
+    """The number of the first sample that shows ``frame`` or a later one; see ``_grid``."""
+    if rate is None:
+        return frame - span.first
+    ticks = int(timeline.pts[frame] - timeline.pts[span.first]) - _tolerance_ticks(timeline)
+    return -_floor(-ticks / _step_ticks(timeline, rate))
 
 
 def _grid_to_end(

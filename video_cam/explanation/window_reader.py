@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from video_cam.config import ExplainConfig, LimitsConfig
+from video_cam.config import ExplainConfig
+from video_cam.explanation.rates import lapse_rate
 from video_cam.explanation.sampling import (
     FrameSpan,
     Window,
@@ -28,25 +29,24 @@ def plan_windows(
     scenes: Sequence[FrameSpan],
     model: Classifier,
     config: ExplainConfig,
-    max_samples: int = LimitsConfig.max_frames,
 ) -> list[Window]:
     """The windows that the config asks for; numbers it leaves open are the network's own.
 
     Args:
         scenes: consecutive spans in order of time. Each window lies within one of them.
-        max_samples: see ``sample_windows``.
 
     Returns:
         Windows in order of time, all with the same number of frames.
 
     Raises:
-        UsageError: for numbers below 1. ClipError: for more than ``max_samples`` samples.
+        UsageError: for numbers below 1.
     """
-    rate = config.frame_rate or model.frame_rate
+    whole = FrameSpan(scenes[0].first, scenes[-1].stop)
+    is_lapse = lapse_rate(timeline, whole, model.frame_rate, config) is not None
+    rate = None if is_lapse else config.frame_rate or model.frame_rate
     num_frames = config.num_frames or model.num_frames
     if model.framewise and config.num_frames is None:
         # Frames that are scored one by one need no padding: a still image is a window of one.
-        whole = FrameSpan(scenes[0].first, scenes[-1].stop)
         is_uniform = config.sampling == "uniform"
         num_frames = min(num_frames, num_samples(timeline, whole, None if is_uniform else rate))
     if config.sampling == "uniform":
@@ -66,7 +66,6 @@ def plan_windows(
             num_frames=num_frames,
             frame_rate=rate,
             window_stride=config.window_stride or stride,
-            max_samples=max_samples,
         )
     ]
 

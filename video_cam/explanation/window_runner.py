@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from video_cam.attribution.attributor import AttributionResult, Attributor
 from video_cam.attribution.targets import Target
 from video_cam.config import ExplainConfig
-from video_cam.errors import ClipError, UsageError
+from video_cam.errors import ClipError, UsageError, VideoCamError, first_line
 from video_cam.explanation.clip_plan import ClipPlan, plan_network
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapTarget
 from video_cam.explanation.sampling import FrameSpan, Window
@@ -20,9 +21,10 @@ from video_cam.explanation.scenes import HardCutDetector, cuts_within
 from video_cam.explanation.target_selection import best_classes, candidates, num_candidates
 from video_cam.explanation.window_reader import batches, read_windows
 from video_cam.explanation.window_result import WindowResult
-from video_cam.layers.outputs import class_scores, frame_scores, shown_scores
+from video_cam.layers.outputs import class_scores, class_shares, frame_scores, shown_scores
 from video_cam.models.classifier import Classifier
-from video_cam.utils.memory import BatchHalving
+from video_cam.utils.code_place import place_in_user_code
+from video_cam.utils.memory import BatchHalving, is_out_of_memory
 from video_cam.utils.progress import Progress, silent
 from video_cam.utils.threads import prefetch
 from video_cam.video.reader import FrameReader
@@ -144,21 +146,34 @@ class WindowRunner:
         ).to(self._model.dtype)
 
         def choose_from_outputs(outputs: Any) -> Sequence[Target]:
-            logits = _logits(outputs, len(self._plan.labels))
-            self._probabilities[indices] = shown_scores(logits, self._model.score).cpu().numpy()
-            return choose(logits)
+            logits = _logits(outputs, len(indices), len(self._plan.labels))
+            shares = class_shares(outputs)
+            shown = shown_scores(logits, self._model.score) if shares is None else shares
+            self._probabilities[indices] = shown.cpu().numpy()
+            return choose(logits if shares is None else shares)
 
         frames = self._plan.windows[indices[0]].frame_indices
-        with self._model.input_layout.in_window(self._plan.clip, frames):
-            found = self._attributor(x, choose_from_outputs, batch_size=self._halving.size)
+        try:
+            with self._model.input_layout.in_window(self._plan.clip, frames):
+                found = self._attributor(x, choose_from_outputs, batch_size=self._halving.size)
+        except Exception as error:  # the network's own code may raise anything
+            place = place_in_user_code(error)
+            if isinstance(error, VideoCamError) or is_out_of_memory(error) or not place:
+                raise
+            raise ClipError(
+                f"{place}: {type(error).__name__}: {first_line(error)}; the network was given "
+                f"{tuple(x.shape)}"
+            ) from error
         return self._results(indices, found)
 
     def _results(self, indices: Sequence[int], found: AttributionResult) -> list[WindowResult]:
         """One batch's results, divided by window."""
-        logits = _logits(found.outputs, len(self._plan.labels)).cpu().numpy()
-        scores = frame_scores(found.outputs)  # (N, T, classes)
+        classes = len(self._plan.labels)
+        logits = _logits(found.outputs, len(indices), classes).cpu().numpy()
+        scores = frame_scores(found.outputs) if classes else None  # (N, T, classes)
         if scores is not None:
             scores = shown_scores(scores.float(), self._model.score).cpu()
+            scores = _of_frames(scores, self._plan.input_size[0])
         functions = _function_scores(found, len(indices))
         maps = {key: values.cpu().numpy() for key, values in found.maps.items()}
         results = []
@@ -215,8 +230,16 @@ def _targets_of_row(found: AttributionResult, row: int) -> list[MapTarget]:
     return targets
 
 
-def _logits(outputs: Any, classes: int) -> Tensor:
-    """float32 (N, classes), checked."""
+def _of_frames(scores: Tensor, num_frames: int) -> Tensor:
+    """Scores (N, T', classes) of parts of equal length as scores (N, num_frames, classes)."""
+    parts = scores.shape[1]
+    return scores[:, [frame * parts // num_frames for frame in range(num_frames)]]
+
+
+def _logits(outputs: Any, samples: int, classes: int) -> Tensor:
+    """float32 (N, classes), checked; without columns where the network has no class scores."""
+    if not classes:
+        return torch.zeros(samples, 0)
     logits = class_scores(outputs).detach().float()
     if logits.shape[1] != classes:
         raise UsageError(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from video_cam.errors import UsageError
 from video_cam.layers.axes import run_network
 from video_cam.layers.hooks import capture
 from video_cam.layers.layout import Fold
 from video_cam.layers.measured_alignment import drawn_input
 from video_cam.layers.outputs import class_scores
-from video_cam.layers.reachability import MAX_TESTED_LAYERS
+from video_cam.layers.reachability import MAX_TESTED_LAYERS, sum_of_squares
 from video_cam.layers.trace import input_dtype
 
 # Of the gradient's norm: what rounding leaves of a gradient that goes through a layer.
@@ -61,13 +63,21 @@ def bypassing_shares(
     parameter = next(model.parameters(), torch.empty(0))
     x = drawn_input(0, size).to(parameter.device, input_dtype(model)).requires_grad_()
     with capture(model, layers) as captured, torch.autograd.graph.allow_mutation_on_saved_tensors():
-        score = class_scores(run_network(model, x.clone())).amax(1).sum()
+        score = _best_score(run_network(model, x.clone()))
         if not score.requires_grad:
             return {}
         (whole,) = torch.autograd.grad(score, x, retain_graph=True, allow_unused=True)
         if whole is None or not bool(whole.any()):
             return {}
         return {name: _share(score, whole, x, A) for name, A in captured.activations.items()}
+
+
+def _best_score(outputs: Any) -> Tensor:
+    """That of the best class; of outputs without class scores, the sum of their squares."""
+    try:
+        return class_scores(outputs).amax(1).sum()
+    except UsageError:
+        return sum_of_squares(outputs)
 
 
 def _share(score: Tensor, whole: Tensor, x: Tensor, A: Tensor) -> float:

@@ -11,7 +11,7 @@ from video_cam.errors import UsageError
 
 # What takes the gradient from a network's scores, and what can be done.
 WITHOUT_GRADIENT = (
-    "its forward runs under torch.no_grad(), detaches, checkpoints with use_reentrant=True, or has "
+    "the forward runs under torch.no_grad(), detaches, checkpoints with use_reentrant=True, or has "
     "quantised layers: take that out, or use a method that needs no gradient, ablationcam or "
     "scorecam, with a named layer"
 )
@@ -19,7 +19,10 @@ WITHOUT_GRADIENT = (
 
 def no_gradient(where: str) -> UsageError:
     """The error for a score without a gradient at a layer, or at the input."""
-    return UsageError(f"the score has no gradient at {where}: {WITHOUT_GRADIENT}")
+    return UsageError(
+        f"the score does not depend on {where} by a gradient: no path leads from there to the "
+        f"score, or {WITHOUT_GRADIENT}"
+    )
 
 
 @contextmanager

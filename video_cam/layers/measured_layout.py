@@ -26,7 +26,9 @@ from video_cam.layers.trace import example, input_dtype
 from video_cam.utils.nested import tensors_in
 from video_cam.utils.strict_json import checked
 
+FLAT = 0.02  # of the places' standard deviation: below, all cells look at the same
 ROUNDS = 4  # of noise, where one is not clear
+MAX_ALIKE = 6  # layers with as many tokens that are measured for one that looks everywhere
 # Of the correlation between the places of cells and their indices along an axis: what a fold needs
 # that shapes alone do not make certain, and how far another axis must be ahead for a refusal.
 MIN_CORRELATION, CLEARLY_MORE = 0.25, 0.3
@@ -37,7 +39,8 @@ MARGIN, CLEAR = 0.02, 0.1
 
 def settled_folds(
     model: nn.Module,
-    wanted: Mapping[str, Layout],
+    layouts: Mapping[str, Layout],
+    wanted: Sequence[str],
     size: Sequence[int],
     x: Any = None,
     identity: str = "",
@@ -45,11 +48,13 @@ def settled_folds(
     """The fold of each layer by measurement; layers whose folds are all wrong are left out.
 
     For convolutions the shapes of outputs for other input sizes are enough, mostly. For others the
-    network runs seven times on one clip, more often where the answers are not clear. The result is
-    cached by network, layers and input size.
+    network runs seven times on one clip, more often where the answers are not clear. Tokens that
+    look everywhere, as behind attention, are in the order of others of as many tokens. The result
+    is cached by network, layers and input size.
 
     Args:
-        wanted: layer -> what the shapes say of it.
+        layouts: layer -> what the shapes say of it, for all layers of the network.
+        wanted: names of layers.
         size: (T, H, W) of the input.
         x: the network's own input, in any container, which is disturbed; None for a drawn clip
             (1, 3, T, H, W).
@@ -59,14 +64,16 @@ def settled_folds(
         return {}
     shapes = [str(tuple(tensor.shape)) for tensor in tensors_in(x)]
     key: list[Hashable] = [*map(str, size), *shapes]
-    key += [f"{name} {layout}" for name, layout in wanted.items()]
+    key += [f"{name} {layouts[name]}" for name in wanted]
     fact = Fact(
         "layouts",
-        uses_weights=False,
-        to_json=partial(_to_json, wanted),
-        from_json=partial(_from_json, wanted),
+        # In a training loop the weights change at every step, and the order of tokens does not.
+        uses_weights=bool(identity),
+        to_json=partial(_to_json, layouts),
+        from_json=partial(_from_json, layouts),
     )
-    return learned(fact, model, key, partial(_settle, model, wanted, size, x), identity)
+    find = partial(_settle, model, layouts, wanted, size, x)
+    return learned(fact, model, key, find, identity)
 
 
 def refusal(name: str, shape: Sequence[int], layout: Layout) -> UsageError:
@@ -79,16 +86,19 @@ def refusal(name: str, shape: Sequence[int], layout: Layout) -> UsageError:
 
 
 def _settle(
-    model: nn.Module, wanted: Mapping[str, Layout], size: Sequence[int], x: Any
+    model: nn.Module,
+    layouts: Mapping[str, Layout],
+    wanted: Sequence[str],
+    size: Sequence[int],
+    x: Any,
 ) -> dict[str, Fold]:
-    certain = {name: one.folds[0] for name, one in wanted.items() if one.certain}
+    certain = {name: layouts[name].folds[0] for name in wanted if layouts[name].certain}
     found, wrong = axes_agree(model, example(model, size) if x is None else x, certain)
-    doubtful = {
-        name: one for name, one in wanted.items() if name not in found and name not in wrong
-    }
+    doubtful = [name for name in wanted if name not in found and name not in wrong]
     if doubtful:
         x = drawn_input(0, size).to(*_place(model)) if x is None else x
-        found |= _measure(model, doubtful, size, x)
+        axes = [axis for axis, length in enumerate(size) if length > 1]
+        found |= _measure(model, layouts, doubtful, axes, x)
     return {name: found[name] for name in wanted if name in found}
 
 
@@ -99,17 +109,63 @@ def _place(model: nn.Module) -> tuple[torch.device, torch.dtype]:
 
 
 def _measure(
-    model: nn.Module, wanted: Mapping[str, Layout], size: Sequence[int], x: Any
+    model: nn.Module,
+    layouts: Mapping[str, Layout],
+    wanted: Sequence[str],
+    axes: Sequence[int],
+    x: Any,
 ) -> dict[str, Fold]:
-    answers = {name: CellAnswers(layout.folds) for name, layout in wanted.items()}
-    axes = [axis for axis, length in enumerate(size) if length > 1]
+    answers = _answers(model, layouts, wanted, axes, x)
+    found = _confirmed(layouts, answers, axes)
+    open_ = [name for name in wanted if name not in found and not layouts[name].certain]
+    alike = [name for name in layouts if any(_are_alike(layouts, name, one) for one in open_)]
+    more = [name for name in alike if name not in wanted][:MAX_ALIKE]
+    if more:
+        found |= _confirmed(layouts, _answers(model, layouts, more, axes, x), axes)
+    for name in open_:
+        folds = {
+            found[other] for other in alike if other in found and _are_alike(layouts, name, other)
+        }
+        fold = folds.pop() if len(folds) == 1 else None
+        if fold is not None and _is_possible(answers[name], layouts[name], fold, axes):
+            found[name] = fold
+    return found
+
+
+def _answers(
+    model: nn.Module,
+    layouts: Mapping[str, Layout],
+    wanted: Sequence[str],
+    axes: Sequence[int],
+    x: Any,
+) -> dict[str, CellAnswers]:
+    """The answers of layers, to as many rounds of noise as are needed."""
+    answers = {name: CellAnswers(layouts[name].folds) for name in wanted}
     generator = torch.Generator().manual_seed(0)
     for _ in range(ROUNDS):
         add_answers(model, x, axes, answers, generator)
-        if all(_is_clear(answers[name], layout, axes) for name, layout in wanted.items()):
+        if all(_is_clear(answers[name], layouts[name], axes) for name in wanted):
             break
-    found = {name: _best(answers[name], layout, axes) for name, layout in wanted.items()}
+    return answers
+
+
+def _confirmed(
+    layouts: Mapping[str, Layout], answers: Mapping[str, CellAnswers], axes: Sequence[int]
+) -> dict[str, Fold]:
+    found = {name: _best(one, layouts[name], axes) for name, one in answers.items()}
     return {name: fold for name, fold in found.items() if fold is not None}
+
+
+def _are_alike(layouts: Mapping[str, Layout], name: str, other: str) -> bool:
+    """Whether two layers put out as many tokens."""
+    return name != other and layouts[name].folds == layouts[other].folds
+
+
+def _is_possible(answers: CellAnswers, layout: Layout, fold: Fold, axes: Sequence[int]) -> bool:
+    """Whether nothing speaks against a fold that the layer itself does not confirm."""
+    explained = dict(_ranked(answers, layout, axes))
+    most = max(explained.values())
+    return explained[fold] >= most - CLEAR and _is_confirmed(answers, fold, axes, certain=True)
 
 
 def _best(answers: CellAnswers, layout: Layout, axes: Sequence[int]) -> Fold | None:
@@ -138,7 +194,7 @@ def _explained(answers: CellAnswers, fold: Fold, axes: Sequence[int]) -> float:
     total = left = 0.0
     for axis in axes:
         places, index = _alive(answers.places(fold, axis), fold, axis)
-        if len(places) < 2:
+        if len(places) < 2 or places.std() < FLAT:
             continue
         variance = float(places.var())
         correlation = max(_correlation(places, index), 0.0)
@@ -170,21 +226,21 @@ def _alive(places: np.ndarray, fold: Fold, axis: int) -> tuple[np.ndarray, np.nd
 
 
 def _correlation(places: np.ndarray, index: np.ndarray) -> float:
-    if len(places) < 2 or places.std() < 1e-9 or index.std() == 0:
+    if len(places) < 2 or places.std() < FLAT or index.std() == 0:
         return 0.0
     return float(np.corrcoef(places, index)[0, 1])
 
 
-def _to_json(wanted: Mapping[str, Layout], found: Mapping[str, Fold]) -> Any:
-    return {name: wanted[name].folds.index(fold) for name, fold in found.items()}
+def _to_json(layouts: Mapping[str, Layout], found: Mapping[str, Fold]) -> Any:
+    return {name: layouts[name].folds.index(fold) for name, fold in found.items()}
 
 
-def _from_json(wanted: Mapping[str, Layout], _model: nn.Module, content: Any) -> dict[str, Fold]:
+def _from_json(layouts: Mapping[str, Layout], _model: nn.Module, content: Any) -> dict[str, Fold]:
     """The inverse of ``_to_json``. Raises ValueError for what is not of these layouts."""
     numbers = checked(content, dict[str, int])
     if any(
-        name not in wanted or not 0 <= number < len(wanted[name].folds)
+        name not in layouts or not 0 <= number < len(layouts[name].folds)
         for name, number in numbers.items()
     ):
         raise ValueError("it is of other layouts")
-    return {name: wanted[name].folds[number] for name, number in numbers.items()}
+    return {name: layouts[name].folds[number] for name, number in numbers.items()}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from video_cam.errors import UsageError
 from video_cam.layers.differentiable import reentrant_checkpoints_refused
 from video_cam.layers.hooks import capture
 from video_cam.layers.layout import Fold
+from video_cam.layers.output_entries import entries
 from video_cam.layers.outputs import class_scores
 from video_cam.layers.trace import input_dtype
 
@@ -39,7 +41,7 @@ def layers_affecting_scores(
     tested = list(layers[:MAX_TESTED_LAYERS])
     # Some networks change in place what autograd has saved.
     with capture(model, tested) as captured, torch.autograd.graph.allow_mutation_on_saved_tensors():
-        score = class_scores(model(x)).square().sum()
+        score = sum_of_squares(model(x))
         if not score.requires_grad:
             return []
         outputs = [captured.activations[name] for name in tested]
@@ -53,3 +55,12 @@ def layers_affecting_scores(
         for name, gradient in zip(tested, gradients, strict=True)
         if gradient is not None and bool((folds[name](gradient) != 0).any())
     ]
+
+
+def sum_of_squares(outputs: Any) -> Tensor:
+    """Of the class scores; without any, of all tensors in the outputs."""
+    try:
+        return class_scores(outputs).square().sum()
+    except UsageError:
+        squares = [tensor.square().sum() for tensor in entries(outputs).values()]
+        return torch.stack(squares).sum() if squares else torch.zeros(())

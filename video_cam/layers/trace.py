@@ -17,12 +17,13 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from video_cam.errors import UsageError, first_line
+from video_cam.errors import DoesNotFit, UsageError, first_line
 from video_cam.layers.axes import run_network
 from video_cam.layers.cache import Fact, learned
 from video_cam.layers.hooks import first_tensor, forward_hooks, frozen_evaluation
 from video_cam.layers.meta_device import run_on_meta
 from video_cam.layers.outputs import class_scores
+from video_cam.utils.memory import is_out_of_memory
 from video_cam.utils.nested import map_tensors, tensors_in
 from video_cam.utils.strict_json import checked
 
@@ -98,8 +99,10 @@ def _trace(model: nn.Module, x: Any) -> Trace:
     except UsageError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         shapes = [tuple(tensor.shape) for tensor in tensors_in(x)]
-        raise UsageError(
+        raise DoesNotFit(
             f"the network does not run on an input of {shapes[0] if shapes else x}: "
             f"{type(error).__name__}: {first_line(error)}; set --num-frames, --size and "
             "--layout-in to what it takes"

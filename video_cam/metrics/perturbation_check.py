@@ -26,6 +26,7 @@ from video_cam.explanation.target_selection import rivals_of
 from video_cam.explanation.window_reader import read_windows
 from video_cam.layers.alignment import interpolate
 from video_cam.layers.axes import run_network
+from video_cam.layers.output_reading import centred
 from video_cam.layers.outputs import class_scores
 from video_cam.metrics.faithfulness import baseline_of, rank_voxels
 from video_cam.models.classifier import Classifier
@@ -239,6 +240,7 @@ def _logit(
     def logit(clips: Tensor) -> Tensor:
         with in_window(), torch.autocast(device, torch.bfloat16, enabled=bf16):
             scores = class_scores(run_network(model.module, clips)).float()
+        scores = centred(scores, model.reading)
         return scores[:, class_id] - scores[:, list(rivals)].sum(1)
 
     return logit

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import torch
 from safetensors.torch import load_file
@@ -16,12 +17,19 @@ from video_cam.utils.files import open_regular
 
 _ZIP_START = b"PK\x03\x04"  # by which PyTorch tells its archives from older files
 _TORCHSCRIPT_MEMBER = "constants.pkl"
+# Training programs store such objects beside the tensors: logs, times, settings.
+_RECORD_KEEPERS = (
+    *("mmengine.", "mmcv.", "mmaction.", "numpy.", "_codecs.", "yacs.", "fvcore."),
+    "builtins.getattr",  # by which a bound method of such an object is stored
+)
 
 
 def read_tensors(path: Path) -> Any:
     """The content of a .safetensors file, or of a PyTorch file that holds nothing but tensors.
 
-    Tensors in lists, dictionaries and the like are on the CPU.
+    Tensors in lists, dictionaries and the like are on the CPU. Objects of training programs, such
+    as mmengine's log, are left out: in place of each class, function or method that the file names,
+    a class without any content is called. So nothing of the file runs, and no package is imported.
 
     Raises:
         pickle.UnpicklingError: for a PyTorch file with objects that could run code.
@@ -31,9 +39,10 @@ def read_tensors(path: Path) -> Any:
     with open_regular(path) as file:
         if path.suffix == ".safetensors":
             return load_file(path)
-        if _is_archive(file):
-            _check_archive(file)
-        return torch.load(file, map_location="cpu", weights_only=True)
+        if not _is_archive(file):
+            return torch.load(file, map_location="cpu", weights_only=True)
+        _check_archive(file)
+        return _load_archive(file)
 
 
 def why_unreadable(error: Exception) -> str:
@@ -76,6 +85,29 @@ def _unusual(tensor: Any) -> str | None:
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         return "a view that repeats its numbers"
     return None
+
+
+def _load_archive(file: IO[bytes]) -> Any:
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        file.seek(0)
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(cast(Any, file))
+        if not names or not all(name.startswith(_RECORD_KEEPERS) for name in names):
+            raise
+        file.seek(0)
+        with torch.serialization.safe_globals([(_LeftOut, name) for name in names]):
+            return torch.load(file, map_location="cpu", weights_only=True)
+
+
+class _LeftOut:
+    """Stands for an object of a file that is not wanted, whatever it is called with."""
+
+    def __init__(self, *_arguments: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
 
 
 def _is_archive(file: IO[bytes]) -> bool:

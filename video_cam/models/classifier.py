@@ -11,23 +11,24 @@ import torch
 from torch import nn
 
 from video_cam.config import InputConfig
-from video_cam.errors import UsageError
+from video_cam.errors import DoesNotFit, UsageError
 from video_cam.layers.layout import Fold, Layout, folds, layouts
 from video_cam.layers.measured_layout import refusal, settled_folds
-from video_cam.layers.outputs import class_scores, default_score_kind
+from video_cam.layers.output_reading import OutputReading
 from video_cam.layers.selection import choose_layers, convolutions_from_back
 from video_cam.layers.trace import ModuleOutput, example, input_dtype, trace
-from video_cam.models.channels import normalization
 from video_cam.models.default_layers import (
     default_layer,
     layer_in_time,
     likely_grids,
     no_default_layer,
 )
+from video_cam.models.fitting_input import misfit
 from video_cam.models.input_factory import InputFactory
 from video_cam.models.input_layout import NCTHW, InputLayout, adapt_module, parse_input_layout
-from video_cam.models.labels import read_labels
-from video_cam.models.preprocessing import Preprocess
+from video_cam.models.labels import count_labels, read_labels
+from video_cam.models.preprocessing import Preprocess, adjusted
+from video_cam.models.scored_output import read_output
 from video_cam.models.spec import USER_NETWORK, ModelSpec
 
 Labels = str | Path | Sequence[str] | None  # a label file, or the names
@@ -54,7 +55,8 @@ class Classifier:
         module: takes (N, 3, T, H, W).
         name: as ``load_model`` got it, or the class or file of a network at hand.
         weights: the name of a pretrained entry, a file's name, "its own", or "none".
-        labels: one name per class, in the order of the outputs.
+        labels: one name per class, in the order of the outputs; empty for a network without class
+            scores, of which only functions of the output can be explained.
         num_frames: frames in one input.
         frame_rate: frames per second of the input.
         preprocess: frames to the network's input.
@@ -63,6 +65,7 @@ class Classifier:
         input_layout: how the network's own forward takes a clip.
         space_first: as in ModelSpec.
         score: how scores are shown, of ``config.SCORE_KINDS``.
+        reading: how class scores are read from the network's own output; None where it is scores.
         code: SHA-256 of the user's files that the network is made of, else empty.
         known: ``name``, ``code`` and the weights identify the network, so that what was learned of
             it in another process is true of it.
@@ -84,6 +87,7 @@ class Classifier:
     input_layout: InputLayout = NCTHW
     space_first: bool = False
     score: str = "softmax"
+    reading: OutputReading | None = None
     code: str = ""
     known: bool = True
     note: str = ""
@@ -172,8 +176,8 @@ class Classifier:
         trusted = {
             name: possible[name].folds[0] for name in names if self._is_trusted(name, possible)
         }
-        wanted = {name: possible[name] for name in names if name not in trusted}
-        return trusted | settled_folds(self.module, wanted, size, identity=self.identity)
+        wanted = [name for name in names if name not in trusted]
+        return trusted | settled_folds(self.module, possible, wanted, size, identity=self.identity)
 
     def _settled(
         self, names: Sequence[str], seen: Mapping[str, ModuleOutput], size: Sequence[int]
@@ -225,31 +229,39 @@ def make_classifier(
         if input_config.input_factory is None
         else InputFactory(input_config.input_factory),
     )
-    preprocess = _adjusted(spec.preprocess, input_config)
+    preprocess = adjusted(spec.preprocess, input_config)
     num_frames = input_config.num_frames or spec.num_frames
-    module = adapt_module(module, input_layout)
     size = (num_frames, *preprocess.crop)
     library_name = "" if spec is USER_NETWORK else name
-    found = trace(module, example(module, size), library_name)
-    classes = class_scores(found.outputs).shape[1]
+    num_labels = None if labels is None else count_labels(labels)
+    own, module = module, adapt_module(module, input_layout)
+    try:
+        found = trace(module, example(module, size), library_name)
+        scored = read_output(module, size, input_config, num_labels, bool(library_name))
+    except DoesNotFit as error:
+        raise misfit(own, input_layout, size, error) from error
+    module = scored.module
     grids = likely_grids(module, found.modules, size, spec, library_name)
+    choice = scored.without_scores_of_places(found.modules, grids)
     where, bypass = spec.where_layer or "", 0.0
     if not where:
-        where, bypass = default_layer(module, size, found.modules, grids, check_layer)
+        where, bypass = default_layer(module, size, found.modules, choice, check_layer)
     return Classifier(
         module,
         name,
         weights,
-        _class_names(labels, spec, classes),
+        _class_names(labels, spec, scored.classes),
         num_frames,
         input_config.frame_rate or spec.frame_rate,
         preprocess,
         layer=where,
         bypass=bypass,
-        when=spec.when_layer or layer_in_time(where, found.modules, grids, num_frames),
+        when=spec.when_layer or layer_in_time(where, found.modules, choice, num_frames),
         input_layout=input_layout,
         space_first=spec.space_first,
-        score=input_config.score or default_score_kind(classes),
+        score=scored.score,
+        reading=scored.reading,
+        note=scored.note,
         known=spec is not USER_NETWORK,
         max_batch=None if input_layout.factory is None else 1,
     )
@@ -264,26 +276,3 @@ def _class_names(labels: Labels, spec: ModelSpec, classes: int) -> tuple[str, ..
         source = f"label file {str(labels)!r}" if isinstance(labels, str | Path) else "labels"
         raise UsageError(f"{source} has {len(names)} names, the network has {classes} classes")
     return names
-
-
-def _adjusted(preprocess: Preprocess, input_config: InputConfig) -> Preprocess:
-    """``preprocess`` with what ``input_config`` replaces; the crop keeps its share of the frame."""
-    size = input_config.size or preprocess.crop
-    mean, std = normalization((preprocess.mean, preprocess.std), input_config)
-    return replace(
-        preprocess,
-        resize=_resize_for(preprocess, size),
-        crop=size,
-        mean=mean,
-        std=std,
-        value_range=input_config.value_range or preprocess.value_range,
-        flow=input_config.channels == "flow",
-    )
-
-
-def _resize_for(preprocess: Preprocess, size: tuple[int, int]) -> tuple[int, int] | int:
-    """The resize that goes with a crop of ``size`` as the present one goes with its crop."""
-    scale = [new / old for new, old in zip(size, preprocess.crop, strict=True)]
-    if isinstance(preprocess.resize, tuple):
-        return round(preprocess.resize[0] * scale[0]), round(preprocess.resize[1] * scale[1])
-    return round(preprocess.resize * max(scale))

@@ -30,10 +30,10 @@ def likely_grids(
     if spec.where_layer:
         return grids
     candidates = default_candidates(seen, grids)[:MAX_TESTED_LAYERS]
-    doubtful = {name: possible[name] for name in candidates if not possible[name].certain}
+    doubtful = [name for name in candidates if not possible[name].certain]
     if not doubtful or candidates[0] not in doubtful:
         return grids
-    settled = settled_folds(module, doubtful, size, identity=library_name)
+    settled = settled_folds(module, possible, doubtful, size, identity=library_name)
     kept = {name: fold for name, fold in grids.items() if name not in doubtful}
     return {name: (settled | kept)[name] for name in grids if name in settled or name in kept}
 
@@ -77,7 +77,7 @@ def no_default_layer(
     if candidates:
         return UsageError(
             "no layer of the network puts out a grid of places that leads to its scores: at layer "
-            f"{candidates[0]!r} they have no gradient, so {WITHOUT_GRADIENT}"
+            f"{candidates[0]!r} they have no gradient, because {WITHOUT_GRADIENT}"
         )
     return UsageError(
         "no layer of the network puts out a grid of places that leads to its scores: "

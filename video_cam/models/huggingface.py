@@ -7,6 +7,7 @@ transformers asks on stdin whether to run the code.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -134,6 +135,7 @@ def _spec(name: str) -> ModelSpec:
         when_layer=layer,
         input_layout=input_layout,
         space_first=family is not None and family.space_first,
+        code=hashlib.sha256(config.to_json_string().encode()).hexdigest(),
     )
 
 

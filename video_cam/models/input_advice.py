@@ -3,45 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from torch import nn
-
-from video_cam.config import InputConfig
-from video_cam.errors import UsageError
-from video_cam.models.spec import ModelSpec
-
-
-@contextmanager
-def input_explained(module: nn.Module, spec: ModelSpec, config: InputConfig) -> Iterator[None]:
-    """Replace the error of a network that does not run by advice, where there is some.
-
-    Args:
-        module: the network as it was built.
-        spec: of the network; ``config`` replaces what it says of the input.
-
-    Raises:
-        UsageError: that of the block, or with advice in its place.
-    """
-    try:
-        yield
-    except UsageError as error:
-        # Of the errors of a network's own code, two kinds say that it takes another input. Errors
-        # about its output, its layers or its labels have no such cause.
-        advice = None
-        if isinstance(error.__cause__, RuntimeError):
-            advice = channels_advice(
-                module,
-                config.channels or spec.input_layout.channels,
-                config.layout or spec.input_layout.layout,
-                config.num_frames or spec.num_frames,
-            )
-        elif isinstance(error.__cause__, TypeError) and config.input_factory is None:
-            advice = arguments_advice(module)
-        if advice is None:
-            raise
-        raise UsageError(advice) from error.__cause__
 
 
 def arguments_advice(module: nn.Module) -> str | None:

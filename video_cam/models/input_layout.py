@@ -19,6 +19,7 @@ from video_cam.errors import UsageError
 from video_cam.layers.outputs import raw_scores
 from video_cam.models.channels import select_channels
 from video_cam.models.input_factory import InputFactory
+from video_cam.utils.nested import map_tensors, tensors_in
 from video_cam.video.clip import Clip
 
 INPUT_LAYOUTS = ("NCTHW", "NTCHW", "frames", "stacked", "list")
@@ -83,20 +84,26 @@ class InputLayout:
         """The network's outputs for a clip ``x`` (N, C, T, H, W).
 
         Returns:
-            Of "frames": scores (N, T, classes). Of other layouts: ``outputs`` as they are.
+            Of "frames": scores (N, T, classes), or the outputs with (N, T, ...) in place of
+            (N x T, ...) in every tensor. Of other layouts: ``outputs`` as they are.
 
         Raises:
-            UsageError: where "frames" outputs are not one row of scores per frame.
+            UsageError: where "frames" outputs hold no row for each frame.
         """
         if self.layout != "frames":
             return outputs
-        scores = raw_scores(outputs)
-        if scores.shape[0] != len(x) * x.shape[2] or scores.ndim != 2:
+        samples, rows = (len(x), x.shape[2]), len(x) * x.shape[2]
+        of_frames = [one for one in tensors_in(outputs) if one.ndim and len(one) == rows]
+        if not of_frames:
             raise UsageError(
-                f"the network put out {tuple(scores.shape)} for {len(x) * x.shape[2]} images, "
-                "expected a row of class scores for each: give another --layout-in"
+                f"the network put out {_shapes(outputs)} for {rows} images, expected a row of "
+                "class scores for each: give another --layout-in"
             )
-        return scores.unflatten(0, (len(x), x.shape[2]))  # (N, T, classes)
+        if len({tuple(one.shape) for one in of_frames}) == 1 and of_frames[0].ndim == 2:
+            return raw_scores(outputs).unflatten(0, samples)  # (N, T, classes)
+        return map_tensors(
+            lambda one: one.unflatten(0, samples) if one.ndim and len(one) == rows else one, outputs
+        )
 
     def frames_of(self, cells: int, num_frames: int) -> Tensor | None:
         """The frames that a pathway with ``cells`` samples gets, of an input of ``num_frames``.
@@ -111,6 +118,10 @@ class InputLayout:
 
 
 NCTHW = InputLayout()
+
+
+def _shapes(outputs: Any) -> str:
+    return ", ".join(str(tuple(one.shape)) for one in tensors_in(outputs)) or "no tensor"
 
 
 def pathway_frames(num_frames: int, stride: int) -> Tensor:

@@ -5,15 +5,16 @@ Coordinates are continuous: pixel i covers [i, i + 1), so a frame of width W cov
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from video_cam.config import InputConfig
 from video_cam.errors import UsageError
-from video_cam.models.channels import MIN_FLOW_SIDE, flow_pictures
+from video_cam.models.channels import MIN_FLOW_SIDE, flow_pictures, normalization
 from video_cam.video.color import RGBImage
 
 INTERPOLATIONS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
@@ -131,3 +132,26 @@ class Preprocess:
         shorter = min(height, width)
         # torchvision's resize rounds the longer side down.
         return self.resize * height // shorter, self.resize * width // shorter
+
+
+def adjusted(preprocess: Preprocess, input_config: InputConfig) -> Preprocess:
+    """``preprocess`` with what ``input_config`` replaces; the crop keeps its share of the frame."""
+    size = input_config.size or preprocess.crop
+    mean, std = normalization((preprocess.mean, preprocess.std), input_config)
+    return replace(
+        preprocess,
+        resize=_resize_for(preprocess, size),
+        crop=size,
+        mean=mean,
+        std=std,
+        value_range=input_config.value_range or preprocess.value_range,
+        flow=input_config.channels == "flow",
+    )
+
+
+def _resize_for(preprocess: Preprocess, size: tuple[int, int]) -> tuple[int, int] | int:
+    """The resize that goes with a crop of ``size`` as the present one goes with its crop."""
+    scale = [new / old for new, old in zip(size, preprocess.crop, strict=True)]
+    if isinstance(preprocess.resize, tuple):
+        return round(preprocess.resize[0] * scale[0]), round(preprocess.resize[1] * scale[1])
+    return round(preprocess.resize * max(scale))

@@ -6,7 +6,8 @@ Which files may run code:
 - A saved network can: a .pt2 file (PyTorch's reader unpickles its sample inputs and evaluates
   strings) and a whole module in .pt, .pth, .ckpt or .bin (unpickling calls what the file names).
   Both are loaded only with ``trust_checkpoint=True``.
-- ``file.py:factory`` and ``package.module:factory`` are the user's own code and are run.
+- ``file.py:factory`` and ``package.module:factory`` are the user's own code and are run; so is the
+  configuration in ``mmaction:CONFIG.py``. That in ``slowfast:CONFIG.yaml`` is not.
 - Code in a folder or repository of Hugging Face's transformers is never run; ``trust_checkpoint``
   does not change that.
 """
@@ -31,8 +32,11 @@ from video_cam.models import bundled
 from video_cam.models.bundled import BUNDLED
 from video_cam.models.classifier import Classifier, Labels, make_classifier
 from video_cam.models.huggingface import huggingface_spec, is_repository
-from video_cam.models.input_advice import input_explained
 from video_cam.models.labels import count_labels
+from video_cam.models.mmaction import PREFIX as MMACTION_PREFIX
+from video_cam.models.mmaction import mmaction_spec
+from video_cam.models.slowfast import PREFIX as SLOWFAST_PREFIX
+from video_cam.models.slowfast import slowfast_spec
 from video_cam.models.spec import ModelSpec
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
 from video_cam.models.timm import timm_spec
@@ -47,6 +51,12 @@ from video_cam.models.weights import (
 )
 from video_cam.utils.names import check_names
 
+# A source of networks: how names of its networks begin -> the function that finds their spec.
+_SPEC_BY_PREFIX = {
+    TIMM_PREFIX: timm_spec,
+    MMACTION_PREFIX: mmaction_spec,
+    SLOWFAST_PREFIX: slowfast_spec,
+}
 Device = torch.device | str | None
 
 UNTRAINED = "untrained network: the maps mean nothing"
@@ -87,9 +97,10 @@ def load_model(
 
     Args:
         name: a name of ``known_models()``; a folder or hub name of Hugging Face's transformers;
-            ``timm:NAME``; ``package.module:factory`` or ``file.py:factory``; a saved network
-            (.pt2, .pt); or an nn.Module, which is left in its mode. None: r3d_18 with Kinetics-400
-            weights where they are available, else the bundled network.
+            ``timm:NAME``; ``mmaction:CONFIG.py``; ``slowfast:CONFIG.yaml``;
+            ``package.module:factory`` or ``file.py:factory``; a saved network (.pt2, .pt); or an
+            nn.Module, which is left in its mode. None: r3d_18 with Kinetics-400 weights where they
+            are available, else the bundled network.
         weights: the name of a pretrained entry ("DEFAULT" is the first); a .pth, .pt or
             .safetensors file; "none" for random weights; None for the pretrained ones.
         labels: class names, or a label file; None for the network's own.
@@ -140,14 +151,16 @@ def _load_known(
         state = {k: v for k, v in state.items() if not k.startswith(spec.training_prefixes)}
         module = _build_for(spec, state)
         load_state_dict(module, state, weights_name)
-    module = module.eval().to(device or "cpu")
+    module.eval()
+    module.to(device or "cpu")
     if next(module.parameters()).device.type == "cpu":
         _store_channels_last(module)
-        others = name.startswith(TIMM_PREFIX) or is_repository(name)
+        prefixes = (TIMM_PREFIX, MMACTION_PREFIX, SLOWFAST_PREFIX)
+        others = name.startswith(prefixes) or is_repository(name)
         if others and not _runs(module, spec):
             _store_contiguous(module)
-    with input_explained(module, spec, input_config):
-        return make_classifier(module, name, weights_name, spec, input_config, labels)
+    made = make_classifier(module, name, weights_name, spec, input_config, labels)
+    return replace(made, code=spec.code)
 
 
 def _store_channels_last(module: nn.Module) -> None:
@@ -183,8 +196,9 @@ def _runs(module: nn.Module, spec: ModelSpec) -> bool:
 def _find_spec(name: str) -> ModelSpec:
     if name in bundled.SPECS:
         return bundled.SPECS[name]
-    if name.startswith(TIMM_PREFIX):
-        return timm_spec(name)
+    for prefix, find in _SPEC_BY_PREFIX.items():
+        if name.startswith(prefix):
+            return find(name)
     name = ALIASES.get(name, name)
     if name in known_models():
         return known_models()[name]

@@ -38,6 +38,7 @@ class ModelSpec:
         space_first: of the tokens of a layer's output, those of one position in space lie together
             and time runs fastest.
         training_prefixes: prefixes of the names of weights that only training needs.
+        code: SHA-256 of the configuration file that the network is built from, else empty.
     """
 
     build: Callable[[int], nn.Module]
@@ -51,6 +52,7 @@ class ModelSpec:
     input_layout: InputLayout = NCTHW
     space_first: bool = False
     training_prefixes: tuple[str, ...] = ()
+    code: str = ""
 
 
 # Assumed of a network that the user brings, where nothing else is said about it. It exists

@@ -12,7 +12,6 @@ from video_cam.config import InputConfig
 from video_cam.errors import UsageError
 from video_cam.layers.hooks import unwrapped
 from video_cam.models.classifier import Classifier, Labels, make_classifier
-from video_cam.models.input_advice import input_explained
 from video_cam.models.saved_networks import is_saved_network, load_saved_network, takes_one_clip
 from video_cam.models.spec import USER_NETWORK
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
@@ -48,13 +47,14 @@ def load_user_network(
         load_state_dict(module, read_state_dict(Path(weights)), weights)
         weights = Path(weights).name
     if isinstance(source, str):
-        module.eval().to(device or "cpu")
+        # Some networks' own train() and to() return nothing.
+        module.eval()
+        module.to(device or "cpu")
     elif device is not None:
         module.to(device)
-    with input_explained(module, USER_NETWORK, input_config):
-        classifier = make_classifier(
-            module, name, weights or "its own", USER_NETWORK, input_config, labels, check_layer=True
-        )
+    classifier = make_classifier(
+        module, name, weights or "its own", USER_NETWORK, input_config, labels, check_layer=True
+    )
     if takes_one_clip(module):
         classifier = replace(classifier, max_batch=1)
     if not isinstance(source, str):

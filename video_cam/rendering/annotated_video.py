@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from video_cam.explanation.explanation import Explanation, MapSeries
+from video_cam.rendering.captions import draw_captions
 from video_cam.rendering.overlay import stitch
 from video_cam.rendering.panels import Panels
 from video_cam.video.audio import SoundSpan
@@ -48,6 +49,7 @@ class AnnotatedVideo:
         is_whole = explanation.span == (0, self._timeline.num_frames)
         self._start_ticks = 0 if is_whole else int(self._timeline.pts[first])
         info = explanation.clip
+        self._pixel_aspect = float(info.sample_aspect_ratio)
         video_format = VideoFormat(
             info.width * len(self._panels),
             info.height,
@@ -82,6 +84,8 @@ class AnnotatedVideo:
     def write(self, frame: Frame, panels: Panels) -> None:
         """Add the next frame."""
         image = stitch([getattr(panels, name) for name in self._panels])
+        overlay = image[:, -panels.overlay.shape[1] :]  # the last of every layout
+        draw_captions(overlay, panels.caption, self._pixel_aspect)
         duration = self._timeline.duration_ticks(frame.index)
         self._writer.write(image, frame.pts - self._start_ticks, duration)
 

@@ -1,4 +1,4 @@
-"""Captions: text on a darkened strip of an image."""
+"""Captions: text on a darkened strip of an image, or below it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import matplotlib
@@ -17,35 +18,123 @@ from video_cam.video.color import RGBImage
 
 WHITE, AMBER = (255, 255, 255), (255, 190, 60)
 _STRIP_BRIGHTNESS = 0.35
+SMALL_HEIGHT = 200  # pixels; on lower images every line of text hides much
+MAX_HIDDEN_SHARE = 0.25  # of an image's height
+MAX_ASPECT = 4.0  # of pixels, up to which text is drawn without distortion
 MAX_PART_LETTERS = 1000  # of a caption's part; more are on no screen
 _MIN_FONT_SIZE, _MAX_FONT_SIZE = 10, 40  # pixels
 
 
+class Caption(NamedTuple):
+    """What is written of an overlay.
+
+    Attributes:
+        parts: texts of any characters and length; none for no caption.
+        warning: a further line in amber, on the opposite side; empty for none.
+        at_top: where the strip lies on the picture, if it lies on it.
+    """
+
+    parts: tuple[str, ...] = ()
+    warning: str = ""
+    at_top: bool = False
+
+
 def draw_caption(
-    image: RGBImage, parts: Sequence[str], *, top: bool = False, colour: tuple[int, ...] = WHITE
+    image: RGBImage,
+    parts: Sequence[str],
+    *,
+    top: bool = False,
+    colour: tuple[int, ...] = WHITE,
+    size: int | None = None,
+    pixel_aspect: float = 1.0,
 ) -> None:
     """Write text on a darkened strip at the bottom or top of an image, in place.
 
     Args:
         image: uint8 (H, W, 3) RGB, changed in place.
         parts: texts of any characters and length, put on one line if they fit, else each on a line
-            of its own. What is too long even then is cut with an ellipsis; the font is never made
-            smaller.
+            of its own, but on one line where the lines would hide too much of the image. What is
+            too long even then is cut with an ellipsis; the font is never made smaller.
         top: at the top, not the bottom.
         colour: of the text, RGB.
+        size: of the font in pixels; None for that of ``font_size``.
+        pixel_aspect: width of a pixel divided by its height, where the image is shown.
     """
     height, width = image.shape[:2]
-    drawn = tuple(for_picture(part, MAX_PART_LETTERS) for part in parts)
-    mask = _text_mask(drawn, width, font_size(height))[:height]
+    mask = _mask(parts, width, size or font_size(height), pixel_aspect)
+    if len(mask) > MAX_HIDDEN_SHARE * height:
+        mask = _mask(["   ".join(parts)], width, size or font_size(height), pixel_aspect)
+    mask = mask[:height]
     strip = image[: len(mask)] if top else image[height - len(mask) :]
     dark = cv2.convertScaleAbs(strip, alpha=_STRIP_BRIGHTNESS)
-    text = cv2.merge([cv2.convertScaleAbs(mask, alpha=channel / 255) for channel in colour])
-    strip[:] = np.maximum(dark, text)
+    strip[:] = np.maximum(dark, _coloured(mask, colour))
+
+
+def draw_captions(image: RGBImage, caption: Caption, pixel_aspect: float = 1.0) -> None:
+    """Write a caption and its warning on an image, in place; see ``draw_caption``."""
+    draw_caption(image, caption.parts, top=caption.at_top, pixel_aspect=pixel_aspect)
+    if caption.warning:
+        draw_caption(
+            image,
+            [caption.warning],
+            top=not caption.at_top,
+            colour=AMBER,
+            pixel_aspect=pixel_aspect,
+        )
+
+
+def captioned(image: RGBImage, caption: Caption, size: int | None = None) -> RGBImage:
+    """The image with its caption on it, or below it where it would hide too much of it.
+
+    Args:
+        image: uint8 (H, W, 3) RGB with square pixels; stays as it is.
+        caption: the text.
+        size: of the font in pixels; None for that of ``font_size``.
+    """
+    if not caption.parts:
+        return image
+    height, width = image.shape[:2]
+    size = size or font_size(height)
+    if hides_much(caption.parts, width, height, size):
+        return cv2.vconcat([image, caption_strip(caption, width, size)])
+    image = image.copy()
+    draw_caption(image, caption.parts, top=caption.at_top, size=size)
+    if caption.warning:
+        draw_caption(image, [caption.warning], top=not caption.at_top, colour=AMBER, size=size)
+    return image
+
+
+def caption_strip(caption: Caption, width: int, size: int) -> RGBImage:
+    """A caption and its warning on black, uint8 (height of the lines, width, 3)."""
+    lines = [_coloured(_mask(caption.parts, width, size), WHITE)]
+    if caption.warning:
+        lines.append(_coloured(_mask([caption.warning], width, size), AMBER))
+    return cv2.vconcat(lines)
+
+
+def hides_much(parts: Sequence[str], width: int, height: int, size: int | None = None) -> bool:
+    """Whether a caption on an image of this size can hide what the image shows."""
+    lines = len(_mask(parts, width, size or font_size(height)))
+    return height < SMALL_HEIGHT or lines > MAX_HIDDEN_SHARE * height
 
 
 def font_size(height: int) -> int:
     """The font size in pixels for an image of this height: a twentieth of it, 10 to 40."""
     return min(max(height // 20, _MIN_FONT_SIZE), _MAX_FONT_SIZE)
+
+
+def _mask(parts: Sequence[str], width: int, size: int, pixel_aspect: float = 1.0) -> np.ndarray:
+    """White text on black, uint8 (height of its lines, width), not distorted where it is shown."""
+    drawn = tuple(for_picture(part, MAX_PART_LETTERS) for part in parts)
+    shown_width = max(round(width * min(max(pixel_aspect, 1 / MAX_ASPECT), MAX_ASPECT)), 1)
+    mask = _text_mask(drawn, shown_width, size)
+    if shown_width == width:
+        return mask
+    return cv2.resize(mask, (width, len(mask)), interpolation=cv2.INTER_AREA)
+
+
+def _coloured(mask: np.ndarray, colour: tuple[int, ...]) -> RGBImage:
+    return cv2.merge([cv2.convertScaleAbs(mask, alpha=channel / 255) for channel in colour])
 
 
 @lru_cache(maxsize=64)

@@ -12,8 +12,9 @@ from video_cam.errors import UsageError
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.keyframe_gradients import WindowGradients
 from video_cam.rendering.image_files import save_image
-from video_cam.rendering.overlay import stitch
+from video_cam.rendering.overlay import fit, stitch
 
+MAX_PANEL_SIDE = 640  # pixels
 _PERCENTILE = 99.5  # of the absolute value; drawn as black or white
 
 
@@ -29,13 +30,17 @@ def write_gradient_pictures(
             the one whose middle it is nearest to.
     """
     chosen = _nearest_windows(explanation.frame_indices)
+    aspect = _pixel_aspect(explanation)
     for index, window in enumerate(windows):
         for kind, gradients in window.gradients.items():
             (folder / kind).mkdir(exist_ok=True)
             panels = [window.frames, *(gradient_picture(gradient) for gradient in gradients)]
             for position, frame_index in enumerate(explanation.frame_indices[index].tolist()):
                 if chosen[frame_index] == (index, position):
-                    row = [np.ascontiguousarray(panel[position]) for panel in panels]
+                    row = [
+                        fit(np.ascontiguousarray(panel[position]), MAX_PANEL_SIDE, aspect)
+                        for panel in panels
+                    ]
                     save_image(folder / kind / f"{frame_index:06d}.png", stitch(row))
 
 
@@ -66,6 +71,14 @@ def gradient_picture(gradient: Tensor) -> np.ndarray:
     scale = np.percentile(size, _PERCENTILE) or size.max() or 1.0
     picture = np.rint(128 + 127 * np.clip(values / scale, -1, 1)).astype(np.uint8)
     return np.ascontiguousarray(picture.transpose(1, 2, 3, 0))
+
+
+def _pixel_aspect(explanation: Explanation) -> float:
+    """Width of a pixel of the network's input divided by its height, as the clip is shown."""
+    left, top, right, bottom = explanation.geometry.seen_box
+    across = (right - left) * float(explanation.clip.sample_aspect_ratio)
+    geometry = explanation.geometry
+    return across / geometry.crop_width * geometry.crop_height / (bottom - top)
 
 
 def _nearest_windows(frame_indices: np.ndarray) -> dict[int, tuple[int, int]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.rendering.captions import caption_strip, captioned, font_size, hides_much
 from video_cam.rendering.image_files import save_image
 from video_cam.rendering.overlay import Box, crop, fit, stack, stitch
 from video_cam.rendering.page.assets import PAGE_FOLDER
@@ -43,15 +44,37 @@ def make_folders(folder: Path) -> None:
         (folder / name).parent.mkdir(parents=True)
 
 
-def save_keyframe(folder: Path, frame_index: int, rows: Sequence[Panels]) -> None:
-    """Write one PNG with a row for each map: source, heat map, overlay."""
-    strips = [stitch([fit(panel, MAX_PANEL_SIDE) for panel in row]) for row in rows]
+def save_keyframe(
+    folder: Path, frame_index: int, rows: Sequence[Panels], pixel_aspect: float = 1.0
+) -> None:
+    """Write one PNG with a row for each map: source, heat map, overlay, in square pixels."""
+    strips = [_row(row, pixel_aspect) for row in rows]
     save_image(folder / keyframe_name(frame_index), stack(strips))
+
+
+def _row(panels: Panels, pixel_aspect: float) -> RGBImage:
+    """The three images of a map; the caption of small ones is below all three."""
+    source, heat, overlay = (
+        fit(image, MAX_PANEL_SIDE, pixel_aspect)
+        for image in (panels.source, panels.heat, panels.overlay)
+    )
+    caption, (height, width) = panels.caption, overlay.shape[:2]
+    if not hides_much(caption.parts, width, height):
+        return stitch([source, heat, captioned(overlay, caption)])
+    row = stitch([source, heat, overlay])
+    return stack([row, caption_strip(caption, row.shape[1], font_size(height))])
 
 
 def save_thumbnail(folder: Path, frame_index: int, rgb: RGBImage, box: Box) -> None:
     """Write the part of a frame that the network saw as a small JPEG, without heat."""
     save_image(folder / thumbnail_name(frame_index), fit(crop(rgb, box), THUMBNAIL_SIDE))
+
+
+def keep_keyframes(folder: Path, frame_indices: Sequence[int]) -> None:
+    """Remove other frames' pictures from the sub-folders, where each is named by its frame."""
+    for picture in folder.glob("*/*.png"):
+        if int(picture.stem) not in frame_indices:
+            picture.unlink()
 
 
 def most_important(maps: BlendedMaps, frame_indices: Sequence[int]) -> int:

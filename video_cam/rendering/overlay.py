@@ -115,14 +115,26 @@ def crop(image: RGBImage, box: Box) -> RGBImage:
     return image[top:bottom, left:right]
 
 
-def fit(image: RGBImage, max_side: int) -> RGBImage:
-    """Scaled down so that the longer side has at most ``max_side`` pixels."""
+def fit(image: RGBImage, max_side: int, pixel_aspect: float = 1.0, min_side: int = 1) -> RGBImage:
+    """The image with square pixels, its longer side between ``min_side`` and ``max_side``.
+
+    Args:
+        image: uint8 (H, W, 3).
+        max_side: pixels; what is longer is scaled down.
+        pixel_aspect: width of one of its pixels divided by its height.
+        min_side: pixels; what is shorter is enlarged.
+
+    Returns:
+        The image itself where nothing is to be done.
+    """
     height, width = image.shape[:2]
-    scale = max_side / max(height, width)
-    if scale >= 1:
+    shown = (width * max(pixel_aspect, 1.0), height / min(pixel_aspect, 1.0))
+    scale = min(max(min_side / max(shown), 1.0), max_side / max(shown))
+    size = (max(round(shown[0] * scale), 1), max(round(shown[1] * scale), 1))
+    if size == (width, height):
         return image
-    size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    is_smaller = size[0] * size[1] < width * height
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR)
 
 
 def _levels(heat: Heat) -> np.ndarray:

@@ -26,12 +26,11 @@ from video_cam.rendering.keyframes import (
     save_keyframe,
     save_thumbnail,
 )
-from video_cam.rendering.overlay import fit
 from video_cam.rendering.page.assets import CLIP_THUMBNAIL, PAGE_FOLDER
 from video_cam.rendering.page.writer import write_page
 from video_cam.rendering.panels import PanelDrawer
 from video_cam.rendering.result_folder import SUMMARY_FILE, replace_folder
-from video_cam.rendering.sheets import write_comparison, write_contact_sheet
+from video_cam.rendering.sheets import sheet_image, write_comparison, write_contact_sheet
 from video_cam.rendering.source_clip import as_explained, check_clip
 from video_cam.rendering.summary import summarise
 from video_cam.rendering.summary_file import summary_bytes
@@ -48,7 +47,6 @@ from video_cam.video.reader import Frame
 COMPARISON = "comparison.png"
 FIGURES = ("figure.pdf", "figure.png")
 CONTACT_SHEET_IMAGES = 30
-CONTACT_SHEET_SIDE = 320  # pixels, an image's longer side
 
 
 def render(
@@ -192,6 +190,7 @@ class _ClipDrawing:
         self.clip, self.maps, self.folder, self.config = clip, maps, folder, config
         self.explanation = maps.explanation
         self.panels = PanelDrawer(maps, config)
+        self.pixel_aspect = float(self.explanation.clip.sample_aspect_ratio)
         self.keyframes = evenly(self.explanation.keyframes(), config.max_keyframes)
         self.keyframe_set = set(self.keyframes)
         self.on_sheet = set(evenly(self.keyframes, CONTACT_SHEET_IMAGES))
@@ -248,12 +247,13 @@ class _ClipDrawing:
         for video, panels in zip(videos, rows, strict=True):
             encoding.call(video.write, frame, panels)
         if is_keyframe:
-            saving.call(save_keyframe, self.folder, index, rows)
+            saving.call(save_keyframe, self.folder, index, rows, self.pixel_aspect)
             saving.call(save_thumbnail, self.folder, index, rgb, self.panels.box)
         if index == self.compared:
-            write_comparison(self.folder / COMPARISON, self.explanation.maps, rows)
+            path = self.folder / COMPARISON
+            write_comparison(path, self.explanation.maps, rows, self.pixel_aspect)
         if index in self.on_sheet:
-            self.sheet_images[index] = fit(rows[0].overlay, CONTACT_SHEET_SIDE)
+            self.sheet_images[index] = sheet_image(rows[0], self.pixel_aspect)
 
 
 def _converted(frames: Iterable[Frame]) -> Iterator[tuple[Frame, RGBImage]]:

@@ -118,7 +118,6 @@ def _windows(explanation: Explanation) -> list[dict[str, Any]]:
     timeline = explanation.timeline
     scores = [explanation.window_scores(series) for series in series_of_targets(explanation)]
     ranked = np.argsort(-explanation.probabilities, axis=1, kind="stable")
-    best, second = ranked[:, 0], ranked[:, min(1, ranked.shape[1] - 1)]
     return [
         {
             "start_seconds": float(timeline.pts_seconds(frames[0])),
@@ -126,15 +125,19 @@ def _windows(explanation: Explanation) -> list[dict[str, Any]]:
             + timeline.duration_ticks(frames[-1]) * float(timeline.time_base),
             "frame_indices": frames,
             "num_padded": int(explanation.num_padded[window]),
-            **_class(explanation, window, int(best[window])),
-            "runner_up": _class(explanation, window, int(second[window])),
+            **_class(explanation, window, ranked[window, :1]),
+            "runner_up": _class(explanation, window, ranked[window, :2]),
             "targets": [float(of_target[window]) for of_target in scores],
         }
         for window, frames in enumerate(explanation.frame_indices.tolist())
     ]
 
 
-def _class(explanation: Explanation, window: int, class_id: int) -> dict[str, Any]:
+def _class(explanation: Explanation, window: int, ranked: np.ndarray) -> dict[str, Any]:
+    """The last of some classes; without values for a network without class scores."""
+    if not len(ranked):
+        return dict.fromkeys(("class_id", "label", "score"))
+    class_id = int(ranked[-1])
     return {
         "class_id": class_id,
         "label": explanation.labels[class_id],

@@ -91,8 +91,9 @@ def _overlays(clip: Clip, maps: BlendedMaps, config: RenderConfig) -> tuple[np.n
     mapper = HeatMapper(maps[0], explanation.geometry, config.normalize)
     palette = Palette(config.colormap, config.alpha)
     images = as_explained(clip, explanation).frames_at(indices)
+    aspect = float(explanation.clip.sample_aspect_ratio)
     drawn = [
-        fit(overlay(images[i], mapper.heat(i), mapper.box, palette), MAX_VIDEO_SIDE)
+        fit(overlay(images[i], mapper.heat(i), mapper.box, palette), MAX_VIDEO_SIDE, aspect)
         for i in indices
     ]
     seconds = seconds_of(explanation, indices)

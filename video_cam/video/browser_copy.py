@@ -66,7 +66,8 @@ class BrowserCopy:
         return self._writer is None
 
     def __enter__(self) -> BrowserCopy:
-        if not (self._remux_webm() or self._remux()):
+        # Browsers do not deinterlace.
+        if self._clip.info.is_interlaced or not (self._remux_webm() or self._remux()):
             self._writer = self._encoder()
             self._writer.__enter__()
             self.width += self.width % 2
@@ -161,7 +162,7 @@ class BrowserCopy:
 
 def is_encoded(clip: Clip) -> bool:
     """Whether a copy of the clip needs an encoder, as far as its codec tells."""
-    if not clip.info.is_video or clip.info.is_still:
+    if not clip.info.is_video or clip.info.is_still or clip.info.is_interlaced:
         return True
     with open_video(clip.path, clip.limits) as video:
         return not is_played(video.stream, PLAYED_CODECS | WEBM_CODECS)

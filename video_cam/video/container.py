@@ -20,6 +20,7 @@ from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError
 from video_cam.utils.files import StrPath
 from video_cam.utils.names import printable_path
+from video_cam.video.deinterlacing import Deinterlacer
 from video_cam.video.foreign_files import kind_of_file
 from video_cam.video.formats import SEEKABLE_FORMATS, TEXT_FORMATS, readable_formats
 from video_cam.video.joins import StampJoiner
@@ -114,6 +115,7 @@ class VideoSource:
         first_ticks: the smaller stamp of the first packet that was read; None before it, or where
             it has none.
         joiner: moves the packets' stamps where they jump.
+        deinterlacer: deinterlaces the frames.
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class VideoSource:
         self._seek_ticks: int | None = None
         self._first_stamps: list[int] = []  # of the packets shown before the first frame
         self.joiner = StampJoiner(container, self.time_base)
+        self.deinterlacer = Deinterlacer(self.time_base)
 
     @property
     def time_base(self) -> Fraction:
@@ -244,7 +247,13 @@ class VideoSource:
         return frame.is_corrupt or (frame.pts is not None and frame.pts in self._incomplete_pts)
 
     def frames(self) -> Iterator[VideoFrame]:
-        """Every frame that decodes, in presentation order; no reference to it is kept."""
+        """Every frame that decodes, in presentation order, deinterlaced.
+
+        No reference to a frame is kept, except to the last ones of an interlaced stream.
+        """
+        return self.deinterlacer.frames(self._all_frames())
+
+    def _all_frames(self) -> Iterator[VideoFrame]:
         num_frames = 0
         for frame in self._frames():
             num_frames += 1

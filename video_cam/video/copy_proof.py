@@ -58,8 +58,8 @@ def _shape(clip: Clip) -> tuple[int, int, Fraction]:
 def _shown_stamps(path: Path, limits: LimitsConfig) -> list[Fraction]:
     """The stamps of all frames in the order in which they leave the decoder.
 
-    Empty where a frame has no stamp or one that is not after the one before, where one has errors,
-    or where size, format or tags change.
+    Empty where a frame has no stamp or one that is not after the one before, where one has errors
+    or is interlaced, or where size, format or tags change.
     """
     stamps: list[Fraction] = []
     kinds = set()
@@ -69,9 +69,10 @@ def _shown_stamps(path: Path, limits: LimitsConfig) -> list[Fraction]:
                 return []
             stamps.append(frame.pts * video.time_base)
             kinds.add(_kind(frame))
-        is_undamaged = video.num_damaged == 0
+        # Browsers do not deinterlace.
+        is_as_shown = video.num_damaged == 0 and video.deinterlacer.first_pts is None
     is_rising = all(before < after for before, after in pairwise(stamps))
-    return stamps if is_rising and is_undamaged and len(kinds) == 1 else []
+    return stamps if is_rising and is_as_shown and len(kinds) == 1 else []
 
 
 def _kind(frame: VideoFrame) -> tuple[object, ...]:

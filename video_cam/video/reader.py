@@ -12,21 +12,21 @@ from functools import partial
 from itertools import chain
 from types import TracebackType
 
-import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 
 from video_cam.config import LimitsConfig
 from video_cam.errors import UsageError
 from video_cam.utils.files import StrPath
-from video_cam.video.color import RGBImage, to_rgb
+from video_cam.video.color import RGBImage
 from video_cam.video.container import VideoSource, open_video
 from video_cam.video.levels import Levels
 from video_cam.video.limits import DEFAULT_LIMITS
-from video_cam.video.orientation import Orientation, orientation_of, turn_upright, upright_size
+from video_cam.video.orientation import Orientation, orientation_of, upright_size
 from video_cam.video.paths import checked_path, no_frame_error
 from video_cam.video.picture_files import open_pictures
 from video_cam.video.picture_source import PictureSource
+from video_cam.video.pixels import stored_pixels, video_pixels
 from video_cam.video.timeline import STILL_SECONDS, Timeline, repair_stamps
 
 StampedPicture = tuple[int, VideoFrame]  # ticks from the container's start
@@ -62,8 +62,7 @@ class FrameReader:
     """Iterates over a clip's frames [start_index, stop_index) in presentation order.
 
         with FrameReader(path) as reader:
-            for frame in reader:
-                ...
+            for frame in reader: ...
         reader.timeline, reader.num_damaged, reader.corrupt_indices
 
     Packets that cannot be decoded are skipped and counted; frames that decode with errors are
@@ -184,7 +183,7 @@ class FrameReader:
             pts = int(timeline.pts[index])
             self._stamps.append(pts)
             self._last_duration = timeline.duration_ticks(index)
-            convert = partial(_stored_pixels, picture, source.size)
+            convert = partial(stored_pixels, picture, source.size)
             yield Frame(index, pts, self._time_base, convert)
 
     def _video_frames(self) -> Iterator[Frame]:
@@ -201,16 +200,12 @@ class FrameReader:
                 self._stamps.append(pts)
                 self._last_duration = picture.duration
                 if index >= start:
-                    convert = partial(self._video_pixels, picture, orientation, size)
+                    convert = partial(
+                        video_pixels, picture, orientation, size, self._levels, self.path
+                    )
                     yield Frame(index, pts, self._time_base, convert)
         if not self._stamps:
             raise no_frame_error(self.path)
-
-    def _video_pixels(
-        self, picture: VideoFrame, orientation: Orientation, size: tuple[int, int]
-    ) -> RGBImage:
-        pixels = to_rgb(picture, self._levels, self.path)
-        return _resized(turn_upright(pixels, orientation), size)
 
     def _open(self) -> AbstractContextManager[VideoSource]:
         return open_video(self.path, self._limits, num_threads=self._num_threads)
@@ -218,8 +213,7 @@ class FrameReader:
     def _decode(self, stack: ExitStack) -> Iterator[IndexedPicture]:
         """All frames from the clip's beginning."""
         source = stack.enter_context(self._open())
-        self._time_base, self.first_decoded = source.time_base, 0
-        self._corrupt = array("q")
+        self._time_base, self.first_decoded, self._corrupt = source.time_base, 0, array("q")
         yield from self._indexed(source, self._stamped(source), 0)
 
     def _decode_from_seek(self, stack: ExitStack) -> Iterator[IndexedPicture] | None:
@@ -265,6 +259,8 @@ class FrameReader:
             is_damaged = is_damaged or source.num_damaged > 0 or source.is_corrupt(picture)
             has_key_frame = has_key_frame or (picture.key_frame and not is_damaged)
             if pts == wanted and picture.pts is not None:
+                if picture.pts == source.deinterlacer.first_pts:
+                    return None  # it takes the frame before to deinterlace it
                 if is_damaged and not (may_be_damaged and has_key_frame):
                     return None
                 self.first_decoded = start
@@ -286,8 +282,7 @@ class FrameReader:
             yield index, pts, picture
 
     def _note_damage(self, source: VideoSource, index: int, picture: VideoFrame) -> None:
-        is_corrupt = source.is_corrupt(picture)
-        if is_corrupt:
+        if source.is_corrupt(picture):
             self._corrupt.append(index)
         elif picture.key_frame and index <= self._range[0]:
             self._corrupt = array("q")  # no frame of the range is predicted from frames before
@@ -309,15 +304,3 @@ class FrameReader:
             if number == 0:
                 zero = min(zero, pts)
             yield pts - zero, held.popleft()
-
-
-def _stored_pixels(picture: Callable[[], RGBImage], size: tuple[int, int]) -> RGBImage:
-    return _resized(picture(), size)
-
-
-def _resized(pixels: RGBImage, size: tuple[int, int]) -> RGBImage:
-    """The pixels at (width, height); pictures of one clip may differ in size."""
-    width, height = size
-    if pixels.shape[:2] == (height, width):
-        return pixels
-    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)

@@ -59,6 +59,7 @@ class ClipInfo:
         num_jumps: how many times the time stamps jump; see ``joins``.
         conversions: how the pictures become 8-bit RGB where that is not plain, a line on each.
         levels: which stored values are black and white in pictures of more than 8 bits.
+        is_interlaced: whether the first frame is.
     """
 
     path: str
@@ -75,6 +76,7 @@ class ClipInfo:
     num_jumps: int = 0
     conversions: tuple[str, ...] = ()
     levels: Levels | None = None
+    is_interlaced: bool = False
 
     @property
     def is_video(self) -> bool:
@@ -182,6 +184,7 @@ def _probe_video(
             num_jumps=len(source.joiner.offsets),
             conversions=(*conversion_notes(first), *notes(chosen)),
             levels=chosen,
+            is_interlaced=first.interlaced_frame,
         )
     return info, timeline
 

@@ -1,0 +1,163 @@
+"""How class scores are read from a network's output: which entry, which axes, which numbers."""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from video_cam.errors import UsageError
+from video_cam.layers.output_entries import Path, entry_at, name_of
+from video_cam.layers.outputs import ClassOutput
+from video_cam.utils.nested import tensors_in
+
+SCORES, SOFTMAX, SIGMOID = "scores", "softmax", "sigmoid"
+
+
+@dataclass(frozen=True)
+class OutputReading:
+    """How class scores are read from a network's output.
+
+    Attributes:
+        entry: the way to the tensor with the scores; empty for an output that is this tensor.
+        axes: a letter for each axis of the tensor. N: clips; K: classes; T: time; H, W: places;
+            1: one cell, which holds nothing; F in place of N: clips times frames, a clip's frames
+            together.
+        values: SCORES; SOFTMAX or SIGMOID for probabilities that one of these has made.
+    """
+
+    entry: Path = ()
+    axes: str = "NK"
+    values: str = SCORES
+
+    def __str__(self) -> str:
+        entry = f"{name_of(self.entry)!r}" if self.entry else "the output"
+        return f"{entry} as ({', '.join(self.axes)})"
+
+    @property
+    def scores_places(self) -> bool:
+        """Whether the network scores single places, as for segmentation."""
+        return bool({"H", "W"} & set(self.axes))
+
+    def read(self, outputs: Any, samples: int) -> ClassOutput:
+        """The class scores in the network's outputs for ``samples`` clips.
+
+        Probabilities become scores: log p after a softmax, log(p / (1 - p)) after a sigmoid. The
+        score of a class in a network that scores places is the mean over the places where the class
+        is predicted; over all places, where it is predicted nowhere.
+        """
+        tensor, axes = entry_at(outputs, self.entry), self.axes
+        for axis in reversed([i for i, letter in enumerate(axes) if letter == "1"]):
+            tensor, axes = tensor.squeeze(axis), axes[:axis] + axes[axis + 1 :]
+        if axes[0] == "F":
+            tensor, axes = tensor.unflatten(0, (samples, -1)), f"NT{axes[1:]}"
+        if axes == "NK" and tensor.ndim > 2:
+            tensor = tensor.flatten(1)  # (N, K, 1, 1, 1)
+        if tensor.ndim == len(axes) - 1 and "K" in axes:
+            # Some networks leave out the axis of a single clip, or of a single class.
+            tensor = tensor.unsqueeze(0 if samples == 1 else axes.index("K"))
+        if "K" not in axes:
+            tensor, axes = tensor.unsqueeze(-1), f"{axes}K"
+        scores = self._as_scores(tensor.permute([axes.index(a) for a in "NTHWK" if a in axes]))
+        if not self.scores_places:
+            return ClassOutput(scores, None, outputs)
+        return ClassOutput(*_means_where_predicted(scores.flatten(1, -2)), outputs)
+
+    def _as_scores(self, values: Tensor) -> Tensor:
+        if self.values == SCORES:
+            return values
+        info = torch.finfo(values.dtype)
+        logs = values.clamp(min=info.tiny).log()
+        if self.values == SOFTMAX:
+            return logs
+        return logs - (-values.clamp(max=1 - info.eps / 2)).log1p()
+
+
+def parse_output_layout(text: str) -> tuple[str, str]:
+    """The entry and the axes that ``--output-layout`` names.
+
+    Args:
+        text: a letter for each axis of the scores, such as NTK; with the name of an entry and a
+            colon in front where the network returns several (``verb:NK``).
+
+    Returns:
+        The name of the entry, "" without one; and the axes.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    entry, _, axes = text.rpartition(":")
+    if re.fullmatch("N[KTHW]*", axes) and "K" in axes and len(set(axes)) == len(axes):
+        return entry, axes
+    raise UsageError(
+        f"unknown output layout {text!r}: give a letter for each axis, N clips, K classes, T time, "
+        "H and W places, as in NK, NTK, NKT or NKTHW; with several outputs also the entry, as in "
+        "logits:NK"
+    )
+
+
+def adapt_output(module: nn.Module, reading: OutputReading | None) -> nn.Module:
+    """A network that shares ``module``'s layers, under their names, and returns a ClassOutput.
+
+    ``module`` itself is not changed. It is returned where there is nothing to read.
+    """
+    if reading is None:
+        return module
+    adapted = copy.copy(module)
+    base = type(module)
+    # Module.compile and some packages replace the call or the forward of a single network.
+    vars(adapted).pop("_compiled_call_impl", None)
+    replaced = vars(adapted).pop("forward", None)
+
+    def forward(self: nn.Module, *inputs: Any, **named: Any) -> ClassOutput:
+        """The network's own input -> its class scores."""
+        samples = len(next(tensors_in((inputs, named))))
+        if replaced is not None:
+            return reading.read(replaced(*inputs, **named), samples)
+        return reading.read(base.forward(self, *inputs, **named), samples)
+
+    # A subclass, as torch's parametrisations make one: a wrapping module would rename all layers.
+    adapted.__class__ = type(f"Scored{base.__name__}", (base,), {"forward": forward})
+    return adapted
+
+
+def centred(scores: Tensor, reading: OutputReading | None) -> Tensor:
+    """Scores (N, classes); after a softmax less their mean over the classes.
+
+    After a softmax only log p is known, the logit less a number that is the same for all classes.
+    Its difference to the mean over the classes is that of the logits.
+    """
+    if reading is None or reading.values != SOFTMAX:
+        return scores
+    return scores - scores.mean(1, keepdim=True)
+
+
+def with_values(reading: OutputReading, kind: str | None) -> OutputReading:
+    """The reading whose scores are shown rightly by ``kind``, of ``config.SCORE_KINDS``.
+
+    The softmax of log p and the sigmoid of log(p / (1 - p)) are p. "raw" leaves probabilities as
+    they are; None is the reading's own kind.
+    """
+    if reading.values == SCORES or kind is None:
+        return reading
+    return replace(reading, values=SCORES if kind == "raw" else kind)
+
+
+def _means_where_predicted(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """For scores (N, places, classes): means (N, classes), and shares of places (N, classes).
+
+    A single class is predicted where its score is above 0.
+    """
+    if scores.shape[2] == 1:
+        predicted = scores.detach() > 0
+    else:
+        best = scores.detach().argmax(2, keepdim=True)
+        predicted = torch.zeros_like(scores, dtype=torch.bool).scatter(2, best, True)
+    counts = predicted.sum(1)
+    own = (scores * predicted).sum(1) / counts.clamp(min=1)
+    means = torch.where(counts > 0, own, scores.mean(1))
+    return means, counts.float() / scores.shape[1]
