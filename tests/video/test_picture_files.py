@@ -116,6 +116,26 @@ def test_pages_of_16_bits_have_one_range(tmp_path) -> None:
     assert [int(p[0, 0, 0]) for p in clip.frames_at([0, 1]).values()] == [62, 250]
 
 
+@pytest.mark.parametrize(
+    ("description", "note"),
+    [
+        ("ImageJ=1.53\nimages=4\nchannels=2\nframes=2\n", "names 2 channels and 1 slices"),
+        ('<OME><Pixels SizeC="1" SizeT="2" SizeZ="2"/></OME>', "names 1 channels and 2 slices"),
+        ("ImageJ=1.53\nimages=900\nframes=900\n", "names 900 pictures and lists 4"),
+        ("ImageJ=1.53\nimages=4\nframes=4\n", None),
+        ("a photograph", None),
+    ],
+)
+@pytest.mark.parametrize("big", [False, True])
+def test_channels_and_slices_are_told(tmp_path, description, note, big) -> None:
+    first, *others = pictures()
+    options = {"append_images": others, "description": description, "big_tiff": big}
+    first.save(tmp_path / "a.tif", save_all=True, **options)
+    found = [line for line in Clip.open(tmp_path / "a.tif").info.conversions if line != NO_RATE]
+    assert len(found) == (note is not None)
+    assert note is None or note in found[0]
+
+
 def test_thumbnails_of_a_tiff_are_no_frames(tmp_path) -> None:
     first, thumbnail = pictures()[0], Image.new("RGB", (8, 6))
     thumbnail.encoderinfo = {"tiffinfo": {254: 1}}
