@@ -57,7 +57,7 @@ def open_pictures(
         return _images(path, sequence, limits, levels)
     start = _start(path)
     if is_dicom(path, start):
-        return open_dicom(path, limits, levels)
+        return open_dicom(path, start, limits, levels)
     if is_array_file(path, start):
         return open_array(path, start, limits, levels)
     if kind := kind_by_start(start):
