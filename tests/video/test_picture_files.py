@@ -136,6 +136,12 @@ def test_channels_and_slices_are_told(tmp_path, description, note, big) -> None:
     assert note is None or note in found[0]
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+def test_nothing_is_said_about_an_ordinary_still(tmp_path, name) -> None:
+    pictures()[0].save(tmp_path / name)
+    assert Clip.open(tmp_path / name).info.conversions == ()
+
+
 def test_thumbnails_of_a_tiff_are_no_frames(tmp_path) -> None:
     first, thumbnail = pictures()[0], Image.new("RGB", (8, 6))
     thumbnail.encoderinfo = {"tiffinfo": {254: 1}}

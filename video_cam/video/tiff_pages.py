@@ -46,7 +46,9 @@ class Page:
 
 def stack_notes(pages: list[Page]) -> Iterator[str]:
     """Lines on what a microscope's recording holds besides frames one after another."""
-    text = pages[0].description if pages else b""
+    if not pages:
+        return
+    text = pages[0].description
     channels, slices, images = (_count(form, text) for form in (_CHANNELS, _SLICES, _IMAGES))
     if len(pages) > 1 and max(channels, slices) > 1:
         yield (
