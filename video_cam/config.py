@@ -53,7 +53,7 @@ ANY_OUTPUT = "any"
 
 # The longest input that any published video network takes is far below this number of frames.
 MAX_INPUT_FRAMES = 10_000
-MIN_BIT_DEPTH, MAX_BIT_DEPTH = 1, 16
+BIT_DEPTHS = range(1, 17)
 
 
 @dataclass(frozen=True)
@@ -227,10 +227,8 @@ class ExplainConfig(AttributionConfig):
         self._check_times()
         if self.layers == ():
             raise UsageError("no layer is named: give at least one, or leave layers out")
-        if self.bit_depth is not None and not MIN_BIT_DEPTH <= self.bit_depth <= MAX_BIT_DEPTH:
-            raise UsageError(
-                f"bit_depth {self.bit_depth} must lie between {MIN_BIT_DEPTH} and {MAX_BIT_DEPTH}"
-            )
+        if self.bit_depth not in (None, *BIT_DEPTHS):
+            raise UsageError(f"bit_depth {self.bit_depth} must be a whole number from 1 to 16")
         for target in self.targets:
             if not callable(target):
                 raise UsageError(f"target {target!r} must be a function of the network's output")

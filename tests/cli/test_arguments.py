@@ -216,6 +216,7 @@ def test_a_wrong_option_is_one_line(words: list[str], message: str, run: Run) ->
         ("--size 0", "size (0, 0) must be above 0"),
         ("--std 1 0 1", "std (1.0, 0.0, 1.0) must not be 0"),
         ("--score percent", "unknown score 'percent'"),
+        ("--bit-depth 0", "bit_depth 0 must be a whole number from 1 to 16"),
         ("--max-pixels 0", "max_pixels 0 must be above 0"),
         ("--actor-cpus 0", "actor_cpus 0 must be above 0"),
         ("--start 2 --end 1", "end 1.0 s must be later than start 2.0 s"),
