@@ -109,9 +109,12 @@ class InputConfig:
         check_positive(self, ("value_range",))
         counts, words = _NORMALIZED[self.channels or "rgb"]
         for name in ("mean", "std"):
-            value = getattr(self, name)
-            if value is not None and len(value) not in counts:
+            if getattr(self, name) is None:
+                continue
+            value = as_tuple(getattr(self, name))
+            if len(value) not in counts:
                 raise UsageError(f"{name} {value} must be {words}")
+            object.__setattr__(self, name, value)
         if self.std is not None and not all(self.std):
             raise UsageError(f"std {self.std} must not be 0")
         if self.size is not None and min(self.size) < 1:
