@@ -150,7 +150,8 @@ def _load_known(
         state = {k: v for k, v in state.items() if not k.startswith(spec.training_prefixes)}
         module = _build_for(spec, state)
         load_state_dict(module, state, weights_name)
-    module = module.eval().to(device or "cpu")
+    module.eval()
+    module.to(device or "cpu")
     if next(module.parameters()).device.type == "cpu":
         _store_channels_last(module)
     with input_explained(module, spec, input_config):

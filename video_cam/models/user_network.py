@@ -48,7 +48,8 @@ def load_user_network(
         load_state_dict(module, read_state_dict(Path(weights)), weights)
         weights = Path(weights).name
     if isinstance(source, str):
-        module.eval().to(device or "cpu")
+        module.eval()  # of some networks it returns nothing
+        module.to(device or "cpu")
     elif device is not None:
         module.to(device)
     with input_explained(module, USER_NETWORK, input_config):
