@@ -104,6 +104,11 @@ class InputConfig:
     def __post_init__(self) -> None:
         if self.score is not None:
             check_names("score", [self.score], SCORE_KINDS)
+        if self.channels == "rgbd":
+            raise UsageError(
+                "a clip holds no depth for channels rgbd: give input_factory (--input-factory), a "
+                "function (clip, path, times) that returns torch.cat([clip, depth], 1)"
+            )
         if self.channels is not None:
             check_names("channels", [self.channels], CHANNEL_NAMES)
         check_positive(self, ("value_range",))

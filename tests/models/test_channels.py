@@ -159,6 +159,7 @@ def test_mean_and_std(options: dict[str, Any], mean: Any, std: Any) -> None:
     ("options", "words"),
     [
         ({"channels": "grey"}, "unknown channels 'grey': did you mean gray"),
+        ({"channels": "rgbd"}, r"holds no depth .*returns torch.cat\(\[clip, depth\], 1\)"),
         ({"channels": "gray", "mean": (1, 2, 3)}, "must be one number, for grey"),
         ({"channels": "flow", "std": (1, 2, 3)}, "must be two numbers, for flow"),
         ({"channels": "bgr", "mean": (1,)}, "must be three numbers, for blue, green and red"),
