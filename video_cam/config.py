@@ -111,14 +111,22 @@ class InputConfig:
     def __post_init__(self) -> None:
         if self.score is not None:
             check_names("score", [self.score], SCORE_KINDS)
+        if self.channels == "rgbd":
+            raise UsageError(
+                "a clip holds no depth for channels rgbd: give input_factory (--input-factory), a "
+                "function (clip, path, times) that returns torch.cat([clip, depth], 1)"
+            )
         if self.channels is not None:
             check_names("channels", [self.channels], CHANNEL_NAMES)
         check_positive(self, ("value_range",))
         counts, words = _NORMALIZED[self.channels or "rgb"]
         for name in ("mean", "std"):
-            value = getattr(self, name)
-            if value is not None and len(value) not in counts:
+            if getattr(self, name) is None:
+                continue
+            value = as_tuple(getattr(self, name))
+            if len(value) not in counts:
                 raise UsageError(f"{name} {value} must be {words}")
+            object.__setattr__(self, name, value)
         if self.std is not None and not all(self.std):
             raise UsageError(f"std {self.std} must not be 0")
         if self.size is not None and min(self.size) < 1:
