@@ -237,7 +237,8 @@ def make_classifier(
         preprocess,
         layer=where,
         bypass=bypass,
-        when=spec.when_layer or layer_in_time(where, found.modules, grids, num_frames),
+        when=spec.when_layer
+        or layer_in_time(where, module, size, found.modules, grids, check_layer),
         input_layout=input_layout,
         space_first=spec.space_first,
         score=input_config.score or default_score_kind(classes),
