@@ -259,7 +259,8 @@ def make_classifier(
         preprocess,
         layer=where,
         bypass=bypass,
-        when=spec.when_layer or layer_in_time(where, found.modules, choice, num_frames),
+        when=spec.when_layer
+        or layer_in_time(where, module, size, found.modules, choice, check_layer),
         input_layout=input_layout,
         space_first=spec.space_first,
         score=scored.score,
