@@ -151,6 +151,7 @@ class ExplainConfig(AttributionConfig):
             classes in ``class_ids`` are explained besides.
         top_k: how many of the best classes are explained.
         worst: also explain the least probable class.
+        video_stream: which of the file's video streams, from 0; None for FFmpeg's choice.
         sampling: of SAMPLING_MODES.
         num_frames, frame_rate: of the network's input; None for the network's own.
         window_stride: samples from one window's start to the next; None for half a window.
@@ -172,6 +173,7 @@ class ExplainConfig(AttributionConfig):
     targets: tuple[Callable[[Any], Tensor], ...] = ()
     top_k: int = 1
     worst: bool = False
+    video_stream: int | None = None
     sampling: str = "windows"
     num_frames: int | None = None
     frame_rate: Fraction | None = None
@@ -202,6 +204,8 @@ class ExplainConfig(AttributionConfig):
             if not callable(target):
                 raise UsageError(f"target {target!r} must be a function of the network's output")
         check_positive(self, ("top_k", "num_frames", "frame_rate", "window_stride"))
+        if self.video_stream is not None and self.video_stream < 0:
+            raise UsageError(f"video_stream {self.video_stream} must be 0 or more")
         if self.num_frames is not None and self.num_frames > MAX_INPUT_FRAMES:
             raise UsageError(f"num_frames {self.num_frames} must be at most {MAX_INPUT_FRAMES}")
 

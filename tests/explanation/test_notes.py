@@ -30,6 +30,7 @@ def plan(**fields: Any) -> Any:
         "num_jumps": 0,
         "rate_note": "",
         "is_interlaced": False,
+        "num_video_streams": 1,
         "windows": (FULL, FULL),
         "scenes": (FrameSpan(0, 100),),
     } | fields
@@ -42,6 +43,8 @@ def plan(**fields: Any) -> Any:
                 declared_frames=made["declared_frames"],
                 num_jumps=made["num_jumps"],
                 is_interlaced=made["is_interlaced"],
+                num_video_streams=made["num_video_streams"],
+                video_stream=None,
             ),
             timeline=Timeline(np.arange(100), Fraction(1, 10), 1),
         ),
@@ -71,6 +74,11 @@ def test_there_is_nothing_to_note(declared) -> None:
         ({"model_note": "another network stands in"}, "another network stands in"),
         ({"declared_frames": 120}, "decoded 100 of 120 frames: the file is incomplete"),
         ({"is_interlaced": True}, DEINTERLACED),
+        (
+            {"num_video_streams": 2},
+            "the file has 2 video streams: the one that FFmpeg takes for the best is explained; "
+            "--video-stream 0 takes the first",
+        ),
         ({"rate_note": "a picture every 10 s"}, "a picture every 10 s"),
         (
             {"num_jumps": 2},

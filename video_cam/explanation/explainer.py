@@ -60,7 +60,9 @@ def explain(
         )
     functions = as_tuple(options.get("targets", ()))
     options["targets"] = [find_function(f) if isinstance(f, str) else f for f in functions]
-    return explain_clip(Clip.open(clip), model, make_explain_config(options), progress)
+    config = make_explain_config(options)
+    opened = Clip.open(clip, video_stream=config.video_stream)
+    return explain_clip(opened, model, config, progress)
 
 
 def explain_clip(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -92,6 +92,10 @@ class BrowserCopy:
             duration = self._clip.timeline.duration_ticks(frame.index)
             self._writer.write(rgb, frame.pts - start, duration)
 
+    def _open_source(self) -> AbstractContextManager[VideoSource]:
+        clip = self._clip
+        return open_video(clip.path, clip.limits, video_stream=clip.info.video_stream)
+
     @property
     def _is_whole(self) -> bool:
         return self._span == (0, self._clip.timeline.num_frames)
@@ -106,7 +110,7 @@ class BrowserCopy:
         if Path(source).suffix.lower() != ".webm" or not self._is_whole:
             return False
         try:
-            with open_video(source, self._clip.limits) as video:
+            with self._open_source() as video:
                 moves_stamps = video.zero_ticks or self._clip.info.num_jumps
                 if not _is_played(video.stream, WEBM_CODECS) or moves_stamps:
                     return False
@@ -120,7 +124,7 @@ class BrowserCopy:
         if Path(self._clip.path).is_dir() or self._clip.info.is_still:
             return False
         try:
-            with open_video(self._clip.path, self._clip.limits) as video:
+            with self._open_source() as video:
                 if not _is_played(video.stream, PLAYED_CODECS):
                     return False
                 self.start_seconds = self._first_key_frame_seconds(video)
@@ -141,7 +145,7 @@ class BrowserCopy:
     def _write_packets(self) -> None:
         decoding_stamps = iter(self._decoding_stamps())
         with ExitStack() as stack:
-            video = stack.enter_context(open_video(self._clip.path, self._clip.limits))
+            video = stack.enter_context(self._open_source())
             output = stack.enter_context(_open_mp4(self.path))
             stream = output.add_stream_from_template(video.stream)
             sound = AudioTrack(self._sound(), output, stack)
@@ -161,7 +165,7 @@ class BrowserCopy:
         The presentation stamps in rising order, moved back so that no packet is shown before it
         is decoded.
         """
-        with open_video(self._clip.path, self._clip.limits, num_threads=1) as video:
+        with self._open_source() as video:
             presented = [packet.pts for packet in self._span_packets(video)]
         if None in presented or not presented:
             raise ValueError("packets without stamps cannot be copied")
@@ -228,7 +232,7 @@ def is_encoded(clip: Clip) -> bool:
     """Whether a copy of the clip needs an encoder, as far as its codec tells."""
     if Path(clip.path).is_dir() or clip.info.is_still or clip.info.is_interlaced:
         return True
-    with open_video(clip.path, clip.limits) as video:
+    with open_video(clip.path, clip.limits, video_stream=clip.info.video_stream) as video:
         return not _is_played(video.stream, PLAYED_CODECS | WEBM_CODECS)
 
 

@@ -47,18 +47,22 @@ class Clip:
     memory_budget: float = math.inf
 
     @classmethod
-    def open(cls, path: StrPath, limits: LimitsConfig | None = None) -> Clip:
+    def open(
+        cls, path: StrPath, limits: LimitsConfig | None = None, video_stream: int | None = None
+    ) -> Clip:
         """Read what the clip is; see ``probe``, which decodes one frame as a rule.
 
         Args:
             path: a file, or a folder of numbered images.
             limits: None for the default ones.
+            video_stream: which of the file's video streams, from 0; None for FFmpeg's choice.
 
         Raises:
             ClipError: for a path that is no clip, or one beyond the limits, the memory among them.
+            UsageError: where the file has no such stream.
         """
         limits = limits or DEFAULT_LIMITS
-        info, timeline = probe(path, limits)
+        info, timeline = probe(path, limits, video_stream)
         budget = budget_bytes(limits)
         buffers = reading_buffers(info.path, info.pictures, budget)
         # Seeking leads to stamps as they are in the file, not to joined ones.
@@ -73,8 +77,15 @@ class Clip:
     def frames(self, start_index: int = 0, stop_index: int | None = None) -> FrameReader:
         """A reader of the frames [start_index, stop_index), which seeks where it can."""
         known = self.timeline if self.can_seek else None
-        num_threads = self.buffers.decoder_threads
-        return FrameReader(self.path, start_index, stop_index, known, self.limits, num_threads)
+        return FrameReader(
+            self.path,
+            start_index,
+            stop_index,
+            known,
+            self.limits,
+            self.buffers.decoder_threads,
+            self.info.video_stream,
+        )
 
     def frames_at(self, frame_indices: Sequence[int]) -> dict[int, RGBImage]:
         """The pixels of single frames from one reading, which seeks to the first of them.
@@ -107,7 +118,8 @@ class Clip:
         decoded once, without converting their pixels. Frames before the first one that decodes
         are no longer counted as declared: the clip was cut between a key frame and them.
         """
-        reader = read_all(self.path, self.limits, self.buffers.decoder_threads)
+        threads, number = self.buffers.decoder_threads, self.info.video_stream
+        reader = read_all(self.path, self.limits, threads, number)
         info, declared = self.info, self.info.declared_frames
         if declared is not None:
             info = replace(info, declared_frames=declared - reader.num_leading)

@@ -15,7 +15,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from video_cam.config import LimitsConfig
+from video_cam.errors import UsageError
 from video_cam.utils.files import StrPath
+from video_cam.utils.names import printable_path
 from video_cam.video.container import VideoSource, open_video
 from video_cam.video.images import is_image, numbered_images, read_image
 from video_cam.video.limits import DEFAULT_LIMITS
@@ -23,6 +25,7 @@ from video_cam.video.memory import Pictures, budget_bytes, reading_buffers
 from video_cam.video.orientation import orientation_of, swaps_axes, upright_size
 from video_cam.video.paths import checked_path, no_frame_error
 from video_cam.video.reader import FrameReader
+from video_cam.video.streams import moving_streams
 from video_cam.video.timeline import STILL_SECONDS, Timeline
 
 # A fragmented mp4 that begins later than this is a part of a clip, such as a DASH segment.
@@ -47,6 +50,8 @@ class ClipInfo:
         decoded_bytes: of one picture as the decoder gives it; 0 for images.
         num_jumps: how many times the time stamps jump; see ``joins``.
         is_interlaced: whether the first frame is.
+        video_stream: which of the file's video streams it is, from 0; None for FFmpeg's choice.
+        num_video_streams: how many the file has, without cover pictures.
     """
 
     path: str
@@ -62,6 +67,8 @@ class ClipInfo:
     decoded_bytes: int = 0
     num_jumps: int = 0
     is_interlaced: bool = False
+    video_stream: int | None = None
+    num_video_streams: int = 1
 
     @property
     def pictures(self) -> Pictures:
@@ -69,7 +76,9 @@ class ClipInfo:
         return Pictures(self.width * self.height, self.decoded_bytes, self.num_frames)
 
 
-def probe(path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS) -> tuple[ClipInfo, Timeline]:
+def probe(
+    path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS, video_stream: int | None = None
+) -> tuple[ClipInfo, Timeline]:
     """What the clip is and when its frames are shown.
 
     Reads the packets' time stamps and decodes one frame. Only where packets lack stamps, all
@@ -78,36 +87,35 @@ def probe(path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS) -> tuple[ClipInf
     Args:
         path: a file, or a folder of numbered images.
         limits: how much the file may ask for.
+        video_stream: which of the file's, from 0; None for FFmpeg's choice.
 
     Raises:
         ClipError: if the path is no clip, or one beyond the limits.
+        UsageError: if it has no such stream.
     """
     found = checked_path(path)
+    if video_stream and (found.is_dir() or is_image(found)):
+        raise UsageError(
+            f"{printable_path(path)}: images have no video stream {video_stream}; leave it out"
+        )
     if found.is_dir():
         return _probe_images(path, numbered_images(found, limits), limits, is_still=False)
     if is_image(found):
         return _probe_images(path, [found], limits, is_still=True)
-    return _probe_video(path, limits)
+    return _probe_video(path, limits, video_stream)
 
 
-def decoded_timeline(
-    path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS, num_threads: int = 0
-) -> Timeline:
-    """The time stamps of the frames that decode, where they differ from those of the packets.
-
-    Raises:
-        ClipError: as ``probe`` does.
-    """
-    return read_all(path, limits, num_threads).timeline
-
-
-def read_all(path: StrPath, limits: LimitsConfig, num_threads: int) -> FrameReader:
+def read_all(
+    path: StrPath, limits: LimitsConfig, num_threads: int, video_stream: int | None = None
+) -> FrameReader:
     """A reader that has decoded every frame, without converting its pixels.
 
     Raises:
         ClipError: as ``probe`` does.
     """
-    with FrameReader(path, limits=limits, num_threads=num_threads) as reader:
+    with FrameReader(
+        path, limits=limits, num_threads=num_threads, video_stream=video_stream
+    ) as reader:
         for _ in reader:
             pass
     return reader
@@ -132,15 +140,17 @@ def _probe_images(
     return info, timeline
 
 
-def _probe_video(path: StrPath, limits: LimitsConfig) -> tuple[ClipInfo, Timeline]:
-    with open_video(path, limits, num_threads=1) as source:
+def _probe_video(
+    path: StrPath, limits: LimitsConfig, video_stream: int | None
+) -> tuple[ClipInfo, Timeline]:
+    with open_video(path, limits, num_threads=1, video_stream=video_stream) as source:
         timeline, first = _scan_packets(source, path)
         width, height = upright_size(first)
         decoded_bytes = sum(plane.buffer_size for plane in first.planes)
         if timeline is None:
             pictures = Pictures(width * height, decoded_bytes, limits.max_frames)
             buffers = reading_buffers(os.fspath(path), pictures, budget_bytes(limits))
-            timeline = decoded_timeline(path, limits, buffers.decoder_threads)
+            timeline = read_all(path, limits, buffers.decoder_threads, video_stream).timeline
         info = ClipInfo(
             path=os.fspath(path),
             width=width,
@@ -155,6 +165,8 @@ def _probe_video(path: StrPath, limits: LimitsConfig) -> tuple[ClipInfo, Timelin
             decoded_bytes=decoded_bytes,
             num_jumps=len(source.joiner.offsets),
             is_interlaced=first.interlaced_frame,
+            video_stream=video_stream,
+            num_video_streams=len(moving_streams(source.container)),
         )
     return info, timeline
 
