@@ -236,28 +236,30 @@ def _declared_frames(source: VideoSource, timeline: Timeline) -> int | None:
     if source.joiner.offsets:
         return None  # the end that FFmpeg tells is that of stamps that jump
     end_seconds = _declared_end_seconds(source)
-    by_end = None if end_seconds is None else _frames_until(end_seconds, timeline)
     # AVI also counts frames that were dropped during recording.
     count = 0 if source.container.format.name == "avi" else source.stream.frames
-    # An mp4 that was cut without encoding also counts the frames that its edit list hides. Those
-    # after its end are not even read: then the count is higher than its end allows. A fragmented
-    # mp4 counts the first fragment's frames only.
+    # An mp4 that was cut without encoding also counts the frames that its edit list hides; those
+    # after its end are not even read. A fragmented mp4 counts the first fragment's frames only.
     count -= source.num_hidden
-    is_too_high = by_end is not None and count > by_end + _tolerance(timeline)
-    return by_end if is_too_high or count < timeline.num_frames else count
+    if count < timeline.num_frames:
+        return None if end_seconds is None else _frames_until(end_seconds, timeline)
+    return timeline.num_frames if _lasts_until(end_seconds, timeline) else count
+
+
+def _lasts_until(end_seconds: Fraction | None, timeline: Timeline) -> bool:
+    """Whether there is no time for another frame before ``end_seconds``."""
+    if end_seconds is None or timeline.num_frames == 1:
+        return False
+    step = int(np.median(np.diff(timeline.pts))) * timeline.time_base
+    return timeline.end_seconds > end_seconds - step
 
 
 def _frames_until(end_seconds: Fraction, timeline: Timeline) -> int:
     """How many frames a clip has that ends at ``end_seconds``, at its average rate."""
     declared = round((end_seconds - timeline.pts_seconds(0)) * timeline.frame_rate)
     # Small differences are imprecision of the header, not a missing part.
-    is_more = declared > timeline.num_frames + _tolerance(timeline)
-    return declared if is_more else timeline.num_frames
-
-
-def _tolerance(timeline: Timeline) -> int:
-    """2 % of the frames, at least two."""
-    return max(2, timeline.num_frames // 50)
+    tolerance = max(2, timeline.num_frames // 50)  # 2 % of the frames
+    return declared if declared > timeline.num_frames + tolerance else timeline.num_frames
 
 
 def _declared_end_seconds(source: VideoSource) -> Fraction | None:
