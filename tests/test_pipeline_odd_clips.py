@@ -44,7 +44,8 @@ def test_rates(pts: list[int], bundled: Classifier, tmp_path: Path) -> None:
     if first["num_padded"] == 0:
         # Each sample shows what is on display a sixteenth of a second after the one before.
         due = [max(i for i, p in enumerate(pts) if p <= 1 + 62.5 * k) for k in range(16)]
-        assert first["frame_indices"] == due
+        is_lapse = len(set(due)) == 1  # then the pictures are given one after the other
+        assert first["frame_indices"] == (list(range(16)) if is_lapse else due)
     assert summary["windows"][-1]["frame_indices"][-1] == len(pts) - 1
 
 

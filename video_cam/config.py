@@ -186,6 +186,7 @@ class ExplainConfig(AttributionConfig):
             classes in ``class_ids`` are explained besides.
         top_k: how many of the best classes are explained.
         worst: also explain the least probable class.
+        video_stream: which of the file's video streams, from 0; None for FFmpeg's choice.
         sampling: of SAMPLING_MODES.
         bit_depth: bits of data in pictures of more than 8 bits; None to find them.
         num_frames, frame_rate: of the network's input; None for the network's own.
@@ -209,6 +210,7 @@ class ExplainConfig(AttributionConfig):
     top_k: int = 1
     worst: bool = False
     bit_depth: int | None = None
+    video_stream: int | None = None
     sampling: str = "windows"
     num_frames: int | None = None
     frame_rate: Fraction | None = None
@@ -241,6 +243,8 @@ class ExplainConfig(AttributionConfig):
             if not callable(target):
                 raise UsageError(f"target {target!r} must be a function of the network's output")
         check_positive(self, ("top_k", "num_frames", "frame_rate", "window_stride"))
+        if self.video_stream is not None and self.video_stream < 0:
+            raise UsageError(f"video_stream {self.video_stream} must be 0 or more")
         if self.num_frames is not None and self.num_frames > MAX_INPUT_FRAMES:
             raise UsageError(f"num_frames {self.num_frames} must be at most {MAX_INPUT_FRAMES}")
 

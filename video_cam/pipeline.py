@@ -74,7 +74,7 @@ def process_clip(
         UsageError: for options that do not fit, or a folder that must not be replaced.
         ClipError: for a clip that cannot be used.
     """
-    clip = Clip.open(path, limits, config.bit_depth)
+    clip = Clip.open(path, limits, config.bit_depth, config.video_stream)
     within_memory(clip, 1, render)  # what cannot be drawn is not explained
     explanation = explainer.explain(clip, config, progress)
     with _gradient_pictures(

@@ -74,6 +74,7 @@ RUN_OPTIONS: list[tuple[str, str, Any]] = [
     ("--start 0.5", "explain.start", 0.5),
     ("--end 1.5", "explain.end", 1.5),
     ("--split-scenes", "explain.split_scenes", True),
+    ("--video-stream 1", "explain.video_stream", 1),
     ("--class-scope window", "explain.class_scope", "window"),
     ("--contrast", "explain.contrast", True),
     ("--align corners", "explain.align", "corners"),

@@ -32,6 +32,7 @@ def plan(**fields: Any) -> Any:
         "conversions": (),
         "rate_note": "",
         "is_interlaced": False,
+        "num_video_streams": 1,
         "windows": (FULL, FULL),
         "scenes": (FrameSpan(0, 100),),
     } | fields
@@ -46,6 +47,8 @@ def plan(**fields: Any) -> Any:
                 num_jumps=made["num_jumps"],
                 conversions=made["conversions"],
                 is_interlaced=made["is_interlaced"],
+                num_video_streams=made["num_video_streams"],
+                video_stream=None,
             ),
             timeline=Timeline(np.arange(100), Fraction(1, 10), 1),
         ),
@@ -77,6 +80,11 @@ def test_there_is_nothing_to_note(declared) -> None:
         ({"conversions": ("HDR is shown as SDR",)}, "HDR is shown as SDR"),
         ({"declared_frames": 120}, "decoded 100 of 120 frames: the file is incomplete"),
         ({"is_interlaced": True}, DEINTERLACED),
+        (
+            {"num_video_streams": 2},
+            "the file has 2 video streams: the one that FFmpeg takes for the best is explained; "
+            "--video-stream 0 takes the first",
+        ),
         ({"rate_note": "a picture every 10 s"}, "a picture every 10 s"),
         (
             {"num_jumps": 2},

@@ -16,7 +16,7 @@ from video_cam.video.browser_copy import BrowserCopy
 from video_cam.video.clip import Clip
 from video_cam.video.limits import check_image
 from video_cam.video.reader import Frame, FrameReader
-from video_cam.video.scan import decoded_timeline, probe
+from video_cam.video.scan import probe
 from video_cam.video.writer import VideoFormat, VideoWriter
 
 
@@ -29,7 +29,6 @@ OPENERS: dict[str, Callable[[Path, LimitsConfig], object]] = {
     "Clip.open": Clip.open,
     "probe": probe,
     "FrameReader": read,
-    "decoded_timeline": decoded_timeline,
 }
 
 

@@ -14,7 +14,7 @@ from tests.support import media
 from tests.support.media import is_same_timeline, read_all, read_frames
 from video_cam.video import pixels, reader
 from video_cam.video.clip import Clip
-from video_cam.video.scan import decoded_timeline, probe
+from video_cam.video.scan import probe
 
 B_FRAMES = {"bf": "3", "b_strategy": "0"}
 
@@ -43,7 +43,7 @@ def test_packets_agree_with_decoding(tmp_path, name, codec, pix_fmt, options) ->
     assert info.num_frames == frames.num_decoded == 30
     assert (frames.num_damaged, frames.corrupt_indices) == (0, ())
     assert is_same_timeline(frames.timeline, scanned)
-    assert is_same_timeline(decoded_timeline(path), scanned)
+    assert is_same_timeline(read_all(path).timeline, scanned)
     assert frames.timeline.last_duration == scanned.last_duration
     assert (info.width, info.height) == (64, 48)
     assert info.frame_rate == 25
@@ -105,7 +105,7 @@ def test_no_frame_comes_before_time_0_when_packets_are_out_of_order(tmp_path) ->
             packet.stream = copied
             output.mux(packet)
     # FFmpeg takes the first packet's stamp for the stream's start.
-    for timeline in (probe(path)[1], decoded_timeline(path)):
+    for timeline in (probe(path)[1], read_all(path).timeline):
         assert timeline.pts.tolist() == [0, 40, 80, 120, 160]
 
 

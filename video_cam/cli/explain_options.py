@@ -114,6 +114,14 @@ def _add_time(group: argparse._ArgumentGroup) -> None:
         "--end", type=float, default=ExplainConfig.end, metavar="SECONDS", help="where to stop"
     )
     group.add_argument(
+        "--video-stream",
+        type=int,
+        default=ExplainConfig.video_stream,
+        metavar="N",
+        help="which of the file's video streams, counted from 0 (default: the one that FFmpeg "
+        "takes for the best)",
+    )
+    group.add_argument(
         "--split-scenes",
         action="store_true",
         help="no window contains a cut (needs PySceneDetect: pip install scenedetect)",

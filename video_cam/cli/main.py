@@ -181,8 +181,7 @@ def _list_layers(clip: str, config: RunConfig, console: Console) -> int:
     from video_cam.video.clip import Clip
 
     model = load_network(config.model, config.explain, console)
-    for line in layer_table(
-        Clip.open(clip, config.limits, config.explain.bit_depth), model, config.explain
-    ):
+    opened = Clip.open(clip, config.limits, config.explain.bit_depth, config.explain.video_stream)
+    for line in layer_table(opened, model, config.explain):
         console.line(line)
     return EXIT_DONE

@@ -61,7 +61,8 @@ def explain(
     functions = as_tuple(options.get("targets", ()))
     options["targets"] = [find_function(f) if isinstance(f, str) else f for f in functions]
     config = make_explain_config(options)
-    return explain_clip(Clip.open(clip, bit_depth=config.bit_depth), model, config, progress)
+    opened = Clip.open(clip, bit_depth=config.bit_depth, video_stream=config.video_stream)
+    return explain_clip(opened, model, config, progress)
 
 
 def explain_clip(

@@ -40,6 +40,11 @@ def notes(
     yield from plan.clip.info.conversions
     yield from damage.sentences(plan.clip.timeline.num_frames)
     yield from _notes_on_stamps(plan.clip.info.num_jumps)
+    if plan.clip.info.num_video_streams > 1 and plan.clip.info.video_stream is None:
+        yield (
+            f"the file has {plan.clip.info.num_video_streams} video streams: the one that FFmpeg "
+            "takes for the best is explained; --video-stream 0 takes the first"
+        )
     if plan.clip.info.is_interlaced:
         yield COMBED if deinterlacing_filter() is None else DEINTERLACED
     if plan.rate_note:

@@ -102,7 +102,8 @@ def figure(
     config = RenderConfig(colormap=colormap, alpha=alpha, normalize=normalize)
     frame_indices = chosen_frames(explanation, frames)
     chosen = _chosen_maps(explanation, methods, layers, class_ids)
-    opened, maps = Clip.open(clip), BlendedMaps(explanation)
+    opened = Clip.open(clip, video_stream=explanation.clip.video_stream)
+    maps = BlendedMaps(explanation)
     drawn = draw_strip(opened, maps, config, frame_indices, chosen, source)
     if path is not None:
         drawn.save(Path(path))

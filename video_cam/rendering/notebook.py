@@ -46,7 +46,8 @@ def show(
         ClipError: where the clip cannot be read.
     """
     check_names("option", list(options), RenderConfig.__dataclass_fields__)
-    clip = Clip.open(clip_path or explanation.clip.path)
+    explained = explanation.clip
+    clip = Clip.open(clip_path or explained.path, video_stream=explained.video_stream)
     page = page_html(clip, explanation, RenderConfig(**options))
     if not _is_notebook():
         with NamedTemporaryFile("w", suffix=".html", delete=False, encoding="utf-8") as file:

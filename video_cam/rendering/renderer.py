@@ -76,7 +76,8 @@ def render(
     """
     check_names("option", list(options), RenderConfig.__dataclass_fields__)
     config = RenderConfig(**options)
-    return render_with(Clip.open(clip), explanation, Path(output_dir), config, progress)
+    opened = Clip.open(clip, video_stream=explanation.clip.video_stream)
+    return render_with(opened, explanation, Path(output_dir), config, progress)
 
 
 def render_with(

@@ -66,7 +66,8 @@ def to_tensorboard(
     """
     config = RenderConfig(colormap=colormap, alpha=alpha)
     frame_indices = chosen_frames(explanation, frames)
-    source, maps = Clip.open(clip or explanation.clip.path), BlendedMaps(explanation)
+    explained, maps = explanation.clip, BlendedMaps(explanation)
+    source = Clip.open(clip or explained.path, video_stream=explained.video_stream)
     name = f"{tag}/{for_picture(Path(source.path).stem, MAX_TAG_LETTERS)}"
     for target, label in labels_of_targets(explanation).items():
         shown = for_picture(label, MAX_TAG_LETTERS)

@@ -25,6 +25,9 @@ LOWEST_MP3_RATE = 16000  # Hz; mp4 does not allow MP3 below it
 AAC_RATES = {96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000}
 DEFAULT_AAC_RATE = 48000  # Hz, for sources whose rate AAC does not have
 
+# Less is not noticed: ITU-R BT.1359-1 has 45 ms for sound that is early, 125 ms for late sound.
+LONGEST_LAG_SECONDS = Fraction(45, 1000)
+
 
 class AudioError(Exception):
     """The source has sound that cannot be carried over; the message gives the reason."""
@@ -118,6 +121,8 @@ class AudioTrack:
                 self.num_damaged += 1
                 continue
             stamp = packet.pts if packet.pts is not None else packet.dts
+            if self._falls_behind(packet, stamp, next_stamp):
+                continue
             if stamp is None or (last_stamp is not None and stamp <= last_stamp):
                 stamp = next_stamp or 0  # missing or not increasing: directly after the last one
             last_stamp, next_stamp = stamp, stamp + max(1, packet.duration or 0)
@@ -126,6 +131,12 @@ class AudioTrack:
                 return
             if self._from is None or next_stamp * packet.time_base > self._from:
                 yield packet
+
+    def _falls_behind(self, packet: Packet, stamp: int | None, next_stamp: int | None) -> bool:
+        """Whether the sound before a join lasts so long that the packet would be heard too late."""
+        if stamp is None or next_stamp is None or not self._joiner.offsets:
+            return False
+        return (next_stamp - stamp) * packet.time_base > LONGEST_LAG_SECONDS
 
     def _copied(self) -> Iterator[Packet]:
         for packet in self._packets():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -90,6 +91,10 @@ class BrowserCopy:
             duration = self._clip.timeline.duration_ticks(frame.index)
             self._writer.write(rgb, frame.pts - start, duration)
 
+    def _open_source(self) -> AbstractContextManager[VideoSource]:
+        clip = self._clip
+        return open_video(clip.path, clip.limits, video_stream=clip.info.video_stream)
+
     @property
     def _is_whole(self) -> bool:
         return self._span == (0, self._clip.timeline.num_frames)
@@ -105,7 +110,7 @@ class BrowserCopy:
         if not is_webm or not self._is_whole or self.start_seconds:
             return False
         try:
-            with open_video(source, self._clip.limits) as video:
+            with self._open_source() as video:
                 moves_stamps = video.zero_ticks or self._clip.info.num_jumps
                 if not is_played(video.stream, WEBM_CODECS) or moves_stamps:
                     return False
@@ -119,7 +124,7 @@ class BrowserCopy:
         if not self._clip.info.is_video or self._clip.info.is_still:
             return False
         try:
-            with open_video(self._clip.path, self._clip.limits) as video:
+            with self._open_source() as video:
                 if not is_played(video.stream, PLAYED_CODECS):
                     return False
                 start = self._first_key_frame_seconds(video)
@@ -164,7 +169,7 @@ def is_encoded(clip: Clip) -> bool:
     """Whether a copy of the clip needs an encoder, as far as its codec tells."""
     if not clip.info.is_video or clip.info.is_still or clip.info.is_interlaced:
         return True
-    with open_video(clip.path, clip.limits) as video:
+    with open_video(clip.path, clip.limits, video_stream=clip.info.video_stream) as video:
         return not is_played(video.stream, PLAYED_CODECS | WEBM_CODECS)
 
 

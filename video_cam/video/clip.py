@@ -49,7 +49,11 @@ class Clip:
 
     @classmethod
     def open(
-        cls, path: StrPath, limits: LimitsConfig | None = None, bit_depth: int | None = None
+        cls,
+        path: StrPath,
+        limits: LimitsConfig | None = None,
+        bit_depth: int | None = None,
+        video_stream: int | None = None,
     ) -> Clip:
         """Read what the clip is; see ``probe``, which decodes one frame as a rule.
 
@@ -57,13 +61,15 @@ class Clip:
             path: a file, a folder of numbered images, or their name with %d.
             limits: None for the default ones.
             bit_depth: of the data in pictures of more than 8 bits; None to find it.
+            video_stream: which of the file's video streams, from 0; None for FFmpeg's choice.
 
         Raises:
             ClipError: for a path that is no clip, or one beyond the limits, the memory among them.
+            UsageError: where the file has no such stream.
         """
         limits = limits or DEFAULT_LIMITS
         levels = None if bit_depth is None else of_bit_depth(bit_depth)
-        info, timeline = probe(path, limits, levels)
+        info, timeline = probe(path, limits, levels, video_stream)
         budget = budget_bytes(limits)
         buffers = reading_buffers(info.path, info.pictures, budget)
         # Seeking leads to stamps as they are in the file, not to joined ones.
@@ -78,9 +84,15 @@ class Clip:
     def frames(self, start_index: int = 0, stop_index: int | None = None) -> FrameReader:
         """A reader of the frames [start_index, stop_index), which seeks where it can."""
         known = self.timeline if self.can_seek else None
-        num_threads, levels = self.buffers.decoder_threads, self.info.levels
         return FrameReader(
-            self.path, start_index, stop_index, known, self.limits, num_threads, levels
+            self.path,
+            start_index,
+            stop_index,
+            known,
+            self.limits,
+            self.buffers.decoder_threads,
+            self.info.levels,
+            self.info.video_stream,
         )
 
     def frames_at(self, frame_indices: Sequence[int]) -> dict[int, RGBImage]:
@@ -114,7 +126,8 @@ class Clip:
         decoded once, without converting their pixels. Frames before the first one that decodes
         are no longer counted as declared: the clip was cut between a key frame and them.
         """
-        reader = read_all(self.path, self.limits, self.buffers.decoder_threads)
+        threads, number = self.buffers.decoder_threads, self.info.video_stream
+        reader = read_all(self.path, self.limits, threads, number)
         info, declared = self.info, self.info.declared_frames
         if declared is not None:
             info = replace(info, declared_frames=declared - reader.num_leading)

@@ -25,7 +25,7 @@ from video_cam.video.foreign_files import kind_of_file
 from video_cam.video.formats import SEEKABLE_FORMATS, TEXT_FORMATS, readable_formats
 from video_cam.video.joins import StampJoiner
 from video_cam.video.limits import check_count, check_size
-from video_cam.video.streams import best_stream, is_cover
+from video_cam.video.streams import chosen_stream, is_cover, moving_streams
 
 # A file must not make FFmpeg open other files or network addresses.
 THIS_FILE_ONLY = {"protocol_whitelist": "file", "format_whitelist": readable_formats()}
@@ -40,7 +40,7 @@ def ffmpeg_url(path: StrPath) -> str:
 
 @contextmanager
 def open_video(
-    path: StrPath, limits: LimitsConfig, *, num_threads: int = 0
+    path: StrPath, limits: LimitsConfig, *, num_threads: int = 0, video_stream: int | None = None
 ) -> Iterator[VideoSource]:
     """Open the file's video stream, to be read once.
 
@@ -48,14 +48,16 @@ def open_video(
         path: a video file.
         limits: how much the file may ask for.
         num_threads: threads for decoding; 0 leaves the number to FFmpeg.
+        video_stream: which one; see ``chosen_stream``.
 
     Raises:
         ClipError: if the file is no video or its pictures are too large.
+        UsageError: if it has no such stream.
     """
     with _open_container(path, limits) as container:
         if container.format.name in TEXT_FORMATS:
             raise ClipError(f"{printable_path(path)}: not a video but a text file")
-        stream = best_stream(container, path)
+        stream = chosen_stream(container, path, video_stream)
         context = stream.codec_context
         if context is None:
             raise ClipError(
@@ -261,7 +263,8 @@ class VideoSource:
         if num_frames < self._num_packets - self.num_hidden - self._num_failed:
             # With several threads, PyAV drops the good frames that are still in the decoder when
             # a packet at the end of the stream is damaged. A single thread holds none back.
-            with open_video(self._path, self._limits, num_threads=1) as again:
+            number = moving_streams(self.container).index(self.stream)
+            with open_video(self._path, self._limits, num_threads=1, video_stream=number) as again:
                 if self._seek_ticks is not None:
                     again.seek(self._seek_ticks)
                 yield from islice(again._frames(), num_frames, None)

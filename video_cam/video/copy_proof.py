@@ -82,7 +82,8 @@ def _kind(frame: VideoFrame) -> tuple[object, ...]:
 
 def _has_one_set_of_tags(clip: Clip) -> bool:
     """Whether size, format and tags are the same in all key frames: others cannot change them."""
-    with open_video(clip.path, clip.limits, num_threads=1) as video:
+    stream = clip.info.video_stream
+    with open_video(clip.path, clip.limits, num_threads=1, video_stream=stream) as video:
         video.stream.codec_context.skip_frame = "NONKEY"
         return len({_kind(frame) for frame in video.frames()}) == 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -79,6 +79,7 @@ class FrameReader:
         num_threads: threads for decoding; 0 leaves the number to FFmpeg.
         levels: which stored values are black and white in pictures of more than 8 bits; None to
             find them.
+        video_stream: which of the file's, from 0; None for the best.
 
     Attributes:
         num_damaged: packets met so far that cannot be decoded.
@@ -95,6 +96,7 @@ class FrameReader:
         limits: LimitsConfig = DEFAULT_LIMITS,
         num_threads: int = 0,
         levels: Levels | None = None,
+        video_stream: int | None = None,
     ) -> None:
         if start_index < 0 or (stop_index is not None and stop_index < start_index):
             raise UsageError(
@@ -106,8 +108,10 @@ class FrameReader:
         self._corrupt = array("q")
         self._known_timeline = known_timeline
         self._limits = limits
-        self._num_threads = num_threads
         self._levels = levels
+        self._open = partial(
+            open_video, path, limits, num_threads=num_threads, video_stream=video_stream
+        )
         self._range = (start_index, stop_index)
         self._stamps = array("q")
         self._time_base = STILL_SECONDS
@@ -207,9 +211,6 @@ class FrameReader:
         if not self._stamps:
             raise no_frame_error(self.path)
 
-    def _open(self) -> AbstractContextManager[VideoSource]:
-        return open_video(self.path, self._limits, num_threads=self._num_threads)
-
     def _decode(self, stack: ExitStack) -> Iterator[IndexedPicture]:
         """All frames from the clip's beginning."""
         source = stack.enter_context(self._open())
@@ -245,10 +246,9 @@ class FrameReader:
     def _reach_start(
         self, source: VideoSource, known: Timeline, may_be_damaged: bool
     ) -> Iterator[IndexedPicture] | None:
-        """The frames from ``start_index`` on of a source that was sought; None if it has not that.
+        """The frames from ``start_index`` on of a source that was sought; None without that one.
 
-        Args:
-            may_be_damaged: frames before it may be damaged after an undamaged key frame.
+        With ``may_be_damaged``, frames before it may be damaged after an undamaged key frame.
         """
         self._time_base = source.time_base
         self._corrupt = array("q")

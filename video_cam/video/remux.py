@@ -89,7 +89,8 @@ class MP4Remux:
                 output.mux(audio_packet)
 
     def _open(self) -> AbstractContextManager[VideoSource]:
-        return open_video(self.clip.path, self.clip.limits, num_threads=1)
+        stream = self.clip.info.video_stream
+        return open_video(self.clip.path, self.clip.limits, num_threads=1, video_stream=stream)
 
     def _decoding_stamps(self) -> list[int]:
         """When each packet is to be decoded, in ticks of the copy: not all containers say.

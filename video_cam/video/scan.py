@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import av
+import numpy as np
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from video_cam.config import LimitsConfig
+from video_cam.errors import UsageError
 from video_cam.utils.files import StrPath
+from video_cam.utils.names import printable_path
 from video_cam.video.color import stored_values
 from video_cam.video.color_tags import conversion_notes
 from video_cam.video.container import VideoSource, open_video
@@ -34,6 +40,7 @@ from video_cam.video.paths import checked_path, no_frame_error
 from video_cam.video.picture_files import open_pictures
 from video_cam.video.picture_source import PictureSource
 from video_cam.video.reader import FrameReader
+from video_cam.video.streams import moving_streams
 from video_cam.video.timeline import Timeline
 
 # A fragmented mp4 that begins later than this is a part of a clip, such as a DASH segment.
@@ -60,6 +67,8 @@ class ClipInfo:
         conversions: how the pictures become 8-bit RGB where that is not plain, a line on each.
         levels: which stored values are black and white in pictures of more than 8 bits.
         is_interlaced: whether the first frame is.
+        video_stream: which of the file's video streams it is, from 0; None for FFmpeg's choice.
+        num_video_streams: how many the file has, without cover pictures.
     """
 
     path: str
@@ -77,6 +86,8 @@ class ClipInfo:
     conversions: tuple[str, ...] = ()
     levels: Levels | None = None
     is_interlaced: bool = False
+    video_stream: int | None = None
+    num_video_streams: int = 1
 
     @property
     def is_video(self) -> bool:
@@ -96,7 +107,10 @@ class ClipInfo:
 
 
 def probe(
-    path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS, levels: Levels | None = None
+    path: StrPath,
+    limits: LimitsConfig = DEFAULT_LIMITS,
+    levels: Levels | None = None,
+    video_stream: int | None = None,
 ) -> tuple[ClipInfo, Timeline]:
     """What the clip is and when its frames are shown.
 
@@ -107,34 +121,33 @@ def probe(
         path: a file, or a folder of numbered images.
         limits: how much the file may ask for.
         levels: for pictures of more than 8 bits; None to find them.
+        video_stream: which of the file's, from 0; None for FFmpeg's choice.
 
     Raises:
         ClipError: if the path is no clip, or one beyond the limits.
+        UsageError: if it has no such stream.
     """
     source = open_pictures(checked_path(path), limits, levels)
-    if source is not None:
-        return _info_of(path, source), source.timeline
-    return _probe_video(path, limits, levels)
+    if source is None:
+        return _probe_video(path, limits, levels, video_stream)
+    if video_stream:
+        raise UsageError(
+            f"{printable_path(path)}: images have no video stream {video_stream}; leave it out"
+        )
+    return _info_of(path, source), source.timeline
 
 
-def decoded_timeline(
-    path: StrPath, limits: LimitsConfig = DEFAULT_LIMITS, num_threads: int = 0
-) -> Timeline:
-    """The time stamps of the frames that decode, where they differ from those of the packets.
-
-    Raises:
-        ClipError: as ``probe`` does.
-    """
-    return read_all(path, limits, num_threads).timeline
-
-
-def read_all(path: StrPath, limits: LimitsConfig, num_threads: int) -> FrameReader:
+def read_all(
+    path: StrPath, limits: LimitsConfig, num_threads: int, video_stream: int | None = None
+) -> FrameReader:
     """A reader that has decoded every frame, without converting its pixels.
 
     Raises:
         ClipError: as ``probe`` does.
     """
-    with FrameReader(path, limits=limits, num_threads=num_threads) as reader:
+    with FrameReader(
+        path, limits=limits, num_threads=num_threads, video_stream=video_stream
+    ) as reader:
         for _ in reader:
             pass
     return reader
@@ -158,17 +171,18 @@ def _info_of(path: StrPath, source: PictureSource) -> ClipInfo:
 
 
 def _probe_video(
-    path: StrPath, limits: LimitsConfig, levels: Levels | None
+    path: StrPath, limits: LimitsConfig, levels: Levels | None, video_stream: int | None
 ) -> tuple[ClipInfo, Timeline]:
-    with open_video(path, limits, num_threads=1) as source:
+    with open_video(path, limits, num_threads=1, video_stream=video_stream) as source:
         timeline, first = _scan_packets(source, path)
         width, height = upright_size(first)
         decoded_bytes = sum(plane.buffer_size for plane in first.planes)
         if timeline is None:
             pictures = Pictures(width * height, decoded_bytes, limits.max_frames)
             buffers = reading_buffers(os.fspath(path), pictures, budget_bytes(limits))
-            timeline = decoded_timeline(path, limits, buffers.decoder_threads)
-        chosen = _levels_of_stream(path, limits, first, levels)
+            timeline = read_all(path, limits, buffers.decoder_threads, video_stream).timeline
+        again = partial(open_video, path, limits, num_threads=1, video_stream=video_stream)
+        chosen = _levels_of_stream(again, first, levels, limits.max_frames)
         info = ClipInfo(
             path=os.fspath(path),
             width=width,
@@ -185,21 +199,26 @@ def _probe_video(
             conversions=(*conversion_notes(first), *notes(chosen)),
             levels=chosen,
             is_interlaced=first.interlaced_frame,
+            video_stream=video_stream,
+            num_video_streams=len(moving_streams(source.container)),
         )
     return info, timeline
 
 
 def _levels_of_stream(
-    path: StrPath, limits: LimitsConfig, first: VideoFrame, known: Levels | None
+    open_again: Callable[[], AbstractContextManager[VideoSource]],
+    first: VideoFrame,
+    known: Levels | None,
+    max_frames: int,
 ) -> Levels | None:
     """The levels of a stream of 16-bit gray or RGB, found in its first frames."""
     values = stored_values(first)
     if values is None or known is not None:
         return None if values is None else known
-    with open_video(path, limits, num_threads=1) as source:
+    with open_again() as source:
         frames = islice(source.frames(), 1, MAX_SAMPLED)
         others = (stored_values(frame) for frame in frames)
-        return found_levels(values, (v for v in others if v is not None), limits.max_frames, None)
+        return found_levels(values, (v for v in others if v is not None), max_frames, None)
 
 
 def _scan_packets(source: VideoSource, path: StrPath) -> tuple[Timeline | None, VideoFrame]:
@@ -267,28 +286,30 @@ def _declared_frames(source: VideoSource, timeline: Timeline) -> int | None:
     if source.joiner.offsets:
         return None  # the end that FFmpeg tells is that of stamps that jump
     end_seconds = _declared_end_seconds(source)
-    by_end = None if end_seconds is None else _frames_until(end_seconds, timeline)
     # AVI also counts frames that were dropped during recording.
     count = 0 if source.container.format.name == "avi" else source.stream.frames
-    # An mp4 that was cut without encoding also counts the frames that its edit list hides. Those
-    # after its end are not even read: then nothing is missing up to its end. A fragmented mp4
-    # counts the first fragment's frames only.
+    # An mp4 that was cut without encoding also counts the frames that its edit list hides; those
+    # after its end are not even read. A fragmented mp4 counts the first fragment's frames only.
     count -= source.num_hidden
-    is_whole = by_end == timeline.num_frames
-    return by_end if is_whole or count < timeline.num_frames else count
+    if count < timeline.num_frames:
+        return None if end_seconds is None else _frames_until(end_seconds, timeline)
+    return timeline.num_frames if _lasts_until(end_seconds, timeline) else count
+
+
+def _lasts_until(end_seconds: Fraction | None, timeline: Timeline) -> bool:
+    """Whether there is no time for another frame before ``end_seconds``."""
+    if end_seconds is None or timeline.num_frames == 1:
+        return False
+    step = int(np.median(np.diff(timeline.pts))) * timeline.time_base
+    return timeline.end_seconds > end_seconds - step
 
 
 def _frames_until(end_seconds: Fraction, timeline: Timeline) -> int:
     """How many frames a clip has that ends at ``end_seconds``, at its average rate."""
     declared = round((end_seconds - timeline.pts_seconds(0)) * timeline.frame_rate)
     # Small differences are imprecision of the header, not a missing part.
-    is_more = declared > timeline.num_frames + _tolerance(timeline)
-    return declared if is_more else timeline.num_frames
-
-
-def _tolerance(timeline: Timeline) -> int:
-    """2 % of the frames, at least two."""
-    return max(2, timeline.num_frames // 50)
+    tolerance = max(2, timeline.num_frames // 50)  # 2 % of the frames
+    return declared if declared > timeline.num_frames + tolerance else timeline.num_frames
 
 
 def _declared_end_seconds(source: VideoSource) -> Fraction | None:
