@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from video_cam.rendering.overlay import Palette, fit, heat_map, overlay, unseen
+from video_cam.rendering.overlay import (
+    Palette,
+    fit,
+    heat_map,
+    opacity_share,
+    overlay,
+    unseen,
+)
 
 BOX = (100, 0, 300, 200)
 
@@ -32,14 +39,26 @@ def test_in_a_heat_map_unseen_differs_from_no_heat() -> None:
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
-def test_the_opacity_is_alpha_times_heat(alpha: float) -> None:
+def test_the_opacity_is_alpha_times_a_share_that_grows_with_heat(alpha: float) -> None:
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
     heat = rng.random((40, 50), dtype=np.float32)
     palette = Palette("viridis", alpha)
-    opacity = alpha * heat[:, :, None]
+    opacity = alpha * opacity_share(heat)[:, :, None]
     expected = frame * (1 - opacity) + palette.colour(heat) * opacity
     assert np.abs(palette.blend(frame, heat) - expected).max() <= 2.5
+
+
+def test_medium_heat_is_seen_and_full_heat_has_alpha() -> None:
+    share = opacity_share(np.linspace(0, 1, 101))
+    assert (np.diff(share) >= 0).all() and share[0] == 0 and share[100] == 1
+    assert share[55] > 0.8 and share[10] < 0.1
+    bright = np.full((1, 101, 3), 240, np.uint8)
+    drawn = Palette("inferno", 0.7).blend(bright, np.linspace(0, 1, 101, dtype=np.float32)[None])
+    assert np.abs(drawn[0, 55].astype(int) - 240).mean() > 60
+    # The source is seen under full heat.
+    dark = Palette("inferno", 0.7).blend(bright // 4, np.ones((1, 101), np.float32))
+    assert np.abs(drawn[0, 100].astype(int) - dark[0, 0]).mean() > 40
 
 
 def test_the_colours_of_a_palette_are_those_of_its_levels() -> None:

@@ -241,3 +241,13 @@ def test_an_exception_leaves_nothing_behind(tmp_path: Path) -> None:
     ):
         raise KeyboardInterrupt
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_copy_that_is_scaled_down_has_the_clip_s_pixels_as_its_measure(tmp_path: Path) -> None:
+    """A page draws the part of the copy that is not padding: clip.width of copy.width."""
+    picture = np.full((61, 20000, 3), 90, np.uint8)
+    clip = write_clip(tmp_path / "v.mkv", [picture], codec="ffv1", pix_fmt="yuv444p")
+    copy = copy_clip(clip, tmp_path / "out")
+    assert copy.width == 20000 and copy.height == pytest.approx(61 * 50 / 49)
+    assert next(read_frames(copy.path)).rgb().shape == (50, 16384, 3)
+    assert "scaled down to 16384x49" in (copy.size_note or "")

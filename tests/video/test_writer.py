@@ -246,3 +246,35 @@ def test_key_frames_are_at_most_an_interval_apart(tmp_path, interval) -> None:
         flags = [packet.is_keyframe for packet in container.demux(video=0) if packet.size]
     found = [i for i, is_key in enumerate(flags) if is_key]
     assert max(b - a for a, b in pairwise([*found, 60])) <= interval
+
+
+@pytest.mark.parametrize(
+    ("size", "drawn", "encoded"),
+    [
+        ((16384, 64), (16384, 64), (16384, 64)),
+        ((20000, 64), (16384, 52), (16384, 52)),
+        ((64, 40001), (26, 16384), (26, 16384)),
+        ((10001, 10001), (8192, 8192), (8192, 8192)),
+        ((99999, 1), (16384, 1), (16384, 2)),
+    ],
+)
+def test_frames_that_are_too_large_for_the_encoder_are_scaled_down(size, drawn, encoded) -> None:
+    form = replace(AT_25_FPS, width=size[0], height=size[1])
+    assert form.drawn_size == drawn and form.encoded_size == encoded
+    if size == drawn:
+        assert form.size_note is None
+    else:
+        assert f"{size[0]}x{size[1]} pixels were scaled down to {drawn[0]}x{drawn[1]}" in (
+            form.size_note or ""
+        )
+
+
+def test_a_wide_frame_is_written_whole(tmp_path) -> None:
+    picture = np.zeros((32, 20000, 3), np.uint8)
+    picture[:, 10000:] = 200
+    form = replace(AT_25_FPS, width=20000, height=32)
+    with VideoWriter(tmp_path / "a.mp4", form) as writer:
+        writer.write(picture, 0, 1)
+    found = next(read_frames(tmp_path / "a.mp4")).rgb()
+    assert found.shape == (26, 16384, 3)
+    assert found[:, :8000].max() < 20 and found[:, 8400:].min() > 180

@@ -33,6 +33,9 @@ class AnnotatedVideo:
 
         with AnnotatedVideo(folder / "annotated.mp4", clip, explanation, "overlay") as video:
             video.write(frame, panels)
+
+    Attributes:
+        size_note: one line on frames that are scaled down; None where they are not.
     """
 
     def __init__(self, path: Path, clip: Clip, explanation: Explanation, layout: str) -> None:
@@ -58,6 +61,7 @@ class AnnotatedVideo:
             sample_aspect_ratio=info.sample_aspect_ratio,
             buffers=clip.buffers,
         )
+        self.size_note = video_format.size_note
         sound = SoundSpan(clip.path)
         if not is_whole:
             end = self._timeline.frame_end_seconds(stop - 1)

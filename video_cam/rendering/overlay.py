@@ -22,13 +22,28 @@ COLORMAPS = {
     "jet": cv2.COLORMAP_JET,
     "hot": cv2.COLORMAP_HOT,
 }
+OPAQUE_HEAT = 0.7
 _UNSEEN_BRIGHTNESS, _UNSEEN_GREY = 0.4, 64
+
+
+def opacity_share(heat: np.ndarray) -> np.ndarray:
+    """How opaque heat is, as a share of full heat's opacity; heat.js has the same curve.
+
+    A smooth step: medium heat can be seen on bright pictures, where a straight line leaves little
+    of it, and little heat does not veil the picture. From OPAQUE_HEAT on it is 1.
+
+    Args:
+        heat: in [0, 1], of any shape.
+    """
+    x = np.minimum(heat / OPAQUE_HEAT, 1)
+    return x * x * (3 - 2 * x)
 
 
 class Palette:
     """A colour map and an opacity, as tables over 256 levels of heat.
 
-    The opacity of a pixel is ``alpha`` times its heat: without heat the source shows as it is.
+    The opacity of a pixel is ``alpha`` times ``opacity_share`` of its heat: without heat the source
+    shows as it is.
     """
 
     def __init__(self, colormap: str, alpha: float) -> None:
@@ -42,7 +57,7 @@ class Palette:
         self._colours = cv2.cvtColor(
             cv2.applyColorMap(levels, COLORMAPS[colormap]), cv2.COLOR_BGR2RGB
         )
-        opacity = (alpha * levels / 255.0)[:, :, None]
+        opacity = alpha * opacity_share(levels / 255.0)[:, :, None]
         self._premultiplied = np.rint(self._colours * opacity).astype(np.uint8)
         self._remaining = np.rint(255 * (1 - opacity)).astype(np.uint8).repeat(3, axis=2)
 

@@ -171,7 +171,7 @@ class _Drawn:
         copy: the clip for the page.
         keyframes: their entries in the summary.
         videos: file names.
-        notes: problems with the sound.
+        notes: problems with the sound, and sizes that were changed.
         sheet_images: frame index -> an image for the contact sheet, in order.
         best_image: the one of them that the first map has most mass in.
     """
@@ -220,7 +220,9 @@ class _ClipDrawing:
                 step(1)
             encoding.finish()
             saving.finish()
-        notes = dict.fromkeys(video.audio_problem for video in videos if video.audio_problem)
+        problems = [video.audio_problem for video in videos]
+        problems += [copy.size_note, *(video.size_note for video in videos)]
+        notes = dict.fromkeys(problem for problem in problems if problem)
         return _Drawn(
             copy,
             describe_keyframes(self.maps, self.keyframes),

@@ -50,13 +50,16 @@ class BrowserCopy:
     Attributes:
         path: of the copy.
         start_seconds: the source's time that is time 0 in the copy.
-        width, height: pixels as encoded: odd sizes are padded on the right and at the bottom.
+        width, height: of the copy in pixels of the clip: odd sizes are padded on the right and at
+            the bottom.
+        size_note: one line on frames that were scaled down; None where they were not.
     """
 
     def __init__(self, clip: Clip, folder: Path, span: tuple[int, int]) -> None:
         self._clip, self._span = clip, span
         self.path = folder / "clip.mp4"
-        self.width, self.height = clip.info.width, clip.info.height
+        self.width, self.height = float(clip.info.width), float(clip.info.height)
+        self.size_note: str | None = None
         # Browsers disagree about a video whose first frame is not at 0.
         self.start_seconds = clip.timeline.pts_seconds(span[0])
         self._writer: VideoWriter | None = None
@@ -69,10 +72,13 @@ class BrowserCopy:
     def __enter__(self) -> BrowserCopy:
         # Browsers do not deinterlace.
         if self._clip.info.is_interlaced or not (self._remux_webm() or self._remux()):
-            self._writer = self._encoder()
+            form = self._format()
+            sound = self._sound(self.start_seconds) if self._clip.info.has_audio else None
+            self._writer = VideoWriter(self.path, form, sound)
             self._writer.__enter__()
-            self.width += self.width % 2
-            self.height += self.height % 2
+            self.size_note = form.size_note
+            self.width *= form.encoded_size[0] / form.drawn_size[0]
+            self.height *= form.encoded_size[1] / form.drawn_size[1]
         return self
 
     def __exit__(
@@ -149,19 +155,16 @@ class BrowserCopy:
         self.path, self.start_seconds = path, start
         return True
 
-    def _encoder(self) -> VideoWriter:
-        info, timeline = self._clip.info, self._clip.timeline
-        video_format = VideoFormat(
+    def _format(self) -> VideoFormat:
+        info = self._clip.info
+        return VideoFormat(
             info.width,
             info.height,
-            time_base=timeline.time_base,
+            time_base=self._clip.timeline.time_base,
             frame_rate=info.frame_rate,
             sample_aspect_ratio=info.sample_aspect_ratio,
             keyframe_interval=max(1, round(info.frame_rate * KEYFRAME_SECONDS)),
             buffers=self._clip.buffers,
-        )
-        return VideoWriter(
-            self.path, video_format, self._sound(self.start_seconds) if info.has_audio else None
         )
 
 

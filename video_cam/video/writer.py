@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 import av
+import cv2
 import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
@@ -31,6 +32,7 @@ BT709 = 1  # the value in FFmpeg's lists of matrices, primaries and transfer cur
 LIMITED_RANGE = 1
 # Without B-frames, frames are stored in the order shown: no shifted stamps and no edit list.
 X264_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0"}
+MAX_SIDE, MAX_PIXELS = 16384, 8192 * 8192  # that x264 takes; larger frames are scaled down
 COARSEST_MOVIE_TICK = 1000  # ticks per second; players expect milliseconds or finer
 
 
@@ -39,7 +41,8 @@ class VideoFormat:
     """Size and timing of a video to be written.
 
     Attributes:
-        width, height: of the frames in pixels; odd sizes are padded by repeating the edge.
+        width, height: of the frames in pixels; odd sizes are padded by repeating the edge, and
+            frames that are too large for H.264 are scaled down.
         time_base: seconds per tick of all time stamps and durations.
         frame_rate: average frames per second, only for the encoder's rate control.
         sample_aspect_ratio: width of a pixel divided by its height.
@@ -64,6 +67,30 @@ class VideoFormat:
                 f"cannot write {self.width}x{self.height} frames at {self.frame_rate} per second "
                 f"in ticks of {self.time_base} s; each of them must be above 0"
             )
+
+    @property
+    def drawn_size(self) -> tuple[int, int]:
+        """(width, height) of the picture in the video, without padding."""
+        scale = min(MAX_SIDE / max(self.width, self.height), 1)
+        scale = min(scale, math.sqrt(MAX_PIXELS / (self.width * self.height)))
+        return max(int(self.width * scale), 1), max(int(self.height * scale), 1)
+
+    @property
+    def encoded_size(self) -> tuple[int, int]:
+        """(width, height) of the video: the picture's, padded to even numbers."""
+        width, height = self.drawn_size
+        return width + width % 2, height + height % 2
+
+    @property
+    def size_note(self) -> str | None:
+        """One line on frames that are scaled down; None where they are not."""
+        width, height = self.drawn_size
+        if (width, height) == (self.width, self.height):
+            return None
+        return (
+            f"frames of {self.width}x{self.height} pixels were scaled down to {width}x{height} in "
+            f"the video: H.264 takes at most {MAX_SIDE} in a row and {MAX_PIXELS} in a frame"
+        )
 
 
 class VideoWriter:
@@ -162,7 +189,9 @@ class VideoWriter:
 
     def _encodable(self, rgb: RGBImage, pts: int) -> VideoFrame:
         """The frame as BT.709 limited-range yuv420p of even size."""
-        height, width = rgb.shape[:2]
+        width, height = self._format.drawn_size
+        if rgb.shape[:2] != (height, width):
+            rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
         if height % 2 or width % 2:
             rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         frame = self._reformatter.reformat(
@@ -206,7 +235,7 @@ class VideoWriter:
         form = self._format
         # FFmpeg's rationals have 32 bits.
         stream = self._output.add_stream("libx264", rate=form.frame_rate.limit_denominator(10**5))
-        stream.width, stream.height = form.width + form.width % 2, form.height + form.height % 2
+        stream.width, stream.height = form.encoded_size
         stream.pix_fmt = "yuv420p"
         stream.options = dict(
             X264_OPTIONS,

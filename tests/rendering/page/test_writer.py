@@ -20,6 +20,7 @@ from video_cam import Explanation
 from video_cam.config import RenderConfig
 from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.rendering.explained_targets import colours_of_targets
 from video_cam.rendering.notebook import page_html
 from video_cam.rendering.overlay import COLORMAPS, Palette
 from video_cam.rendering.page.assets import PAGE_FOLDER
@@ -103,6 +104,17 @@ def test_colours_are_those_of_render_and_the_initial_one_is_safe(page: Any) -> N
         levels = np.linspace(0, 1, 256, dtype=np.float32)[None]
         np.testing.assert_array_equal(colours, Palette(name, 1).colour(levels)[0])
     assert page.evaluate("DATA.colormaps[videoCam.state.colormap].safe")
+
+
+def test_a_class_has_the_colour_that_it_has_in_the_timeline(page: Any, rendered: Rendered) -> None:
+    colours = colours_of_targets(rendered.explanation, 5)
+    assert page.evaluate("DATA.classes.map((row) => row.colour)") == list(colours.values())
+    shown = page.evaluate(
+        """[...document.querySelectorAll("#scores .swatch")].map(
+             (swatch) => getComputedStyle(swatch).backgroundColor.match(/\\d+/g).map(Number))"""
+    )
+    expected = [tuple(bytes.fromhex(colour[1:])) for colour in colours.values()]
+    assert sorted(map(tuple, shown)) == sorted(expected)
 
 
 def test_scores_that_are_no_probabilities_are_shown_as_numbers(

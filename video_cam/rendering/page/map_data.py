@@ -6,7 +6,6 @@ and colours, since these steps depend on what the user chooses.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from video_cam.explanation.explanation import Explanation
 from video_cam.rendering.blended_maps import BlendedMap
+from video_cam.rendering.curves import shorten
 from video_cam.rendering.explained_targets import target_number
 from video_cam.rendering.heat import spatial_matrices
 from video_cam.rendering.page.script_data import pack_levels, write_bytes_script
@@ -86,12 +86,5 @@ def describe_map(explanation: Explanation, blended: BlendedMap) -> dict[str, Any
         "y": y,
         "peak": blended.peak,
         "chunk_frames": frames_per_chunk(blended),
-        "mass": pack_levels(shorten(blended.mass, np.max)),
+        "mass": pack_levels(shorten(blended.mass, np.max, MAX_CURVE_POINTS)),
     }
-
-
-def shorten(curve: np.ndarray, combine: Callable[[np.ndarray], float]) -> np.ndarray:
-    """At most MAX_CURVE_POINTS points, each of them ``combine`` of the frames it stands for."""
-    if len(curve) <= MAX_CURVE_POINTS:
-        return curve
-    return np.array([combine(part) for part in np.array_split(curve, MAX_CURVE_POINTS)])

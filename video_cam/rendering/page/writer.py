@@ -12,10 +12,14 @@ from video_cam.config import RenderConfig
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.blended_maps import BlendedMaps
-from video_cam.rendering.explained_targets import shown_targets, target_number
+from video_cam.rendering.curves import shorten
+from video_cam.rendering.explained_targets import (
+    colours_of_targets,
+    target_number,
+)
 from video_cam.rendering.overlay import COLORMAPS, Palette
 from video_cam.rendering.page.assets import ENVIRONMENT, PAGE_FOLDER, read_asset
-from video_cam.rendering.page.map_data import describe_map, shorten, write_maps
+from video_cam.rendering.page.map_data import MAX_CURVE_POINTS, describe_map, write_maps
 from video_cam.rendering.page.policy import PagePolicy
 from video_cam.rendering.page.script_data import (
     base64,
@@ -188,14 +192,15 @@ def _timeline(explanation: Explanation) -> dict[str, Any]:
 def _classes(maps: BlendedMaps) -> list[dict[str, Any]]:
     """The targets with maps and the best other classes: their scores in all and over time."""
     explanation = maps.explanation
-    targets = shown_targets(explanation, NUM_CLASSES)
+    colours = colours_of_targets(explanation, NUM_CLASSES)
     return [
         {
             "class_id": target_number(target),
             "label": explanation.label(target),
             "score": explanation.score(target),
             "is_probability": explanation.is_probability(target),
-            "curve": pack_levels(shorten(curve, np.mean).clip(min=0)),
+            "colour": colours[target],
+            "curve": pack_levels(shorten(curve, np.mean, MAX_CURVE_POINTS).clip(min=0)),
         }
-        for target, curve in zip(targets, maps.score_curves(targets), strict=True)
+        for target, curve in zip(colours, maps.score_curves(list(colours)), strict=True)
     ]

@@ -11,6 +11,7 @@ class App {
     this.maps = new MapStore(data.maps, this.timeline);
     this.masses = data.maps.map((map) => [...unpack(map.mass)]);
     this.scores = new Map(data.classes.map((row) => [row.class_id, [...unpack(row.curve)]]));
+    this.classColours = new Map(data.classes.map((row) => [row.class_id, row.colour]));
     this.colours = new Map(
       Object.entries(data.colormaps).map(([name, map]) => [name, fromBase64(map.colours)]),
     );
@@ -114,14 +115,19 @@ class App {
     this.scrub.draw({
       frame,
       loop: state.loop,
-      mass: this.masses[chosen],
-      score: this.scores.get(state.class_id),
-      others: [...this.scores].filter(([id]) => id !== state.class_id).map(([, curve]) => curve),
+      mass: { values: this.masses[chosen], colour: this.classColours.get(state.class_id) },
+      score: this._curveOf(state.class_id),
+      others: [...this.scores.keys()].filter((id) => id !== state.class_id).map((id) => this._curveOf(id)),
       keyframes: data.keyframes,
     });
     document.getElementById("play").textContent = this.player.playing ? "❚❚" : "▶";
     document.getElementById("play").ariaLabel = this.player.playing ? "Pause" : "Play";
     document.getElementById("loop").setAttribute("aria-pressed", String(state.loop !== null));
+  }
+
+  /** A class's scores over time, and its colour: the one in timeline.png. */
+  _curveOf(class_id) {
+    return { values: this.scores.get(class_id), colour: this.classColours.get(class_id) };
   }
 
   _describe({ kind, map, index }) {

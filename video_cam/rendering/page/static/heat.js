@@ -18,6 +18,14 @@ function interpolation(centres, start, stop, count, nearest) {
   return { before, share };
 }
 
+const OPAQUE_HEAT = 0.7;
+
+/** How opaque heat is, as a share of full heat's opacity; overlay.py has the same curve. */
+function opacityShare(heat) {
+  const x = Math.min(heat / OPAQUE_HEAT, 1);
+  return x * x * (3 - 2 * x);
+}
+
 /** 256 colours with their opacities, as little-endian RGBA words. */
 function palette(colours, opacity, threshold) {
   const bytes = new Uint8ClampedArray(256 * 4);

@@ -15,14 +15,16 @@ class Readout {
     for (const row of data.classes.toSorted((a, b) => b.score - a.score)) body.append(this._row(row));
   }
 
-  _row({ class_id, label, score, is_probability }) {
+  _row({ class_id, label, score, is_probability, colour }) {
+    const swatch = element("span", { className: "swatch", "aria-hidden": "true" });
+    swatch.style.background = colour;
     const bar = element("meter", { min: 0, max: 1, "aria-label": `${label}, at this moment` });
     bar.hidden = !is_probability; // other scores have no largest value
     const now = element("td", { className: "number" });
     const row = element(
       "tr",
       {},
-      element("th", { scope: "row" }, label),
+      element("th", { scope: "row" }, swatch, label),
       element("td", { className: "number" }, scoreText(score, is_probability)),
       element("td", {}, bar),
       now,

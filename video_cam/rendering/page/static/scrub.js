@@ -20,7 +20,7 @@ class ScrubBar {
     );
   }
 
-  /** shown: {frame, loop, mass, score, others, keyframes}; curves are arrays over time. */
+  /** shown: {frame, loop, mass, score, others, keyframes}; curves: {values, colour} over time. */
   draw(shown) {
     this.shown = shown;
     if (!shown.mass) return;
@@ -32,13 +32,16 @@ class ScrubBar {
     context.scale(dense, dense);
     const style = getComputedStyle(this.bar);
     const colour = (name) => style.getPropertyValue(name);
-    const largest = Math.max(...shown.mass) || 1;
-    const mass = shown.mass.map((value) => value / largest);
-    this._curve(context, mass, width, { fill: colour("--mass") });
+    const largest = Math.max(...shown.mass.values) || 1;
+    const mass = shown.mass.values.map((value) => value / largest);
+    context.globalAlpha = 0.3;
+    this._curve(context, mass, width, { fill: shown.mass.colour });
     context.globalAlpha = 0.6;
-    for (const other of shown.others) this._curve(context, other, width, { line: colour("--faint") });
+    for (const other of shown.others) {
+      this._curve(context, other.values, width, { line: other.colour });
+    }
     context.globalAlpha = 1;
-    this._curve(context, shown.score, width, { line: colour("--score"), thick: 2 });
+    this._curve(context, shown.score.values, width, { line: shown.score.colour, thick: 2 });
     context.fillStyle = colour("--text");
     for (const frame of shown.keyframes) context.fillRect(this._x(frame, width), BAR_HEIGHT - 5, 1, 5);
     if (shown.loop) this._span(context, shown.loop, width, colour("--accent"));

@@ -58,7 +58,8 @@ class Panel {
     else this._blank(context, frame, width, height);
     if (this.kind === "overlay" && options.dim) this._dim(context, frame, width, height);
     if (this.kind !== "source" && frame?.seen) {
-      const opacity = this.kind === "heat" ? () => 1 : (heat) => heat * options.opacity;
+      const share = (heat) => opacityShare(heat) * options.opacity;
+      const opacity = this.kind === "heat" ? () => 1 : share;
       const colours = palette(options.colours, opacity, options.threshold);
       context.drawImage(
         this.heat.draw(frame, options.normalize, colours),

@@ -80,7 +80,8 @@ class KeyframeStrip {
       options.heat = new HeatCanvas(chosen, scale);
     }
     const { canvas } = this.items.get(frame);
-    const colours = palette(options.colours, (heat) => heat * options.opacity, options.threshold);
+    const opacity = (heat) => opacityShare(heat) * options.opacity;
+    const colours = palette(options.colours, opacity, options.threshold);
     if (!map.seen) return void (canvas.width = canvas.width);
     const heat = options.heat.draw(map, options.normalize, colours);
     [canvas.width, canvas.height] = [heat.width, heat.height];
