@@ -20,7 +20,6 @@ from video_cam import Classifier, compute_cams, explain, load_model
 from video_cam.errors import UsageError, first_line
 from video_cam.layers.hooks import first_tensor, forward_hooks, frozen_evaluation
 from video_cam.models.classifier import ChosenLayers
-from video_cam.models.user_code import is_reference
 
 CLIP = Path(__file__).parents[2] / "clips" / "spin.mp4"
 CLIPS_IN_A_BATCH = 2
@@ -77,8 +76,7 @@ def _fill(result: Result, network: Network, clip: Path) -> None:
 
 def _load(network: Network) -> Classifier:
     options: dict[str, Any] = {"num_frames": network.num_frames, "size": network.size}
-    weights = None if is_reference(network.reference) else "none"
-    return load_model(network.reference, weights, layout=network.layout, **options)
+    return load_model(network.reference, network.weights, layout=network.layout, **options)
 
 
 def _difference(
