@@ -53,7 +53,7 @@ ANY_OUTPUT = "any"
 
 # The longest input that any published video network takes is far below this number of frames.
 MAX_INPUT_FRAMES = 10_000
-MIN_BIT_DEPTH, MAX_BIT_DEPTH = 1, 16
+BIT_DEPTHS = range(1, 17)
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,22 @@ class InputConfig:
     def __post_init__(self) -> None:
         if self.score is not None:
             check_names("score", [self.score], SCORE_KINDS)
+        if self.channels == "rgbd":
+            raise UsageError(
+                "a clip holds no depth for channels rgbd: give input_factory (--input-factory), a "
+                "function (clip, path, times) that returns torch.cat([clip, depth], 1)"
+            )
         if self.channels is not None:
             check_names("channels", [self.channels], CHANNEL_NAMES)
         check_positive(self, ("value_range",))
         counts, words = _NORMALIZED[self.channels or "rgb"]
         for name in ("mean", "std"):
-            value = getattr(self, name)
-            if value is not None and len(value) not in counts:
+            if getattr(self, name) is None:
+                continue
+            value = as_tuple(getattr(self, name))
+            if len(value) not in counts:
                 raise UsageError(f"{name} {value} must be {words}")
+            object.__setattr__(self, name, value)
         if self.std is not None and not all(self.std):
             raise UsageError(f"std {self.std} must not be 0")
         if self.size is not None and min(self.size) < 1:
@@ -227,10 +235,8 @@ class ExplainConfig(AttributionConfig):
         self._check_times()
         if self.layers == ():
             raise UsageError("no layer is named: give at least one, or leave layers out")
-        if self.bit_depth is not None and not MIN_BIT_DEPTH <= self.bit_depth <= MAX_BIT_DEPTH:
-            raise UsageError(
-                f"bit_depth {self.bit_depth} must lie between {MIN_BIT_DEPTH} and {MAX_BIT_DEPTH}"
-            )
+        if self.bit_depth not in (None, *BIT_DEPTHS):
+            raise UsageError(f"bit_depth {self.bit_depth} must be a whole number from 1 to 16")
         for target in self.targets:
             if not callable(target):
                 raise UsageError(f"target {target!r} must be a function of the network's output")

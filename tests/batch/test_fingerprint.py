@@ -8,7 +8,8 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from video_cam import Classifier
+from tests.support.user_networks import SMALL_INPUT, write_networks
+from video_cam import Classifier, load_model
 from video_cam.batch.fingerprint import fingerprint, fingerprint_parts
 from video_cam.config import ExplainConfig, RenderConfig
 
@@ -45,6 +46,20 @@ def test_another_network_option_or_file_is_another_fingerprint(
     ]
     os.utime(clip, (0, 0))
     digests.append(digest(clip, bundled))
+    assert len(set(digests)) == len(digests)
+
+
+def test_another_input_of_a_network_is_another_fingerprint(
+    sample_clip: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "inputs.py"
+    network = f"{write_networks(tmp_path)}:make"
+    digests = []
+    for body in ("return clip", "return (clip,)"):
+        file.write_text(f"def inputs(clip, path, times):\n    {body}\n")
+        for options in ({}, {"channels": "bgr"}, {"value_range": 255}):
+            made = load_model(network, input_factory=f"{file}:inputs", **SMALL_INPUT | options)
+            digests.append(digest(sample_clip, made))
     assert len(set(digests)) == len(digests)
 
 

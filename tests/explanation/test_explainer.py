@@ -162,6 +162,8 @@ def test_single_names_and_plain_numbers_are_accepted(bundled, sample_clip) -> No
         ({"layers": ["layer9"]}, "unknown layer 'layer9'"),
         ({"sampling": "all"}, "windows, uniform"),
         ({"window_stride": 0}, "window_stride 0 must be above 0"),
+        ({"bit_depth": 17}, "bit_depth 17 must be a whole number from 1 to 16"),
+        ({"bit_depth": "12"}, "bit_depth 12 must be a whole number from 1 to 16"),
         ({"start": 99.0}, "the clip runs from"),
         ({"class_ids": ["spinn"]}, "did you mean spin"),
         ({"methods": []}, "no method is named"),

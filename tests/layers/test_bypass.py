@@ -11,7 +11,6 @@ from tests.support.model_state import assert_same_state, state_of
 from tests.support.networks import PoolLinear, seeded
 from video_cam import load_model
 from video_cam.layers.bypass import bypassing_shares, last_cut
-from video_cam.layers.layout import Fold
 
 SIZE = (4, 16, 16)
 OPTIONS = {"num_frames": 4, "size": (16, 16), "frame_rate": 8}
@@ -56,14 +55,11 @@ def test_the_share_of_a_residual_connection() -> None:
 
 
 def test_the_last_layer_that_nothing_goes_round_is_chosen() -> None:
-    folds = dict.fromkeys(["inner", "stem"], Fold("first", SIZE))
-    assert last_cut(seeded(Residual), SIZE, ["inner", "stem"], folds) == ("stem", 0.0)
-    coarse = {"inner": Fold("first", SIZE), "stem": Fold("first", (4, 8, 8))}
-    assert last_cut(seeded(Residual), SIZE, ["inner", "stem"], coarse) == ("stem", 0.0)
-    assert last_cut(seeded(Residual), SIZE, ["inner"], folds) == (
-        "inner",
-        pytest.approx(0.8, abs=1e-3),
-    )
+    network = seeded(Residual)
+    assert last_cut(network, SIZE, ["inner", "stem"]) == ("stem", 0.0)
+    share = pytest.approx(0.8, abs=1e-3)
+    assert last_cut(network, SIZE, ["inner"]) == ("inner", share)
+    assert [*bypassing_shares(network, SIZE, ["stem", "inner"], enough=0.5)] == ["stem"]
 
 
 def test_the_default_layer_is_not_inside_a_residual_block() -> None:

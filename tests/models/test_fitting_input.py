@@ -61,7 +61,7 @@ def test_a_network_that_mixes_clips_silently(file: Path) -> None:
 def test_networks_over_other_inputs(file: Path, name: str) -> None:
     message = message_for(file, name)
     assert "unfitting.py:" in message
-    assert "This tool explains networks that take one clip of RGB frames" in message
+    assert "one of features or skeletons is not" in message
     assert "docs/your-own-network.md" in message
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import video_cam
+from tests.support.media import write_clip
 from video_cam import ClipError, UsageError, load_model
 from video_cam.cli.main import main
 from video_cam.video.clip import Clip
@@ -69,14 +70,20 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def short_clip(tmp_path: Path) -> Path:
+    """A short clip, of a few windows."""
+    return write_clip(tmp_path / "short.mp4", 12)
+
+
 @pytest.mark.parametrize("name", ["pair", "named"])
-def test_the_function_makes_the_arguments(name: str, file: Path, sample_clip: Path) -> None:
+def test_the_function_makes_the_arguments(name: str, file: Path, short_clip: Path) -> None:
     model = load_model(Both(), input_factory=f"{file}:{name}", **INPUT)
     assert model.layer == "conv" and model.max_batch == 1
-    explanation = video_cam.explain(sample_clip, model, batch_size=4, methods=["gradcam"])
+    explanation = video_cam.explain(short_clip, model, batch_size=4, methods=["gradcam"])
     # Each window's scores are those of its own frames and its own times.
     network = Both().eval()
-    clip = Clip.open(sample_clip)
+    clip = Clip.open(short_clip)
     assert explanation.num_windows > 1
     for window, indices in enumerate(explanation.frame_indices.tolist()):
         with clip.frames(indices[0], indices[-1] + 1) as reader:
@@ -89,39 +96,37 @@ def test_the_function_makes_the_arguments(name: str, file: Path, sample_clip: Pa
     assert np.isfinite(explanation.maps[0].values).all()
 
 
-def test_what_the_function_gets(sample_clip: Path) -> None:
+def test_what_the_function_gets(short_clip: Path) -> None:
     calls: list[Any] = []
 
     def inputs(clip: Tensor, path: str | None, times: list[float] | None) -> Any:
         calls.append((path, times, tuple(clip.shape)))
-        return clip.transpose(1, 2).transpose(1, 2), clip.new_zeros(len(clip), 1, 40)
+        return clip, clip.new_zeros(len(clip), 1, 40)
 
     model = load_model(Both(), input_factory=inputs, **INPUT)
     assert {call[:2] for call in calls} == {(None, None)}
     calls.clear()
-    explanation = video_cam.explain(sample_clip, model, check=False)
+    explanation = video_cam.explain(short_clip, model, check=False)
     timeline = explanation.timeline
     wanted = [
         [float(timeline.pts_seconds(i)) for i in row] for row in explanation.frame_indices.tolist()
     ]
     with_clip = [call for call in calls if call[0] is not None]
     assert [times for _, times, _ in with_clip] == wanted
-    assert {(path, shape) for path, _, shape in with_clip} == {
-        (str(sample_clip), (1, 3, 4, 16, 16))
-    }
+    assert {(path, shape) for path, _, shape in with_clip} == {(str(short_clip), (1, 3, 4, 16, 16))}
 
 
-def test_every_part_that_runs_the_network_calls_it(file: Path, sample_clip: Path, tmp_path) -> None:
+def test_every_part_that_runs_the_network_calls_it(file: Path, short_clip: Path, tmp_path) -> None:
     status = main(
         [
-            *("--clip", str(sample_clip), "--output-dir", str(tmp_path / "out")),
+            *("--clip", str(short_clip), "--output-dir", str(tmp_path / "out")),
             *("--model", f"{tmp_path / 'both.py'}:make", "--input-factory", f"{file}:pair"),
-            *("--num-frames", "4", "--size", "16", "--frame-rate", "8", "--end", "1"),
+            *("--num-frames", "4", "--size", "16", "--frame-rate", "8", "--align", "half-pixel"),
             *("--method", "gradcam", "ablationcam", "scorecam", "--check", "--sanity"),
-            *("--guided", "--smoothgrad", "--aug-smooth", "--max-keyframes", "2"),
+            *("--guided", "--smoothgrad", "--max-keyframes", "2"),
         ]
     )
-    assert status == 0 and (tmp_path / "out" / sample_clip.stem / "summary.json").is_file()
+    assert status == 0 and (tmp_path / "out" / short_clip.stem / "summary.json").is_file()
 
 
 @pytest.mark.parametrize("layout", ["NTCHW", "frames"])
@@ -149,10 +154,10 @@ def test_the_function_gets_the_layout_of_the_network(layout: str) -> None:
     assert shapes[0] == expected and len(model.labels) == 3
 
 
-def test_a_function_that_fails_for_a_clip_fails_that_clip(file: Path, sample_clip: Path) -> None:
+def test_a_function_that_fails_for_a_clip_fails_that_clip(file: Path, short_clip: Path) -> None:
     model = load_model(Both(), input_factory=f"{file}:refuses", **INPUT)
     with pytest.raises(ClipError, match=r"inputs\.py:refuses raised OSError: no sound in it$"):
-        video_cam.explain(sample_clip, model)
+        video_cam.explain(short_clip, model)
     # The window is forgotten, so that the network can be traced for another size.
     assert model.trace((2, 16, 16))
 

@@ -133,3 +133,16 @@ def test_a_function_is_found_without_importing_pytorch(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_network_whose_train_returns_nothing(tmp_path: Path) -> None:
+    """As TSN's and mmaction2's backbones."""
+    write_networks(tmp_path)
+    (tmp_path / "nothing.py").write_text(
+        "from nets import Net\n"
+        "class Nothing(Net):\n"
+        "    def train(self, mode=True):\n"
+        "        super().train(mode)\n"
+    )
+    model = load_model(f"{tmp_path / 'nothing.py'}:Nothing", **SMALL_INPUT)
+    assert model.layer == "conv" and not model.module.training

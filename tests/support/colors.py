@@ -16,7 +16,16 @@ PATCHES = (
     *((90, 140, 70), (100, 150, 220), (220, 30, 30), (30, 200, 30), (30, 30, 220)),
 )
 SIDE = 16  # pixels of a patch
-LUMA = {"bt709": (0.2126, 0.0722), "bt470bg": (0.299, 0.114), "bt2020nc": (0.2627, 0.0593)}
+LUMA = {
+    "bt709": (0.2126, 0.0722),
+    "bt470bg": (0.299, 0.114),
+    "bt2020nc": (0.2627, 0.0593),
+    "chroma-derived-nc": (0.2627, 0.0593),  # of the primaries of BT.2020
+}
+GAMMAS = {"gamma22": 2.2, "gamma28": 2.8}
+# Light of BT.2020 -> LMS, and PQ levels of LMS -> ICtCp: BT.2100, table 7.
+LMS = np.array([[1688, 2146, 262], [683, 2951, 462], [99, 309, 3688]]) / 4096
+ICTCP = np.array([[2048, 2048, 0], [6610, -13613, 7003], [17933, -17390, -543]]) / 4096
 # Light of BT.709 -> light of these primaries: Rec. ITU-R BT.2087, and SMPTE EG 432-1 by RP 177.
 OF_BT709 = {
     "bt709": np.eye(3),
@@ -63,15 +72,18 @@ def hlg_level(light: np.ndarray) -> np.ndarray:
 
 
 def levels(patch: tuple[int, int, int], tags: Tags) -> np.ndarray:
-    """The level (3,) that means this colour in the tagged primaries and curve."""
-    light = OF_BT709[tags.primaries or "bt709"] @ (np.array(patch) / 255) ** 2.4
+    """The level (3,) that means this colour in the tagged primaries and curve; of LMS for ICtCp."""
+    gamma = GAMMAS.get(tags.curve or "", 2.4)
+    light = OF_BT709[tags.primaries or "bt709"] @ (np.array(patch) / 255) ** gamma
+    if tags.matrix == "ictcp":
+        return pq_level(203 * LMS @ light)
     if tags.curve == "smpte2084":
         return pq_level(203 * light)
     if tags.curve == "arib-std-b67":
         shown = light * 203 / 1000
         luminance = shown @ [0.2627, 0.6780, 0.0593]
         return hlg_level(shown * luminance ** (1 / 1.2 - 1))
-    return light ** (1 / 2.4)
+    return light ** (1 / gamma)
 
 
 def codes(level: np.ndarray, tags: Tags, bits: int) -> np.ndarray:
@@ -79,7 +91,9 @@ def codes(level: np.ndarray, tags: Tags, bits: int) -> np.ndarray:
     red, green, blue = level
     if tags.matrix == "rgb":  # FFmpeg's planes are green, blue, red
         return np.rint(((1 << bits) - 1) * np.array([green, blue, red]))
-    if tags.matrix == "ycgco":
+    if tags.matrix == "ictcp":
+        luma, *differences = ICTCP @ level
+    elif tags.matrix == "ycgco":
         differences = [-red / 4 + green / 2 - blue / 4, red / 2 - blue / 2]
         luma = red / 4 + green / 2 + blue / 4
     else:

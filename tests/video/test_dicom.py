@@ -167,6 +167,14 @@ def test_a_compressed_video_is_told(tmp_path) -> None:
         Clip.open(path)
 
 
+def test_a_deflated_file_is_not_unpacked(tmp_path) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    deflated = pydicom.uid.DeflatedExplicitVRLittleEndian
+    path = write_dicom(tmp_path / "a.dcm", np.zeros((50, 200, 200), np.uint8), syntax=deflated)
+    with pytest.raises(ClipError, match="a deflated DICOM file, which is not read"):
+        Clip.open(path)
+
+
 def test_dicom_files_have_limits(tmp_path) -> None:
     path = write_dicom(tmp_path / "a.dcm", ramp())
     with pytest.raises(ClipError, match="more than 5 frames"):
@@ -192,7 +200,6 @@ def test_without_pydicom_the_message_says_what_to_install(tmp_path, monkeypatch)
 
 
 def test_something_else_named_so_is_told(tmp_path) -> None:
-    pytest.importorskip("pydicom")
     (tmp_path / "a.dcm").write_bytes(b"no picture at all")
-    with pytest.raises(ClipError, match="DICOM"):
+    with pytest.raises(ClipError, match="no DICOM file, or an old one without a header"):
         Clip.open(tmp_path / "a.dcm")

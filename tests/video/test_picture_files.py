@@ -14,6 +14,7 @@ from PIL import Image, features
 from tests.support.media import is_same_timeline, read_all, read_frames
 from video_cam import ClipError
 from video_cam.config import LimitsConfig
+from video_cam.video import picture_files
 from video_cam.video.clip import Clip
 from video_cam.video.picture_files import CUT_OFF, image_clips
 from video_cam.video.picture_source import NO_RATE
@@ -115,12 +116,43 @@ def test_pages_of_16_bits_have_one_range(tmp_path) -> None:
     assert [int(p[0, 0, 0]) for p in clip.frames_at([0, 1]).values()] == [62, 250]
 
 
+@pytest.mark.parametrize(
+    ("description", "note"),
+    [
+        ("ImageJ=1.53\nimages=4\nchannels=2\nframes=2\n", "names 2 channels and 1 slices"),
+        ('<OME><Pixels SizeC="1" SizeT="2" SizeZ="2"/></OME>', "names 1 channels and 2 slices"),
+        ("ImageJ=1.53\nimages=900\nframes=900\n", "names 900 pictures and lists 4"),
+        ("ImageJ=1.53\nimages=4\nframes=4\n", None),
+        ("a photograph", None),
+    ],
+)
+@pytest.mark.parametrize("big", [False, True])
+def test_channels_and_slices_are_told(tmp_path, description, note, big) -> None:
+    first, *others = pictures()
+    options = {"append_images": others, "description": description, "big_tiff": big}
+    first.save(tmp_path / "a.tif", save_all=True, **options)
+    found = [line for line in Clip.open(tmp_path / "a.tif").info.conversions if line != NO_RATE]
+    assert len(found) == (note is not None)
+    assert note is None or note in found[0]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+def test_nothing_is_said_about_an_ordinary_still(tmp_path, name) -> None:
+    pictures()[0].save(tmp_path / name)
+    assert Clip.open(tmp_path / name).info.conversions == ()
+
+
 def test_thumbnails_of_a_tiff_are_no_frames(tmp_path) -> None:
     first, thumbnail = pictures()[0], Image.new("RGB", (8, 6))
     thumbnail.encoderinfo = {"tiffinfo": {254: 1}}
     first.save(tmp_path / "a.tif", save_all=True, append_images=[thumbnail])
     info = Clip.open(tmp_path / "a.tif").info
     assert (info.num_frames, info.is_still) == (1, True)
+
+
+def test_a_tiff_of_too_many_pages_holds_several(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(picture_files, "DEFAULT_LIMITS", LimitsConfig(max_frames=2))
+    assert picture_files.holds_several(animation(tmp_path / "a.tif"))
 
 
 def test_a_tiff_whose_pages_run_in_a_circle_ends(tmp_path) -> None:

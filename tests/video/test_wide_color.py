@@ -27,6 +27,10 @@ def shown(path) -> np.ndarray:
     [
         ("bt2020nc", "bt2020", "smpte2084"),
         ("bt2020nc", "bt2020", "arib-std-b67"),
+        ("ictcp", "bt2020", "smpte2084"),
+        ("chroma-derived-nc", "bt2020", "bt2020-10"),
+        ("bt2020nc", "bt2020", "gamma22"),
+        ("bt2020nc", "bt2020", "gamma28"),
         ("bt2020nc", "bt2020", "bt2020-10"),
         ("bt2020nc", "bt709", "bt709"),
         ("bt709", "smpte432", "bt709"),
@@ -93,6 +97,14 @@ def test_gray_of_limited_range_is_stretched(tmp_path, pix_fmt) -> None:
     grays = [place for place, patch in enumerate(PATCHES) if len(set(patch)) == 1]
     found = shown(path)[8, [16 * place + 8 for place in grays]]
     np.testing.assert_allclose(found, [PATCHES[place] for place in grays], atol=1)
+
+
+def test_linear_light_is_shown_with_the_curve_of_srgb(tmp_path) -> None:
+    written = Tags("bt709", "bt709", "linear")
+    path = write_patches(tmp_path / "a.mkv", Tags(), "yuv444p16le", written)
+    light = np.array(PATCHES[3]) / 255  # of skin
+    expected = 255 * (1.055 * light ** (1 / 2.4) - 0.055)
+    np.testing.assert_allclose(shown(path)[8, 16 * 3 + 8], expected, atol=1)
 
 
 def test_the_transparency_of_wide_colours_is_kept(tmp_path) -> None:

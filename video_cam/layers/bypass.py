@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from video_cam.errors import UsageError
 from video_cam.layers.axes import run_network
 from video_cam.layers.hooks import capture
-from video_cam.layers.layout import Fold
 from video_cam.layers.measured_alignment import drawn_input
 from video_cam.layers.outputs import class_scores
 from video_cam.layers.reachability import MAX_TESTED_LAYERS, sum_of_squares
@@ -21,9 +20,7 @@ from video_cam.layers.trace import input_dtype
 NOTHING = 1e-2
 
 
-def last_cut(
-    model: nn.Module, size: Sequence[int], layers: Sequence[str], grids: Mapping[str, Fold]
-) -> tuple[str, float]:
+def last_cut(model: nn.Module, size: Sequence[int], layers: Sequence[str]) -> tuple[str, float]:
     """The best of ``layers`` through which all of the scores' gradient goes.
 
     Of a layer inside a residual block the map shows a part only: what the connection round it adds
@@ -32,21 +29,18 @@ def last_cut(
     Args:
         size: (T, H, W) of the input.
         layers: module names, the best first; only the first MAX_TESTED_LAYERS are tested.
-        grids: of the layers.
 
     Returns:
-        The first layer that nothing goes round, one with the grid of the first of all if there is
-        one; else the first of all. And the share of the gradient's norm that goes round it.
+        The first layer that nothing goes round, else the first of all; and the share of the
+        gradient's norm that goes round it.
     """
-    shares = bypassing_shares(model, size, layers[:MAX_TESTED_LAYERS])
-    tested = [name for name in layers if name in shares]
-    cuts = [name for name in tested if shares[name] < NOTHING]
-    cuts.sort(key=lambda name: grids[name].grid != grids[tested[0]].grid)  # stable
+    shares = bypassing_shares(model, size, layers[:MAX_TESTED_LAYERS], enough=NOTHING)
+    cuts = [name for name, share in shares.items() if share < NOTHING]
     return (cuts[0], 0.0) if cuts else (layers[0], shares.get(layers[0], 0.0))
 
 
 def bypassing_shares(
-    model: nn.Module, size: Sequence[int], layers: Sequence[str]
+    model: nn.Module, size: Sequence[int], layers: Sequence[str], enough: float = 0.0
 ) -> dict[str, float]:
     """For each layer |g - through| / |g|, in [0, ...): 0 where all of the gradient goes through it.
 
@@ -56,9 +50,11 @@ def bypassing_shares(
     Args:
         size: (T, H, W) of the input.
         layers: module names.
+        enough: the layers behind the first with a share below this one are left out.
 
     Returns:
-        Layer -> share; empty where the score has no gradient at the input.
+        Layer -> share, in the order of ``layers``; empty where the score has no gradient at the
+        input.
     """
     parameter = next(model.parameters(), torch.empty(0))
     x = drawn_input(0, size).to(parameter.device, input_dtype(model)).requires_grad_()
@@ -69,7 +65,12 @@ def bypassing_shares(
         (whole,) = torch.autograd.grad(score, x, retain_graph=True, allow_unused=True)
         if whole is None or not bool(whole.any()):
             return {}
-        return {name: _share(score, whole, x, A) for name, A in captured.activations.items()}
+        shares: dict[str, float] = {}
+        for name in layers:
+            shares[name] = _share(score, whole, x, captured.activations[name])
+            if shares[name] < enough:
+                break
+        return shares
 
 
 def _best_score(outputs: Any) -> Tensor:

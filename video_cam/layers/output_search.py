@@ -101,7 +101,9 @@ def _find(
     if values is None and test_values and sum_to_one(model, x, path, class_axis):
         values = SOFTMAX
     reading = OutputReading(path, axes, values or SCORES)
-    return None if _is_plain(outputs, found[path], reading) else reading
+    # Of several, the reading says which one was taken.
+    is_only = len(_of_fewest_axes(found)) == 1
+    return None if is_only and _is_plain(outputs, found[path], reading) else reading
 
 
 def _choose_entry(found: Mapping[Path, Tensor], classes: int | None, heads: HeadSizes) -> Path:

@@ -6,7 +6,7 @@ import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import torch
 from safetensors.torch import load_file
@@ -92,7 +92,9 @@ def _load_archive(file: IO[bytes]) -> Any:
         return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         file.seek(0)
-        names = torch.serialization.get_unsafe_globals_in_checkpoint(cast(Any, file))
+        # PyTorch has it since 2.6.
+        find_names = getattr(torch.serialization, "get_unsafe_globals_in_checkpoint", None)
+        names = [] if find_names is None else find_names(file)
         if not names or not all(name.startswith(_RECORD_KEEPERS) for name in names):
             raise
         file.seek(0)

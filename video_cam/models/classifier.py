@@ -24,6 +24,7 @@ from video_cam.models.default_layers import (
     no_default_layer,
 )
 from video_cam.models.fitting_input import misfit
+from video_cam.models.frame_mixing import refuse_mixed_frames
 from video_cam.models.input_factory import InputFactory
 from video_cam.models.input_layout import NCTHW, InputLayout, adapt_module, parse_input_layout
 from video_cam.models.labels import count_labels, read_labels
@@ -240,6 +241,8 @@ def make_classifier(
         scored = read_output(module, size, input_config, num_labels, bool(library_name))
     except DoesNotFit as error:
         raise misfit(own, input_layout, size, error) from error
+    if not library_name and input_layout.channels == "rgb" and input_layout.factory is None:
+        refuse_mixed_frames(module, size, input_layout.layout)
     module = scored.module
     grids = likely_grids(module, found.modules, size, spec, library_name)
     choice = scored.without_scores_of_places(found.modules, grids)
@@ -256,7 +259,8 @@ def make_classifier(
         preprocess,
         layer=where,
         bypass=bypass,
-        when=spec.when_layer or layer_in_time(where, found.modules, choice, num_frames),
+        when=spec.when_layer
+        or layer_in_time(where, module, size, found.modules, choice, check_layer),
         input_layout=input_layout,
         space_first=spec.space_first,
         score=scored.score,

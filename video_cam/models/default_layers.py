@@ -51,18 +51,27 @@ def default_layer(
         # A head that reads only the class token does not depend on the last blocks' grids.
         names = layers_affecting_scores(module, size, names, grids)
         if names:
-            return last_cut(module, size, names, grids)
+            return last_cut(module, size, names)
     return (names[0] if names else ""), 0.0
 
 
 def layer_in_time(
-    where: str, seen: Mapping[str, ModuleOutput], grids: Mapping[str, Fold], frames: int
+    where: str,
+    module: nn.Module,
+    size: Sequence[int],
+    seen: Mapping[str, ModuleOutput],
+    grids: Mapping[str, Fold],
+    check: bool,
 ) -> str:
-    """``where`` if it has enough cells in time, else the last layer that has, else ``where``."""
-    fine = [
-        n for n in default_candidates(seen, grids) if grids[n].grid[0] >= min_cells_in_time(frames)
-    ]
-    return where if where in fine or not fine else fine[0]
+    """``where`` if it has enough cells in time, else the last layer that has, else ``where``.
+
+    With ``check`` one that all of the gradient goes through, if there is one.
+    """
+    enough = min_cells_in_time(size[0])
+    fine = [name for name in default_candidates(seen, grids) if grids[name].grid[0] >= enough]
+    if where in fine or not fine:
+        return where
+    return last_cut(module, size, fine)[0] if check and where else fine[0]
 
 
 def no_default_layer(

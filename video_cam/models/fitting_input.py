@@ -51,8 +51,8 @@ def misfit(module: nn.Module, layout: InputLayout, size: Size, error: UsageError
     if options:
         return UsageError(f"{failure}; it works with {options}")
     return UsageError(
-        f"{failure}; set --num-frames, --size and --layout-in to what it takes. This tool explains "
-        f"networks that take one clip of RGB frames; others need a wrapper ({_DOCS})"
+        f"{failure}; set --num-frames, --size and --layout-in to what it takes. What is explained "
+        f"is a network of a clip of frames; one of features or skeletons is not ({_DOCS})"
     )
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from video_cam.config import function_name
 from video_cam.errors import ClipError, UsageError, VideoCamError, first_line
-from video_cam.models.user_code import UserFunction, digest_of_code
+from video_cam.models.user_code import digest_of_code, digest_of_reference, find_function
 from video_cam.video.clip import Clip
 
 InputFunction = Callable[[Any, str | None, list[float] | None], Any]
@@ -32,11 +32,14 @@ class InputFactory:
         Raises:
             UsageError: where there is no such function.
         """
-        self._function = UserFunction(function) if isinstance(function, str) else function
-        if not callable(self._function):
+        if isinstance(function, str):
+            self._name, self._function = function, find_function(function)
+            self._code = digest_of_reference(function)
+        elif callable(function):
+            self._name, self._function = function_name(function), function
+            self._code = digest_of_code(function)
+        else:
             raise UsageError(f"input_factory {function!r} must be a function (clip, path, times)")
-        self._name = function if isinstance(function, str) else function_name(function)
-        self._code = digest_of_code(self._function)
         self._path: str | None = None
         self._times: list[float] | None = None
 

@@ -175,7 +175,8 @@ def _importing_file() -> Path | None:
         code: CodeType = frame.f_code
         module = str(frame.f_globals.get("__name__", ""))
         if module.partition(".")[0] != "importlib" and module != __name__:
-            return Path(code.co_filename).resolve()
+            is_file = not code.co_filename.startswith("<")  # as <string> and <frozen runpy>
+            return Path(code.co_filename).resolve() if is_file else None
         frame = frame.f_back
     return None
 

@@ -30,20 +30,32 @@ START, START_AT = b"DICM", 128  # PS3.10, 7.1
 INSTALL = "pip install 'pydicom>=3'"
 INSTALL_DECODERS = "pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
 VIDEO_SYNTAX = "1.2.840.10008.1.2.4.10"  # MPEG-2, H.264 and HEVC: .4.100 to .4.108
+DEFLATED = "1.2.840.10008.1.2.1.99"
 MICROSECOND = Fraction(1, 1_000_000)
 
 
 def is_dicom(path: Path, start: bytes) -> bool:
-    """Whether a file that begins with these bytes is DICOM; some lack the mark at the beginning."""
-    return start[START_AT:].startswith(START) or path.suffix.lower() in SUFFIXES
+    """Whether a file that begins with these bytes is DICOM, or is named so."""
+    return _is_marked(start) or path.suffix.lower() in SUFFIXES
 
 
-def open_dicom(path: Path, limits: LimitsConfig, levels: Levels | None) -> PictureSource:
-    """The pictures of a DICOM file.
+def _is_marked(start: bytes) -> bool:
+    return start[START_AT:].startswith(START)
+
+
+def open_dicom(
+    path: Path, start: bytes, limits: LimitsConfig, levels: Levels | None
+) -> PictureSource:
+    """The pictures of a DICOM file that begins with these bytes.
 
     Raises:
         ClipError: without pydicom, for a file without pictures, or one beyond the limits.
     """
+    if not _is_marked(start):
+        raise ClipError(
+            f"{printable_path(path)}: no DICOM file, or an old one without a header; write it "
+            "again with one, as with dcmconv"
+        )
     with _told(path):
         header = _header(path)
         count, rows, columns = _shape(header)
@@ -100,7 +112,14 @@ def _told(path: Path) -> Iterator[None]:
 def _header(path: Path) -> Any:
     import pydicom
 
-    return pydicom.dcmread(path, stop_before_pixels=True, force=path.suffix.lower() in SUFFIXES)
+    # Reading would unpack all of the file, whatever it unpacks to.
+    meta = pydicom.filereader.read_file_meta_info(path)
+    if meta.get("TransferSyntaxUID") == DEFLATED:
+        raise ClipError(
+            f"{printable_path(path)}: a deflated DICOM file, which is not read; convert it to "
+            "another transfer syntax, as with dcmconv"
+        )
+    return pydicom.dcmread(path, stop_before_pixels=True)
 
 
 def _shape(header: Any) -> tuple[int, int, int]:

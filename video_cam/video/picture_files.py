@@ -28,7 +28,7 @@ from video_cam.video.images import (
 from video_cam.video.levels import Levels, found_levels, notes, spread, to_levels
 from video_cam.video.limits import DEFAULT_LIMITS, check_count, check_size, size_in_header
 from video_cam.video.picture_source import NO_RATE, PictureSource, at_usual_rate, by_index
-from video_cam.video.tiff_pages import Page, pages_of
+from video_cam.video.tiff_pages import Page, pages_of, stack_notes
 from video_cam.video.webp import frame_durations, open_webp
 
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -57,7 +57,7 @@ def open_pictures(
         return _images(path, sequence, limits, levels)
     start = _start(path)
     if is_dicom(path, start):
-        return open_dicom(path, limits, levels)
+        return open_dicom(path, start, limits, levels)
     if is_array_file(path, start):
         return open_array(path, start, limits, levels)
     if kind := kind_by_start(start):
@@ -78,7 +78,8 @@ def open_pictures(
         source = _tiff(path, frames, limits, levels)
     else:
         source = _images(path, [path], limits, levels)
-    return source if is_whole else replace(source, conversions=(CUT_OFF, *source.conversions))
+    first = (*(() if is_whole else (CUT_OFF,)), *stack_notes(frames))
+    return replace(source, conversions=(*first, *source.conversions))
 
 
 def image_clips(folder: Path) -> list[Path]:
@@ -100,6 +101,8 @@ def holds_several(image: Path) -> bool:
         return len(frames) > 1 or bool(frame_durations(image)) or is_moving_image(image)
     except OSError:
         return False
+    except ClipError:  # more pages than a clip may have
+        return True
 
 
 def _start(path: Path) -> bytes:

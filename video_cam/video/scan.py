@@ -271,11 +271,11 @@ def _declared_frames(source: VideoSource, timeline: Timeline) -> int | None:
     # AVI also counts frames that were dropped during recording.
     count = 0 if source.container.format.name == "avi" else source.stream.frames
     # An mp4 that was cut without encoding also counts the frames that its edit list hides. Those
-    # after its end are not even read: then the count is higher than its end allows. A fragmented
-    # mp4 counts the first fragment's frames only.
+    # after its end are not even read: then nothing is missing up to its end. A fragmented mp4
+    # counts the first fragment's frames only.
     count -= source.num_hidden
-    is_too_high = by_end is not None and count > by_end + _tolerance(timeline)
-    return by_end if is_too_high or count < timeline.num_frames else count
+    is_whole = by_end == timeline.num_frames
+    return by_end if is_whole or count < timeline.num_frames else count
 
 
 def _frames_until(end_seconds: Fraction, timeline: Timeline) -> int:
