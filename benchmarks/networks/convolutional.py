@@ -60,9 +60,11 @@ def movinet_a0() -> nn.Module:
 
 
 def movinet_a0_stream() -> nn.Module:
-    """MoViNet-A0 for streams; it keeps what it has seen in the calls before."""
+    """MoViNet-A0 for streams, which forgets before every clip what it has seen before."""
     movinet = imported("movinets:MoViNet")
-    return movinet(imported("movinets.config:_C").MODEL.MoViNetA0, causal=True)
+    network = movinet(imported("movinets.config:_C").MODEL.MoViNetA0, causal=True)
+    network.register_forward_pre_hook(lambda module, _clip: module.clean_activation_buffers())
+    return network
 
 
 _HARA, _JFZHANG, _MOVINET = "3D-ResNets-PyTorch", "pytorch-video-recognition", "MoViNet-pytorch"

@@ -42,16 +42,17 @@ def _mean_over_frames(scores: Any) -> Any:
     return scores.mean(1)
 
 
-_NATIVE: dict[str, Any] = {"num_frames": None, "size": None}
+_RANDOM: dict[str, Any] = {"weights": "none"}
+_NATIVE: dict[str, Any] = {"num_frames": None, "size": None, **_RANDOM}
 NETWORKS = (
     Network("torchvision r3d_18", "", "r3d_18", **_NATIVE),
     Network("torchvision mc3_18", "", "mc3_18", **_NATIVE),
     Network("torchvision r2plus1d_18", "", "r2plus1d_18", **_NATIVE),
-    Network("torchvision s3d", "", "s3d", 16, (224, 224)),
+    Network("torchvision s3d", "", "s3d", 16, (224, 224), **_RANDOM),
     Network("torchvision mvit_v2_s", "", "mvit_v2_s", **_NATIVE),
-    Network("torchvision swin3d_t", "", "swin3d_t", 16, (112, 112)),
-    Network("torchvision resnet18", "", "resnet18", 4, (112, 112), scores=_mean_over_frames),
-    Network("timm convnext_atto", "", "timm:convnext_atto", 4, (96, 96), scores=_mean_over_frames),
+    Network("torchvision swin3d_t", "", "swin3d_t", 16, (112, 112), **_RANDOM),
+    Network("torchvision resnet18", "", "resnet18", 4, scores=_mean_over_frames, **_RANDOM),
+    Network("timm convnext_atto", "", "timm:convnext_atto", 4, scores=_mean_over_frames, **_RANDOM),
     Network("transformers VideoMAE", "", videomae, layout="NTCHW", scores=_logits),
     Network("transformers TimeSformer", "", timesformer, 8, layout="NTCHW", scores=_logits),
     Network("transformers ViViT", "", vivit, layout="NTCHW", scores=_logits),

@@ -32,6 +32,7 @@ class Network:
         folders: of the repository, that its own code expects on Python's path.
         scores: from the network's outputs to scores (N, classes), written here by hand, so that
             the tool's own way of finding them is checked.
+        weights: as ``--weights`` takes them; "none" for a name that the tool has weights for.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Network:
     layer: str | None = None
     folders: tuple[str, ...] = (".",)
     scores: Callable[[Any], Tensor] = scores_of_clips
+    weights: str | None = None
 
     @property
     def reference(self) -> str:

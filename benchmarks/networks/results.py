@@ -24,7 +24,7 @@ class Result:
         layer: that was mapped.
         shape: of its map (T', H', W').
         layer_in_time, shape_in_time: of the layer that ``--layer when`` stands for.
-        message: what was raised, or a warning.
+        message: what was raised, or what else the difference shows.
         difference: to Grad-CAM by hand, relative; see ``reference.relative_difference``.
         dtype: that Grad-CAM by hand ran in.
         in_space, in_time: see ``places.Answers``; empty where there is a single cell. Times are
@@ -62,6 +62,7 @@ class Result:
             result = f"`{self.layer}` {_by(self.shape)}"
             if self.layer_in_time != self.layer:
                 result += f"; when: `{self.layer_in_time}` {_by(self.shape_in_time)}"
+            result += f"; {self.message}" if self.message else ""
         difference = ""
         if self.difference is not None:
             difference = f"{self.difference:.0e}" + (" (float32)" * (self.dtype == "float32"))

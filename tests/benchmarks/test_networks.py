@@ -42,6 +42,14 @@ class Mirrored(Patches):
         return super().forward(x.flip(3, 4))
 
 
+class Mixing(Patches):
+    """Gives every clip the scores of the batch's mean."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores = super().forward(x)
+        return scores + scores.mean(0, keepdim=True)
+
+
 class Features(nn.Module):
     """Takes features and a mask."""
 
@@ -80,6 +88,12 @@ def test_scores_other_than_those_by_hand() -> None:
     network = Network("other", "", Patches, **SIZE, scores=lambda outputs: -outputs)
     difference = measure_network(network).difference
     assert difference is not None and difference > 0.1
+
+
+def test_a_network_that_mixes_the_clips_of_a_batch_is_compared_on_one_clip() -> None:
+    result = measured(Mixing)
+    assert (result.outcome, result.message) == ("mapped", measuring.MIXES_CLIPS)
+    assert result.difference is not None and result.difference < 1e-5
 
 
 def test_a_network_that_is_refused_with_the_tools_message() -> None:
