@@ -67,7 +67,7 @@ def test_the_spec_follows_timms_configuration(monkeypatch) -> None:
     assert spec.labels == tuple(f"class {i}" for i in range(10))
     assert spec.preprocess.resize == 200 and spec.preprocess.crop == (160, 160)
     assert spec.preprocess.mean == (0.5, 0.4, 0.3) and spec.preprocess.std == (0.2, 0.2, 0.1)
-    assert spec.preprocess.interpolation == "bilinear"  # bicubic is not one of ours
+    assert spec.preprocess.interpolation == "bicubic"
     with pytest.raises(WeightsUnavailable, match=r"are not available: no route to host$"):
         spec.pretrained["PRETRAINED"]()
     with pytest.raises(UsageError, match=r"timm has no model 'resnet81': did you mean resnet18\?"):

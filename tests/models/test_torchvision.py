@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 import torch
 import torchvision.models
@@ -219,3 +220,10 @@ def googlenet_with_heads() -> nn.Module:
 
 def inception_with_heads() -> nn.Module:
     return get_model("inception_v3", weights=None, init_weights=False)
+
+
+@pytest.mark.parametrize("name", sorted({*VIDEO_SPECS, *IMAGE_SPECS}))
+def test_frames_are_resized_as_the_weights_ask(name: str) -> None:
+    preprocess = known_models()[name].preprocess
+    height, width = preprocess.crop
+    assert preprocess.frame(np.zeros((480, 640, 3), np.uint8)).shape == (height, width, 3)

@@ -17,7 +17,11 @@ from video_cam.errors import UsageError
 from video_cam.models.channels import MIN_FLOW_SIDE, flow_pictures, normalization
 from video_cam.video.color import RGBImage
 
-INTERPOLATIONS = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+INTERPOLATIONS = {
+    "bilinear": cv2.INTER_LINEAR,
+    "bicubic": cv2.INTER_CUBIC,
+    "area": cv2.INTER_AREA,
+}
 
 
 @dataclass(frozen=True)
