@@ -130,7 +130,7 @@ def test_stamps_that_only_decoding_tells_are_drawn(
     explanation = video_cam.explain(clip, bundled)
     info, timeline = probe(clip)
     packets = Timeline(timeline.pts + 1, timeline.time_base, timeline.last_duration)
-    monkeypatch.setattr("video_cam.video.clip.probe", lambda path, limits: (info, packets))
+    monkeypatch.setattr("video_cam.video.clip.probe", lambda *arguments: (info, packets))
     summary = video_cam.render(clip, explanation, tmp_path / "out", max_keyframes=2)
     assert summary["clip"]["num_frames"] == 20
     media.write_clip(clip, 10)
