@@ -104,9 +104,9 @@ def test_the_buffers_reach_decoder_and_encoder(tmp_path, monkeypatch: pytest.Mon
     assert clip.buffers is FASTEST and clip.info.decoded_bytes >= 64 * 48 * 3 // 2
     threads = []
 
-    def recording(*arguments: Any, num_threads: int) -> Any:
-        threads.append(num_threads)
-        return open_video(*arguments, num_threads=num_threads)
+    def recording(*arguments: Any, **options: Any) -> Any:
+        threads.append(options["num_threads"])
+        return open_video(*arguments, **options)
 
     monkeypatch.setattr(reader, "open_video", recording)
     small = replace(clip, buffers=SMALLEST)
