@@ -8,14 +8,14 @@ argument answer at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from video_cam.errors import UsageError
-from video_cam.utils.names import as_tuple, check_names
+from video_cam.utils.names import as_tuple, check_names, check_positive, function_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -331,19 +331,6 @@ def make_explain_config(values: dict[str, Any]) -> ExplainConfig:
         # Finer than a thousandth of a frame in a hundred seconds is a rounding error of float.
         frozen["frame_rate"] = Fraction(frozen["frame_rate"]).limit_denominator(100_000)
     return ExplainConfig(**frozen)
-
-
-def function_name(function: Callable[..., Any]) -> str:
-    """The name of a function in captions and files."""
-    return str(getattr(function, "__name__", type(function).__name__))
-
-
-def check_positive(config: Any, names: Sequence[str]) -> None:
-    """Raise UsageError unless these attributes of ``config`` are None or above 0."""
-    for name in names:
-        value = getattr(config, name)
-        if value is not None and value <= 0:
-            raise UsageError(f"{name} {value} must be above 0")
 
 
 def _python_number(value: Any) -> Any:

@@ -98,8 +98,8 @@ class Convolutions(nn.Module):
         for _ in range(random.choice([1, 2, 3])):
             out, kernel = random.choice([4, 8, 16]), random.choice([1, 3])
             steps = [random.choice([1, 2]) if self.cells[0] > 2 else 1, 2, 2]
-            order = [steps[1], steps[2], steps[0]] if time_last else steps
-            layers.append(nn.Conv3d(channels, out, kernel, tuple(order), kernel // 2))
+            t, h, w = (steps[1], steps[2], steps[0]) if time_last else steps
+            layers.append(nn.Conv3d(channels, out, kernel, (t, h, w), kernel // 2))
             layers.append(random.choice([nn.ReLU(), nn.ELU(), nn.BatchNorm3d(out)]))
             self.cells = [-(-n // step) for n, step in zip(self.cells, steps, strict=True)]
             channels = out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -84,23 +85,34 @@ def _is_moved(one: Generated, layer: str, truth: Any, cam: Any, random: Random) 
 
 
 def _by_hand(one: Generated, layer: str) -> tuple[Tensor, Tensor]:
-    kept: list[Tensor] = []
-    hook = find_module(one.network, layer).register_forward_hook(
-        lambda _module, _inputs, output: kept.append(first_tensor(output)) or None
-    )
-    scores = one.network(_copied(one.x))
-    hook.remove()
+    with _outputs_of(one.network, layer) as kept:
+        scores = one.network(_copied(one.x))
     (G,) = torch.autograd.grad(scores[:, 0].sum(), kept[0])
     return kept[0].detach(), G
 
 
 @torch.no_grad()
 def _output(network: nn.Module, x: Any, layer: str) -> Tensor:
-    kept: list[Any] = []
-    hook = find_module(network, layer).register_forward_hook(lambda *call: kept.append(call[2]))
-    network(_copied(x))
-    hook.remove()
-    return first_tensor(kept[0]).clone()
+    with _outputs_of(network, layer) as kept:
+        network(_copied(x))
+    return kept[0].clone()
+
+
+@contextmanager
+def _outputs_of(network: nn.Module, layer: str) -> Iterator[list[Tensor]]:
+    """A list that gets the layer's first tensor at every call inside the block."""
+    kept: list[Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        tensor = first_tensor(output)
+        assert tensor is not None
+        kept.append(tensor)
+
+    hook = find_module(network, layer).register_forward_hook(keep)
+    try:
+        yield kept
+    finally:
+        hook.remove()
 
 
 def _copied(x: Any) -> Any:

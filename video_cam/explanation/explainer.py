@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from video_cam.config import ExplainConfig, function_name, make_explain_config
+from video_cam.config import ExplainConfig, make_explain_config
 from video_cam.errors import UsageError
 from video_cam.explanation.aggregation import aggregate
 from video_cam.explanation.clip_plan import ClipPlan, plan_clip
@@ -23,7 +23,7 @@ from video_cam.explanation.window_result import WindowResult
 from video_cam.explanation.window_runner import OtherFramesDecoded, WindowRunner
 from video_cam.models.classifier import Classifier
 from video_cam.models.user_code import find_function
-from video_cam.utils.names import as_tuple
+from video_cam.utils.names import as_tuple, function_name
 from video_cam.utils.progress import Progress, silent
 from video_cam.video.clip import Clip
 

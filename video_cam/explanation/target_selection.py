@@ -9,9 +9,10 @@ import numpy as np
 from torch import Tensor
 
 from video_cam.attribution.targets import Target
-from video_cam.config import ExplainConfig, function_name
+from video_cam.config import ExplainConfig
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapTarget
+from video_cam.utils.names import function_name
 
 # In the first pass, each window is explained for its own best classes and this many more, besides
 # the best classes of the clip so far. Mostly the clip's best classes are among them, and a second

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from video_cam.config import function_name
 from video_cam.errors import ClipError, UsageError, VideoCamError, first_line
 from video_cam.models.user_code import digest_of_code, digest_of_reference, find_function
+from video_cam.utils.names import function_name
 from video_cam.video.clip import Clip
 
 InputFunction = Callable[[Any, str | None, list[float] | None], Any]

@@ -1,10 +1,10 @@
-"""Check names that users give, suggest the nearest valid ones, and print paths on one line."""
+"""Check what users give, suggest the nearest valid names, and print names on one line."""
 
 from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from video_cam.errors import UsageError
@@ -50,3 +50,16 @@ def printable_path(path: StrPath) -> str:
     """The path on one printable line: as it is, or quoted with escapes."""
     text = os.fspath(path)
     return text if text.isprintable() else repr(text)
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """The name of a function in captions and files."""
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def check_positive(config: Any, names: Sequence[str]) -> None:
+    """Raise UsageError unless these attributes of ``config`` are None or above 0."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value <= 0:
+            raise UsageError(f"{name} {value} must be above 0")
