@@ -7,14 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from video_cam.config import (
-    ExplainConfig,
-    InputConfig,
-    LimitsConfig,
-    RenderConfig,
-    check_positive,
-)
-from video_cam.utils.names import check_names
+from video_cam.config import ExplainConfig, InputConfig, LimitsConfig, RenderConfig
+from video_cam.utils.names import check_names, check_positive
 
 ENGINES = ("local", "ray")
 LOG_LEVELS = ("debug", "info", "warning", "error")
