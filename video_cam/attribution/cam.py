@@ -71,8 +71,10 @@ def compute_cams(
     The network is left exactly as it was. A network wrapped for several devices or by
     ``torch.compile`` runs without its wrapper and uncompiled. With the default alignment, a network
     that takes clips runs a few more times to measure where its cells look, once per network, layers
-    and input size; ``align="receptive-field"`` needs no such runs. Where the network does not run
-    on a single clip the measurement is left out, with a warning.
+    and input size; ``align="receptive-field"`` needs no such runs. Layers other than convolutions
+    and blocks of them, such as tokens, take seven or more runs once, which tell how their output
+    folds. Where the network does not run on a single clip the measurement of the alignment is left
+    out, with a warning.
 
     Args:
         model: any network.
