@@ -118,5 +118,6 @@ NETWORKS = (
         uniformer,
         layout="list:1",
         folders=("video_classification", "../pytorchvideo"),
+        in_float64=False,
     ),
 )

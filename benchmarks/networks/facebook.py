@@ -56,11 +56,27 @@ NETWORKS = (
         "list:4,1",
         folders=_ADDITIONS,
         layer="s5.pathway1_res2",
+        in_float64=False,
     ),
-    Network("Slow-R50", "SlowFast", slow_r50, 8, _SIZE, "list:1", folders=_ADDITIONS),
-    Network("X3D-S", "SlowFast", x3d_s, 13, _SIZE, "list:1", folders=_ADDITIONS),
-    Network("MViT-B", "SlowFast", mvit_b, 16, _SIZE, "list:1", folders=_ADDITIONS),
-    Network("MViT-v2-S", "SlowFast", mvit_v2_s, 16, _SIZE, "list:1", folders=_ADDITIONS),
-    Network("pytorchvideo x3d_s", "pytorchvideo", _HUB + "x3d_s", 13, (160, 160)),
-    Network("pytorchvideo csn_r101", "pytorchvideo", _HUB + "csn_r101", 8, (224, 224)),
+    Network(
+        "Slow-R50", "SlowFast", slow_r50, 8, _SIZE, "list:1", folders=_ADDITIONS, in_float64=False
+    ),
+    Network("X3D-S", "SlowFast", x3d_s, 13, _SIZE, "list:1", folders=_ADDITIONS, in_float64=False),
+    Network(
+        "MViT-B", "SlowFast", mvit_b, 16, _SIZE, "list:1", folders=_ADDITIONS, in_float64=False
+    ),
+    Network(
+        "MViT-v2-S",
+        "SlowFast",
+        mvit_v2_s,
+        16,
+        _SIZE,
+        "list:1",
+        folders=_ADDITIONS,
+        in_float64=False,
+    ),
+    Network("pytorchvideo x3d_s", "pytorchvideo", _HUB + "x3d_s", 13, (160, 160), in_float64=False),
+    Network(
+        "pytorchvideo csn_r101", "pytorchvideo", _HUB + "csn_r101", 8, (224, 224), in_float64=False
+    ),
 )

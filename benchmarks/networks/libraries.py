@@ -43,7 +43,7 @@ def _mean_over_frames(scores: Any) -> Any:
 
 
 _RANDOM: dict[str, Any] = {"weights": "none"}
-_NATIVE: dict[str, Any] = {"num_frames": None, "size": None, **_RANDOM}
+_NATIVE: dict[str, Any] = {"num_frames": None, "size": None, "in_float64": False, **_RANDOM}
 NETWORKS = (
     Network("torchvision r3d_18", "", "r3d_18", **_NATIVE),
     Network("torchvision mc3_18", "", "mc3_18", **_NATIVE),

@@ -83,6 +83,8 @@ def _difference(
     network: Network, classifier: Classifier, x: Tensor, chosen: ChosenLayers
 ) -> tuple[float, str]:
     """The largest difference of maps and best scores to those by hand, and the dtype of both."""
+    if not network.in_float64:
+        return _difference_in(classifier.module, x, network, chosen), "float32"
     # Networks with numbers or buffers of a fixed type do not run in float64.
     try:
         module = copy.deepcopy(classifier.module).double()

@@ -33,6 +33,7 @@ class Network:
         scores: from the network's outputs to scores (N, classes), written here by hand, so that
             the tool's own way of finding them is checked.
         weights: as ``--weights`` takes them; "none" for a name that the tool has weights for.
+        in_float64: whether maps are compared in float64; large 3-D convolutions are slow in it.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Network:
     folders: tuple[str, ...] = (".",)
     scores: Callable[[Any], Tensor] = scores_of_clips
     weights: str | None = None
+    in_float64: bool = True
 
     @property
     def reference(self) -> str:

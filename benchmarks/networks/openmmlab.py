@@ -81,9 +81,9 @@ def _recognizer(name: str) -> Any:
 
 _MM = "mmaction2"
 NETWORKS = (
-    Network("mmaction2 SlowOnly", _MM, slowonly, 8),
-    Network("mmaction2 TPN", _MM, tpn, 8),
-    Network("mmaction2 X3D-S", _MM, x3d),
+    Network("mmaction2 SlowOnly", _MM, slowonly, 8, in_float64=False),
+    Network("mmaction2 TPN", _MM, tpn, 8, in_float64=False),
+    Network("mmaction2 X3D-S", _MM, x3d, in_float64=False),
     Network("mmaction2 Video Swin-T", _MM, swin),
     Network("mmaction2 TSM", _MM, tsm, 8, layout="NTCHW"),
     Network("mmaction2 TANet", _MM, tanet, 8, layout="NTCHW"),

@@ -58,5 +58,5 @@ NETWORKS = (
     Network("TSN ResNet-18", "tsn-pytorch", tsn, 8, layout="NTCHW"),
     Network("TSM ResNet-18", _TSM, tsm, 8, layout="NTCHW"),
     Network("TSM ResNet-18 pooled", _TSM, tsm_pooled, 8, layout="NTCHW"),
-    Network("ECO", "ECO-pytorch", eco_lite, 16, (224, 224), layout="NTCHW"),
+    Network("ECO", "ECO-pytorch", eco_lite, 16, (224, 224), layout="NTCHW", in_float64=False),
 )
