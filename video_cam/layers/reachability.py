@@ -35,26 +35,43 @@ def layers_affecting_scores(
     Returns:
         Module names in the order of ``layers``.
     """
+    tested = list(layers[:MAX_TESTED_LAYERS])
+    gradients = _gradients(model, size, tested)
+    return [
+        name
+        for name, gradient in zip(tested, gradients or [None] * len(tested), strict=True)
+        if gradient is not None and bool((folds[name](gradient) != 0).any())
+    ]
+
+
+def gradients_are_zero(model: nn.Module, size: Sequence[int], layers: Sequence[str]) -> bool:
+    """Whether the scores have gradients at the layers that are 0 everywhere, as of a head of zeros.
+
+    False where they have none, as in a pass under ``torch.no_grad()``.
+    """
+    gradients = _gradients(model, size, layers[:MAX_TESTED_LAYERS])
+    known = [gradient for gradient in gradients or [] if gradient is not None]
+    return bool(known) and not any(bool(gradient.any()) for gradient in known)
+
+
+def _gradients(
+    model: nn.Module, size: Sequence[int], layers: Sequence[str]
+) -> Sequence[Tensor | None] | None:
+    """Of the scores of a noise clip at each layer's output; None where they have none at all."""
     generator = torch.Generator().manual_seed(0)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     x = torch.randn(1, 3, *size, generator=generator).to(device, input_dtype(model))
-    tested = list(layers[:MAX_TESTED_LAYERS])
     # Some networks change in place what autograd has saved.
-    with capture(model, tested) as captured, torch.autograd.graph.allow_mutation_on_saved_tensors():
+    with capture(model, layers) as captured, torch.autograd.graph.allow_mutation_on_saved_tensors():
         score = sum_of_squares(model(x))
         if not score.requires_grad:
-            return []
-        outputs = [captured.activations[name] for name in tested]
+            return None
+        outputs = [captured.activations[name] for name in layers]
         try:
             with reentrant_checkpoints_refused():
-                gradients = torch.autograd.grad(score, outputs, allow_unused=True)
+                return torch.autograd.grad(score, outputs, allow_unused=True)
         except UsageError:
-            return []
-    return [
-        name
-        for name, gradient in zip(tested, gradients, strict=True)
-        if gradient is not None and bool((folds[name](gradient) != 0).any())
-    ]
+            return None
 
 
 def sum_of_squares(outputs: Any) -> Tensor:

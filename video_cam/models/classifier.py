@@ -162,7 +162,7 @@ class Classifier:
         names = convolutions_from_back(conv_backcount, seen, found)
         if wanted or not names:
             if not self.layer and not wanted:
-                raise no_default_layer(seen, found, size[0])
+                raise no_default_layer(self.module, size, seen, found)
             own_names = {"where": self.layer, "when": self.when}
             meant = [own_names.get(str(name), str(name)) for name in wanted or ("where",)]
             all_names = [name for name, _ in self.module.named_modules()]

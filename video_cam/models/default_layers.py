@@ -10,11 +10,17 @@ from video_cam.errors import UsageError
 from video_cam.layers.bypass import last_cut
 from video_cam.layers.differentiable import WITHOUT_GRADIENT
 from video_cam.layers.layout import Fold, layouts
-from video_cam.layers.measured_layout import settled_folds
-from video_cam.layers.reachability import MAX_TESTED_LAYERS, layers_affecting_scores
+from video_cam.layers.measured_layout import refusal, settled_folds
+from video_cam.layers.reachability import (
+    MAX_TESTED_LAYERS,
+    gradients_are_zero,
+    layers_affecting_scores,
+)
 from video_cam.layers.selection import default_candidates, frame_loop_message, min_cells_in_time
 from video_cam.layers.trace import ModuleOutput
 from video_cam.models.spec import ModelSpec
+
+_NO_LAYER = "no layer of the network puts out a grid of places that leads to its scores"
 
 
 def likely_grids(
@@ -75,20 +81,30 @@ def layer_in_time(
 
 
 def no_default_layer(
-    seen: Mapping[str, ModuleOutput], grids: Mapping[str, Fold], num_frames: int
+    module: nn.Module,
+    size: Sequence[int],
+    seen: Mapping[str, ModuleOutput],
+    grids: Mapping[str, Fold],
 ) -> UsageError:
-    """The error for a network without a default layer."""
-    per_frame = [one for one in seen.values() if one.calls == num_frames > 1]
+    """The error for a network without a default layer: what is the matter with the best one."""
+    per_frame = [one for one in seen.values() if one.calls == size[0] > 1]
     images = [one for one in per_frame if len(one.shape) == 4]
     if images:
         return UsageError(frame_loop_message(images[-1]))
     candidates = default_candidates(seen, grids)
-    if candidates:
+    if not candidates:
         return UsageError(
-            "no layer of the network puts out a grid of places that leads to its scores: at layer "
-            f"{candidates[0]!r} they have no gradient, because {WITHOUT_GRADIENT}"
+            f"{_NO_LAYER}: a map needs one, such as a convolution's output; --layer names one"
+        )
+    best = candidates[0]
+    possible = layouts(seen.values(), size)
+    if not possible[best].certain and best not in settled_folds(module, possible, [best], size):
+        return refusal(best, seen[best].shape, possible[best])
+    if gradients_are_zero(module, size, candidates):
+        return UsageError(
+            f"{_NO_LAYER}: at layer {best!r} their gradient is 0 everywhere, as where the head's "
+            "weights are 0: are the weights loaded?"
         )
     return UsageError(
-        "no layer of the network puts out a grid of places that leads to its scores: "
-        "a map needs one, such as a convolution's output; --layer names one"
+        f"{_NO_LAYER}: at layer {best!r} they have no gradient, because {WITHOUT_GRADIENT}"
     )

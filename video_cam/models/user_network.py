@@ -12,6 +12,7 @@ from video_cam.config import InputConfig
 from video_cam.errors import UsageError
 from video_cam.layers.hooks import unwrapped
 from video_cam.models.classifier import Classifier, Labels, make_classifier
+from video_cam.models.clip_mixing import NOTE, mixes_clips
 from video_cam.models.saved_networks import is_saved_network, load_saved_network, takes_one_clip
 from video_cam.models.spec import USER_NETWORK
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
@@ -55,8 +56,7 @@ def load_user_network(
     classifier = make_classifier(
         module, name, weights or "its own", USER_NETWORK, input_config, labels, check_layer=True
     )
-    if takes_one_clip(module):
-        classifier = replace(classifier, max_batch=1)
+    classifier = _with_max_batch(classifier, module)
     if not isinstance(source, str):
         return replace(classifier, known=False)
     if not is_reference(source):
@@ -65,6 +65,20 @@ def load_user_network(
     # After the network has run once: what it imports only then is among the loaded files.
     code = digest_of_reference(source)
     return replace(classifier, code=code, known=bool(code))
+
+
+def _with_max_batch(classifier: Classifier, module: nn.Module) -> Classifier:
+    """The classifier, given one clip at a time where its network needs that."""
+    if classifier.max_batch is not None or not classifier.labels:
+        return classifier
+    if takes_one_clip(module):
+        return replace(classifier, max_batch=1)
+    size = (classifier.num_frames, *classifier.preprocess.crop)
+    mixes = mixes_clips(classifier.module, size)
+    if mixes is False:
+        return classifier
+    note = "; ".join(filter(None, (classifier.note, NOTE if mixes else "")))
+    return replace(classifier, max_batch=1, note=note)
 
 
 def _build(source: str | nn.Module, trust_checkpoint: bool) -> tuple[nn.Module, str]:
