@@ -85,7 +85,7 @@ NETWORKS = (
     Network("C3D (DavideA)", "c3d-pytorch", davide_c3d, in_float64=False),
     Network("C3D (jfzhang95)", _JFZHANG, jfzhang_c3d, in_float64=False),
     Network("R(2+1)D (jfzhang95)", _JFZHANG, jfzhang_r2plus1d, in_float64=False),
-    Network("P3D-63", "pseudo-3d-pytorch", p3d63, 16, (160, 160), in_float64=False),
+    Network("P3D-63", "pseudo-3d-pytorch", p3d63, 16, (160, 160)),
     Network("MoViNet-A0", _MOVINET, movinet_a0, 16, (172, 172)),
     Network("MoViNet-A0 stream", _MOVINET, movinet_a0_stream, 16, (172, 172), in_float64=False),
 )
