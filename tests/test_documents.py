@@ -25,6 +25,7 @@ DOCUMENTS = [
     "docs/clusters.md",
     "docs/colours-and-pictures.md",
     "docs/from-image-tools.md",
+    "docs/kinds-tried.md",
     "docs/networks.md",
     "docs/your-own-network.md",
     "docs/video-files.md",
