@@ -94,6 +94,8 @@ def _settle(
 ) -> dict[str, Fold]:
     certain = {name: layouts[name].folds[0] for name in wanted if layouts[name].certain}
     found, wrong = axes_agree(model, example(model, size) if x is None else x, certain)
+    # Where the shapes allow another fold than the one that they refute, that one is measured.
+    wrong = {name for name in wrong if len(layouts[name].folds) == 1}
     doubtful = [name for name in wanted if name not in found and name not in wrong]
     if doubtful:
         x = drawn_input(0, size).to(*_place(model)) if x is None else x
