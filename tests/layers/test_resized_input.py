@@ -43,3 +43,25 @@ def test_a_network_for_one_size_leaves_it_open() -> None:
 
     found = axes_agree(seeded(Fixed), X.double(), {"conv1": Fold("first", (8, 16, 16))})
     assert found == ({}, set())
+
+
+class OneNumberOfFrames(PoolLinear):
+    """Takes more frames for more clips."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As without that."""
+        return super().forward(x.transpose(1, 2).reshape(-1, 8, 3, *x.shape[3:]).transpose(1, 2))
+
+
+class OneSize(PoolLinear):
+    """Takes more of anything for more clips."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As without that."""
+        return super().forward(x.reshape(-1, 3, 8, 32, 32))
+
+
+def test_more_frames_that_are_taken_for_more_clips_refute_nothing() -> None:
+    folds = {"conv1": Fold("first", (8, 16, 16))}
+    assert axes_agree(seeded(OneNumberOfFrames), X.double(), folds) == (folds, set())
+    assert axes_agree(seeded(OneSize), X.double(), folds) == ({}, set())
