@@ -111,5 +111,5 @@ def test_numbers_beside_the_frames_stay_as_they_are() -> None:
 
     network, received = Beside(), []
     x = {"frames": torch.randn(1, 3, 2, 4, 4), "sound": torch.tensor([[0.0, 0, 0, 10]])}
-    compute_cams(network, x, layers=["layer"], aug_smooth=True)
+    compute_cams(network, x, layers=["layer"], aug_smooth=True, align="receptive-field")
     assert received == [[0, 0, 0, 10]] * 6

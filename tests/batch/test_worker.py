@@ -192,8 +192,13 @@ def test_an_interrupted_process_ends_in_silence(reporter, monkeypatch, capfd) ->
         return receive(worker, *arguments)
 
     monkeypatch.setattr(Worker, "_receive_answer", interrupt_and_receive)
-    with pytest.raises(WorkerDied, match="ended with status 0"):
-        Worker(RunConfig(), reporter).start()
+    # A test suite in the background may have been started with interrupts ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(WorkerDied, match="ended with status 0"):
+            Worker(RunConfig(), reporter).start()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capfd.readouterr() == ("", "")
 
 

@@ -84,7 +84,7 @@ def test_rendering_opens_the_clip_once_blends_each_map_once_and_runs_no_network(
     probe, at = sys.modules["video_cam.video.clip"].probe, WindowBlender.at
     monkeypatch.setattr(
         "video_cam.video.clip.probe",
-        lambda path, limits: opened.append(path) or probe(path, limits),
+        lambda path, *others: opened.append(path) or probe(path, *others),
     )
     monkeypatch.setattr(WindowBlender, "at", lambda *given: blended.append(given) or at(*given))
     monkeypatch.setattr(torch.nn.Module, "__call__", lambda *_: pytest.fail("the network was run"))
