@@ -135,10 +135,10 @@ def test_spread_runs_the_network_on_the_actors_alone(cluster, tmp_path, bundled)
     assert theirs.check is not None
     assert [path.name for path in (folder / "guided").iterdir()] == ["000000.png"]
     # Nothing has changed: the second run finds the results, and explains nothing. To load a user's
-    # network is one forward pass of one window: has its default layer a gradient?
+    # network is five forward passes: gradients of its layers, order of frames, two clips at a time.
     log.write_text("")
     assert run("--clip", clip, *network, *words, *asked, "--actor-cpus", 2) == 0
-    assert [line.split()[1] for line in log.read_text().splitlines()] == ["1"]
+    assert [line.split()[1] for line in log.read_text().splitlines()] == ["1", "1", "1", "1", "2"]
 
 
 def test_spread_with_a_function_and_a_wrong_class(cluster, tmp_path, capsys) -> None:
