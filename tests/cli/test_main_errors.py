@@ -48,7 +48,7 @@ def test_a_clip_that_cannot_be_used(write, words: str, run: Run, out: Path, tmp_
 
 def test_a_clip_that_takes_too_much_memory(run: Run, out: Path, sample_clip: Path) -> None:
     status, _, err = run("--clip", sample_clip, *BUNDLED, "--max-memory", "1M")
-    assert_one_error_line(status, err, 1, "of memory, and 0.00 GiB may be used: ")
+    assert_one_error_line(status, err, 1, "--max-memory is less than the ")
     assert str(sample_clip) in err and "--max-memory" in err and results_in(out) == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -75,3 +76,37 @@ def test_such_a_network_is_given_one_window_at_a_time(
 def test_other_networks_get_batches(sample_clip: Path) -> None:
     model = video_cam.load_model(Network(unchanged), **INPUT)
     assert model.max_batch is None and not model.note
+
+
+class Folding(nn.Module):
+    """Frames as samples of a convolution of images, those of all clips in one of two orders."""
+
+    def __init__(self, time_first: bool) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 3, 2, 1), nn.Linear(4, 3)
+        self.time_first = time_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, t, h, w = x.shape
+        order = (2, 0, 1, 3, 4) if self.time_first else (0, 2, 1, 3, 4)
+        features = self.conv(x.permute(order).reshape(t * n, c, h, w)).relu().mean((2, 3))
+        shape = (t, n, 4) if self.time_first else (n, t, 4)
+        return self.fc(features.view(shape).mean(0 if self.time_first else 1))
+
+
+@pytest.mark.parametrize("time_first", [True, False])
+def test_frames_that_are_folded_time_first_give_the_same_maps(
+    time_first: bool, sample_clip: Path
+) -> None:
+    torch.manual_seed(0)
+    model = video_cam.load_model(Folding(time_first), **INPUT)
+    assert model.max_batch == (1 if time_first else None)
+    maps = [
+        video_cam.explain(
+            sample_clip, model, class_ids=[1], align="half-pixel", window_stride=4, batch_size=size
+        )
+        .maps[0]
+        .values
+        for size in (1, 4)
+    ]
+    np.testing.assert_allclose(maps[0], maps[1], rtol=1e-4, atol=1e-6)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import video_cam
+from tests.support.media import write_clip
 from tests.support.pages import Rendered
 from video_cam import UsageError
 from video_cam.video.clip import Clip
@@ -96,3 +97,9 @@ def test_a_failed_save_leaves_the_earlier_file(explanation, sample_clip, tmp_pat
     with pytest.raises(OSError, match="full"):
         figure.save(path)
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["strip.png"]
+
+
+def test_another_clip_is_refused(explanation, tmp_path) -> None:
+    other = write_clip(tmp_path / "other.mp4", 40)
+    with pytest.raises(UsageError, match="holds other frames"):
+        video_cam.figure(other, explanation, frames=[1])

@@ -116,3 +116,21 @@ def test_all_values_known_are_a_range_that_clips() -> None:
 def test_the_pictures_looked_at_are_spread_over_the_clip() -> None:
     assert list(spread(3)) == [0, 1, 2]
     assert len(spread(1000)) == 16 and spread(1000)[-1] > 900
+
+
+def test_a_depth_is_not_for_decimal_numbers(tmp_path) -> None:
+    np.save(tmp_path / "a.npy", np.full((3, 8, 8), 0.5, np.float32))
+    cv2.imwrite(str(tmp_path / "a.tif"), np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8))
+    for name in ("a.npy", "a.tif"):
+        as_found, with_depth = (Clip.open(tmp_path / name, bit_depth=bits) for bits in (None, 12))
+        assert as_found.info.levels == with_depth.info.levels
+        np.testing.assert_array_equal(as_found.frames_at([0])[0], with_depth.frames_at([0])[0])
+
+
+def test_numbers_that_are_not_finite_are_left_out_of_the_range(tmp_path) -> None:
+    values = np.linspace(0, 0.9, 64, dtype=np.float32).reshape(8, 8)
+    values[0, :2] = np.nan, np.inf
+    cv2.imwrite(str(tmp_path / "a.tif"), values)
+    clip = Clip.open(tmp_path / "a.tif")
+    assert clip.info.levels is not None and clip.info.levels.white == 1
+    assert 200 < clip.frames_at([0])[0][-1].max() < 255

@@ -127,8 +127,11 @@ def test_the_buffers_reach_decoder_and_encoder(tmp_path, monkeypatch: pytest.Mon
 
 def test_a_clip_that_cannot_be_read_in_the_memory_is_refused(tmp_path: Path) -> None:
     path = media.write_clip(tmp_path / "a.mp4", media.moving_square(3, 640, 480))
-    limits = LimitsConfig(max_memory=resident_bytes())
+    limits = LimitsConfig(max_memory=resident_bytes() + 2**20)
     with pytest.raises(ClipError, match=r"a\.mp4: reading pictures .* --max-memory"):
+        Clip.open(path, limits)
+    limits = LimitsConfig(max_memory=resident_bytes() - 2**20)
+    with pytest.raises(ClipError, match=r"--max-memory is less than the \d\.\d\d GiB"):
         Clip.open(path, limits)
 
 

@@ -1,14 +1,20 @@
-"""Networks whose scores of a clip depend on the other clips of a batch."""
+"""Networks that must be given one clip at a time.
+
+Their scores of a clip depend on the other clips of a batch; or they fold the frames of a batch into
+one axis time first, (T x N, ...), where the maps of a batch are read clip first, (N x T, ...).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from video_cam.layers.axes import run_network
-from video_cam.layers.hooks import frozen_evaluation
+from video_cam.layers.hooks import first_tensor, forward_hooks, frozen_evaluation
 from video_cam.layers.outputs import class_scores
 from video_cam.layers.trace import input_dtype
 from video_cam.utils.memory import is_out_of_memory
@@ -29,12 +35,18 @@ def mixes_clips(module: nn.Module, size: Sequence[int]) -> bool | None:
         size: (T, H, W) of the input.
 
     Returns:
-        None for a network that does not run on two clips.
+        None for a network that does not run on two clips, or folds their frames time first.
     """
     generator = torch.Generator().manual_seed(0)
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
     x = torch.randn(2, 3, *size, generator=generator).to(device, input_dtype(module))
-    with frozen_evaluation(module), torch.inference_mode():
+    rows: dict[str, list[Tensor]] = {}
+    parts = {name: part for name, part in module.named_modules() if name}
+    with (
+        forward_hooks(parts, partial(_add_rows, rows)),
+        frozen_evaluation(module),
+        torch.inference_mode(),
+    ):
         alone = class_scores(run_network(module, x[:1].contiguous()))
         try:
             beside = class_scores(run_network(module, x))
@@ -44,5 +56,23 @@ def mixes_clips(module: nn.Module, size: Sequence[int]) -> bool | None:
             return None
     if beside.shape[1:] != alone.shape[1:] or len(beside) != 2:
         return None
+    if any(_is_time_first(one, size[0]) for one in rows.values()):
+        return None
     difference = (beside[:1] - alone).float().abs().max()
     return bool(difference > _SAME * alone.float().abs().max())
+
+
+def _add_rows(rows: dict[str, list[Tensor]], name: str, _module: nn.Module, output: Any) -> None:
+    """Add one number for each row of a module's output, by which the row is recognised."""
+    tensor = first_tensor(output)
+    if tensor is not None and tensor.ndim > 1 and tensor.is_floating_point():
+        rows.setdefault(name, []).append(tensor.float().flatten(1).square().mean(1))
+
+
+def _is_time_first(rows: Sequence[Tensor], frames: int) -> bool:
+    """Whether the rows of two clips are every other row, given those of the first clip alone."""
+    if len(rows) != 2 or frames < 2 or (len(rows[0]), len(rows[1])) != (frames, 2 * frames):
+        return False
+    alone, beside = rows
+    close = partial(torch.allclose, rtol=_SAME, atol=float(alone.abs().max()) * 1e-6)
+    return not close(beside[:frames], alone) and close(beside[::2], alone)

@@ -24,7 +24,7 @@ from video_cam.rendering.heat import HeatMapper
 from video_cam.rendering.keyframes import evenly
 from video_cam.rendering.overlay import Palette, overlay
 from video_cam.rendering.plot_text import boxes_for_missing_letters, plot_text
-from video_cam.rendering.source_clip import as_explained
+from video_cam.rendering.source_clip import as_explained, check_clip
 from video_cam.utils.files import atomic_write
 from video_cam.utils.names import as_tuple
 from video_cam.video.clip import Clip
@@ -103,6 +103,7 @@ def figure(
     frame_indices = chosen_frames(explanation, frames)
     chosen = _chosen_maps(explanation, methods, layers, class_ids)
     opened = Clip.open(clip, video_stream=explanation.clip.video_stream)
+    check_clip(opened, explanation)
     maps = BlendedMaps(explanation)
     drawn = draw_strip(opened, maps, config, frame_indices, chosen, source)
     if path is not None:

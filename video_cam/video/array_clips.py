@@ -13,7 +13,7 @@ from video_cam.errors import ClipError, first_line
 from video_cam.utils.array_archive import read_arrays
 from video_cam.utils.names import printable_path
 from video_cam.video.color import RGBImage, over_black
-from video_cam.video.levels import Levels, notes, of_maximum, of_range, to_levels
+from video_cam.video.levels import Levels, fits, notes, of_maximum, of_range, to_levels
 from video_cam.video.limits import check_count, check_size
 from video_cam.video.memory import budget_bytes
 from video_cam.video.picture_source import NO_RATE, PictureSource, at_rate, at_usual_rate, by_index
@@ -115,7 +115,7 @@ def _levels(frames: np.ndarray, known: Levels | None) -> Levels | None:
     """The levels of all pictures, read one after another."""
     if frames.dtype == np.uint8:
         return None
-    if known is not None:
+    if known is not None and fits(known, frames.dtype):
         return known
     ranges = [_range(frame) for frame in frames]
     minimum, maximum = min(low for low, _ in ranges), max(high for _, high in ranges)

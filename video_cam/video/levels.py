@@ -76,13 +76,25 @@ def found_levels(
     """
     if first.dtype == np.uint8:
         return None
-    if known is not None:
+    if known is not None and fits(known, first.dtype):
         return known
-    ranges = [(float(p.min()), float(p.max())) for p in chain([first], others)]
+    ranges = [_finite_range(picture) for picture in chain([first], others)]
     minimum, maximum = min(low for low, _ in ranges), max(high for _, high in ranges)
     if first.dtype == np.uint16:
         return of_maximum(int(maximum), is_all=count <= MAX_SAMPLED)
     return of_range(minimum, maximum)._replace(clips=count <= MAX_SAMPLED)
+
+
+def fits(levels: Levels, dtype: np.dtype) -> bool:
+    """False for a depth in bits and decimal numbers, which have none."""
+    is_depth = levels.black == 0 and levels.white in {2**bits - 1 for bits in range(8, 17)}
+    return not (is_depth and np.issubdtype(dtype, np.floating))
+
+
+def _finite_range(picture: np.ndarray) -> tuple[float, float]:
+    """The smallest and the largest of the finite values; 0 and 0 without any."""
+    finite = picture[np.isfinite(picture)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
 
 
 def notes(levels: Levels | None) -> tuple[str, ...]:
@@ -116,11 +128,13 @@ def to_levels(values: np.ndarray, levels: Levels | None, path: StrPath) -> np.nd
             f"{levels.white:g} of those looked at first: give the depth of the data, as "
             "--bit-depth 16"
         )
-    bits = int(levels.white).bit_length()
+    bits = int(levels.white).bit_length() if values.dtype == np.uint16 else 0
     if values.dtype == np.uint16 and levels[:2] == (0, (1 << bits) - 1) and bits >= 8:
         # The upper 8 of the data's bits: for 16 bits this is what OpenCV does.
         return np.minimum(values >> (bits - 8), 255).astype(np.uint8)
-    numbers = np.nan_to_num(values.astype(np.float32), nan=levels.black)
+    numbers = np.nan_to_num(
+        values.astype(np.float32), nan=levels.black, posinf=levels.white, neginf=levels.black
+    )
     span = max(levels.white - levels.black, 1e-12)
     scaled = (numbers - np.float32(levels.black)) * np.float32(255 / span)
     return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)

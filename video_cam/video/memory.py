@@ -152,8 +152,13 @@ def drawing_buffers(path: str, pictures: Pictures, drawing: Drawing, budget: flo
 
 
 def _too_large(path: str, work: str, needed: int, budget: float) -> ClipError:
+    if budget <= 0:
+        return ClipError(
+            f"{printable_path(path)}: --max-memory is less than the {resident_bytes() / 2**30:.2f} "
+            "GiB that the process takes before it reads a clip: raise it"
+        )
     return ClipError(
         f"{printable_path(path)}: {work} pictures of this size takes about {needed / 2**30:.2f} "
-        f"GiB of memory, and {max(budget, 0) / 2**30:.2f} GiB may be used: scale the clip down, "
+        f"GiB of memory, and {budget / 2**30:.2f} GiB may be used: scale the clip down, "
         "draw fewer maps, or raise --max-memory"
     )
