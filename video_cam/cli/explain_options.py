@@ -107,6 +107,18 @@ def _add_time(group: argparse._ArgumentGroup) -> None:
         help="frames of the input from the start of one window to the next (default: half a "
         "window)",
     )
+    _add_part(group)
+    group.add_argument(
+        "--class-scope",
+        default=ExplainConfig.class_scope,
+        metavar=choices(config.CLASS_SCOPES),
+        help="explain the clip's best classes in every window, or each window's own best classes "
+        "(default: %(default)s)",
+    )
+
+
+def _add_part(group: argparse._ArgumentGroup) -> None:
+    """Which part of the file is explained."""
     group.add_argument(
         "--start", type=float, default=ExplainConfig.start, metavar="SECONDS", help="where to begin"
     )
@@ -125,13 +137,6 @@ def _add_time(group: argparse._ArgumentGroup) -> None:
         "--split-scenes",
         action="store_true",
         help="no window contains a cut (needs PySceneDetect: pip install scenedetect)",
-    )
-    group.add_argument(
-        "--class-scope",
-        default=ExplainConfig.class_scope,
-        metavar=choices(config.CLASS_SCOPES),
-        help="explain the clip's best classes in every window, or each window's own best classes "
-        "(default: %(default)s)",
     )
 
 

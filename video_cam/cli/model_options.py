@@ -96,6 +96,16 @@ def _add_network_input(group: argparse._ArgumentGroup) -> None:
         help="a function (clip, path, times) that makes the network's arguments, where a clip is "
         "not its only input",
     )
+    _add_network_output(group)
+    group.add_argument("--list-models", action="store_true", help="print the networks and exit")
+    group.add_argument(
+        "--list-layers",
+        action="store_true",
+        help="print the layers of this network for this clip and exit",
+    )
+
+
+def _add_network_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--score",
         default=InputConfig.score,
@@ -109,10 +119,4 @@ def _add_network_input(group: argparse._ArgumentGroup) -> None:
         metavar="AXES",
         help="axes of the network's scores where they cannot be found: N clips, K classes, T time, "
         "H and W places, as NTK or NKT; with several outputs also the entry, as logits:NK",
-    )
-    group.add_argument("--list-models", action="store_true", help="print the networks and exit")
-    group.add_argument(
-        "--list-layers",
-        action="store_true",
-        help="print the layers of this network for this clip and exit",
     )
