@@ -31,6 +31,9 @@ from video_cam.video.clip import Clip
 # the results of these windows, in any order.
 RunWindows = Callable[[Sequence[int], Sequence[int] | None], Iterable[WindowResult]]
 
+# Options of ExplainConfig that need more than the maps.
+BY_THE_COMMAND = ("check", "sanity", "guided", "smoothgrad")
+
 
 def explain(
     clip: str | PathLike[str],
@@ -61,6 +64,12 @@ def explain(
     functions = as_tuple(options.get("targets", ()))
     options["targets"] = [find_function(f) if isinstance(f, str) else f for f in functions]
     config = make_explain_config(options)
+    for name in BY_THE_COMMAND:
+        if getattr(config, name):
+            raise UsageError(
+                f"explain computes maps alone: {name} is done by the command (--{name}), so leave "
+                "it out"
+            )
     opened = Clip.open(clip, bit_depth=config.bit_depth, video_stream=config.video_stream)
     return explain_clip(opened, model, config, progress)
 
