@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import video_cam
+from video_cam import UsageError, compute_cams
 from video_cam.models.clip_mixing import NOTE, mixes_clips
 
 SIZE = (8, 16, 16)
@@ -110,3 +111,14 @@ def test_frames_that_are_folded_time_first_give_the_same_maps(
         for size in (1, 4)
     ]
     np.testing.assert_allclose(maps[0], maps[1], rtol=1e-4, atol=1e-6)
+
+
+def test_a_batch_of_clips_whose_frames_are_time_first_is_refused() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, *SIZE)
+    options = {"layers": ["conv"], "targets": [1], "align": "half-pixel"}
+    with pytest.raises(UsageError, match="time first"):
+        compute_cams(Folding(True), x, **options)
+    network = Folding(False)
+    [both], [alone] = (compute_cams(network, clips, **options) for clips in (x, x[:1]))
+    torch.testing.assert_close(both.values[:1], alone.values)

@@ -7,19 +7,16 @@ one axis time first, (T x N, ...), where the maps of a batch are read clip first
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from video_cam.layers.axes import run_network
-from video_cam.layers.hooks import first_tensor, forward_hooks, frozen_evaluation
+from video_cam.layers.batch_order import SAME, Rows, is_time_first, rows_recorded
+from video_cam.layers.hooks import frozen_evaluation
 from video_cam.layers.outputs import class_scores
 from video_cam.layers.trace import input_dtype
 from video_cam.utils.memory import is_out_of_memory
-
-_SAME = 1e-3  # of the largest score: kernels for other batch sizes round differently
 
 NOTE = (
     "the network's scores of a clip change with the other clips of a batch: it is given one window "
@@ -40,10 +37,10 @@ def mixes_clips(module: nn.Module, size: Sequence[int]) -> bool | None:
     generator = torch.Generator().manual_seed(0)
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
     x = torch.randn(2, 3, *size, generator=generator).to(device, input_dtype(module))
-    rows: dict[str, list[Tensor]] = {}
+    rows: Rows = {}
     parts = {name: part for name, part in module.named_modules() if name}
     with (
-        forward_hooks(parts, partial(_add_rows, rows)),
+        rows_recorded(parts, rows),
         frozen_evaluation(module),
         torch.inference_mode(),
     ):
@@ -56,23 +53,7 @@ def mixes_clips(module: nn.Module, size: Sequence[int]) -> bool | None:
             return None
     if beside.shape[1:] != alone.shape[1:] or len(beside) != 2:
         return None
-    if any(_is_time_first(one, size[0]) for one in rows.values()):
+    if any(is_time_first(one, 2) for one in rows.values()):
         return None
     difference = (beside[:1] - alone).float().abs().max()
-    return bool(difference > _SAME * alone.float().abs().max())
-
-
-def _add_rows(rows: dict[str, list[Tensor]], name: str, _module: nn.Module, output: Any) -> None:
-    """Add one number for each row of a module's output, by which the row is recognised."""
-    tensor = first_tensor(output)
-    if tensor is not None and tensor.ndim > 1 and tensor.is_floating_point():
-        rows.setdefault(name, []).append(tensor.float().flatten(1).square().mean(1))
-
-
-def _is_time_first(rows: Sequence[Tensor], frames: int) -> bool:
-    """Whether the rows of two clips are every other row, given those of the first clip alone."""
-    if len(rows) != 2 or frames < 2 or (len(rows[0]), len(rows[1])) != (frames, 2 * frames):
-        return False
-    alone, beside = rows
-    close = partial(torch.allclose, rtol=_SAME, atol=float(alone.abs().max()) * 1e-6)
-    return not close(beside[:frames], alone) and close(beside[::2], alone)
+    return bool(difference > SAME * alone.float().abs().max())
