@@ -47,8 +47,9 @@ def write_video(path: Path, frames: Frames, frame_rate: int = FRAME_RATE) -> Non
         frames: uint8 (T, H, W, 3), RGB.
         frame_rate: in frames per second.
     """
-    # One thread, because the bytes that x264 writes depend on their number.
-    encoding = {"crf": "20", "preset": "slow", "threads": "1"}
+    # One thread and no processor-specific code: the bytes that x264 writes depend on both, and with
+    # such code on where its buffers lie in memory.
+    encoding = {"crf": "20", "preset": "slow", "threads": "1", "x264-params": "asm=0"}
     container_options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(str(path), "w", options=container_options) as container:
         stream = container.add_stream("libx264", rate=frame_rate, options=encoding)
