@@ -19,7 +19,7 @@ from video_cam.explanation.explanation import Explanation
 from video_cam.layers.cache import FOLDER_VARIABLE
 from video_cam.layers.trace import trace
 from video_cam.models.labels import read_labels
-from video_cam.models.weights import read_state_dict
+from video_cam.models.weights import read_state_dicts
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.result_folder import SUMMARY_FILE
 from video_cam.rendering.summary import summarise
@@ -85,6 +85,6 @@ TARGETS = {
     "clips": Target(corpus.write_clips, read_clip, {}),
     "pictures": Target(corpus.write_pictures, read_clip, {".npz": damaged_zip}),
     "checkpoints": Target(
-        corpus.write_checkpoints, read_state_dict, {".pth": damaged_zip, ".pt": damaged_zip}
+        corpus.write_checkpoints, read_state_dicts, {".pth": damaged_zip, ".pt": damaged_zip}
     ),
 }

@@ -37,6 +37,7 @@ RUN_OPTIONS: list[tuple[str, str, Any]] = [
     ("--labels names.txt", "model.labels", "names.txt"),
     ("--labels-path names.txt", "model.labels", "names.txt"),
     ("--trust-checkpoint", "model.trust_checkpoint", True),
+    ("--allow-partial", "model.allow_partial", True),
     ("--size 64", "model.input.size", (64, 64)),
     ("--size 64 96", "model.input.size", (64, 96)),
     ("--mean 1 2 3", "model.input.mean", (1.0, 2.0, 3.0)),

@@ -148,6 +148,7 @@ def _model_config(parsed: argparse.Namespace) -> ModelConfig:
         weights=parsed.weights,
         labels=parsed.labels,
         trust_checkpoint=parsed.trust_checkpoint,
+        allow_partial=parsed.allow_partial,
         device=parsed.device,
         use_cuda=parsed.use_cuda,
         input=InputConfig(
