@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import pickle
 from dataclasses import fields
 from fractions import Fraction
@@ -159,13 +160,14 @@ def test_an_option_of_the_command_sets_its_field(words: str, name: str, value: A
 def test_every_option_is_tested() -> None:
     known = {name for action in build_parser()._actions for name in action.option_strings}
     tested = {words.split()[0] for words, *_ in RUN_OPTIONS + COMMAND_OPTIONS}
-    assert tested == known - {"-h", "--help"}
+    assert tested == known - {"-h", "--help", "--version"}
 
 
 def test_help_shows_the_defaults() -> None:
     shown = 0
     for action in build_parser()._actions:
-        if action.default in (None, False, (), 0) or action.option_strings[0] == "-h":
+        is_shown_only = action.default == argparse.SUPPRESS  # of --help and --version
+        if action.default in (None, False, (), 0) or is_shown_only:
             continue
         default = action.default[0] if isinstance(action.default, tuple) else action.default
         assert f"default: {default})" in (action.help or "") % vars(action)

@@ -80,11 +80,11 @@ def _note(place: str, prefix: str, others: list[str], left_out: list[str]) -> st
     if not left_out:
         return ""
     where = f" in {place!r}" if place else ""
-    chosen = f"the weights are those named {prefix}...{where}"
+    chosen = f"of the weights{where} those whose names begin with {prefix!r} were loaded"
     if others:
-        also = ", ".join(f"{other}..." if other else "without a prefix" for other in others)
-        chosen += f" (there are also {also})"
-    return f"{chosen}; {len(left_out)} other tensors were left out ({first_few(left_out)})"
+        fitting = ", ".join(repr(other) for other in others)
+        chosen += f" (as many begin with {fitting})"
+    return f"{chosen}; left out: {first_few(left_out)} ({len(left_out)} in all)"
 
 
 def _without_wrappers(names: Iterable[str]) -> dict[str, str]:

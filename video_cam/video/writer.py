@@ -295,3 +295,17 @@ class VideoWriter:
         with suppress(av.FFmpegError, OSError):  # the first error is the one to report
             self._containers.close()
         self._file.__exit__(type(error), error, error.__traceback__)
+
+
+def write_clip(path: Path, frames: np.ndarray, frame_rate: Fraction) -> None:
+    """Write frames as a video of a constant rate.
+
+    Args:
+        path: of the file, H.264 in a container by its suffix.
+        frames: uint8 (T, H, W, 3) RGB.
+        frame_rate: in frames per second.
+    """
+    height, width = frames.shape[1:3]
+    with VideoWriter(path, VideoFormat(width, height, 1 / frame_rate, frame_rate)) as writer:
+        for index, frame in enumerate(frames):
+            writer.write(frame, index, 1)
