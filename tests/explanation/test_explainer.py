@@ -163,7 +163,7 @@ def test_single_names_and_plain_numbers_are_accepted(bundled, sample_clip) -> No
         ({"sampling": "all"}, "windows, uniform"),
         ({"window_stride": 0}, "window_stride 0 must be above 0"),
         ({"bit_depth": 17}, "bit_depth 17 must be a whole number from 1 to 16"),
-        ({"bit_depth": "12"}, "bit_depth 12 must be a whole number from 1 to 16"),
+        ({"bit_depth": "12"}, "bit_depth '12' must be a whole number or None"),
         ({"start": 99.0}, "the clip runs from"),
         ({"class_ids": ["spinn"]}, "did you mean spin"),
         ({"methods": []}, "no method is named"),
