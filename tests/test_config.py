@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import video_cam
 from video_cam.config import (
     AttributionConfig,
     ExplainConfig,
@@ -19,6 +20,7 @@ from video_cam.config import (
     make_explain_config,
 )
 from video_cam.errors import UsageError
+from video_cam.models.registry import BUNDLED
 from video_cam.utils.field_types import MAX_SHOWN_LETTERS
 
 CONFIGS = (LimitsConfig, InputConfig, AttributionConfig, ExplainConfig, RenderConfig)
@@ -108,3 +110,29 @@ def test_a_long_wrong_value_is_shortened() -> None:
     with pytest.raises(UsageError) as caught:
         RenderConfig(alpha=[1.5] * 1000)  # type: ignore[arg-type]
     assert len(str(caught.value)) < MAX_SHOWN_LETTERS + 40
+
+
+def test_public_functions_tell_a_wrong_argument_in_one_line(explanation, sample_clip) -> None:
+    pictures = np.zeros((4, 8, 8, 3), np.uint8)
+    calls = {
+        "the clip is (a ndarray": lambda: video_cam.figure(pictures, explanation),
+        "the clip is '', expected a path": lambda: video_cam.render("", explanation, "x"),
+        "the clip is 3, expected a path": lambda: video_cam.figure(3, explanation),
+        "the output folder is None": lambda: video_cam.render(sample_clip, explanation, None),
+        "the explanation is None": lambda: video_cam.figure(sample_clip, None),
+        "the explanation is 'a.npz'": lambda: video_cam.render(sample_clip, "a.npz", "x"),
+        "the explanation is 3": lambda: video_cam.to_tensorboard(None, 3),
+        "the figure's file is 3": lambda: video_cam.figure(sample_clip, explanation, 3),
+        "cannot write '/nowhere/a.png'": lambda: video_cam.figure(
+            sample_clip, explanation, "/nowhere/a.png", frames=1
+        ),
+        "the file of the explanation is ''": lambda: explanation.save(""),
+        "the file of the explanation is None": lambda: video_cam.Explanation.load(None),
+        "the network is 3, expected": lambda: video_cam.load_model(3),
+        "weights is [1], expected": lambda: video_cam.load_model(BUNDLED, [1]),
+        "device 'gpu' cannot be used": lambda: video_cam.load_model(BUNDLED, device="gpu"),
+    }
+    for words, call in calls.items():
+        with pytest.raises(UsageError) as caught:
+            call()
+        assert words in str(caught.value) and "\n" not in str(caught.value)

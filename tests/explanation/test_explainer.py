@@ -182,8 +182,9 @@ def test_wrong_options(options, words, bundled, sample_clip) -> None:
 
 
 def test_wrong_arguments(bundled, sample_clip) -> None:
-    with pytest.raises(UsageError, match="the clip is 3, expected a path"):
-        explain(3, bundled)
+    for wrong, shown in ((3, "3"), ("", "''"), (np.zeros((4, 9, 9)), r"\(a ndarray of .*\)")):
+        with pytest.raises(UsageError, match=f"the clip is {shown}, expected a path"):
+            explain(wrong, bundled)
     with pytest.raises(UsageError, match=r"the network is a \w+, expected what load_model returns"):
         explain(sample_clip, bundled.module)
 

@@ -1,4 +1,4 @@
-"""Check that the fields of a frozen dataclass have the types that it declares.
+"""Check that arguments, and the fields of a frozen dataclass, have the types that they declare.
 
 NumPy's and PyTorch's numbers and arrays stand for Python's, and one value for a tuple of one.
 """
@@ -6,6 +6,7 @@ NumPy's and PyTorch's numbers and arrays stand for Python's, and one value for a
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from fractions import Fraction
@@ -53,6 +54,37 @@ def check_types(config: Any) -> None:
             raise UsageError(
                 f"{field.name} {shown_value(value)} must be {_in_words(hint)}"
             ) from error
+
+
+def check_is(what: str, value: Any, kinds: Any, expected: str) -> None:
+    """Check that a public function was given what it takes.
+
+    Args:
+        what: of the argument, for the message, as "the clip".
+        value: what was given.
+        kinds: types as ``isinstance`` takes them.
+        expected: the right values, for the message.
+
+    Raises:
+        UsageError: for a value of another type.
+    """
+    if not isinstance(value, kinds):
+        raise UsageError(f"{what} is {shown_value(value)}, expected {expected}")
+
+
+def check_path(what: str, value: Any) -> None:
+    """Check that a public function was given a path; the empty text would mean this folder.
+
+    Args:
+        what: of the argument, for the message, as "the clip".
+        value: what was given.
+
+    Raises:
+        UsageError: for a value of another type, and for an empty text.
+    """
+    check_is(what, value, str | os.PathLike, "a path")
+    if value == "":
+        raise UsageError(f"{what} is '', expected a path")
 
 
 def shown_value(value: Any) -> str:
