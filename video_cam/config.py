@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from video_cam.errors import UsageError
-from video_cam.utils.names import as_tuple, check_names, check_positive, function_name
+from video_cam.utils.field_types import check_types
+from video_cam.utils.names import check_names, check_positive, function_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,6 +72,7 @@ class LimitsConfig:
     max_memory: int | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_positive(self, ("max_pixels", "max_frames", "max_memory"))
 
 
@@ -109,6 +110,7 @@ class InputConfig:
     output_layout: str | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.score is not None:
             check_names("score", [self.score], SCORE_KINDS)
         if self.channels == "rgbd":
@@ -118,15 +120,14 @@ class InputConfig:
             )
         if self.channels is not None:
             check_names("channels", [self.channels], CHANNEL_NAMES)
-        check_positive(self, ("value_range",))
+        check_positive(self, ("num_frames", "frame_rate", "value_range"))
         counts, words = _NORMALIZED[self.channels or "rgb"]
         for name in ("mean", "std"):
-            if getattr(self, name) is None:
-                continue
-            value = as_tuple(getattr(self, name))
-            if len(value) not in counts:
+            value = getattr(self, name)
+            if value is not None and len(value) not in counts:
                 raise UsageError(f"{name} {value} must be {words}")
-            object.__setattr__(self, name, value)
+            if value is not None and not all(map(math.isfinite, value)):
+                raise UsageError(f"{name} {value} must be finite")
         if self.std is not None and not all(self.std):
             raise UsageError(f"std {self.std} must not be 0")
         if self.size is not None and min(self.size) < 1:
@@ -162,6 +163,7 @@ class AttributionConfig:
     batch_size: int = 4
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_names("method", self.methods, METHOD_NAMES)
         check_names("pooling", [self.pooling], POOLING_NAMES)
         check_names("align", [self.align], ALIGNMENT_NAMES)
@@ -239,9 +241,6 @@ class ExplainConfig(AttributionConfig):
             raise UsageError("no layer is named: give at least one, or leave layers out")
         if self.bit_depth not in (None, *BIT_DEPTHS):
             raise UsageError(f"bit_depth {self.bit_depth} must be a whole number from 1 to 16")
-        for target in self.targets:
-            if not callable(target):
-                raise UsageError(f"target {target!r} must be a function of the network's output")
         check_positive(self, ("top_k", "num_frames", "frame_rate", "window_stride"))
         if self.video_stream is not None and self.video_stream < 0:
             raise UsageError(f"video_stream {self.video_stream} must be 0 or more")
@@ -303,6 +302,7 @@ class RenderConfig:
     figure: bool = False
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_names("layout", [self.layout], VIDEO_LAYOUTS)
         check_names("colormap", [self.colormap], COLORMAP_NAMES)
         check_names("normalize", [self.normalize], NORMALIZATIONS)
@@ -316,26 +316,13 @@ def make_explain_config(values: dict[str, Any]) -> ExplainConfig:
     """An ExplainConfig from keyword arguments as people write them.
 
     Args:
-        values: fields by name. One method, layer, class or target may stand for a list of one; a
-            frame rate may be any number.
+        values: fields by name, as ``check_types`` takes them; see ``utils.field_types``.
 
     Raises:
         UsageError: for an unknown name or a wrong value.
     """
     check_names("option", list(values), ExplainConfig.__dataclass_fields__)
-    frozen = dict(values)
-    for name in ("methods", "layers", "class_ids", "conv_backcount", "targets"):
-        if frozen.get(name) is not None:
-            frozen[name] = tuple(map(_python_number, as_tuple(frozen[name])))
-    if isinstance(frozen.get("frame_rate"), int | float):
-        # Finer than a thousandth of a frame in a hundred seconds is a rounding error of float.
-        frozen["frame_rate"] = Fraction(frozen["frame_rate"]).limit_denominator(100_000)
-    return ExplainConfig(**frozen)
-
-
-def _python_number(value: Any) -> Any:
-    """NumPy's integers are not JSON's."""
-    return int(value) if isinstance(value, Integral) else value
+    return ExplainConfig(**values)
 
 
 def _plain(value: Any) -> Any:

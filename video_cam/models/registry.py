@@ -15,7 +15,7 @@ Which files may run code:
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -50,6 +50,7 @@ from video_cam.models.weights import (
     load_state_dict,
     read_state_dicts,
 )
+from video_cam.utils.field_types import check_is, shown_value
 from video_cam.utils.names import check_names
 from video_cam.utils.text import joined
 
@@ -119,6 +120,14 @@ def load_model(
         WeightsUnavailable: where pretrained weights are neither on disk nor can be downloaded.
     """
     check_names("option", list(input_options), InputConfig.__dataclass_fields__)
+    if name is not None:
+        check_is("the network", name, str | Path | nn.Module, "a name, a path or an nn.Module")
+    if weights is not None:
+        check_is("weights", weights, str | Path, "the name of weights or a path")
+    if labels is not None:
+        check_is("labels", labels, Iterable | Path, "class names, or the path of a label file")
+    if device is not None:
+        _check_device(device)
     name = str(name) if isinstance(name, Path) else name
     weights = str(weights) if isinstance(weights, Path) else weights
     input_config = InputConfig(**input_options)
@@ -128,6 +137,17 @@ def load_model(
     if isinstance(name, nn.Module) or is_user_network(name):
         return load_user_network(name, weights, labels, device, input_config, *allowed)
     return _load_known(name, weights, labels, device, input_config, allow_partial)
+
+
+def _check_device(device: Any) -> None:
+    """Raise UsageError for what is no device, or none that PyTorch can use here."""
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError, TypeError) as error:  # PyTorch raises each of them
+        raise UsageError(
+            f"device {shown_value(device)} cannot be used; give cpu, cuda, cuda:1 or mps where "
+            "PyTorch has it"
+        ) from error
 
 
 def _load_default(

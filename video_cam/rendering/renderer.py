@@ -31,10 +31,11 @@ from video_cam.rendering.page.writer import write_page
 from video_cam.rendering.panels import PanelDrawer
 from video_cam.rendering.result_folder import SUMMARY_FILE, replace_folder
 from video_cam.rendering.sheets import sheet_image, write_comparison, write_contact_sheet
-from video_cam.rendering.source_clip import as_explained, check_clip
+from video_cam.rendering.source_clip import as_explained, check_clip, check_explanation
 from video_cam.rendering.summary import summarise
 from video_cam.rendering.summary_file import summary_bytes
 from video_cam.rendering.timeline_plot import draw_timeline
+from video_cam.utils.field_types import check_path
 from video_cam.utils.names import check_names
 from video_cam.utils.progress import Progress, silent
 from video_cam.utils.threads import BackgroundCalls, prefetch
@@ -76,6 +77,8 @@ def render(
     """
     check_names("option", list(options), RenderConfig.__dataclass_fields__)
     config = RenderConfig(**options)
+    check_explanation(explanation)
+    check_path("the output folder", output_dir)
     opened = Clip.open(clip, video_stream=explanation.clip.video_stream)
     return render_with(opened, explanation, Path(output_dir), config, progress)
 

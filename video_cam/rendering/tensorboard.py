@@ -16,7 +16,7 @@ from video_cam.rendering.figure import NUM_FRAMES, chosen_frames, draw_strip
 from video_cam.rendering.heat import HeatMapper
 from video_cam.rendering.keyframes import evenly
 from video_cam.rendering.overlay import Palette, fit, overlay
-from video_cam.rendering.source_clip import as_explained
+from video_cam.rendering.source_clip import as_explained, check_explanation
 from video_cam.utils.text import for_picture
 from video_cam.video.clip import Clip
 
@@ -65,9 +65,12 @@ def to_tensorboard(
         ClipError: where the clip cannot be read.
     """
     config = RenderConfig(colormap=colormap, alpha=alpha)
+    check_explanation(explanation)
     frame_indices = chosen_frames(explanation, frames)
     explained, maps = explanation.clip, BlendedMaps(explanation)
-    source = Clip.open(clip or explained.path, video_stream=explained.video_stream)
+    source = Clip.open(
+        explained.path if clip is None else clip, video_stream=explained.video_stream
+    )
     name = f"{tag}/{for_picture(Path(source.path).stem, MAX_TAG_LETTERS)}"
     for target, label in labels_of_targets(explanation).items():
         shown = for_picture(label, MAX_TAG_LETTERS)
