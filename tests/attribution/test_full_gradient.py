@@ -149,10 +149,11 @@ def test_every_bias_is_at_its_place_and_time(batch: int) -> None:
     torch.testing.assert_close(found, by_hand(network, x, FramesAndClips.grids(4)))
 
 
-def test_a_layer_over_other_axes_is_refused() -> None:
-    """(N, C, T, H W) was taken for frames."""
+@pytest.mark.parametrize("size", [(4, 8, 8), (4, 4, 16)])
+def test_a_layer_over_other_axes_is_refused(size: tuple[int, int, int]) -> None:
+    """(N, C, T, H W) was taken for frames; (1, 4, 4, 16) also has the shape of a grid."""
     with pytest.raises(UsageError, match="layer 'time' has no grid of places") as error:
-        full_gradient(seeded(OverPlaces).eval(), clip(size=(4, 8, 8)), 1)
+        full_gradient(seeded(OverPlaces).eval(), clip(size=size), 1)
     assert "choose another method" in str(error.value) and "\n" not in str(error.value)
 
 
