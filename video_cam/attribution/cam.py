@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from math import prod
 from typing import Any
@@ -17,10 +16,10 @@ from video_cam.attribution.targets import Target
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError, first_line
 from video_cam.layers.alignment import CellCentres, interpolate, needs_measuring
-from video_cam.layers.axes import Unpack, Unpacks, input_size, run_network, to_grid, unpacked
-from video_cam.layers.batch_order import Rows, is_time_first, rows_recorded
+from video_cam.layers.axes import Unpack, Unpacks, input_size, to_grid, unpacked
+from video_cam.layers.batch_order import refuse_time_first
 from video_cam.layers.cell_positions import find_receptive_fields
-from video_cam.layers.hooks import find_module, frozen_evaluation, unwrapped
+from video_cam.layers.hooks import unwrapped
 from video_cam.layers.layout import Fold, Layout, folds, layouts
 from video_cam.layers.measured_layout import refusal, settled_folds
 from video_cam.layers.output_search import with_class_scores
@@ -190,30 +189,8 @@ def find_layers(
             raise refusal(name, modules[name].shape, possible[name])
     of_frames = [name for name in settled if settled[name].frames]
     if of_frames and len(next(tensors_in(x))) > 1:
-        _refuse_time_first(model, x, sample, of_frames)
+        refuse_time_first(model, x, sample, of_frames)
     return names, {name: settled.get(name, to_grid) for name in names}
-
-
-def _refuse_time_first(model: nn.Module, x: Any, sample: Any, layers: Sequence[str]) -> None:
-    """Raise UsageError for a layer that holds the frames of several clips as (T x N, ...)."""
-    rows: Rows = {}
-    modules = {name: find_module(model, name) for name in layers}
-    with (
-        # Some networks take only the caller's batch; nothing is known of their rows then.
-        suppress(Exception),
-        rows_recorded(modules, rows),
-        frozen_evaluation(model),
-        torch.no_grad(),
-    ):
-        for given in (sample, x):
-            run_network(model, map_tensors(torch.clone, given))
-    clips = len(next(tensors_in(x)))
-    for name in layers:
-        if is_time_first(rows.get(name, []), clips):
-            raise UsageError(
-                f"layer {name!r} holds the frames of {clips} clips time first, (T x N, ...): give "
-                "one clip at a time"
-            )
 
 
 def _possible_layouts(
