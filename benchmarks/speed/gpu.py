@@ -85,13 +85,14 @@ def measure(run: Run, networks: Sequence[str]) -> None:
     run.part("make the clip", 0, partial(make_clips, run))
     models = {}
     for name in networks:
-        models[name] = model = load(run, name)
+        models[name] = load(run, name)
         run.part(f"{name} command", 30, partial(command, run, name))
-        run.part(f"{name} Grad-CAM", 10, partial(gradcam, run, model))
     for name, model in models.items():
-        run.part(f"{name} Score-CAM", 10, partial(scorecam, run, model))
+        run.part(f"{name} Grad-CAM", 10, partial(gradcam, run, model))
         run.part(f"{name} formats", 10, partial(formats, run, model))
+        run.part(f"{name} Score-CAM", 10, partial(scorecam, run, model))
     for name in networks[:1]:
+        run.part(f"{name} process", 30, partial(process, run, name))
         run.part(f"{name} folder", 40, partial(folder_of_clips, run, name))
     for name, model in models.items():
         run.part(f"{name} torch.compile", 60, partial(compiled, run, model))
@@ -123,26 +124,34 @@ def make_clips(run: Run) -> None:
 
 
 def command(run: Run, name: str) -> dict[str, Any]:
-    """The whole command on the long clip: as a process, and in this process when it is warm."""
-    check(run_command([*words_for(run, name, run.folder / "warm.mp4", "warm"), "--quiet"]))
+    """The whole command on the long clip, in this process when it is warm."""
+    warm = [*words_for(run, name, run.folder / "warm.mp4", "warm"), "--quiet"]
+    print(f"{name}: to warm up {seconds(lambda: check(run_command(warm))):.1f} s", flush=True)
     words = [*words_for(run, name, run.folder / "clip.mp4", "out"), "--quiet"]
-    program = [sys.executable, str(ROOT / "run_video_cam.py"), *words]
-    process = seconds(partial(subprocess.run, program, check=True))
-    if run.device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
+    run.peak_mb()
     cpu = time.process_time()
     with measured(run.device) as times:
         wall = seconds(lambda: check(run_command(words)))
     cpu = time.process_time() - cpu
     print(
         f"{name}: {run.length:g} s of {run.size[0]}x{run.size[1]} take {wall:.2f} s without "
-        f"start-up, {cpu:.1f} s of CPU; as a process {process:.2f} s\n"
+        f"start-up, {cpu:.1f} s of CPU\n"
         f"  the network runs {times.network_seconds:.2f} s: {times.network_seconds / wall:.0%} of "
-        f"the time without start-up, {times.network_seconds / process:.0%} of the process's\n"
+        f"that time\n"
         f"  largest memory of the device: {run.peak_mb():.0f} MB"
     )
     print_stages(times)
-    return times.as_json() | {"wall": wall, "cpu": cpu, "process": process}
+    return times.as_json() | {"wall": wall, "cpu": cpu}
+
+
+def process(run: Run, name: str) -> dict[str, float]:
+    """The whole command on the long clip, as a process."""
+    words = [*words_for(run, name, run.folder / "clip.mp4", "out"), "--quiet"]
+    program = [sys.executable, str(ROOT / "run_video_cam.py"), *words]
+    took = seconds(partial(subprocess.run, program, check=True))
+    network = run.found[f"{name} command"].get("network_seconds", 0.0)
+    print(f"{name}: as a process {took:.2f} s; the network runs {network / took:.0%} of that time")
+    return {"wall": took}
 
 
 def check(status: int) -> None:
