@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
 ]
 CLIPS = Path(video_cam.__file__).parent.parent / "clips"
-METHODS = ("gradcam", "layercam", "eigencam", "scorecam", "ablationcam", "smoothgradcam++")
+METHODS = ("gradcam", "layercam", "eigencam", "scorecam", "finercam")
 
 
 @pytest.fixture(autouse=True)

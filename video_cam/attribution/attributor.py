@@ -159,6 +159,7 @@ class Attributor:
         """One forward pass, and for each target what needs its graph."""
         outputs, recorded = self._forward(x, captured, config)
         passes = []
+        facts: dict[str, dict[str, Tensor]] = {}  # one dictionary for all targets
         for target in choose(outputs):
             scores, class_ids = target_scores(outputs, target)
             one = TargetPass(
@@ -173,6 +174,7 @@ class Attributor:
                 unpack=self._unpack,
                 config=config,
                 progress=self._progress,
+                facts=facts,
             )
             one.compute(FROM_THE_GRAPH, self._needs)
             passes.append(one)

@@ -16,6 +16,7 @@ from torch import Tensor
 from video_cam.errors import UsageError
 from video_cam.layers.alignment import CellCentres, interpolation_matrix
 from video_cam.layers.axes import time_axis
+from video_cam.utils.devices import sent
 from video_cam.utils.nested import map_tensors, tensors_in
 
 
@@ -97,7 +98,8 @@ def undo(values: Tensor, augmentation: Augmentation, centres: CellCentres) -> Te
         values = values.flip(-1)
     if augmentation.shift:
         matrix = torch.from_numpy(interpolation_matrix(centres.t, centres.t + augmentation.shift))
-        values = torch.einsum("nthw,st->nshw", values, matrix.to(values))
+        weights = sent(matrix.to(values.dtype), values.device)
+        values = torch.einsum("nthw,st->nshw", values, weights)
     return values
 
 

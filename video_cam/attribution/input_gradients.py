@@ -16,6 +16,7 @@ from video_cam.layers.axes import run_network
 from video_cam.layers.differentiable import reentrant_checkpoints_refused, refuse_quantised
 from video_cam.layers.hooks import frozen_evaluation, retried_with_copies
 from video_cam.layers.output_search import with_class_scores
+from video_cam.utils.devices import sent
 
 
 def guided_backprop(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
@@ -168,7 +169,8 @@ def _noisy_copies(x: Tensor, samples: int, noise: float, seed: int) -> Iterator[
     flat = x.flatten(1)
     sigma = noise * (flat.amax(1) - flat.amin(1)).reshape(-1, *[1] * (x.ndim - 1))
     for _ in range(samples):
-        yield x + sigma * torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x.device)
+        noise = torch.randn(x.shape, generator=generator, dtype=x.dtype)
+        yield x + sigma * sent(noise, x.device)
 
 
 def _repeated(target: Target, copies: int) -> Target:

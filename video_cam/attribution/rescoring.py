@@ -19,7 +19,8 @@ from video_cam.attribution.replay import Replay
 from video_cam.errors import UsageError
 from video_cam.layers.axes import Unpacks, run_network, time_axis, to_grid, unpacked
 from video_cam.layers.hooks import frozen_evaluation
-from video_cam.utils.nested import map_tensors, sample_rows, strided_like
+from video_cam.utils.devices import on_cpu, sent
+from video_cam.utils.nested import map_tensors, sample_rows, strided_like, tensors_in
 from video_cam.utils.progress import Progress, Step, silent
 
 # (outputs of the network for B variants of a sample, index of the sample) -> scores (B,)
@@ -33,6 +34,7 @@ def ablation_weights(
     unpack: Unpacks = to_grid,
     batch_size: int = 16,
     progress: Progress = silent,
+    filled: Tensor | None = None,
 ) -> Tensor:
     """Ablation-CAM: w_k = (y - y_k) / y (Desai and Ramaswamy 2020, eq. 3).
 
@@ -46,6 +48,7 @@ def ablation_weights(
             that it leaves out, such as a class token, are not ablated.
         batch_size: ablated activations in one pass.
         progress: reports the number of scored channels.
+        filled: of ``filled_channels``, on the CPU; None to find them.
 
     Returns:
         Signed (N, K), float32 or float64.
@@ -55,12 +58,31 @@ def ablation_weights(
     """
     _check_positive("batch_size", batch_size)
     elements = _channel_elements(replay.sample_activation(0), unpack, replay.layer)
+    if filled is None:
+        [filled] = on_cpu([filled_channels(replay, unpack)])
     with progress("ablate", replay.samples * len(elements)) as step:
         rows = [
-            _ablation_row(replay, sample, elements, score, batch_size, step)
-            for sample in range(replay.samples)
+            _ablation_row(replay, sample, elements, own.nonzero()[:, 0], score, batch_size, step)
+            for sample, own in enumerate(filled)
         ]
     return torch.stack(rows)
+
+
+def filled_channels(replay: Replay, unpack: Unpacks = to_grid) -> Tensor:
+    """The channels with a value other than 0: ablating others changes nothing.
+
+    Args:
+        replay, unpack: as in ``ablation_weights``.
+
+    Returns:
+        bool (N, K), on the device of the layer's output.
+
+    Raises:
+        UsageError: for an ``unpack`` with a wrong result.
+    """
+    elements = _channel_elements(replay.sample_activation(0), unpack, replay.layer)
+    rows = [replay.sample_activation(sample).flatten() for sample in range(replay.samples)]
+    return torch.stack([(row[elements] != 0).any(1) for row in rows])
 
 
 def score_weights(
@@ -83,7 +105,7 @@ def score_weights(
         model: the network.
         x: its input: tensors (N, C, T, H, W) or (N, C, H, W). With more rows than N, the frames of
             each sample are folded into the first axis.
-        channels: (N, K, T', H', W'), the layer's output for ``x``.
+        channels: (N, K, T', H', W'), the layer's output for ``x``, on any device.
         score: the score function.
         batch_size: masked inputs in one pass.
         max_channels: run only this many channels, those with the largest variance; the softmax is
@@ -101,6 +123,8 @@ def score_weights(
         _check_positive("max_channels", max_channels)
     samples = len(channels)
     count = channels.shape[1] if max_channels is None else min(max_channels, channels.shape[1])
+    # How many masks there are decides what runs, so they are made where that is known at once.
+    [channels] = on_cpu([channels])
     with (
         frozen_evaluation(model),
         torch.inference_mode(),
@@ -117,25 +141,29 @@ def _ablation_row(
     replay: Replay,
     sample: int,
     elements: Tensor,
+    ablated: Tensor,
     score: ScoreFunction,
     batch_size: int,
     step: Step,
 ) -> Tensor:
-    """The weights (K,) of one sample. ``elements`` (K, P): positions of each channel's elements."""
+    """The weights (K,) of one sample.
+
+    ``elements`` (K, P) are positions of each channel's elements, ``ablated`` channels, on the CPU.
+    """
     activation = replay.sample_activation(sample)
     flat = activation.flatten()
     [y] = _scores(score, replay.sample_outputs(sample), sample, 1)
     weights = y.new_zeros(len(elements))
-    # Ablating a channel of zeros changes nothing. Relative to a score of 0 a drop is not defined:
-    # weights of 0 leave the map empty, a quotient would fill it with infinities.
-    ablated = (flat[elements] != 0).any(1).nonzero()[:, 0] if y != 0 else elements.new_empty(0)
     step(len(elements) - len(ablated))
-    for chunk in ablated.split(batch_size):
+    for part in ablated.split(batch_size):
+        chunk = sent(part, flat.device)
         without = flat.repeat(len(chunk), 1).scatter_(1, elements[chunk], 0)
         without = without.reshape(-1, *activation.shape[1:])  # (B, F x ...) -> (B x F, ...)
         without = strided_like(without, activation)
         y_k = _scores(score, replay.rerun(without, sample), sample, len(chunk))
-        weights[chunk] = (y - y_k) / y
+        # Relative to a score of 0 a drop is not defined: weights of 0 leave the map empty, a
+        # quotient would fill it with infinities.
+        weights[chunk] = torch.where(y != 0, (y - y_k) / y, torch.zeros_like(y_k))
         step(len(chunk))
     return weights
 
@@ -156,7 +184,7 @@ def _channel_elements(activation: Tensor, unpack: Unpacks, layer: str) -> Tensor
             f"unpack computes with the output of layer {layer!r}: to ablate channels it must only "
             "move elements (reshape, permute, index)"
         )
-    return elements.to(activation.device)
+    return sent(elements, activation.device)
 
 
 def _score_row(
@@ -169,7 +197,8 @@ def _score_row(
     count: int,
     step: Step,
 ) -> Tensor:
-    """The weights (K,) of one sample from its input and its channels (K, T', H', W')."""
+    """The weights (K,) of one sample from its input and its channels (K, T', H', W') on the CPU."""
+    device = next(tensors_in(x)).device
     flat = channels.to(torch.promote_types(channels.dtype, torch.float32)).flatten(1)
     chosen = flat.var(1, correction=0).argsort(descending=True, stable=True)[:count]
     constant = flat.amax(1, keepdim=True) == flat.amin(1, keepdim=True)
@@ -178,12 +207,13 @@ def _score_row(
     step(count - len(distinct))
     scores = []
     for part in distinct.split(batch_size):
-        masks = part.reshape(-1, 1, *channels.shape[1:])
+        masks = sent(part, device).reshape(-1, 1, *channels.shape[1:])
         outputs = run_network(model, map_tensors(partial(masked_inputs, channels=masks), x))
         scores.append(_scores(score, outputs, sample, len(part)))
         step(len(part))
     raw = torch.cat(scores)
-    return raw.new_zeros(len(channels)).index_copy_(0, chosen, raw[mask_of].softmax(0))
+    weights = raw[sent(mask_of, device)].softmax(0)
+    return raw.new_zeros(len(channels)).index_copy_(0, sent(chosen, device), weights)
 
 
 def masked_inputs(x: Tensor, channels: Tensor) -> Tensor:

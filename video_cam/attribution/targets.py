@@ -12,6 +12,7 @@ from torch import Tensor
 
 from video_cam.errors import UsageError
 from video_cam.layers.outputs import class_scores, original_output
+from video_cam.utils.devices import sent
 
 Target = int | Sequence[int] | Callable[[Any], Tensor] | None
 
@@ -46,8 +47,20 @@ def target_scores(outputs: Any, target: Target) -> tuple[Tensor, Tensor | None]:
         wrong = [i for i in ids if not 0 <= i < classes]
         if wrong:
             raise UsageError(f"class id {wrong[0]} is outside 0 ... {classes - 1}")
-        class_ids = torch.tensor(ids, device=outputs.device)
+        class_ids = sent(torch.tensor(ids), outputs.device)
     return outputs.gather(1, class_ids[:, None])[:, 0], class_ids
+
+
+def fixed_target(target: Target, class_ids: Tensor | None) -> Target:
+    """A target for altered inputs: the function, or the class ids that were found, as a list.
+
+    Args:
+        target: as in ``target_scores``.
+        class_ids: what ``target_scores`` returned for it. Read only where the target is None.
+    """
+    if class_ids is None:
+        return target
+    return class_ids.tolist() if target is None else _class_ids(target, len(class_ids))
 
 
 def _class_ids(target: Any, batch: int) -> list[int]:

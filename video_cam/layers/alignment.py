@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from video_cam.layers.receptive_field import AxisReceptiveField
+from video_cam.utils.devices import sent
 
 Positions = np.ndarray  # float64, one per cell or sample
 # (number of cells, samples of the input along the axis, the cells' receptive fields) -> centres
@@ -165,7 +166,8 @@ def gather_onto(values: Tensor, centres: CellCentres, input_size: Sequence[int])
     ):
         positions = grid_positions(length, length)
         matrix = torch.from_numpy(interpolation_matrix(cells, positions, centres.nearest))
-        weights = (matrix / matrix.sum(0).clamp(min=1e-12)).to(values)
+        weights = (matrix / matrix.sum(0).clamp(min=1e-12)).to(values.dtype)
+        weights = sent(weights, values.device)
         values = torch.tensordot(values, weights, dims=([axis], [0])).movedim(-1, axis)
     return values
 
@@ -194,5 +196,6 @@ def interpolate(
     ):
         positions = grid_positions(length, extent)
         matrix = torch.from_numpy(interpolation_matrix(cells, positions, centres.nearest))
-        values = torch.tensordot(values, matrix.to(values), dims=([axis], [1])).movedim(-1, axis)
+        weights = sent(matrix.to(values.dtype), values.device)
+        values = torch.tensordot(values, weights, dims=([axis], [1])).movedim(-1, axis)
     return values

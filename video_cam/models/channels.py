@@ -11,9 +11,11 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
 from video_cam.config import InputConfig
+from video_cam.utils.devices import sent
 
 LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601, as OpenCV and Pillow weight red, green and blue
 # Wang et al. 2016 ("Temporal Segment Networks") and the two-stream networks before it store flow
@@ -38,7 +40,8 @@ def select_channels(x: Tensor, channels: str) -> Tensor:
     if channels == "bgr":
         return x.flip(1)
     if channels == "gray":
-        return (x * x.new_tensor(LUMA).reshape(3, 1, 1, 1)).sum(1, keepdim=True)
+        weights = sent(torch.tensor(LUMA, dtype=x.dtype), x.device)
+        return (x * weights.reshape(3, 1, 1, 1)).sum(1, keepdim=True)
     if channels == "flow":
         return x[:, :2, :-1]
     return x

@@ -19,6 +19,7 @@ from video_cam.errors import UsageError
 from video_cam.layers.outputs import raw_scores
 from video_cam.models.channels import select_channels
 from video_cam.models.input_factory import InputFactory
+from video_cam.utils.devices import sent
 from video_cam.utils.nested import map_tensors, tensors_in
 from video_cam.video.clip import Clip
 
@@ -66,7 +67,7 @@ class InputLayout:
             return x.transpose(1, 2).flatten(0, 1).contiguous()  # (N x T, C, H, W)
         if self.layout == "list":
             frames = [pathway_frames(x.shape[2], stride) for stride in self.strides]
-            return [x[:, :, index.to(x.device)].contiguous() for index in frames]
+            return [x[:, :, sent(index, x.device)].contiguous() for index in frames]
         return x
 
     def arguments(self, x: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -15,6 +15,7 @@ from torch import Tensor
 from video_cam.config import InputConfig
 from video_cam.errors import UsageError
 from video_cam.models.channels import MIN_FLOW_SIDE, flow_pictures, normalization
+from video_cam.utils.devices import sent
 from video_cam.video.color import RGBImage
 
 INTERPOLATIONS = {
@@ -123,11 +124,9 @@ class Preprocess:
             flow, as ``channels`` describes such a clip.
         """
         x = torch.from_numpy(flow_pictures(frames) if self.flow else frames)
-        if torch.device(device).type == "cuda":
-            x = x.pin_memory()  # allows a copy in the background
-        x = x.to(device, non_blocking=True).permute(0, 4, 1, 2, 3).float()
-        mean = torch.tensor(self.mean, device=device).reshape(3, 1, 1, 1)
-        std = torch.tensor(self.std, device=device).reshape(3, 1, 1, 1)
+        x = sent(x, device).permute(0, 4, 1, 2, 3).float()
+        mean = sent(torch.tensor(self.mean), device).reshape(3, 1, 1, 1)
+        std = sent(torch.tensor(self.std), device).reshape(3, 1, 1, 1)
         return ((x / 255 * self.value_range - mean) / std).contiguous()
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:
