@@ -28,6 +28,7 @@ METHOD_NAMES = (
     *("shapleycam", "fem", "cam", "smoothgradcam++"),
 )
 POOLING_NAMES = ("clip", "frame")
+DETAIL_NAMES = ("none", "layers", "input")
 ALIGNMENT_NAMES = ("receptive-field", "probe", "half-pixel", "corners", "nearest")
 PRECISIONS = ("fp32", "bf16")
 SAMPLING_MODES = ("windows", "uniform")
@@ -141,6 +142,8 @@ class AttributionConfig:
     Attributes:
         methods: names of CAM methods, of METHOD_NAMES.
         pooling: gradients are pooled over the whole "clip" or per "frame".
+        detail: what makes the maps finer than their layer's grid, of DETAIL_NAMES: nothing, finer
+            layers of the same pass, or an attribution at the input.
         align: how the positions of a layer's cells are found, of ALIGNMENT_NAMES.
         aug_smooth: mean over six versions of the input: flipped left to right or not, times 0.9,
             1 and 1.1.
@@ -154,6 +157,7 @@ class AttributionConfig:
 
     methods: tuple[str, ...] = ("gradcam",)
     pooling: str = "clip"
+    detail: str = "none"
     align: str = "probe"
     aug_smooth: bool = False
     aug_shift: int = 0
@@ -166,6 +170,7 @@ class AttributionConfig:
         check_types(self)
         check_names("method", self.methods, METHOD_NAMES)
         check_names("pooling", [self.pooling], POOLING_NAMES)
+        check_names("detail", [self.detail], DETAIL_NAMES)
         check_names("align", [self.align], ALIGNMENT_NAMES)
         check_names("precision", [self.precision], PRECISIONS)
         if not self.methods:

@@ -122,8 +122,8 @@ def _weights() -> Iterator[str]:
 def _self_test() -> Iterator[str]:
     """Draw a clip, explain it with the bundled network, and write all results."""
     import video_cam
-    from models3d.drawn_clips import draw_clip
-    from models3d.motion3d import CLASSES, FRAME_RATE
+    from models3d.drawn_clips import CLASSES, draw_clip
+    from models3d.residual3d import FRAME_RATE
     from video_cam.models.registry import BUNDLED
     from video_cam.video.writer import write_clip
 

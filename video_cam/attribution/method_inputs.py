@@ -15,12 +15,13 @@ from torch import Tensor, nn
 
 from video_cam.attribution.cam_methods import at_least_float32, needs_of
 from video_cam.attribution.full_gradient import full_gradient
+from video_cam.attribution.path_gradients import input_attribution
 from video_cam.attribution.replay import Recording
 from video_cam.attribution.rescoring import ablation_weights, filled_channels, score_weights
 from video_cam.attribution.targets import Target, finer_scores, fixed_target, target_scores
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError
-from video_cam.layers.axes import Unpacks, detached, run_network, unpacked
+from video_cam.layers.axes import Unpacks, detached, input_size, run_network, unpacked
 from video_cam.layers.hooks import Captured, capture, frozen_evaluation
 from video_cam.layers.outputs import class_scores
 from video_cam.utils.devices import on_cpu, sent
@@ -92,12 +93,12 @@ class TargetPass:
         return self.facts[name][layer]
 
     def need(self, name: str) -> ByLayer:
-        """The computed tensors of this name, by layer."""
-        return self._computed[name]
+        """The computed tensors of this name, by layer; none where they were not computed."""
+        return self._computed.get(name, {})
 
 
 def gradient(one: TargetPass) -> ByLayer:
-    """G = d score / d A, (N, K, T', H', W')."""
+    """G = d score / d A, (N, K, T', H', W'), also of the layers captured besides."""
     return _unpack_all(one, one.captured.gradients(one.scores.sum(), retain_graph=True))
 
 
@@ -188,8 +189,14 @@ def whole_network(one: TargetPass) -> ByLayer:
     return dict.fromkeys(one.captured.layers, found)
 
 
-# By the names in ``methods.Method.needs``. The first table uses the graph of the forward pass; the
-# second runs the network again after it, outside the capture.
+def at_the_input(one: TargetPass) -> ByLayer:
+    """The attribution at the input that makes maps finer, (N, T, H', W'), for every layer."""
+    found = input_attribution(one.model, one.x, one.fixed_target, input_size(one.x))
+    return dict.fromkeys(one.captured.layers, found)
+
+
+# By the names in ``cam_methods.Method.needs`` and ``refinement.NEEDS``. The first table uses the
+# graph of the forward pass; the second runs the network again after it, outside the capture.
 FROM_THE_GRAPH: dict[str, Compute] = {
     "gradient": gradient,
     "finer_gradient": finer_gradient,
@@ -201,6 +208,7 @@ AFTER_THE_PASS: dict[str, Compute] = {
     "ablation": ablation,
     "masking": masking,
     "full_gradient": whole_network,
+    "input_attribution": at_the_input,
 }
 
 

@@ -51,7 +51,7 @@ def demo_options(arguments: Sequence[str]) -> list[str]:
 
 def _write_clip(path: Path) -> None:
     from models3d.drawn_clips import CLASSES, draw_clip
-    from models3d.motion3d import FRAME_RATE
+    from models3d.residual3d import FRAME_RATE
     from video_cam.utils.files import atomic_path
     from video_cam.video.writer import write_clip
 

@@ -45,8 +45,17 @@ def is_time_first(rows: Sequence[Tensor], clips: int) -> bool:
     return not close(beside[: len(alone)], alone) and close(beside[::clips], alone)
 
 
-def refuse_time_first(model: nn.Module, x: Any, sample: Any, layers: Sequence[str]) -> None:
-    """Raise UsageError for a layer that holds the frames of several clips as (T x N, ...)."""
+def time_first(model: nn.Module, x: Any, sample: Any, layers: Sequence[str]) -> list[str]:
+    """The layers that hold the frames of several clips as (T x N, ...).
+
+    Args:
+        x: the network's input, of N clips.
+        sample: its first clip.
+        layers: module names.
+    """
+    clips = len(next(tensors_in(x)))
+    if clips == 1 or not layers:
+        return []
     rows: Rows = {}
     modules = {name: find_module(model, name) for name in layers}
     with (
@@ -58,10 +67,13 @@ def refuse_time_first(model: nn.Module, x: Any, sample: Any, layers: Sequence[st
     ):
         for given in (sample, x):
             run_network(model, map_tensors(torch.clone, given))
-    clips = len(next(tensors_in(x)))
-    for name in layers:
-        if is_time_first(rows.get(name, []), clips):
-            raise UsageError(
-                f"layer {name!r} holds the frames of {clips} clips time first, (T x N, ...): give "
-                "one clip at a time"
-            )
+    return [name for name in layers if is_time_first(rows.get(name, []), clips)]
+
+
+def refuse_time_first(model: nn.Module, x: Any, sample: Any, layers: Sequence[str]) -> None:
+    """Raise UsageError for a layer that holds the frames of several clips as (T x N, ...)."""
+    for name in time_first(model, x, sample, layers):
+        raise UsageError(
+            f"layer {name!r} holds the frames of {len(next(tensors_in(x)))} clips time first, "
+            "(T x N, ...): give one clip at a time"
+        )

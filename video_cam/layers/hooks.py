@@ -31,11 +31,13 @@ class Captured:
 
     Attributes:
         layers: names of the captured layers.
+        also: names of further ones, which a forward pass need not run and a score not depend on.
         activations: layer -> output, part of the graph; of a tuple or list, the first tensor.
     """
 
-    def __init__(self, model: nn.Module, layers: Sequence[str]) -> None:
+    def __init__(self, model: nn.Module, layers: Sequence[str], also: Sequence[str] = ()) -> None:
         self._model, self.layers = model, tuple(layers)
+        self.also = tuple(name for name in also if name not in self.layers)
         self.activations: dict[str, Tensor] = {}
 
     def clear(self) -> None:
@@ -50,7 +52,7 @@ class Captured:
             retain_graph: keep the graph for further backward passes.
 
         Returns:
-            Layer -> gradient in the shape of the layer's output.
+            Layer -> gradient in the shape of the layer's output; of ``also`` those that there are.
 
         Raises:
             UsageError: for a layer that the score does not depend on, and for quantised networks.
@@ -64,15 +66,20 @@ class Captured:
             grads = torch.autograd.grad(
                 score, outputs, retain_graph=retain_graph, allow_unused=True
             )
-        missing = [name for name, grad in zip(names, grads, strict=True) if grad is None]
+        found = dict(zip(names, grads, strict=True))
+        missing = [name for name in names if found[name] is None and name not in self.also]
         if missing:
             raise _no_path(missing)
-        return dict(zip(names, grads, strict=True))
+        return {name: grad for name, grad in found.items() if grad is not None}
 
 
 @contextmanager
-def capture(model: nn.Module, layers: Sequence[str]) -> Iterator[Captured]:
+def capture(
+    model: nn.Module, layers: Sequence[str], also: Sequence[str] = ()
+) -> Iterator[Captured]:
     """Capture the outputs of ``layers`` (module names) in forward passes made inside the block.
+
+    Those of ``also`` are captured where there are any.
 
     Inside, the model is in evaluation mode with frozen parameters, and gradients are enabled.
     Afterwards training flags, ``requires_grad`` and hooks are as they were, also after an error.
@@ -81,8 +88,8 @@ def capture(model: nn.Module, layers: Sequence[str]) -> Iterator[Captured]:
         UsageError: for an unknown name, for a layer that runs twice in one forward pass, and for
             one whose output has no floating-point tensor.
     """
-    captured = Captured(model, layers)
-    modules = {name: find_module(model, name) for name in layers}
+    captured = Captured(model, layers, also)
+    modules = {name: find_module(model, name) for name in (*captured.layers, *captured.also)}
     with ExitStack() as stack:
         stack.enter_context(frozen_evaluation(model))
         stack.enter_context(torch.inference_mode(False))
