@@ -106,10 +106,18 @@ def test_a_drop_has_to_be_large_enough_and_larger_than_every_random_one() -> Non
 def test_the_sentence_says_the_result() -> None:
     drops = Drops(5.0, 0.62, (0.05, 0.11), 0.31)
     assert sentence(drops) == (
-        "marked region carries the score: 0.62 of the logit (random 0.08, frame difference 0.31)"
+        "blurring the marked 10 % of the video lowers the score by 62 %; blurring a random 10 % "
+        "lowers the score by 8 %, blurring the 10 % that move most lowers the score by 31 %: what "
+        "is marked carries the score"
     )
-    assert sentence(dataclasses.replace(drops, drop=0.1, frame_difference=None)) == (
-        "marked region does not carry the score: 0.10 of the logit (random 0.08)"
+    odd = dataclasses.replace(drops, drop=3.5, random=(0.001,), frame_difference=-0.2)
+    assert sentence(odd) == (
+        "blurring the marked 10 % of the video takes the whole score; blurring a random 10 % does "
+        "not change the score, blurring the 10 % that move most raises the score by 20 %: what is "
+        "marked carries the score"
+    )
+    assert sentence(dataclasses.replace(drops, drop=0.1, frame_difference=None)).endswith(
+        "blurring a random 10 % lowers the score by 8 %: what is marked does not carry the score"
     )
 
 
