@@ -38,16 +38,16 @@ from video_cam.models.mmaction import mmaction_spec
 from video_cam.models.slowfast import PREFIX as SLOWFAST_PREFIX
 from video_cam.models.slowfast import slowfast_spec
 from video_cam.models.spec import ModelSpec
-from video_cam.models.state_dict_matching import StateDict, match_state
+from video_cam.models.state_dict_matching import StateDict
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
 from video_cam.models.timm import timm_spec
+from video_cam.models.trained import build_trained, networks_that_fit
 from video_cam.models.user_code import names_in_file
 from video_cam.models.user_network import is_user_network, load_user_network
 from video_cam.models.weights import (
     WEIGHTS_SUFFIXES,
     WeightsUnavailable,
     download,
-    load_state_dict,
     read_state_dicts,
 )
 from video_cam.utils.field_types import check_is, shown_value
@@ -179,7 +179,10 @@ def _load_known(
     if state_dicts is None:
         module = spec.build(len(spec.labels) if labels is None else count_labels(labels))
     else:
-        module, note = _trained(spec, state_dicts, weights_name, allow_partial)
+        try:
+            module, note = build_trained(spec, state_dicts, weights_name, allow_partial)
+        except UsageError as error:
+            raise UsageError(f"{error}{_hint(state_dicts)}") from error
     module.eval()
     module.to(device or "cpu")
     if next(module.parameters()).device.type == "cpu":
@@ -192,6 +195,12 @@ def _load_known(
     if labels is None and len(made.labels) != len(spec.labels):
         note = joined(note, f"the weights are for {len(made.labels)} classes: --labels names them")
     return replace(made, code=spec.code, note=joined(note, made.note))
+
+
+def _hint(state_dicts: Mapping[str, StateDict]) -> str:
+    """The names of networks that weights fit, for the message where they do not fit."""
+    names = networks_that_fit(state_dicts, known_models())
+    return f". They are weights of --model {' or '.join(names[:3])}" if names else ""
 
 
 def _store_channels_last(module: nn.Module) -> None:
@@ -277,36 +286,3 @@ def _load_pretrained(name: str, source: Any) -> StateDict:
     if isinstance(source, Path):
         return next(iter(read_state_dicts(source).values()))
     return source() if callable(source) else download(name, source)
-
-
-def _trained(
-    spec: ModelSpec, state_dicts: Mapping[str, StateDict], name: str, allow_partial: bool
-) -> tuple[nn.Module, str]:
-    """The network with a checkpoint's weights and classes, and what its results must say."""
-    module = spec.build(len(spec.labels))
-    shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
-    match = match_state(state_dicts, shapes)
-    state = {k: v for k, v in match.state.items() if not k.startswith(spec.training_prefixes)}
-    if any(state[key].shape != shape for key, shape in shapes.items() if key in state):
-        module = spec.build(_count_classes(spec, state))
-    return module, joined(match.note, load_state_dict(module, state, name, allow_partial))
-
-
-def _count_classes(spec: ModelSpec, state: StateDict) -> int:
-    """The number of classes of a checkpoint: the first axis of its classification head."""
-    # The head's parameters are those whose shape changes with the number of classes.
-    of_two, of_three = _shapes(spec, 2), _shapes(spec, 3)
-    head = next(name for name in of_two if of_two[name] != of_three[name])
-    if head not in state:
-        return len(spec.labels)
-    if 0 in state[head].shape or not state[head].ndim:
-        raise UsageError(
-            f"the weights have a {head} of shape {tuple(state[head].shape)}: expected one row for "
-            "each class"
-        )
-    return state[head].shape[0]
-
-
-def _shapes(spec: ModelSpec, classes: int) -> dict[str, torch.Size]:
-    with torch.device("meta"):
-        return {name: tensor.shape for name, tensor in spec.build(classes).state_dict().items()}
