@@ -78,8 +78,8 @@ def measure(
 ) -> dict[str, MeasuredFields]:
     """Centres and widths of what the cells of each layer look at.
 
-    The network runs eight times on each of ``samples`` drawn clips, the same ones in every call. Its
-    state and the global random state stay as they were.
+    The network runs eight times on each of ``samples`` drawn clips, the same ones in every call.
+    Its state and the global random state stay as they were.
 
     Args:
         layers: module names.
