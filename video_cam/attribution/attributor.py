@@ -32,7 +32,7 @@ from video_cam.layers.alignment import CellCentres, cell_centres, gather_onto
 from video_cam.layers.axes import Unpacks, detached, input_size, run_network, unpacked
 from video_cam.layers.hooks import Captured, capture, retried_with_copies
 from video_cam.layers.receptive_field import ReceptiveFields
-from video_cam.utils.nested import tensors_in
+from video_cam.utils.nested import map_tensors, tensors_in
 from video_cam.utils.progress import Progress, silent
 
 # The targets of one input, or a function that chooses them when it sees the network's outputs.
@@ -171,7 +171,7 @@ class Attributor:
         config: AttributionConfig,
     ) -> _ForwardPass:
         """One forward pass, and for each target what needs its graph."""
-        outputs, recorded = self._forward(x, captured, config)
+        outputs, recorded = captured.complete(partial(self._forward, x, captured, config))
         passes, notes = [], []
         facts: dict[str, dict[str, Tensor]] = {}  # one dictionary for all targets
         for target in choose(outputs):
@@ -198,10 +198,10 @@ class Attributor:
     def _forward(
         self, x: Any, captured: Captured, config: AttributionConfig
     ) -> tuple[Any, Recording]:
-        captured.clear()
         # Ablation replays this pass, so it is recorded here.
         recorded_layers = captured.layers if "ablation" in self._needs else ()
-        x = detached(x)
+        # A copy: the pass may be repeated, and some networks change their input in place.
+        x = map_tensors(torch.clone, detached(x))
         with ExitStack() as stack:
             stack.enter_context(_precision(self.model, x, config.precision))
             if "hessian_product" in self._needs:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -132,13 +132,19 @@ def smooth_gradients(one: TargetPass) -> ByLayer:
     sums: dict[str, Tensor] = {}
     for _ in range(NOISY_INPUTS):
         with capture(one.model, one.captured.layers) as captured:
-            outputs = run_network(one.model, _noisy(one.x, generator))
+            x = _noisy(one.x, generator)
+            outputs = captured.complete(partial(_run_on_copy, one.model, x))
             scores, _ = target_scores(outputs, one.fixed_target)
             for layer, raw in captured.gradients(scores.sum()).items():
                 G = at_least_float32(unpacked(one.unpack, raw, layer))
                 powers = torch.stack([G, G**2, G**3]) / NOISY_INPUTS
                 sums[layer] = sums[layer] + powers if layer in sums else powers
     return sums
+
+
+def _run_on_copy(model: nn.Module, x: Any) -> Any:
+    """The outputs for a copy of ``x``, because some networks change their input in place."""
+    return run_network(model, map_tensors(torch.clone, x))
 
 
 def head(one: TargetPass) -> ByLayer:
