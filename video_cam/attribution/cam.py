@@ -90,8 +90,9 @@ def compute_cams(
             per sample, or a function from the network's own outputs to (N,) scores. For classes
             the outputs may be scores of clips (N, classes), of frames (N, T, classes) or (N,
             classes, T), or of places (N, classes, T, H, W), alone or in a tuple, dict or object.
-            After a softmax the score is log p, after a sigmoid log(p / (1 - p)); of places it is
-            the mean where the class is predicted.
+            At the end of a softmax or sigmoid the score is what it was given; where the pass does
+            not show that, log p or log(p / (1 - p)). Of places it is the mean where the class is
+            predicted.
         unpack: a function that brings a layer's output to (N, K, T', H', W'), or a dict with one
             for each layer; by default the layout is found from the output shapes of one sample.
         output_layout: as ``--output-layout``, such as "NKT", where the axes or the entry with the
