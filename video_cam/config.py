@@ -297,6 +297,7 @@ class RenderConfig:
         normalize: what full heat is: the largest value in the video, the window or the frame.
         max_keyframes: at most this many keyframes are saved.
         figure: also write figure.pdf and figure.png.
+        contours: levels of heat at which contour lines are drawn, each between 0 and 1.
     """
 
     layout: str = "overlay"
@@ -305,6 +306,7 @@ class RenderConfig:
     normalize: str = "video"
     max_keyframes: int = 240
     figure: bool = False
+    contours: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -315,6 +317,11 @@ class RenderConfig:
             raise UsageError(f"alpha {self.alpha} must lie between 0 and 1")
         if self.max_keyframes < 1:
             raise UsageError(f"max_keyframes {self.max_keyframes} must be 1 or more")
+        for level in self.contours:
+            if not 0 < level < 1:
+                raise UsageError(
+                    f"contours {level} must lie between 0 and 1: 0 is no heat, 1 is full heat"
+                )
 
 
 def make_explain_config(values: dict[str, Any]) -> ExplainConfig:

@@ -86,6 +86,7 @@ def figure(
     colormap: str = RenderConfig.colormap,
     alpha: float = RenderConfig.alpha,
     normalize: str = RenderConfig.normalize,
+    contours: Sequence[float] = RenderConfig.contours,
 ) -> Strip:
     """Draw keyframes and their maps as a matplotlib figure.
 
@@ -96,13 +97,15 @@ def figure(
         frames: how many keyframes, evenly spread, or the indices of source frames.
         methods, layers, class_ids: which of the explanation's maps; None for all of them.
         source: a first row shows the frames without maps.
-        colormap, alpha, normalize: as in RenderConfig.
+        colormap, alpha, normalize, contours: as in RenderConfig.
 
     Raises:
         UsageError: for frames or maps that the explanation does not hold, or a wrong option.
         ClipError: where the clip cannot be read.
     """
-    config = RenderConfig(colormap=colormap, alpha=alpha, normalize=normalize)
+    config = RenderConfig(
+        colormap=colormap, alpha=alpha, normalize=normalize, contours=tuple(contours)
+    )
     check_explanation(explanation)
     if path is not None:
         check_path("the figure's file", path)
@@ -139,7 +142,7 @@ def draw_strip(
     if frame_indices is None:
         frame_indices = evenly(explanation.keyframes(), NUM_FRAMES)
     images = as_explained(clip, explanation).frames_at(frame_indices)
-    palette = Palette(config.colormap, config.alpha)
+    palette = Palette.of(config)
     rows: list[ImageRow] = [("frame", [images[i] for i in frame_indices])] if source else []
     for index in range(len(maps)) if chosen is None else chosen:
         mapper = HeatMapper(maps[index], explanation.geometry, config.normalize)

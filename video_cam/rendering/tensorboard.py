@@ -46,6 +46,7 @@ def to_tensorboard(
     video: bool = False,
     colormap: str = RenderConfig.colormap,
     alpha: float = RenderConfig.alpha,
+    contours: Sequence[float] = RenderConfig.contours,
 ) -> None:
     """Write each target's score and a strip of keyframes and maps, as ``<tag>/<clip's name>/...``.
 
@@ -58,13 +59,13 @@ def to_tensorboard(
         frames: of the strip, as in ``figure``.
         video: also write the first map's overlay through the whole clip; torch's writer needs
             moviepy for it.
-        colormap, alpha: as in RenderConfig.
+        colormap, alpha, contours: as in RenderConfig.
 
     Raises:
         UsageError: for frames that the explanation does not hold, or a wrong option.
         ClipError: where the clip cannot be read.
     """
-    config = RenderConfig(colormap=colormap, alpha=alpha)
+    config = RenderConfig(colormap=colormap, alpha=alpha, contours=tuple(contours))
     check_explanation(explanation)
     frame_indices = chosen_frames(explanation, frames)
     explained, maps = explanation.clip, BlendedMaps(explanation)
@@ -93,7 +94,7 @@ def _overlays(clip: Clip, maps: BlendedMaps, config: RenderConfig) -> tuple[np.n
     explanation = maps.explanation
     indices = evenly(explanation.keyframes(), MAX_VIDEO_FRAMES)
     mapper = HeatMapper(maps[0], explanation.geometry, config.normalize)
-    palette = Palette(config.colormap, config.alpha)
+    palette = Palette.of(config)
     images = as_explained(clip, explanation).frames_at(indices)
     aspect = float(explanation.clip.sample_aspect_ratio)
     drawn = [
