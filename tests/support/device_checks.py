@@ -52,7 +52,7 @@ def network_for(method: str) -> tuple[nn.Module, list[str]]:
 
 
 def on(device: str, *moved: Any) -> Any:
-    """Copies of networks and tensors on a device."""
+    """Copies of networks and tensors of the CPU on a device."""
     return [copy.deepcopy(one).to(device) for one in moved]
 
 
