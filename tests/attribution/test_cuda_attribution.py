@@ -22,6 +22,7 @@ from tests.support.networks import Nonlinear, clip, seeded
 from video_cam import Classifier, compute_cams, guided_backprop, smooth_gradient
 from video_cam.config import METHOD_NAMES
 from video_cam.models.registry import BUNDLED, load_model
+from video_cam.utils.devices import on_cpu, sent
 
 pytestmark = [
     pytest.mark.cuda,
@@ -94,6 +95,19 @@ def test_a_recurrent_network() -> None:
         for device in ("cuda", "cpu")
     )
     assert distance(found, expected) < TOLERANCE
+
+
+def test_several_tensors_come_to_the_cpu_in_one_copy() -> None:
+    tensors = [
+        torch.arange(3, dtype=torch.uint8),
+        torch.randn(2, 5, dtype=torch.float64).T,
+        torch.tensor(True),
+        torch.randn(3).bfloat16(),
+    ]
+    for found, expected in zip(
+        on_cpu([sent(one, "cuda") for one in tensors]), tensors, strict=True
+    ):
+        assert found.device.type == "cpu" and torch.equal(found, expected)
 
 
 def test_input_gradients() -> None:

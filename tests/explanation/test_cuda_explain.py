@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,11 @@ from tests.support.device_checks import (
     full_float32,
 )
 from video_cam import Classifier, Explanation
+from video_cam.config import make_explain_config
+from video_cam.explanation.clip_plan import plan_clip
+from video_cam.explanation.window_runner import WindowRunner
 from video_cam.models.registry import BUNDLED
+from video_cam.video.clip import Clip
 
 pytestmark = [
     pytest.mark.cuda,
@@ -75,6 +80,36 @@ def test_the_command_on_every_clip(tmp_path: Path) -> None:
         assert found.predictions(1)[0].class_id == expected.predictions(1)[0].class_id
         # The command leaves PyTorch's TF32 as it is, on in convolutions.
         assert correlation(found.maps[0].values, expected.maps[0].values) > 0.99
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {
+            "layers": ["layer2", "layer3", "layer4"],
+            "methods": ["gradcam", "layercam", "fullgrad", "smoothgradcam++", "shapleycam"],
+            "top_k": 3,
+        },
+        {"methods": ["ablationcam", "scorecam"], "max_channels": 20},
+    ],
+)
+def test_a_window_is_waited_for_three_times(
+    options: dict[str, Any], sample_clip: Path, on_cuda: Classifier
+) -> None:
+    given = {"align": "half-pixel", "batch_size": 1, "layers": ["layer4"]} | options
+    config = make_explain_config(given)
+    runner = WindowRunner(plan_clip(Clip.open(sample_clip), on_cuda, config), on_cuda, config)
+    runner.run([0])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            runner.run([0, 1])
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    waits = [str(one.message) for one in caught if "synchronizing" in str(one.message)]
+    assert 0 < len(waits) <= 2 * 3, [f"{one.filename}:{one.lineno}" for one in caught]
 
 
 def test_a_batch_that_does_not_fit_is_halved(sample_clip: Path) -> None:

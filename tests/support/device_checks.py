@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tests.support.networks import Nonlinear, PoolLinear, clip, seeded
 from video_cam import ActivationMap, Explanation, compute_cams
-from video_cam.metrics.perturbation_check import Drops, measure_drops
+from video_cam.metrics.perturbation_check import Drops, Logit, measure_drops
 
 TOLERANCE = 1e-4  # of the largest value on the CPU, in float32
 
@@ -52,7 +52,7 @@ def network_for(method: str) -> tuple[nn.Module, list[str]]:
 
 
 def on(device: str, *moved: Any) -> Any:
-    """Copies of networks and tensors on a device."""
+    """Copies of networks and tensors of the CPU on a device."""
     return [copy.deepcopy(one).to(device) for one in moved]
 
 
@@ -66,13 +66,18 @@ def cams_on(
     return compute_cams(model, x, methods=[method], **given)
 
 
-def drops_on(device: str) -> Drops:
-    """The perturbation check of a network and a map of noise."""
+def check_on(device: str) -> tuple[Logit, Tensor, Tensor]:
+    """What the perturbation check takes: a logit, a clip, and a map of noise."""
     model, x = on(device, seeded(PoolLinear).float(), clip(size=(8, 24, 20)).float())
     volume = x[1].abs().mean(0)
     with torch.no_grad():
         offset = model(x[:1])[:, 2].abs() + 1  # the logit is above 0
-    drops = measure_drops(lambda clips: model(clips)[:, 2] + offset, x[0], volume, forwards=9)
+    return lambda clips: model(clips)[:, 2] + offset, x[0], volume
+
+
+def drops_on(device: str) -> Drops:
+    """The perturbation check of a network and a map of noise."""
+    drops = measure_drops(*check_on(device), forwards=9)
     assert drops is not None
     return drops
 

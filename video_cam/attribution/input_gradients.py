@@ -169,8 +169,8 @@ def _noisy_copies(x: Tensor, samples: int, noise: float, seed: int) -> Iterator[
     flat = x.flatten(1)
     sigma = noise * (flat.amax(1) - flat.amin(1)).reshape(-1, *[1] * (x.ndim - 1))
     for _ in range(samples):
-        drawn = torch.randn(x.shape, generator=generator, dtype=x.dtype)
-        yield x + sigma * sent(drawn, x.device)
+        unit = torch.randn(x.shape, generator=generator, dtype=x.dtype)
+        yield x + sigma * sent(unit, x.device)
 
 
 def _repeated(target: Target, copies: int) -> Target:

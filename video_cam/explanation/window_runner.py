@@ -24,6 +24,7 @@ from video_cam.explanation.window_result import WindowResult
 from video_cam.layers.outputs import class_scores, class_shares, frame_scores, shown_scores
 from video_cam.models.classifier import Classifier
 from video_cam.utils.code_place import place_in_user_code
+from video_cam.utils.devices import on_cpu
 from video_cam.utils.memory import BatchHalving, is_out_of_memory
 from video_cam.utils.progress import Progress, silent
 from video_cam.utils.threads import prefetch
@@ -146,12 +147,14 @@ class WindowRunner:
             np.stack([frames for _, frames in batch]), self._model.device
         ).to(self._model.dtype)
 
+        logits = torch.zeros(0)
+
         def choose_from_outputs(outputs: Any) -> Sequence[Target]:
-            logits = _logits(outputs, len(indices), len(self._plan.labels))
-            shares = class_shares(outputs)
-            shown = shown_scores(logits, self._model.score) if shares is None else shares
-            self._probabilities[indices] = shown.cpu().numpy()
-            return choose(logits if shares is None else shares)
+            nonlocal logits
+            logits, *shares = _class_scores(outputs, len(indices), len(self._plan.labels))
+            [shown] = shares or [shown_scores(logits, self._model.score)]
+            self._probabilities[indices] = shown.numpy()
+            return choose(*shares or [logits])
 
         frames = self._plan.windows[indices[0]].frame_indices
         try:
@@ -165,18 +168,24 @@ class WindowRunner:
                 f"{place}: {type(error).__name__}: {first_line(error)}; the network was given "
                 f"{tuple(x.shape)}"
             ) from error
-        return self._results(indices, found)
+        return self._results(indices, logits.numpy(), found)
 
-    def _results(self, indices: Sequence[int], found: AttributionResult) -> list[WindowResult]:
+    def _results(
+        self, indices: Sequence[int], logits: np.ndarray, found: AttributionResult
+    ) -> list[WindowResult]:
         """One batch's results, divided by window."""
-        classes = len(self._plan.labels)
-        logits = _logits(found.outputs, len(indices), classes).cpu().numpy()
-        scores = frame_scores(found.outputs) if classes else None  # (N, T, classes)
-        if scores is not None:
-            scores = shown_scores(scores.float(), self._model.score).cpu()
+        own = frame_scores(found.outputs) if self._plan.labels else None  # (N, T, classes)
+        of_functions = [
+            one for one, ids in zip(found.scores, found.class_ids, strict=True) if ids is None
+        ]
+        # Every copy waits for the device, so there is one.
+        copied = on_cpu([*found.maps.values(), *of_functions, *([] if own is None else [own])])
+        maps = dict(zip(found.maps, (one.numpy() for one in copied), strict=False))
+        functions = _columns(copied[len(maps) : len(maps) + len(of_functions)], len(indices))
+        scores = None
+        if own is not None:
+            scores = shown_scores(copied[-1].float(), self._model.score)
             scores = _of_frames(scores, self._plan.input_size[0])
-        functions = _function_scores(found, len(indices))
-        maps = {key: values.cpu().numpy() for key, values in found.maps.items()}
         results = []
         for row, index in enumerate(indices):
             targets = _targets_of_row(found, row)
@@ -208,26 +217,23 @@ class WindowRunner:
         return candidates(logits, self._config, self._plan.class_ids, leading)
 
 
-def _function_scores(found: AttributionResult, num_windows: int) -> np.ndarray:
+def _columns(scores: Sequence[Tensor], num_windows: int) -> np.ndarray:
     """float32 (windows, functions); without columns where no functions were explained."""
-    columns = [
-        scores.cpu().numpy()
-        for scores, class_ids in zip(found.scores, found.class_ids, strict=True)
-        if class_ids is None
-    ]
-    return np.stack(columns, 1) if columns else np.zeros((num_windows, 0), np.float32)
+    if not scores:
+        return np.zeros((num_windows, 0), np.float32)
+    return np.stack([one.numpy() for one in scores], 1)
 
 
 def _targets_of_row(found: AttributionResult, row: int) -> list[MapTarget]:
     """What each of the batch's targets is for one window; functions are numbered in order."""
     targets: list[MapTarget] = []
     num_functions = 0
-    for class_ids in found.class_ids:
-        if class_ids is None:
+    for target in found.targets:
+        if isinstance(target, Sequence):
+            targets.append(ClassTarget(target[row]))
+        else:
             targets.append(FunctionTarget(num_functions))
             num_functions += 1
-        else:
-            targets.append(ClassTarget(int(class_ids[row])))
     return targets
 
 
@@ -237,15 +243,19 @@ def _of_frames(scores: Tensor, num_frames: int) -> Tensor:
     return scores[:, [frame * parts // num_frames for frame in range(num_frames)]]
 
 
-def _logits(outputs: Any, samples: int, classes: int) -> Tensor:
-    """float32 (N, classes), checked; without columns where the network has no class scores."""
+def _class_scores(outputs: Any, samples: int, classes: int) -> list[Tensor]:
+    """float32 (N, classes) on the CPU: checked logits, and shares of places where it has them.
+
+    Without columns where the network has no class scores.
+    """
     if not classes:
-        return torch.zeros(samples, 0)
-    logits = class_scores(outputs).detach().float()
+        return [torch.zeros(samples, 0)]
+    logits, shares = class_scores(outputs).float(), class_shares(outputs)
     if logits.shape[1] != classes:
         raise UsageError(
             f"the network put out {tuple(logits.shape)}, expected (N, {classes}) class scores"
         )
-    if not logits.isfinite().all():
+    found = on_cpu([logits] if shares is None else [logits, shares])
+    if not found[0].isfinite().all():
         raise ClipError("the network put out values that are not finite: check its weights")
-    return logits
+    return found

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from video_cam.errors import UsageError
+from video_cam.utils.devices import sent
 from video_cam.utils.names import check_names
 
 Score = Callable[[Tensor], Tensor]
@@ -144,7 +145,7 @@ def rank_voxels(volume: Tensor, unit: str = "voxels") -> Tensor:
     # Equal values are ordered at random, the same way every time: in reading order a constant map
     # would begin with the top of the first frame.
     generator = torch.Generator().manual_seed(0)
-    shuffled = torch.randperm(len(flat), generator=generator).to(flat.device)
+    shuffled = sent(torch.randperm(len(flat), generator=generator), flat.device)
     order = shuffled[flat[shuffled].argsort(descending=True, stable=True)]
     ranks = torch.empty(len(flat), device=flat.device)
     ranks[order] = torch.arange(len(flat), device=flat.device) / len(flat)

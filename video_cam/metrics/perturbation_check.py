@@ -30,6 +30,7 @@ from video_cam.layers.output_reading import centred
 from video_cam.layers.outputs import class_scores
 from video_cam.metrics.faithfulness import baseline_of, rank_voxels
 from video_cam.models.classifier import Classifier
+from video_cam.utils.devices import on_cpu, sent
 from video_cam.utils.progress import Progress, silent
 from video_cam.video.clip import Clip
 
@@ -146,19 +147,23 @@ def measure_drops(
     Returns:
         The drops; None where the logit of the clip is not above 0.
     """
-    region = rank_voxels(volume.to(x.device)) < MASKED_SHARE
+    marked = rank_voxels(volume.to(x.device)) < MASKED_SHARE
     changing = rank_voxels(frame_difference(x)) < MASKED_SHARE
+    # On the CPU, where the overlaps of random regions are known at once.
+    region, changing = on_cpu([marked, changing])
     regions = [region, changing, *shifted_regions(region, forwards - OTHER_FORWARDS)]
     blurred = baseline_of(x, "blur")
     with torch.no_grad():
         unchanged = float(logit(x[None]))
         if unchanged <= 0:
             return None
-        scores: list[float] = []
+        scores = []
         for start in range(0, len(regions), batch):
             masks = torch.stack(regions[start : start + batch])[:, None]  # (N, 1, T, H, W)
-            scores += logit(torch.where(masks, blurred, x)).tolist()
-    drop, difference, *random = ((unchanged - score) / unchanged for score in scores)
+            scores.append(logit(torch.where(sent(masks, x.device), blurred, x)))
+    drop, difference, *random = (
+        (unchanged - score) / unchanged for score in torch.cat(scores).tolist()
+    )
     return Drops(unchanged, drop, tuple(random), difference if x.shape[1] > 1 else None)
 
 
@@ -255,7 +260,7 @@ def _logit(
         with in_window(), torch.autocast(device, torch.bfloat16, enabled=bf16):
             scores = class_scores(run_network(model.module, clips)).float()
         scores = centred(scores, model.reading)
-        return scores[:, class_id] - scores[:, list(rivals)].sum(1)
+        return scores[:, class_id] - sum(scores[:, rival] for rival in rivals)
 
     return logit
 
@@ -264,7 +269,7 @@ def _affordable_forwards(logit: Logit, x: Tensor, seconds: float) -> int:
     """FULL_FORWARDS, SHORT_FORWARDS or 0: the most that take at most ``seconds``."""
     began = time.perf_counter()
     with torch.no_grad():
-        logit(x[None])
+        logit(x[None]).tolist()  # a device has begun, not finished, until its numbers are read
     one = time.perf_counter() - began
     counts = (FULL_FORWARDS, SHORT_FORWARDS)
     return next((count for count in counts if count * one <= seconds), 0)

@@ -1,0 +1,247 @@
+"""A device that is not the CPU and needs no hardware, for tests.
+
+The device "standin" is PyTorch's PrivateUse1. Its tensors lie in the CPU's memory, and every
+operation on them is the CPU's, but PyTorch and this file treat them as those of an accelerator:
+an operation on tensors of both devices fails, and what a program would have to wait for is counted.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+from torch.utils import backend_registration
+
+import video_cam
+
+NAME, COUNT = "standin", 2
+DEVICE = f"{NAME}:0"
+_PACKAGE = str(Path(video_cam.__file__).parent)
+_CPU, _STAND_IN = 1, 12  # kDLCPU and kDLExtDev of dlpack.h
+
+# They need numbers of the device to know the shape of their result.
+_SHAPE_BY_VALUES = (
+    *("nonzero", "masked_select", "unique_dim", "_unique2", "unique_consecutive"),
+    *("bincount", "equal", "_local_scalar_dense"),
+    # These read whether they succeeded.
+    *("_linalg_eigh", "_linalg_svd", "linalg_inv_ex"),
+)
+
+
+def _convolution_backward(grad: Tensor, x: Tensor, weight: Tensor, *rest: Any) -> Any:
+    return torch.ops.aten.convolution_backward(grad, x, weight, [grad.shape[1]], *rest)
+
+
+# PyTorch asks an unknown device for kernels of these names.
+_AS_ON_CPU: dict[str, Callable[..., Any]] = {
+    "convolution_overrideable": torch.ops.aten.convolution.default,
+    "convolution_backward_overrideable": _convolution_backward,
+}
+# PyTorch's own way to these resizes an empty tensor, and memory lent by the CPU has one size.
+_WITHOUT_RESIZING = ("abs", "arange", "arange.start", "arange.start_step", "logical_not")
+
+
+class _DLDevice(ctypes.Structure):
+    _fields_ = (("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32))
+
+
+class _DLTensor(ctypes.Structure):  # its first two fields
+    _fields_ = (("data", ctypes.c_void_p), ("device", _DLDevice))
+
+
+_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+_pointer.restype, _pointer.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
+
+
+class _Module:
+    """What PyTorch asks of ``torch.standin``."""
+
+    def is_initialized(self) -> bool:
+        return True
+
+    def is_available(self) -> bool:
+        return True
+
+    def _is_in_bad_fork(self) -> bool:
+        return False
+
+    # All random numbers come from the CPU's generator.
+
+    def manual_seed_all(self, seed: int) -> None:
+        pass
+
+    def get_rng_state(self, device: Any = None) -> Tensor:
+        return torch.get_rng_state()
+
+    def set_rng_state(self, state: Tensor, device: Any = None) -> None:
+        torch.set_rng_state(state)
+
+    def get_amp_supported_dtype(self) -> list[torch.dtype]:
+        return [torch.bfloat16, torch.float16]
+
+    def current_device(self) -> int:
+        return 0
+
+    def device_count(self) -> int:
+        return COUNT
+
+
+_waits: list[str] = []
+_largest: list[int] = []  # the largest tensor in bytes, where memory is limited
+
+
+def available() -> bool:
+    """Whether there can be such a device: not beside CUDA, for PyTorch has one accelerator."""
+    has_python_backends = hasattr(backend_registration, "_setup_privateuseone_for_python_backend")
+    return has_python_backends and not torch.cuda.is_available()
+
+
+@functools.cache
+def register() -> tuple[torch.library.Library, ...]:
+    """Make the device known to this process, before its first backward pass."""
+    backend_registration._setup_privateuseone_for_python_backend(NAME, _Module())
+    kernels = torch.library.Library("_", "IMPL")
+    kernels.fallback(_run, "PrivateUse1")
+    own = torch.library.Library("aten", "IMPL")
+    for name in (*_AS_ON_CPU, *_WITHOUT_RESIZING):
+        packet, _, overload = name.partition(".")
+        op = getattr(getattr(torch.ops.aten, packet), overload or "default")
+        own.impl(name, functools.partial(_run, op), "PrivateUse1")
+    return kernels, own
+
+
+@contextmanager
+def counted_waits() -> Iterator[list[str]]:
+    """Inside the block the list grows by each operation that a program has to wait for."""
+    _waits.clear()
+    yield _waits
+
+
+@contextmanager
+def limited_memory(largest: int) -> Iterator[None]:
+    """Inside the block a tensor of more than ``largest`` bytes does not fit on the device."""
+    _largest.append(largest)
+    try:
+        yield
+    finally:
+        _largest.pop()
+
+
+def _moved(tensor: Tensor, kind: int, index: int) -> Tensor:
+    """The same memory as a tensor of another device."""
+    capsule = torch.utils.dlpack.to_dlpack(tensor)
+    described = ctypes.cast(_pointer(capsule, b"dltensor"), ctypes.POINTER(_DLTensor)).contents
+    described.device.device_type, described.device.device_id = kind, index
+    return torch.utils.dlpack.from_dlpack(capsule)
+
+
+def _run(op: Any, *args: Any, **kwargs: Any) -> Any:
+    """Any operation with a tensor of the device, or on it: the CPU's, on the same memory."""
+    name = op._schema.name.removeprefix("aten::")
+    given, spec = pytree.tree_flatten((args, kwargs))
+    device = _device_of(name, [one for one in given if isinstance(one, Tensor)], given)
+    _note_wait(name, given)
+    args_, kwargs_ = pytree.tree_unflatten([_as_cpu(one) for one in given], spec)
+    result = _cpu_operation(op, name)(*args_, **kwargs_)
+    if op._schema.is_mutable:
+        return _written(op, args, kwargs)
+    # A view of a tensor from outside of inference mode is no inference tensor.
+    is_view = any(one.alias_info is not None for one in op._schema.returns)
+    with torch.inference_mode(torch.is_inference_mode_enabled() and not is_view):
+        return pytree.tree_map_only(Tensor, lambda made: _put(made, device), result)
+
+
+def _cpu_operation(op: Any, name: str) -> Callable[..., Any]:
+    if name == "_copy_from":
+        return lambda source, target, non_blocking=False: target.copy_(source)
+    return _AS_ON_CPU.get(name, op)
+
+
+def _device_of(name: str, tensors: list[Tensor], given: list[Any]) -> torch.device:
+    """The device of the operands. Raises RuntimeError where they are on several, as CUDA does."""
+    devices = {one.device for one in tensors if one.device.type == NAME}
+    # A number may lie on the CPU, and so may indices, which are copied.
+    others = [one for one in tensors if one.device.type != NAME and one.ndim]
+    if name != "_copy_from" and (
+        len(devices) > 1 or (devices and others and not name.startswith("index"))
+    ):
+        raise RuntimeError(
+            "Expected all tensors to be on the same device, but found "
+            f"{sorted({str(one.device) for one in tensors})} in {name}"
+        )
+    if any(isinstance(one, torch.Generator) for one in given):
+        raise RuntimeError(f"Expected a '{NAME}' device type for generator but found 'cpu'")
+    wanted = [one for one in given if isinstance(one, torch.device)]
+    [device, *_] = [*devices, *wanted, torch.device(DEVICE)]
+    return torch.device(NAME, device.index or 0)
+
+
+def _note_wait(name: str, given: list[Any]) -> None:
+    """Keep the name of what the program waits for on a CUDA device."""
+    tensors = [one for one in given if isinstance(one, Tensor)]
+    if name == "_copy_from":
+        source, target = (one.device.type for one in tensors)
+        waited = target == "cpu" or (source == "cpu" and given[-1] is not True)
+        name = f"copy from {source} to {target}"
+    elif name.startswith("index"):
+        indices = tensors[1:]
+        waited = any(one.dtype == torch.bool or one.device.type == "cpu" for one in indices)
+    else:
+        waited = name in _SHAPE_BY_VALUES
+    if waited:
+        _waits.append(f"{name} at {_place()}")
+
+
+def _place() -> str:
+    """File and line of the project's own code that runs, such as ``rescoring.py:162``."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and not _is_own(frame.f_code.co_filename):
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+
+
+def _is_own(path: str) -> bool:
+    return path.startswith(_PACKAGE)
+
+
+def _as_cpu(value: Any) -> Any:
+    if isinstance(value, Tensor) and value.device.type == NAME:
+        return _moved(value, _CPU, 0)
+    if isinstance(value, torch.device) and value.type == NAME:
+        return torch.device("cpu")
+    return value
+
+
+def _put(made: Tensor, device: torch.device) -> Tensor:
+    size = made.numel() * made.element_size()
+    if _largest and size > _largest[-1]:
+        raise torch.OutOfMemoryError(f"stand-in device: tried to allocate {size} bytes")
+    return _moved(made, _STAND_IN, device.index)
+
+
+def _written(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What an operation that writes to its operands returns: these operands."""
+    schema = op._schema
+    values = dict(zip([one.name for one in schema.arguments], args, strict=False)) | kwargs
+    written = [
+        values[one.name]
+        for one in schema.arguments
+        if one.alias_info is not None and one.alias_info.is_write and one.name in values
+    ]
+    if not schema.returns:
+        return None
+    return written[0] if len(schema.returns) == 1 else tuple(written)
+
+
+needs_stand_in = pytest.mark.skipif(
+    not available(), reason="PyTorch has no devices written in Python, or has CUDA"
+)
