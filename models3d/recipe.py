@@ -134,12 +134,12 @@ class Recipe:
 class TextureRecipe(Recipe):
     """Everything that determines the trained weights of ``Texture3D``.
 
-    The class can be read from any frame, so the first cycle's clips have only one.
+    The class can be read from any frame, so clips have only one before the last cycle.
     """
 
-    cycles: tuple[int, ...] = (1000, 150)
+    cycles: tuple[int, ...] = (1000, 1500, 200)
     later_difficulty: tuple[float, ...] = (1.0,)
-    frames: tuple[int, ...] = (1, NUM_FRAMES)
+    frames: tuple[int, ...] = (1, 1, NUM_FRAMES)
     network: str = "texture3d"
 
     def build(self) -> Residual3D:
