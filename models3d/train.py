@@ -7,6 +7,7 @@ The difficulty of the clips rises during training. With clips of full difficulty
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -72,7 +73,7 @@ def train(
 
     Raises:
         FileNotFoundError: there is no state to resume from.
-        ValueError: the state is of another recipe.
+        ValueError: the state is of another recipe, or the loss is not a finite number.
     """
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
@@ -92,6 +93,10 @@ def train(
             schedule = learning_rate_schedule(optimizer, recipe, step)
         loss = _loss(net, recipe, step, frames.to(device), class_ids.to(device))
         losses.append(_optimizer_step(net, optimizer, loss))
+        if not math.isfinite(losses[-1]):
+            raise ValueError(
+                f"the loss of step {step} is {losses[-1]}: train again with --precision fp32"
+            )
         schedule.step()
         progress.set_postfix(
             refresh=False,
@@ -147,15 +152,6 @@ def _batches(recipe: Recipe, first: int, workers: int) -> Iterator[tuple[Tensor,
     return iter(loader)
 
 
-def fast_precision(device: torch.device) -> str:
-    """ "bf16" where the device computes in bf16, else "fp32"."""
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    cpu = Path("/proc/cpuinfo")
-    flags = cpu.read_text(encoding="utf-8").split() if cpu.exists() else []
-    return "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "fp32"
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Train, evaluate on held-out clips, and write the weights with the accuracy as metadata.
 
@@ -184,7 +180,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--batch-size", type=int, default=Recipe.batch_size)
     parser.add_argument(
-        "--precision", choices=("fp32", "bf16"), help="default: bf16 where the device has it"
+        "--precision",
+        choices=("fp32", "bf16"),
+        help="default: for motion3d bf16 where the device has it, else fp32",
     )
     parser.add_argument("--threads", type=int, default=Recipe.threads)
     parser.add_argument(
@@ -213,11 +211,12 @@ def _device(text: str) -> torch.device:
 
 def _run(options: argparse.Namespace) -> None:
     device = options.device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    recipe = RECIPES[options.network](
+    chosen = RECIPES[options.network]
+    recipe = chosen(
         options.seed,
         tuple(options.cycles),
         options.batch_size,
-        precision=options.precision or fast_precision(device),
+        precision=options.precision or chosen.precision_on(device),
         threads=options.threads,
     )
     check_held_out(options.held_out)
