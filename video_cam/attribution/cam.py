@@ -20,6 +20,7 @@ from video_cam.layers.alignment import CellCentres, interpolate, needs_measuring
 from video_cam.layers.axes import Unpack, Unpacks, input_size, run_network, to_grid, unpacked
 from video_cam.layers.batch_order import Rows, is_time_first, rows_recorded
 from video_cam.layers.cell_positions import find_receptive_fields
+from video_cam.layers.clip_axes import channels_first
 from video_cam.layers.hooks import find_module, frozen_evaluation, unwrapped
 from video_cam.layers.layout import Fold, Layout, folds, layouts
 from video_cam.layers.measured_layout import refusal, settled_folds
@@ -81,7 +82,8 @@ def compute_cams(
     Args:
         model: any network.
         x: what its forward takes: a tensor, or a tuple, list or dict of them. A dict whose keys
-            are the forward's parameters is passed by keyword.
+            are the forward's parameters is passed by keyword. Clips are (N, C, T, H, W) or
+            (N, T, C, H, W), whichever the network takes.
         layers: module names, patterns such as ``layer?``, or positions from the back.
         methods: of ``config.METHOD_NAMES``.
         targets: one backward pass each. None is each sample's best class; else a class id, one id
@@ -110,7 +112,7 @@ def compute_cams(
     if not isinstance(targets, list | tuple):
         raise UsageError(f"targets {targets!r} must be a list with one entry for each target")
     config = AttributionConfig(as_tuple(methods), **options)
-    model = _checked_network(model)
+    model, x = channels_first(_checked_network(model), x)
     attributor = _bind(model, x, as_tuple(layers), config, unpack, progress)
     if not all(map(callable, targets)):
         attributor = attributor.of(with_class_scores(model, x, output_layout))

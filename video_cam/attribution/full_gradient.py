@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 from video_cam.attribution.cam_methods import at_least_float32
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.errors import UsageError
-from video_cam.layers.axes import detached, input_size, run_network, time_axis
+from video_cam.layers.axes import detached, input_size, run_network
 from video_cam.layers.differentiable import (
     no_gradient,
     reentrant_checkpoints_refused,
@@ -36,7 +36,7 @@ def full_gradient(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
     layers, are left out, as in the paper.
 
     Args:
-        x: (N, C, T, H, W), (N, T, 3, H, W) or (N, C, H, W).
+        x: (N, C, T, H, W) or (N, C, H, W).
         target: as in ``target_scores``.
 
     Returns:
@@ -47,8 +47,6 @@ def full_gradient(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
     """
     size = input_size(x)
     of_input, *of_biases = gradient_components(model, x, target)
-    if of_input.ndim == 5:
-        of_input = of_input.movedim(time_axis(x), 2)
     components = [component for component in (of_input, *of_biases) if component.ndim > 3]
     return torch.stack([_psi(_with_time(one, len(x)), size) for one in components]).sum(0)
 
