@@ -16,7 +16,7 @@ from video_cam.attribution.attributor import AttributionResult, Attributor
 from video_cam.attribution.targets import Target
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError, first_line
-from video_cam.layers.alignment import CellCentres, interpolate, needs_measuring
+from video_cam.layers.alignment import CellCentres, guess_note, interpolate, needs_measuring
 from video_cam.layers.axes import Unpack, Unpacks, input_size, run_network, to_grid, unpacked
 from video_cam.layers.batch_order import Rows, is_time_first, rows_recorded
 from video_cam.layers.cell_positions import find_receptive_fields
@@ -116,7 +116,16 @@ def compute_cams(
     attributor = _bind(model, x, as_tuple(layers), config, unpack, progress)
     if not all(map(callable, targets)):
         attributor = attributor.of(with_class_scores(model, x, output_layout))
-    return _activation_maps(attributor, attributor(x, targets), input_size(x))
+    cams = _activation_maps(attributor, attributor(x, targets), input_size(x))
+    _warn_of_guesses(attributor, cams, input_size(x)[0])
+    return cams
+
+
+def _warn_of_guesses(attributor: Attributor, cams: Sequence[ActivationMap], frames: int) -> None:
+    """Warn of layers whose cells are spread evenly, because it is not known where they look."""
+    cells = {cam.layer: cam.values.shape[1] for cam in cams}
+    for layer in attributor.guessed_layers(cells, frames):
+        warnings.warn(guess_note(layer, attributor.config.align), stacklevel=3)
 
 
 def _checked_network(model: nn.Module) -> nn.Module:
