@@ -28,9 +28,19 @@ from video_cam.attribution.replay import Recording, recording
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError
-from video_cam.layers.alignment import CellCentres, cell_centres, gather_onto
-from video_cam.layers.axes import Unpacks, detached, input_size, run_network, unpacked
+from video_cam.layers.alignment import CellCentres, cell_centres, gather_onto, is_a_guess
+from video_cam.layers.axes import (
+    Unpack,
+    Unpacks,
+    detached,
+    for_layer,
+    input_size,
+    run_network,
+    to_grid,
+    unpacked,
+)
 from video_cam.layers.hooks import Captured, capture, retried_with_copies
+from video_cam.layers.layout import Fold
 from video_cam.layers.receptive_field import ReceptiveFields
 from video_cam.utils.nested import map_tensors, tensors_in
 from video_cam.utils.progress import Progress, silent
@@ -137,6 +147,20 @@ class Attributor:
         """Positions of a layer's cells (T', H', W') in an input of (T, H, W)."""
         return cell_centres(grid, size, self._fields[layer], self.config.align)
 
+    def guessed_layers(self, cells: Mapping[str, int], frames: int) -> list[str]:
+        """Layers with cells in time whose centres are a guess (see ``alignment.is_a_guess``).
+
+        Args:
+            cells: layer -> T'.
+            frames: T of the input.
+        """
+        return [
+            layer
+            for layer, count in cells.items()
+            if not _may_be_tokens(for_layer(self._unpack, layer))
+            and is_a_guess(count, frames, self._fields[layer][0], self.config.align)
+        ]
+
     def _attribute(self, x: Any, targets: Targets, config: AttributionConfig) -> AttributionResult:
         """The scores and maps of one augmented input."""
         choose = targets if callable(targets) else lambda outputs: targets
@@ -237,6 +261,13 @@ class Attributor:
                 values = gather_onto(values, self.centres(layer, A.shape[2:], size), size)
             maps[method] = refine(values).float()
         return centres, maps
+
+
+def _may_be_tokens(unpack: Unpack) -> bool:
+    """Whether a layer's output may be patches, which do lie evenly."""
+    if unpack is to_grid:
+        return False
+    return not isinstance(unpack, Fold) or unpack.axes == "tokens"
 
 
 @dataclass(frozen=True)

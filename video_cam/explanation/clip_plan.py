@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -18,7 +18,7 @@ from video_cam.explanation.rates import lapse_rate, rate_note
 from video_cam.explanation.sampling import FrameSpan, Window, span_of
 from video_cam.explanation.scenes import split_scenes
 from video_cam.explanation.window_reader import plan_windows
-from video_cam.layers.alignment import CellCentres, cell_centres
+from video_cam.layers.alignment import CellCentres, cell_centres, guess_note, is_a_guess
 from video_cam.layers.cell_positions import find_receptive_fields
 from video_cam.layers.layout import Fold
 from video_cam.layers.receptive_field import ReceptiveFields
@@ -148,7 +148,7 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
     return ClipPlan(
         clip=clip,
         model=_model_info(model, network, size[0], rate or model.frame_rate),
-        model_note="; ".join(filter(None, (model.note, _bypass_note(model, network)))),
+        model_note="; ".join(filter(None, _notes(model, network, size, config.align))),
         labels=model.labels,
         class_ids=class_ids,
         geometry=model.preprocess.geometry(clip.info.height, clip.info.width),
@@ -165,6 +165,20 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
         batch_note=batch_note,
         rate_note=rate_note(clip.timeline, span, model.frame_rate, config),
     )
+
+
+def _notes(
+    model: Classifier, network: NetworkPlan, size: Sequence[int], align: str
+) -> Iterator[str]:
+    """What is to be known about the network and the positions of its cells."""
+    yield model.note
+    yield _bypass_note(model, network)
+    for layer, fold in network.folds.items():
+        cells = fold.grid[0]
+        # Tokens are patches, which do lie evenly.
+        is_even = fold.axes == "tokens" or model.input_layout.frames_of(cells, size[0]) is not None
+        if not is_even and is_a_guess(cells, size[0], network.fields[layer][0], align):
+            yield guess_note(layer, align)
 
 
 def _bypass_note(model: Classifier, network: NetworkPlan) -> str:
