@@ -74,6 +74,15 @@ def test_axes_in_another_order_are_refused(given: bool) -> None:
         model.layers(SIZE, ["conv"])
 
 
+@pytest.mark.parametrize("channels", [4, 8])
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_left_when_shapes_refute_the_likely_order_needs_its_own_confirmation(
+    channels: int, seed: int
+) -> None:
+    """(N, 4, H', W', T') may also be four times and T' channels."""
+    assert settle(seeded(TimeLast, seed, channels=channels), "block", "conv") == {}
+
+
 def test_convolutions_are_confirmed() -> None:
     network = seeded(Nonlinear)
     assert settle(network, "layer1", "layer3") == {
@@ -156,9 +165,15 @@ def test_half_as_many_samples_as_frames() -> None:
     assert settle(seeded(HalvedFrames), "second") == {"second": expected}
 
 
-def test_quarters_of_the_picture_are_no_times() -> None:
+@pytest.mark.parametrize("stride", [4, 8])
+@pytest.mark.parametrize("seed", range(8))
+def test_quarters_of_the_picture_are_no_times(seed: int, stride: int) -> None:
+    """Places of few cells that look everywhere rise with their indices by chance."""
+    assert settle(seeded(Quarters, seed, stride=stride), "conv") == {}
+
+
+def test_a_layer_of_parts_of_the_picture_is_refused() -> None:
     network = seeded(Quarters)
-    assert settle(network, "conv") == {}
     with pytest.raises(UsageError, match="'conv' has no grid of places"):
         compute_cams(network, torch.randn(1, 3, *SIZE).double(), layers=["conv"])
 

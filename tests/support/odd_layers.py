@@ -71,9 +71,9 @@ class TokensOfTimes(nn.Module):
 class Quarters(nn.Module):
     """A convolution with the four quarters of the picture as samples, in all frames at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, stride: int = 4) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(24, 8, 4, 4)  # the 8 frames are channels
+        self.conv = nn.Conv2d(24, 8, stride, stride)  # the 8 frames are channels
         self.fc = nn.Linear(8, 3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,13 +99,14 @@ class HalvedFrames(nn.Module):
 class TimeLast(nn.Module):
     """Convolutions over (N, C, H, W, T)."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 8) -> None:
         super().__init__()
-        self.conv = nn.Conv3d(3, 8, 3, (4, 4, 1), 1)
-        self.fc = nn.Linear(8, 3)
+        self.conv = nn.Conv3d(3, channels, 3, (4, 4, 1), 1)
+        self.block = nn.Sequential(nn.Conv3d(channels, channels, 1), nn.ReLU())
+        self.fc = nn.Linear(channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.conv(x.permute(0, 1, 3, 4, 2)).relu().mean((2, 3, 4)))
+        return self.fc(self.block(self.conv(x.permute(0, 1, 3, 4, 2))).mean((2, 3, 4)))
 
 
 class Viewing(nn.Module):
