@@ -26,9 +26,11 @@ from video_cam.layers.trace import example, trace
 SIZE = (8, 32, 32)
 
 
-def settle(network: nn.Module, *layers: str, x: Any = None) -> dict[str, Fold]:
-    found = layouts(trace(network, example(network, SIZE)).modules.values(), SIZE)
-    return settled_folds(network, found, layers, SIZE, x)
+def settle(
+    network: nn.Module, *layers: str, x: Any = None, size: tuple[int, int, int] = SIZE
+) -> dict[str, Fold]:
+    found = layouts(trace(network, example(network, size)).modules.values(), size)
+    return settled_folds(network, found, layers, size, x)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -38,6 +40,15 @@ def test_the_order_of_tokens(space_first: bool, before: int, behind: int, seed: 
     network = seeded(Tokens, seed, space_first=space_first, before=before, behind=behind)
     expected = Fold("tokens", (4, 4, 4), 0, before, space_first, behind)
     assert settle(network, "block", "block.norm1") == {"block": expected, "block.norm1": expected}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_fold_that_leaves_out_fewer_tokens(seed: int) -> None:
+    """13 tokens are 2x3x2 cells and one more, or 1x3x2 cells and seven more."""
+    network = seeded(Tokens, seed, behind=1, patch=16)
+    expected = Fold("tokens", (2, 3, 2), 0, extra_behind=1)
+    found = settle(network, "block", "block.linear2", size=(4, 48, 32))
+    assert found["block"] == expected and found.get("block.linear2", expected) == expected
 
 
 def test_channels_are_no_places() -> None:

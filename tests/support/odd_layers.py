@@ -24,11 +24,16 @@ class Tokens(nn.Module):
     """Patches as tokens in any order, with extra tokens on either side, and one block."""
 
     def __init__(
-        self, space_first: bool = False, before: int = 0, behind: int = 0, pooled: bool = True
+        self,
+        space_first: bool = False,
+        before: int = 0,
+        behind: int = 0,
+        pooled: bool = True,
+        patch: int = 8,
     ) -> None:
         super().__init__()
         self.space_first, self.before, self.pooled = space_first, before, pooled
-        self.patches = nn.Conv3d(3, 16, (2, 8, 8), (2, 8, 8))
+        self.patches = nn.Conv3d(3, 16, (2, patch, patch), (2, patch, patch))
         self.extra = nn.ParameterList([torch.randn(1, n, 16) for n in (before, behind)])
         self.block = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
         self.fc = nn.Linear(16, 3)

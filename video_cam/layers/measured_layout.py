@@ -36,8 +36,8 @@ MIN_CORRELATION, CLEARLY_MORE = 0.25, 0.3
 # 1 / sqrt(cells - 1) once in a few hundred times; of a small grid no more than the second number
 # is asked.
 CHANCE, MAX_CHANCE = 2.5, 0.8
-# Of the share of the places that a fold explains: the lead that a less likely fold needs, and the
-# one with which no further round is needed.
+# Of the share of the places that a fold explains: the lead that a less likely fold needs, and one
+# that leaves out tokens needs for each of them; and the lead with which no further round is needed.
 MARGIN, CLEAR = 0.02, 0.1
 
 
@@ -197,10 +197,15 @@ def _is_certain(layout: Layout, fold: Fold) -> bool:
 def _ranked(answers: CellAnswers, layout: Layout, axes: Sequence[int]) -> list[tuple[Fold, float]]:
     """The folds with the share of the places that each explains, the best first."""
     scored = [
-        (fold, _explained(answers, fold, axes) - (MARGIN if number else 0.0))
+        (fold, _explained(answers, fold, axes) - MARGIN * (bool(number) + _left_out(fold)))
         for number, fold in enumerate(layout.folds)
     ]
     return sorted(scored, key=lambda pair: -pair[1])  # stable
+
+
+def _left_out(fold: Fold) -> int:
+    """The number of tokens that are no cells: without most of them little is left to explain."""
+    return fold.extra + fold.extra_behind
 
 
 def _explained(answers: CellAnswers, fold: Fold, axes: Sequence[int]) -> float:
