@@ -88,7 +88,7 @@ def _draw_scores(panel: Axes, explanation: Explanation, colours: Colours) -> Non
     targets = _drawn_targets(explanation)
     curves = [_score_curve(explanation, target) for target in targets]
     are_probabilities = explanation.model.score != "raw" and not explanation.functions
-    name = "class probability" if are_probabilities else "score"
+    name = _score_name(explanation) if are_probabilities else "score"
     if _is_dense(explanation):
         limits = (0.0, 1.0) if are_probabilities else _limits(curves)
         for lane, (target, curve) in enumerate(zip(targets, curves, strict=True)):
@@ -107,6 +107,10 @@ def _draw_scores(panel: Axes, explanation: Explanation, colours: Colours) -> Non
     labels = [legend_text(explanation.label(target), MAX_NAME_LETTERS) for target in targets]
     handles = [Line2D([], [], color=colours[target], linewidth=3) for target in targets]
     _add_legend(panel, handles, labels)
+
+
+def _score_name(explanation: Explanation) -> str:
+    return "share of places" if explanation.model.shares else "class probability"
 
 
 def _is_dense(explanation: Explanation) -> bool:
