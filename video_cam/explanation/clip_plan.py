@@ -202,6 +202,7 @@ def _model_info(
         frame_rate=frame_rate,
         trained=model.trained,
         score=model.score,
+        shares=model.reading is not None and model.reading.scores_places,
     )
 
 

@@ -41,6 +41,7 @@ class ModelInfo:
         frame_rate: frames per second of the input.
         trained: False for random weights.
         score: what scores are, of ``config.SCORE_KINDS``.
+        shares: whether a score is the share of the clip's places where the class is predicted.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ModelInfo:
     frame_rate: Fraction
     trained: bool
     score: str = "softmax"
+    shares: bool = False
 
 
 @dataclass(frozen=True)
