@@ -151,7 +151,7 @@ def test_the_random_state_is_left_as_found() -> None:
 
 
 ASKING = {"gradcam": 0, "smoothgradcam++": 0, "fullgrad": 0, "shapleycam": 0, "finercam": 0}
-ASKING |= {"ablationcam": 1, "scorecam": 1, "cam": 1}
+ASKING |= dict.fromkeys(("ablationcam", "scorecam", "cam", "eigencam", "eigengradcam"), 1)
 
 
 @pytest.mark.parametrize("method", ASKING)

@@ -20,9 +20,11 @@ from video_cam.attribution.cam_methods import (
     POOLING,
     at_least_float32,
     needs_of,
+    principal_component,
     signed_map,
 )
 from video_cam.attribution.method_inputs import AFTER_THE_PASS, FROM_THE_GRAPH, TargetPass
+from video_cam.attribution.pass_facts import PassFacts
 from video_cam.attribution.replay import Recording, recording
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.config import AttributionConfig
@@ -31,6 +33,7 @@ from video_cam.layers.alignment import CellCentres, cell_centres, gather_onto
 from video_cam.layers.axes import Unpacks, detached, input_size, run_network, unpacked
 from video_cam.layers.hooks import Captured, capture, retried_with_copies
 from video_cam.layers.receptive_field import ReceptiveFields
+from video_cam.utils.devices import sent
 from video_cam.utils.nested import tensors_in
 from video_cam.utils.progress import Progress, silent
 
@@ -158,8 +161,8 @@ class Attributor:
     ) -> _ForwardPass:
         """One forward pass, and for each target what needs its graph."""
         outputs, recorded = self._forward(x, captured, config)
-        passes = []
-        facts: dict[str, dict[str, Tensor]] = {}  # one dictionary for all targets
+        passes: list[TargetPass] = []
+        facts = PassFacts(passes)
         for target in choose(outputs):
             scores, class_ids = target_scores(outputs, target)
             one = TargetPass(
@@ -215,6 +218,10 @@ class Attributor:
                     f"{len(one.scores)} scores: choose another layer, or give unpack="
                 )
             for method in self.config.methods:
+                if METHODS[method].gives == "features":
+                    features = one.facts.features(one, layer, method)
+                    maps[layer, method] = sent(principal_component(features).float(), A.device)
+                    continue
                 needed = [at_least_float32(one.need(name)[layer]) for name in METHODS[method].needs]
                 values = signed_map(method, A, needed, axes, self.config.eigen_smooth)
                 if values.shape[1:] != A.shape[2:]:  # a map on the input's grid
