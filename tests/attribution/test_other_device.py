@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tests.support.device_checks import TOLERANCE, cams_on, distance, on
 from tests.support.networks import Nonlinear, PoolLinear, clip, seeded
-from tests.support.stand_in import DEVICE, counted_waits, needs_stand_in
+from tests.support.stand_in import DEVICE, counted_waits, needs_stand_in, random_state
 from video_cam import CAMProbe, compute_cams, guided_backprop, smooth_gradient
 from video_cam.attribution.rescoring import score_weights
 from video_cam.config import METHOD_NAMES
@@ -34,6 +34,8 @@ def test_tensors_of_two_devices_do_not_mix(x: Tensor) -> None:
             torch.stack([one, other])
     with pytest.raises(RuntimeError, match="generator"):
         torch.randn(2, device=DEVICE, generator=torch.Generator())
+    torch.manual_seed(0)
+    assert not torch.equal(torch.randn(3, device=DEVICE).cpu(), torch.randn(3))
     assert (one * 2).device == x.device and (one + 1).tolist() == [2, 2, 2]
 
 
@@ -137,18 +139,19 @@ def test_the_second_of_two_devices(method: str) -> None:
     assert distance(found[0].values, expected[0].values) < TOLERANCE
 
 
-def test_random_numbers_do_not_depend_on_the_device_and_leave_its_state() -> None:
-    before = torch.get_rng_state()
+def test_the_random_state_is_left_as_found() -> None:
+    before = torch.get_rng_state(), random_state()
     cams_on(DEVICE, "smoothgradcam++")
     smooth_gradient(*on(DEVICE, seeded(Nonlinear).float(), clip().float()), samples=2)
-    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert torch.equal(random_state(), before[1])
 
 
 # Waiting
 
 
 ASKING = {"gradcam": 0, "smoothgradcam++": 0, "fullgrad": 0, "shapleycam": 0, "finercam": 0}
-ASKING |= {"ablationcam": 1, "scorecam": 1, "cam": 1}
+ASKING |= dict.fromkeys(("ablationcam", "scorecam", "cam", "eigencam", "eigengradcam"), 1)
 
 
 @pytest.mark.parametrize("method", ASKING)

@@ -75,7 +75,11 @@ EXPLAINED: dict[str, dict[str, Any]] = {
         "top_k": 3,
         "worst": True,
     },
-    "scores": {"layers": ["layer2", "layer3"], "methods": ["ablationcam", "scorecam"]},
+    "scores": {
+        "layers": ["layer2", "layer3"],
+        "methods": ["ablationcam", "scorecam", "eigencam", "eigengradcam"],
+        "top_k": 2,
+    },
     "own classes": {"class_scope": "window", "contrast": True, "top_k": 2},
     "functions": {"targets": [lambda outputs: outputs[:, 0] - outputs[:, 1]]},
     "augmented": {"aug_smooth": True},

@@ -46,7 +46,7 @@ def test_the_best_classes_have_their_scores_at_the_windows_middles(explanation) 
 def test_the_axis_says_what_the_scores_are(explanation: Explanation) -> None:
     for changes, name in ({"shares": True}, "share of places"), ({"score": "raw"}, "score"):
         other = replace(explanation, model=replace(explanation.model, **changes))
-        assert timeline_figure(BlendedMaps(other)).axes[0].get_ylabel() == name
+        assert panels(other)[0].name == name
 
 
 def test_the_mass_of_each_target_in_the_first_kind_of_map_is_drawn(explanation) -> None:

@@ -52,7 +52,7 @@ class ImageNetwork(nn.Module):
 def seeded(build: type[nn.Module], seed: int = 0, **options: object) -> nn.Module:
     """A network in float64 with weights that depend only on the seed."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return build(**options).double()
 
 

@@ -74,16 +74,14 @@ class _Module:
     def _is_in_bad_fork(self) -> bool:
         return False
 
-    # All random numbers come from the CPU's generator.
-
     def manual_seed_all(self, seed: int) -> None:
-        pass
+        _generator.manual_seed(seed + 1)  # other numbers than on the CPU, as on any device
 
     def get_rng_state(self, device: Any = None) -> Tensor:
-        return torch.get_rng_state()
+        return _generator.get_state()
 
     def set_rng_state(self, state: Tensor, device: Any = None) -> None:
-        torch.set_rng_state(state)
+        _generator.set_state(state)
 
     def get_amp_supported_dtype(self) -> list[torch.dtype]:
         return [torch.bfloat16, torch.float16]
@@ -95,6 +93,7 @@ class _Module:
         return COUNT
 
 
+_generator = torch.Generator().manual_seed(1)  # of random numbers drawn on the device
 _waits: list[str] = []
 _largest: list[int] = []  # the largest tensor in bytes, where memory is limited
 
@@ -117,6 +116,11 @@ def register() -> tuple[torch.library.Library, ...]:
         op = getattr(getattr(torch.ops.aten, packet), overload or "default")
         own.impl(name, functools.partial(_run, op), "PrivateUse1")
     return kernels, own
+
+
+def random_state() -> Tensor:
+    """The state of the device's random numbers."""
+    return _generator.get_state()
 
 
 @contextmanager
@@ -151,6 +155,8 @@ def _run(op: Any, *args: Any, **kwargs: Any) -> Any:
     device = _device_of(name, [one for one in given if isinstance(one, Tensor)], given)
     _note_wait(name, given)
     args_, kwargs_ = pytree.tree_unflatten([_as_cpu(one) for one in given], spec)
+    if any(one.name == "generator" for one in op._schema.arguments):
+        kwargs_["generator"] = _generator
     result = _cpu_operation(op, name)(*args_, **kwargs_)
     if op._schema.is_mutable:
         return _written(op, args, kwargs)

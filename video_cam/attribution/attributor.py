@@ -20,9 +20,11 @@ from video_cam.attribution.cam_methods import (
     POOLING,
     at_least_float32,
     needs_of,
+    principal_component,
     signed_map,
 )
 from video_cam.attribution.method_inputs import AFTER_THE_PASS, FROM_THE_GRAPH, TargetPass
+from video_cam.attribution.pass_facts import PassFacts
 from video_cam.attribution.refinement import FinerLayers, Refinement
 from video_cam.attribution.replay import Recording, recording
 from video_cam.attribution.targets import Target, target_scores
@@ -42,6 +44,7 @@ from video_cam.layers.axes import (
 from video_cam.layers.hooks import Captured, capture, retried_with_copies
 from video_cam.layers.layout import Fold
 from video_cam.layers.receptive_field import ReceptiveFields
+from video_cam.utils.devices import sent
 from video_cam.utils.nested import map_tensors, tensors_in
 from video_cam.utils.progress import Progress, silent
 
@@ -196,8 +199,9 @@ class Attributor:
     ) -> _ForwardPass:
         """One forward pass, and for each target what needs its graph."""
         outputs, recorded = captured.complete(partial(self._forward, x, captured, config))
-        passes, notes = [], []
-        facts: dict[str, dict[str, Tensor]] = {}  # one dictionary for all targets
+        passes: list[TargetPass] = []
+        notes = []
+        facts = PassFacts(passes)
         for target in choose(outputs):
             scores, class_ids = target_scores(outputs, target)
             one = TargetPass(
@@ -253,14 +257,21 @@ class Attributor:
         maps = {}
         centres, refine = self._refinement.of_layer(one, layer, A.shape[2:])
         for method in self.config.methods:
-            needed = [at_least_float32(one.need(name)[layer]) for name in METHODS[method].needs]
-            axes = POOLING[self.config.pooling]
-            values = signed_map(method, A, needed, axes, self.config.eigen_smooth)
+            values = self._values(one, layer, method, A)
             if values.shape[1:] != A.shape[2:]:  # a map on the input's grid
                 size = input_size(one.x)
                 values = gather_onto(values, self.centres(layer, A.shape[2:], size), size)
             maps[method] = refine(values).float()
         return centres, maps
+
+    def _values(self, one: TargetPass, layer: str, method: str, A: Tensor) -> Tensor:
+        """One signed map (N, T', H', W') of activations A (N, K, T', H', W')."""
+        if METHODS[method].gives == "features":
+            features = one.facts.features(one, layer, method)
+            return sent(principal_component(features).float(), A.device)
+        needed = [at_least_float32(one.need(name)[layer]) for name in METHODS[method].needs]
+        axes = POOLING[self.config.pooling]
+        return signed_map(method, A, needed, axes, self.config.eigen_smooth)
 
 
 def _may_be_tokens(unpack: Unpack) -> bool:

@@ -13,18 +13,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from video_cam.attribution.cam_methods import at_least_float32, needs_of
+from video_cam.attribution.cam_methods import at_least_float32
 from video_cam.attribution.full_gradient import full_gradient
+from video_cam.attribution.pass_facts import PassFacts, last_linear
 from video_cam.attribution.path_gradients import input_attribution
 from video_cam.attribution.replay import Recording
-from video_cam.attribution.rescoring import ablation_weights, filled_channels, score_weights
+from video_cam.attribution.rescoring import ablation_weights, score_weights
 from video_cam.attribution.targets import Target, finer_scores, fixed_target, target_scores
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError
 from video_cam.layers.axes import Unpacks, detached, input_size, run_network, unpacked
 from video_cam.layers.hooks import Captured, capture, frozen_evaluation
 from video_cam.layers.outputs import class_scores
-from video_cam.utils.devices import on_cpu, sent
+from video_cam.utils.devices import sent
 from video_cam.utils.nested import map_tensors
 from video_cam.utils.progress import Progress
 
@@ -51,7 +52,7 @@ class TargetPass:
         unpack: brings a layer's output to (N, K, T', H', W').
         config: how maps are computed.
         progress: reports the number of scored channels.
-        facts: of ``facts_of``, the same for all targets of a forward pass; filled at the first use.
+        facts: what is known of the forward pass on the CPU, the same for all its targets.
     """
 
     model: nn.Module
@@ -65,7 +66,7 @@ class TargetPass:
     unpack: Unpacks
     config: AttributionConfig
     progress: Progress
-    facts: dict[str, ByLayer]
+    facts: PassFacts
     _computed: dict[str, ByLayer] = field(default_factory=dict)
 
     @cached_property
@@ -85,12 +86,6 @@ class TargetPass:
         for name in table:
             if name in needs and name not in self._computed:
                 self._computed[name] = table[name](self)
-
-    def known(self, name: str, layer: str) -> Tensor:
-        """What is known on the CPU of a layer in this forward pass, by a name in FACTS."""
-        if not self.facts:
-            self.facts.update(facts_of(self))
-        return self.facts[name][layer]
 
     def need(self, name: str) -> ByLayer:
         """The computed tensors of this name, by layer; none where they were not computed."""
@@ -167,7 +162,7 @@ def ablation(one: TargetPass) -> ByLayer:
                 unpack=one.unpack,
                 batch_size=one.config.batch_size,
                 progress=one.progress,
-                filled=one.known("ablation", layer),
+                filled=one.facts.of_layer("ablation", layer),
             )
             for layer in one.captured.layers
         }
@@ -179,7 +174,7 @@ def masking(one: TargetPass) -> ByLayer:
         layer: score_weights(
             one.model,
             detached(one.x),
-            one.known("masking", layer),
+            one.facts.of_layer("masking", layer),
             one.score,
             batch_size=one.config.batch_size,
             max_channels=one.config.max_channels,
@@ -222,17 +217,6 @@ def _unpack_all(one: TargetPass, raw: ByLayer) -> ByLayer:
     return {layer: unpacked(one.unpack, tensor, layer) for layer, tensor in raw.items()}
 
 
-def _channels(one: TargetPass, layer: str) -> Tensor:
-    """A layer's output (N, K, T', H', W'), with one sample for each score."""
-    grid = unpacked(one.unpack, one.captured.activations[layer].detach(), layer)
-    if len(grid) != len(one.scores):
-        raise UsageError(
-            f"unpack made {tuple(grid.shape)} of layer {layer!r} for {len(one.scores)} scores, "
-            f"expected ({len(one.scores)}, K, T, H, W): give an unpack= that does"
-        )
-    return grid
-
-
 def _noisy(x: Any, generator: torch.Generator) -> Any:
     """The input with Gaussian noise in its floating-point tensors."""
 
@@ -249,68 +233,10 @@ def _noisy(x: Any, generator: torch.Generator) -> Any:
 
 
 def _head_weights(one: TargetPass, layer: str) -> Tensor:
-    linear = _last_linear(one.model)
-    if linear is not None and one.class_ids is not None and one.known("head", layer):
+    linear = last_linear(one.model)
+    if linear is not None and one.class_ids is not None and one.facts.of_layer("head", layer):
         return linear.weight.detach().flatten(1)[one.class_ids]
     raise UsageError(
         f"cam needs scores that are a linear function of layer {layer!r}'s average: "
         "choose the layer in front of that average, or the method hirescam"
     )
-
-
-def _last_linear(model: nn.Module) -> nn.Linear | nn.Conv3d | nn.Conv2d | None:
-    found = [m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv3d | nn.Conv2d)]
-    return found[-1] if found else None
-
-
-def _linear_in_average(one: TargetPass) -> ByLayer:
-    """Whether the scores are a linear function of each layer's average: bool ()."""
-    last, found = _last_linear(one.model), dict.fromkeys(one.captured.layers, torch.tensor(False))
-    if last is None or one.class_ids is None:
-        return found
-    weight = last.weight.detach().flatten(1)  # (classes, K), a 1x1x1 convolution's too
-    bias = 0 if last.bias is None else last.bias.detach()
-    outputs = class_scores(one.outputs).detach()
-    # bfloat16 has about three significant digits.
-    tolerance = 1e-3 if outputs.dtype != torch.bfloat16 else 3e-2
-    for layer in one.captured.layers:
-        A = unpacked(one.unpack, one.captured.activations[layer].detach(), layer)
-        if weight.shape == (outputs.shape[1], A.shape[1]):
-            linear_part = A.mean((2, 3, 4)).to(weight.dtype) @ weight.T
-            error = (linear_part + bias - outputs.to(linear_part.dtype)).abs().max()
-            found[layer] = error <= tolerance * linear_part.abs().max()
-    return found
-
-
-def _filled_channels(one: TargetPass) -> ByLayer:
-    """Which channels ablation changes, bool (N, K)."""
-    return {
-        layer: filled_channels(
-            one.recording.replay(layer, one.outputs, len(one.scores)), one.unpack
-        )
-        for layer in one.captured.layers
-    }
-
-
-def _all_channels(one: TargetPass) -> ByLayer:
-    return {layer: _channels(one, layer) for layer in one.captured.layers}
-
-
-# By need: what of a forward pass has to be known on the CPU before the network can run again.
-FACTS: dict[str, Compute] = {
-    "head": _linear_in_average,
-    "ablation": _filled_channels,
-    "masking": _all_channels,
-}
-
-
-def facts_of(one: TargetPass) -> dict[str, ByLayer]:
-    """The facts that the methods need, on the CPU, of all layers with one wait for the device.
-
-    Returns:
-        Name in FACTS -> layer -> tensor.
-    """
-    needs = needs_of(one.config.methods)
-    found = {name: ask(one) for name, ask in FACTS.items() if name in needs}
-    values = iter(on_cpu([value for by_layer in found.values() for value in by_layer.values()]))
-    return {name: {layer: next(values) for layer in found[name]} for name in found}

@@ -114,12 +114,12 @@ def randomize_in_stages(module: nn.Module, names: Sequence[str]) -> Iterator[str
     order = list(modules)
     done: set[str] = set()
     for stage, name in enumerate(names):
-        with torch.random.fork_rng():
-            torch.manual_seed(stage)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(stage)
             for other in order[order.index(name) :]:
                 if other not in done:
                     done.add(other)
-                    _randomize(modules[other])
+                    _randomize_on_cpu(modules[other])
         yield name
 
 
@@ -155,6 +155,14 @@ def _cells(
     )
     values = own.values[0] - sum(cam.values[0] for cam in others)
     return np.asarray(values.cpu())
+
+
+def _randomize_on_cpu(module: nn.Module) -> None:
+    """Randomise a module with the CPU's numbers: every device would draw its own."""
+    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+    module.to("cpu")
+    _randomize(module)
+    module.to(device)
 
 
 @torch.no_grad()
