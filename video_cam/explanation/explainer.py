@@ -146,7 +146,15 @@ def _explanation(
     seconds: float,
 ) -> Explanation:
     maps = tuple(
-        aggregate(results, targets, plan.map_keys, plan.centres, plan.head_biases, config.fuse)
+        aggregate(
+            results,
+            targets,
+            plan.map_keys,
+            plan.centres,
+            plan.head_biases,
+            config.fuse,
+            config.attribution().detail,
+        )
     )
     return Explanation(
         clip=plan.clip.info,

@@ -27,7 +27,10 @@ MAX_STAGES = 12
 # Of the rank correlation with the trained network's map: below it, the map needs the training.
 MAX_CORRELATION = 0.5
 # Options of an explanation that change the values of a layer's cells.
-_OPTIONS = ("pooling", "aug_smooth", "aug_shift", "eigen_smooth", "precision", "max_channels")
+_OPTIONS = (
+    *("pooling", "detail", "aug_smooth", "aug_shift", "eigen_smooth", "precision"),
+    "max_channels",
+)
 
 
 def run_randomization_check(
@@ -151,7 +154,7 @@ def _cells(
         targets=[series.class_id, *rivals],
         unpack=folds,
         align="half-pixel",  # positions do not matter: cells are compared with cells
-        **{name: getattr(config, name) for name in _OPTIONS},
+        **{name: getattr(config.attribution(), name) for name in _OPTIONS},
     )
     values = own.values[0] - sum(cam.values[0] for cam in others)
     return np.asarray(values.cpu())
