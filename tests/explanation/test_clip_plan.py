@@ -27,8 +27,8 @@ from video_cam.video.clip import Clip
 
 
 def plan(path: Path, model: Classifier, **options: Any) -> ClipPlan:
-    """With an alignment that need not be measured."""
-    config = make_explain_config({"align": "half-pixel"} | options)
+    """With an alignment that need not be measured, and maps as they are in the layer."""
+    config = make_explain_config({"align": "half-pixel", "detail": "none"} | options)
     return plan_clip(Clip.open(path), model, config)
 
 

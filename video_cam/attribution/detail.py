@@ -88,20 +88,25 @@ def _neighbours_mean(values: Tensor, axis: int) -> Tensor:
 
 
 def geometric_mean(values: Tensor, evidence: Sequence[Evidence]) -> Tensor:
-    """sign(M) (|M| F_1 ... F_n)^(1 / (n + 1)).
+    """sign(M) P (|M| / P  F_1 / max F_1 ... F_n / max F_n)^(1 / (n + 1)).
+
+    P is the largest |M| of the same sign, and max F that of evidence of either sign, both of the
+    sample.
 
     Args:
         values: M, signed (N, T, H, W).
         evidence: F of n layers, on the same grid.
 
     Returns:
-        Signed, in the shape of ``values``.
+        Signed, in the shape of ``values``; zeros for a sample without evidence.
     """
     root = 1 / (len(evidence) + 1)
-    result = values.abs() ** root
+    negative = values < 0
+    peak = torch.where(negative, _peak(-values), _peak(values))
+    result = peak * _share(values.abs(), peak) ** root
     for one in evidence:
-        # The roots are multiplied, as a product of small gradients may be too small for a float.
-        result = result * torch.where(values < 0, one.negative, one.positive) ** root
+        of_sign = torch.where(negative, one.negative, one.positive)
+        result = result * _share(of_sign, _peak(torch.maximum(one.negative, one.positive))) ** root
     return result * values.sign()
 
 
@@ -115,5 +120,14 @@ def times_share(values: Tensor, attribution: Tensor) -> Tensor:
     Returns:
         Signed, in the shape of ``values``; zeros for a sample without attribution.
     """
-    peak = attribution.flatten(1).amax(1).reshape(-1, 1, 1, 1)
-    return values * torch.where(peak > 0, attribution / peak, torch.zeros_like(attribution))
+    return values * _share(attribution, _peak(attribution))
+
+
+def _peak(values: Tensor) -> Tensor:
+    """(N, 1, 1, 1), each sample's largest value."""
+    return values.flatten(1).amax(1).reshape(-1, 1, 1, 1)
+
+
+def _share(values: Tensor, peak: Tensor) -> Tensor:
+    """Values that are not negative as shares of a peak; 0 where the peak is."""
+    return torch.where(peak > 0, values / peak, torch.zeros_like(values))

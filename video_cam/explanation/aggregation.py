@@ -23,7 +23,7 @@ def aggregate(
     centres: Mapping[str, CellCentres],
     head_biases: np.ndarray | None,
     fuse: str | None,
-    detail: str = "none",
+    details: Mapping[str, str] | None = None,
 ) -> Iterator[MapSeries]:
     """The series of every target, layer and method; of every target and method if fused.
 
@@ -34,12 +34,13 @@ def aggregate(
         centres: layer -> positions of the cells of its maps.
         head_biases: float64 (classes,) of the network's linear head, None without one.
         fuse: of ``config.FUSION_NAMES``, or None.
-        detail: what made maps finer than their layer, of ``config.DETAIL_NAMES``.
+        details: layer -> what made its maps finer, of ``config.DETAIL_NAMES``; None for "none".
     """
     for target in targets:
         series = [
             replace(
-                _series(results, target, index, key, centres[key[0]], head_biases), detail=detail
+                _series(results, target, index, key, centres[key[0]], head_biases),
+                detail=(details or {}).get(key[0], "none"),
             )
             for index, key in enumerate(map_keys)
         ]

@@ -153,7 +153,7 @@ def _explanation(
             plan.centres,
             plan.head_biases,
             config.fuse,
-            config.attribution().detail,
+            dict.fromkeys(plan.refined, config.detail),
         )
     )
     return Explanation(

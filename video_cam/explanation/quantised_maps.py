@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 MAX_LEVEL = 127
 
 
-@dataclass(frozen=True)
-class QuantisedMaps:
-    """The signed maps of W windows; ``maps[w]`` is one of them, ``np.asarray(maps)`` all.
+@dataclass(frozen=True, eq=False)
+class QuantisedMaps(NDArrayOperatorsMixin):
+    """The signed maps of W windows, used as a float32 array (W, T', H', W').
+
+    ``maps[w]`` makes the array of one window; everything else, such as ``maps.sum()`` and
+    ``maps + 1``, first makes that of all.
 
     A value is off by at most 1/254 of the largest absolute value of its window: half of a step
     between two of the 256 colours.
@@ -49,13 +54,25 @@ class QuantisedMaps:
     def __len__(self) -> int:
         return len(self.levels)
 
-    def __getitem__(self, window: int) -> np.ndarray:
-        """Float32 (T', H', W')."""
-        return self.levels[window] * self.scales[window]
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """Float32; with a window's number (T', H', W')."""
+        if isinstance(index, Integral):
+            return self.levels[index] * self.scales[index]
+        return np.asarray(self)[index]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         values = self.levels * self.scales[:, None, None, None]
         return values if dtype is None else values.astype(dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        arrays = [np.asarray(x) if isinstance(x, QuantisedMaps) else x for x in inputs]
+        return getattr(ufunc, method)(*arrays, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        """An array's method; not called for what the class itself has."""
+        if name.startswith("_"):  # what copy and pickle look for before there are any levels
+            raise AttributeError(name)
+        return getattr(np.asarray(self), name)
 
 
 def window_peaks(values: np.ndarray | QuantisedMaps) -> np.ndarray:

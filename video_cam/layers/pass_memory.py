@@ -47,8 +47,7 @@ def _pass_bytes(model: nn.Module, x: Any, layers: Sequence[str]) -> int | None:
 
     def watched(network: nn.Module, empty: Any) -> None:
         with memory:
-            # Clones, because the network may begin with an in-place operation.
-            run_network(network, map_tensors(torch.clone, empty))
+            run_network(network, map_tensors(_as_input, empty))
 
     try:
         with capture(model, layers), torch.set_grad_enabled(bool(layers)):
@@ -57,6 +56,11 @@ def _pass_bytes(model: nn.Module, x: Any, layers: Sequence[str]) -> int | None:
     except Exception:
         return None
     return memory.peak
+
+
+def _as_input(x: Tensor) -> Tensor:
+    """A clone of a leaf of the graph: the network may begin with an in-place operation."""
+    return x.clone() if x.requires_grad else x
 
 
 class _LiveMemory(TorchDispatchMode):

@@ -27,10 +27,7 @@ MAX_STAGES = 12
 # Of the rank correlation with the trained network's map: below it, the map needs the training.
 MAX_CORRELATION = 0.5
 # Options of an explanation that change the values of a layer's cells.
-_OPTIONS = (
-    *("pooling", "detail", "aug_smooth", "aug_shift", "eigen_smooth", "precision"),
-    "max_channels",
-)
+_OPTIONS = ("pooling", "aug_smooth", "aug_shift", "eigen_smooth", "precision", "max_channels")
 
 
 def run_randomization_check(
@@ -153,8 +150,9 @@ def _cells(
         methods=[series.method],
         targets=[series.class_id, *rivals],
         unpack=folds,
-        align="half-pixel",  # positions do not matter: cells are compared with cells
-        **{name: getattr(config.attribution(), name) for name in _OPTIONS},
+        detail=series.detail,
+        align="half-pixel",  # any will do: cells are compared with cells at the same positions
+        **{name: getattr(config, name) for name in _OPTIONS},
     )
     values = own.values[0] - sum(cam.values[0] for cam in others)
     return np.asarray(values.cpu())
