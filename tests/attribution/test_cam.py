@@ -84,7 +84,7 @@ def test_maps_come_in_the_order_of_targets_layers_and_methods() -> None:
 
 
 def test_a_network_wrapped_for_several_devices(small: Small, x: Tensor) -> None:
-    [expected], [found] = (maps(n, x, ["gradcam"]) for n in (small, nn.DataParallel(small)))
+    [expected], [found] = (maps(n, x, ["gradcam"]) for n in (small, nn.DataParallel(small).cpu()))
     assert torch.equal(found, expected)
 
 
