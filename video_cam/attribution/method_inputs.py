@@ -238,13 +238,34 @@ def _head_weights(one: TargetPass, layer: str) -> Tensor:
         outputs = class_scores(one.outputs).detach()
         if weight.shape == (outputs.shape[1], A.shape[1]):
             bias = 0 if last.bias is None else last.bias.detach()
-            linear_part = A.mean((2, 3, 4)).to(weight.dtype) @ weight.T
             # bfloat16 has about three significant digits.
             tolerance = 1e-3 if outputs.dtype != torch.bfloat16 else 3e-2
-            error = (linear_part + bias - outputs.to(linear_part.dtype)).abs().max()
-            if error <= tolerance * linear_part.abs().max():
+            bias = 0 if last.bias is None else last.bias.detach()
+            part, rest = _linear_part(outputs, A, weight)
+            is_all = (rest - bias).abs().max() <= tolerance * part.abs().max()
+            if is_all or _is_constant(one, layer, weight, tolerance):
                 return weight[one.class_ids]
     raise UsageError(
         f"cam needs scores that are a linear function of layer {layer!r}'s average: "
         "choose the layer in front of that average, or the method hirescam"
     )
+
+
+def _linear_part(outputs: Tensor, A: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The weights times the average of A, and the rest of the scores, (N, classes) each."""
+    linear = A.mean((2, 3, 4)).to(weight.dtype) @ weight.T
+    return linear, outputs.to(linear.dtype) - linear
+
+
+def _is_constant(one: TargetPass, layer: str, weight: Tensor, tolerance: float) -> bool:
+    """Whether the rest of the scores is a constant: the same for inputs with different noise."""
+    generator = torch.Generator().manual_seed(0)
+    parts = []
+    for _ in range(2):
+        with capture(one.model, [layer]) as captured:
+            outputs = class_scores(run_network(one.model, _noisy(one.x, generator))).detach()
+            A = unpacked(one.unpack, captured.activations[layer].detach(), layer)
+        parts.append(_linear_part(outputs, A, weight))
+    (linear, rest), (other_linear, other_rest) = parts
+    moved = (linear - other_linear).abs().max()
+    return bool(moved > 0 and (rest - other_rest).abs().max() <= tolerance * moved)
