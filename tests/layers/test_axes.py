@@ -75,13 +75,34 @@ def test_clips_with_sound_in_tuples_and_dicts(method: str) -> None:
         torch.testing.assert_close(found[0], expected.values)
 
 
-def test_scorecam_masks_the_clip_and_not_the_picture_of_its_sound() -> None:
+@pytest.mark.parametrize("options", [{"methods": ["scorecam"]}, {"aug_smooth": True}])
+def test_the_picture_of_a_clips_sound_is_not_changed_with_the_clip(options: dict) -> None:
+    seen: list[Tensor] = []
+
     class Spectrogram(_TwoArguments):
         def forward(self, frames: Tensor, sound: Tensor) -> Tensor:
+            seen.append(sound[0, 0])
             return super().forward(frames, sound[:, 0])
 
-    options = {"layers": ["conv2"], "methods": ["scorecam"], "targets": [1], "align": "half-pixel"}
+    options |= {"layers": ["conv2"], "targets": [1], "align": "half-pixel"}
     picture = torch.randn(2, 1, 9, 7, dtype=clip().dtype)
     [found] = compute_cams(seeded(Spectrogram), (clip(), picture), **options)
     [expected] = compute_cams(seeded(PoolLinear), clip(), **options)
+    torch.testing.assert_close(found.values, expected.values)
+    flipped = picture[:, 0].flip(-1)
+    assert not any(torch.equal(one, other) for one in seen if one.is_cpu for other in flipped)
+
+
+def test_one_dict_for_a_network_that_ends_in_a_softmax() -> None:
+    class Probabilities(_OneDict):
+        def forward(self, batch: dict[str, Tensor]) -> Tensor:
+            return super().forward(batch).softmax(1)
+
+    class Logs(_OneDict):
+        def forward(self, batch: dict[str, Tensor]) -> Tensor:
+            return super().forward(batch).log_softmax(1)
+
+    options = {"layers": ["conv2"], "targets": [1], "align": "half-pixel"}
+    [found] = compute_cams(seeded(Probabilities), {"frames": clip()}, **options)
+    [expected] = compute_cams(seeded(Logs), {"frames": clip()}, **options)
     torch.testing.assert_close(found.values, expected.values)
