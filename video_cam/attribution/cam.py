@@ -26,7 +26,7 @@ from video_cam.layers.layout import Fold, Layout, folds, layouts
 from video_cam.layers.measured_layout import refusal, settled_folds
 from video_cam.layers.output_search import with_class_scores
 from video_cam.layers.receptive_field import ReceptiveFields
-from video_cam.layers.selection import match_layers
+from video_cam.layers.selection import match_layers, own_name
 from video_cam.layers.trace import ModuleOutput, trace
 from video_cam.utils.memory import is_out_of_memory
 from video_cam.utils.names import as_tuple, check_names
@@ -84,9 +84,11 @@ def compute_cams(
     Args:
         model: any network.
         x: what its forward takes: a tensor, or a tuple, list or dict of them. A dict whose keys
-            are the forward's parameters is passed by keyword. Clips are (N, C, T, H, W) or
-            (N, T, C, H, W), whichever the network takes.
-        layers: module names, patterns such as ``layer?``, or positions from the back.
+            are the forward's parameters is passed by keyword. A tuple holds the arguments in order
+            where the forward needs more than one, else it is the only argument, as a list is.
+            Clips are (N, C, T, H, W) or (N, T, C, H, W), whichever the network takes.
+        layers: module names, patterns such as ``layer?``, or positions from the back. A wrapper's
+            ``module.`` in front of a name is left out.
         methods: of ``config.METHOD_NAMES``.
         targets: one backward pass each. None is each sample's best class; else a class id, one id
             per sample, or a function from the network's own outputs to (N,) scores. For classes
@@ -153,15 +155,19 @@ def _bind(
     progress: Progress,
 ) -> Attributor:
     """An Attributor for inputs like ``x``."""
+    known = dict(model.named_modules())
     if unpack is None:
         layers, unpack = find_layers(model, x, layers)
+    elif isinstance(unpack, Mapping):
+        unpack = {own_name(layer, known): function for layer, function in unpack.items()}
+    layers = tuple(own_name(layer, known) for layer in layers)
     finer: dict[str, tuple[str, ...]] = {}
-    known = layers
+    of_fields = layers
     if config.detail == "layers":
         finer, more = find_finer_layers(model, x, layers)
         unpack = {**more} | {layer: for_layer(unpack, layer) for layer in layers}
-        known = tuple(dict.fromkeys((*layers, *more)))
-    fields_ = _receptive_fields(model, x, known, unpack, config.align)
+        of_fields = tuple(dict.fromkeys((*layers, *more)))
+    fields_ = _receptive_fields(model, x, of_fields, unpack, config.align)
     return Attributor(
         model, layers, config, unpack=unpack, fields=fields_, finer=finer, progress=progress
     )

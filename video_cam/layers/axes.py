@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError
@@ -95,14 +96,27 @@ def detached(x: Any) -> Any:
 
 
 def run_network(model: nn.Module, x: Any) -> Any:
-    """``model(x)``, or ``model(**x)`` for a dict whose keys are parameters of the forward.
+    """``model(x)``; ``model(*x)`` or ``model(**x)`` where ``x`` holds the forward's arguments.
 
+    That is a tuple where the forward needs more than one, and a dict whose keys are its parameters.
     What the network keeps at the pass is forgotten, so that the next one begins as this one did.
     """
     with left_as_found(model):
         if isinstance(x, Mapping) and _are_parameters(model, x):
             return model(**x)
+        if isinstance(x, tuple) and not hasattr(x, "_fields") and _needs_several(model):
+            return model(*x)
         return model(x)
+
+
+def _needs_several(model: nn.Module) -> bool:
+    """Whether the forward needs more than one argument, or takes any number of them."""
+    if isinstance(model, torch.jit.ScriptModule):  # its signature does not say
+        return False
+    parameters = inspect.signature(model.forward).parameters.values()
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [p for p in parameters if p.kind in by_position and p.default is p.empty]
+    return len(needed) > 1 or any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
 
 def _are_parameters(model: nn.Module, x: Mapping[Any, Any]) -> bool:
