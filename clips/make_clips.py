@@ -75,7 +75,7 @@ def find(action: str, seeds: range) -> list[tuple[float, int]]:
     import torch
 
     from models3d import load_trained
-    from models3d.motion3d import preprocess
+    from models3d.residual3d import preprocess
 
     net, class_id = load_trained(), CLASSES.index(action)
     found = []

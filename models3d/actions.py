@@ -183,6 +183,20 @@ def decoy_motion(traits: SpriteTraits, decoy: str | None, acting: Flags, length:
     return Motion(centre, radius, angle, picture, acting)
 
 
+def imitating_decoy(rng: np.random.Generator, action: str) -> tuple[str, int]:
+    """The decoy that is most like an event, and its direction in right angles.
+
+    A decoy of a dash goes ahead beside it, on one of the two diagonals next to its direction.
+    """
+    direction = int(rng.integers(4))
+    if action in DIRECTIONS:
+        x, y = DIRECTIONS[action]
+        quarter = {(1, 0): 0, (0, 1): 1, (-1, 0): 2, (0, -1): 3}[x, y]
+        return "diagonal", (quarter - direction % 2) % 4
+    decoys = {"grow": "throb", "shrink": "throb", "spin": "rock", "blink": "swap"}
+    return decoys[action], direction
+
+
 def draw_event(rng: np.random.Generator, num_frames: int) -> tuple[int, int]:
     """Draw the [start, end) frames of an event inside a clip of ``num_frames``."""
     length = min(int(rng.integers(EVENT_FRAMES[0], EVENT_FRAMES[1] + 1)), num_frames)

@@ -10,28 +10,15 @@ Positions and lengths are in world units: the canvas is 64 x 64 of them at every
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models3d import textures
-from models3d.actions import (
-    DECOYS,
-    GLIDE_SPEED,
-    RADIUS,
-    WORLD,
-    Floats,
-    Motion,
-    SpriteTraits,
-    decoy_motion,
-    draw_acting,
-    draw_event,
-    event_motion,
-)
-from models3d.sprite_drawing import Sprite, crop_scaled, draw_sprites
+from models3d.actions import draw_event
+from models3d.scene import SCENE_STREAM, Frames, Mask, Scene
 
 EVENTS: tuple[str, ...] = (
     "dash left",
@@ -47,14 +34,6 @@ CLASSES = (*EVENTS, "nothing")
 NOTHING = len(EVENTS)  # the class of a clip without an event
 
 VERSIONS = ("whole", "without event", "event alone")
-DRIFT_SPEED = 0.7  # of the background, world units per frame and axis, at most
-DISTRACTORS = (3, 4)
-CLEARANCE = 0.8  # wanted distance of a distractor from the actor, in sums of the two radii
-# Each part of a scene has its own random numbers, so that leaving one out changes no other.
-SCENE_STREAM, ACTOR_STREAM, BACKGROUND_STREAM, FIRST_DISTRACTOR_STREAM = 0, 1, 2, 3
-
-Frames = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -86,6 +65,7 @@ def draw_clip(
     difficulty: float = 1.0,
     event: tuple[int, int] | None = None,
     version: str = "whole",
+    crowded: bool = False,
 ) -> DrawnClip:
     """Draw the clip of a seed: the same bytes every time, the same scene at every ``size``.
 
@@ -101,6 +81,8 @@ def draw_clip(
         version: of VERSIONS. "without event": the actor goes on gliding; before the event, and
             outside the actor's two places, no pixel differs. "event alone": nothing but the event
             moves.
+        crowded: one distractor imitates the event while it takes place, and lies near it: on
+            average over the event its centre is at most ``scene.NEAR`` from the actor's.
 
     Raises:
         ValueError: an unknown version, or an event outside the clip.
@@ -113,13 +95,11 @@ def draw_clip(
     event = _checked_event(drawn_event if event is None else event, num_frames)
 
     without = version == "without event"
-    scene = _Scene(seed, num_frames, size, difficulty, still=version == "event alone")
+    scene = Scene(seed, num_frames, size, difficulty, version == "event alone", crowded)
     sprites, actor = scene.sprites(rng, EVENTS[class_id], event, acts=not without)
-    canvases = scene.background()
-    coverage = [draw_sprites(canvas, sprites, t) for t, canvas in enumerate(canvases)]
-    frames = np.clip(canvases * 255 + 0.5, 0, 255).astype(np.uint8)
+    frames, coverage = scene.draw(sprites)
     acting = np.stack([sprite.motion.acting for sprite in sprites])  # (S, T)
-    masks = (np.stack(coverage, 1) > 0.5) & acting[..., None, None]  # (S, T, H, W)
+    masks = (coverage > 0.5) & acting[..., None, None]  # (S, T, H, W)
     return DrawnClip(
         frames,
         NOTHING if without else class_id,
@@ -129,9 +109,7 @@ def draw_clip(
     )
 
 
-def draw_batch(
-    seeds: Iterable[int], **options: Any
-) -> tuple[Frames, NDArray[np.int64], NDArray[np.bool_]]:
+def draw_batch(seeds: Iterable[int], **options: Any) -> tuple[Frames, NDArray[np.int64], Mask]:
     """Draw the clips of several seeds.
 
     Args:
@@ -143,7 +121,11 @@ def draw_batch(
         class_ids: int64 (N,).
         masks: bool (N, T, H, W).
     """
-    clips = [draw_clip(seed, **options) for seed in seeds]
+    return stack_clips([draw_clip(seed, **options) for seed in seeds])
+
+
+def stack_clips(clips: Sequence[DrawnClip]) -> tuple[Frames, NDArray[np.int64], Mask]:
+    """The frames, class ids and masks of several clips, as ``draw_batch`` returns them."""
     return (
         np.stack([clip.frames for clip in clips]),
         np.array([clip.class_id for clip in clips], np.int64),
@@ -157,94 +139,3 @@ def _checked_event(event: tuple[int, int], num_frames: int) -> tuple[int, int]:
             f"event={event} must be [start, end) and overlap the clip's {num_frames} frames"
         )
     return event
-
-
-def number_of_distractors(
-    rng: np.random.Generator,
-    traits: SpriteTraits,
-    action: str,
-    event: tuple[int, int],
-    num_frames: int,
-) -> int:
-    """Draw how many distractors a clip has.
-
-    Other classes than "blink" have one fewer as often as a blink hides its actor, so that the
-    number of visible sprites in one frame does not show the class.
-    """
-    count = int(rng.integers(DISTRACTORS[0], DISTRACTORS[1] + 1))
-    return count - (action != "blink" and traits.would_be_hidden(event, num_frames))
-
-
-@dataclass(frozen=True)
-class _Scene:
-    """What all parts of one clip have in common. still: nothing but the actor moves."""
-
-    seed: int
-    num_frames: int
-    size: int
-    difficulty: float
-    still: bool
-
-    def sprites(
-        self, rng: np.random.Generator, action: str, event: tuple[int, int], acts: bool
-    ) -> tuple[list[Sprite], int]:
-        """All sprites from back to front, and the actor's index among them."""
-        actor_rng = np.random.default_rng([self.seed, ACTOR_STREAM])
-        traits = SpriteTraits.draw(actor_rng, self.difficulty * GLIDE_SPEED)
-        whole = event_motion(traits, action, event, self.num_frames)
-        drawn_count = number_of_distractors(rng, traits, action, event, self.num_frames)
-        count = round(self.difficulty * drawn_count)
-        actor = int(rng.integers(count + 1))
-        # Distractors keep clear of the whole event, whether this version shows it or not.
-        sprites = [self._distractor(i, whole) for i in range(count)]
-        motion = event_motion(traits, action, event, self.num_frames, acts)
-        sprites.insert(actor, Sprite(self._pictures(actor_rng, 1), motion))
-        return sprites, actor
-
-    def background(self) -> textures.Image:
-        """float32 (T, size, size, 3) in [0, 1], with a constant drift unless ``still``."""
-        rng = np.random.default_rng([self.seed, BACKGROUND_STREAM])
-        picture = textures.background(rng, self.difficulty)
-        drift = self.difficulty * rng.uniform(-DRIFT_SPEED, DRIFT_SPEED, 2)
-        margin = (textures.BACKGROUND_UNITS - WORLD) / 2
-        moments = np.arange(self.num_frames) * (not self.still) - self.num_frames / 2
-        scale, shape = WORLD / self.size, (self.size, self.size)
-        return np.stack([crop_scaled(picture, scale, margin + drift * t, shape) for t in moments])
-
-    def _distractor(self, index: int, actor: Motion) -> Sprite:
-        """A sprite with a decoy, on one of ten random paths that keeps clear of the actor."""
-        rng = np.random.default_rng([self.seed, FIRST_DISTRACTOR_STREAM + index])
-        decoy = DECOYS[int(rng.integers(len(DECOYS)))]
-        acts = rng.random() < self.difficulty
-        acting, length = draw_acting(rng, self.num_frames)
-        traits = SpriteTraits.draw(rng, self.difficulty * GLIDE_SPEED)
-        motion = decoy_motion(traits, decoy if acts else None, acting, length)
-        shifts = rng.uniform(0, WORLD, (10, 1, 2))
-        paths = np.mod(motion.centre + shifts, WORLD)  # (10, T, 2)
-        clearance = _clearance(paths, motion.radius, actor)
-        # Take the first path with enough clearance; always taking the largest would push
-        # distractors into corners.
-        path = paths[int(np.minimum(clearance, CLEARANCE).argmax())]
-        motion = replace(motion, centre=path)
-        pictures = self._pictures(rng, 2 if decoy == "swap" else 1)
-        return Sprite(pictures, _first_frame_only(motion) if self.still else motion)
-
-    def _pictures(self, rng: np.random.Generator, count: int) -> tuple[textures.Image, ...]:
-        # A texel is about a pixel, and the soft edge about a pixel wide, at every size.
-        edge = WORLD / self.size / (sum(RADIUS) / 2)
-        return tuple(
-            textures.sprite_picture(rng, side=self.size // 2, edge=edge) for _ in range(count)
-        )
-
-
-def _clearance(paths: Floats, radius: Floats, actor: Motion) -> Floats:
-    """Smallest distance of each path (P, T, 2) from the actor, in sums of the two radii."""
-    apart = np.abs(paths - actor.centre)
-    apart = np.minimum(apart, WORLD - apart)
-    return np.asarray((np.linalg.norm(apart, axis=2) / (radius + actor.radius)).min(axis=1))
-
-
-def _first_frame_only(motion: Motion) -> Motion:
-    """The state of the first frame in all frames, not acting."""
-    first = {name: np.repeat(v[:1], len(v), 0) for name, v in vars(motion).items()}
-    return Motion(**first | {"acting": np.zeros_like(motion.acting)})

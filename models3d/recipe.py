@@ -1,8 +1,9 @@
-"""The training recipe of ``Motion3D``: learning rates, curriculum, and which clips are drawn."""
+"""The training recipes: learning rates, curriculum, and which clips are drawn."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,7 +12,10 @@ from torch.utils.data import Dataset
 
 from models3d.actions import EVENT_FRAMES
 from models3d.drawn_clips import CLASSES, DrawnClip, draw_clip
-from models3d.motion3d import NUM_FRAMES
+from models3d.motion3d import Motion3D
+from models3d.residual3d import NUM_FRAMES, Residual3D
+from models3d.texture3d import Texture3D
+from models3d.texture_clips import draw_texture_clip
 
 FIRST_TRAINING_SEED = 1_000_000  # all seeds below are held out
 SEEDS_PER_RUN = 1_000_000_000  # clips that one training seed may draw before the next one's begin
@@ -22,7 +26,7 @@ SLOW_CLASSES = (("grow", "shrink"), ("spin", "blink"))
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that determines the trained weights.
+    """Everything that determines the trained weights of ``Motion3D``.
 
     A cycle is one rise and fall of the learning rate. Clips begin as a lone actor on a plain
     colour and reach full difficulty in the course of the first cycle.
@@ -39,6 +43,8 @@ class Recipe:
         later_difficulty: at the start of each later cycle; the last one holds for all that follow.
         precision: of the forward pass, "fp32" or "bf16".
         threads: CPU threads; another number sums in another order.
+        frames: of a clip in each cycle; the last number holds for all that follow.
+        network: that is trained, of ``tasks.TASKS``.
     """
 
     seed: int = 0
@@ -52,6 +58,8 @@ class Recipe:
     later_difficulty: tuple[float, ...] = (0.4, 1.0)
     precision: str = "fp32"
     threads: int = 1
+    frames: tuple[int, ...] = (NUM_FRAMES,)
+    network: str = "motion3d"
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "threads"):
@@ -66,6 +74,15 @@ class Recipe:
     def steps(self) -> int:
         """Number of steps of all cycles together."""
         return sum(self.cycles)
+
+    def build(self) -> Residual3D:
+        """The network with random weights."""
+        return Motion3D()
+
+    @staticmethod
+    def precision_on(device: torch.device) -> str:
+        """The ``precision`` that is chosen where none is given."""
+        return fast_precision(device)
 
     def cycle_of(self, step: int) -> tuple[int, int]:
         """(index of the cycle, step within it) of a step."""
@@ -117,6 +134,55 @@ class Recipe:
             )
             for i, seed in enumerate(self.clip_seeds(step))
         ]
+
+
+@dataclass(frozen=True)
+class TextureRecipe(Recipe):
+    """Everything that determines the trained weights of ``Texture3D``.
+
+    The class can be read from any frame, so clips have only one before the last cycle.
+    """
+
+    cycles: tuple[int, ...] = (1000, 1500, 200)
+    later_difficulty: tuple[float, ...] = (1.0,)
+    frames: tuple[int, ...] = (1, 1, NUM_FRAMES)
+    network: str = "texture3d"
+
+    def build(self) -> Residual3D:
+        """The network with random weights."""
+        return Texture3D()
+
+    @staticmethod
+    def precision_on(device: torch.device) -> str:
+        """Full precision: in bf16 on a CPU the loss became NaN within 50 steps."""
+        return "fp32"
+
+    def clips(self, step: int) -> list[DrawnClip]:
+        """Draw the clips of a step; of sixteen two are without the texture, and two frozen."""
+        cycle = self.cycle_of(step)[0]
+        versions = {0: "without texture", 4: "frozen"}
+        return [
+            draw_texture_clip(
+                seed,
+                num_frames=self.frames[min(cycle, len(self.frames) - 1)],
+                difficulty=self.difficulty(step),
+                version=versions.get(i % 8, "whole"),
+            )
+            for i, seed in enumerate(self.clip_seeds(step))
+        ]
+
+
+# Name of the network -> its recipe.
+RECIPES: dict[str, type[Recipe]] = {"motion3d": Recipe, "texture3d": TextureRecipe}
+
+
+def fast_precision(device: torch.device) -> str:
+    """ "bf16" where the device computes in bf16, else "fp32"."""
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    cpu = Path("/proc/cpuinfo")
+    flags = cpu.read_text(encoding="utf-8").split() if cpu.exists() else []
+    return "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "fp32"
 
 
 def cut_off_event(seed: int) -> tuple[int, int]:

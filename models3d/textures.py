@@ -5,6 +5,8 @@ All textures are smooth on the scale of a pixel, so that drawings of different s
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -39,34 +41,72 @@ def background(rng: np.random.Generator, contrast: float) -> Image:
     return np.clip(colour + contrast * sum(octaves), 0, 1).astype(np.float32)
 
 
-def sprite_picture(rng: np.random.Generator, side: int, edge: float) -> Image:
+def sprite_picture(
+    rng: np.random.Generator, side: int, edge: float, pattern: str = "stripes"
+) -> Image:
     """A textured blob with a soft edge.
 
     Args:
-        rng: source of the random numbers.
+        rng: source of the random numbers; every pattern takes the same ones.
         side: of the picture in texels; radius 1 spans ``side / 2 / SPRITE_EXTENT`` of them.
         edge: width of the soft edge in radii.
+        pattern: of PATTERNS.
 
     Returns:
         float32 (side, side, 4), RGBA in [0, 1], colour premultiplied by alpha.
     """
     axis = ((np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1) * SPRITE_EXTENT
     x, y = (np.asarray(grid, np.float32) for grid in np.meshgrid(axis, axis))
-    rgb = np.clip(_stripes(rng, x, y) + 0.25 * _smooth_noise(rng, 5, side), 0, 1)
+    rgb = np.clip(_two_colours(rng, x, y, pattern) + 0.25 * _smooth_noise(rng, 5, side), 0, 1)
     inside = (_outline_radius(rng, x, y) - np.hypot(x, y)) / edge + 0.5
     alpha = np.clip(inside, 0, 1)[..., None]
     return np.concatenate([rgb * alpha, alpha], axis=2).astype(np.float32)
 
 
-def _stripes(rng: np.random.Generator, x: Image, y: Image) -> Image:
-    """(H, W, 3) waves between a light and a dark colour, which make a rotation visible."""
+def _two_colours(rng: np.random.Generator, x: Image, y: Image, pattern: str) -> Image:
+    """(H, W, 3) a pattern of a light and a dark colour, which makes a rotation visible."""
     angle, phase = rng.uniform(0, 2 * np.pi, 2)
     waves = rng.uniform(2.5, 5.0)
     light = rng.uniform(0.55, 1.0, 3)
     dark = rng.uniform(0.0, 0.45, 3)
-    wave = np.sin(waves * (np.cos(angle) * x + np.sin(angle) * y) + phase)
-    share = (0.5 + 0.5 * wave)[..., None]
+    u = np.cos(angle) * x + np.sin(angle) * y
+    v = np.cos(angle) * y - np.sin(angle) * x
+    share = (0.5 + 0.5 * PATTERNS[pattern](u, v, waves, phase))[..., None]
     return np.asarray(dark + (light - dark) * share, np.float32)
+
+
+def _stripes(u: Image, v: Image, waves: float, phase: float) -> Image:
+    return np.sin(waves * u + phase)
+
+
+def _checks(u: Image, v: Image, waves: float, phase: float) -> Image:
+    k = waves + 2.5
+    return np.clip(2 * np.sin(k * u + phase) * np.sin(k * v + phase), -1, 1)
+
+
+def _rings(u: Image, v: Image, waves: float, phase: float) -> Image:
+    return np.sin((waves + 2.5) * np.hypot(u, v) + phase)
+
+
+def _spokes(u: Image, v: Image, waves: float, phase: float) -> Image:
+    return np.clip(2 * np.sin(np.rint(waves + 1) * np.arctan2(v, u) + phase), -1, 1)
+
+
+def _dots(u: Image, v: Image, waves: float, phase: float) -> Image:
+    k = waves + 5
+    sign = 1 if phase < np.pi else -1  # light dots or dark ones
+    return sign * np.clip(1.5 * (np.cos(k * u) + np.cos(k * v)) - 1, -1, 1)
+
+
+# Name -> share of the light colour, as a function to [-1, 1] of coordinates in radii, waves in a
+# radian of them, and a phase.
+PATTERNS: dict[str, Callable[[Image, Image, float, float], Image]] = {
+    "stripes": _stripes,
+    "checks": _checks,
+    "rings": _rings,
+    "spokes": _spokes,
+    "dots": _dots,
+}
 
 
 def _outline_radius(rng: np.random.Generator, x: Image, y: Image) -> Image:

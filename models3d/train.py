@@ -1,12 +1,13 @@
-"""Train ``Motion3D`` on clips that are drawn during training: ``python -m models3d.train``.
+"""Train a bundled network on clips that are drawn during training: ``python -m models3d.train``.
 
 The difficulty of the clips rises during training. With clips of full difficulty from the first step
-the network stays at chance level.
+``Motion3D`` stays at chance level.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -23,8 +24,8 @@ from tqdm import tqdm
 
 from models3d.checkpoints import restore_state, save_state, save_weights, state_file
 from models3d.evaluation import check_held_out, evaluate
-from models3d.motion3d import WEIGHTS_FILE, Motion3D, motion3d, preprocess
-from models3d.recipe import DrawnBatches, Recipe
+from models3d.recipe import RECIPES, DrawnBatches, Recipe
+from models3d.residual3d import Residual3D, preprocess
 
 CHECKPOINT_EVERY = 100  # steps
 
@@ -53,7 +54,7 @@ def augment(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
 
 def train(
     recipe: Recipe, output: Path, device: torch.device, resume: bool = False, workers: int = 1
-) -> tuple[Motion3D, list[float]]:
+) -> tuple[Residual3D, list[float]]:
     """Run a recipe. The weights are not written; ``main`` writes them after the evaluation.
 
     Every CHECKPOINT_EVERY steps, and after the last one, the state of network and optimizer is
@@ -72,12 +73,12 @@ def train(
 
     Raises:
         FileNotFoundError: there is no state to resume from.
-        ValueError: the state is of another recipe.
+        ValueError: the state is of another recipe, or the loss is not a finite number.
     """
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
     # On a CPU training is 1.5 times as fast with the channels last.
-    net = motion3d().to(device).to(memory_format=torch.channels_last_3d)
+    net = recipe.build().to(device).to(memory_format=torch.channels_last_3d)
     optimizer = torch.optim.AdamW(
         net.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )
@@ -92,6 +93,10 @@ def train(
             schedule = learning_rate_schedule(optimizer, recipe, step)
         loss = _loss(net, recipe, step, frames.to(device), class_ids.to(device))
         losses.append(_optimizer_step(net, optimizer, loss))
+        if not math.isfinite(losses[-1]):
+            raise ValueError(
+                f"the loss of step {step} is {losses[-1]}: train again with --precision fp32"
+            )
         schedule.step()
         progress.set_postfix(
             refresh=False,
@@ -147,15 +152,6 @@ def _batches(recipe: Recipe, first: int, workers: int) -> Iterator[tuple[Tensor,
     return iter(loader)
 
 
-def fast_precision(device: torch.device) -> str:
-    """ "bf16" where the device computes in bf16, else "fp32"."""
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    cpu = Path("/proc/cpuinfo")
-    flags = cpu.read_text(encoding="utf-8").split() if cpu.exists() else []
-    return "bf16" if "avx512_bf16" in flags or "amx_bf16" in flags else "fp32"
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Train, evaluate on held-out clips, and write the weights with the accuracy as metadata.
 
@@ -177,11 +173,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m models3d.train", description=__doc__)
+    parser.add_argument("--network", choices=RECIPES, default=Recipe.network)
     parser.add_argument("--seed", type=int, default=Recipe.seed)
-    parser.add_argument("--cycles", type=int, nargs="+", default=Recipe.cycles, metavar="STEPS")
+    parser.add_argument(
+        "--cycles", type=int, nargs="+", metavar="STEPS", help="default: those of the recipe"
+    )
     parser.add_argument("--batch-size", type=int, default=Recipe.batch_size)
     parser.add_argument(
-        "--precision", choices=("fp32", "bf16"), help="default: bf16 where the device has it"
+        "--precision",
+        choices=("fp32", "bf16"),
+        help="default: for motion3d bf16 where the device has it, else fp32",
     )
     parser.add_argument("--threads", type=int, default=Recipe.threads)
     parser.add_argument(
@@ -190,11 +191,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         default=max((os.cpu_count() or 2) - 1, 1),
         help="processes that draw clips (default: all cores but one)",
     )
-    parser.add_argument("--output", type=Path, default=WEIGHTS_FILE)
+    parser.add_argument("--output", type=Path, help="default: the weights beside this file")
     parser.add_argument("--device", type=_device, help="default: CUDA if available")
     parser.add_argument("--held-out", type=int, default=800, help="clips to evaluate on")
     parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    recipe = RECIPES[options.network]
+    options.cycles = options.cycles or recipe.cycles
+    options.output = options.output or Path(__file__).with_name(f"{options.network}.safetensors")
+    return options
 
 
 def _device(text: str) -> torch.device:
@@ -206,11 +211,12 @@ def _device(text: str) -> torch.device:
 
 def _run(options: argparse.Namespace) -> None:
     device = options.device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    recipe = Recipe(
+    chosen = RECIPES[options.network]
+    recipe = chosen(
         options.seed,
         tuple(options.cycles),
         options.batch_size,
-        precision=options.precision or fast_precision(device),
+        precision=options.precision or chosen.precision_on(device),
         threads=options.threads,
     )
     check_held_out(options.held_out)
@@ -218,7 +224,7 @@ def _run(options: argparse.Namespace) -> None:
         raise ValueError(f"--output {options.output} is a folder: name a file in it")
     options.output.parent.mkdir(parents=True, exist_ok=True)
     net, _ = train(recipe, options.output, device, options.resume, options.workers)
-    accuracy = evaluate(net, options.held_out)
+    accuracy = evaluate(net, options.held_out, recipe.network)
     measured = {f"accuracy {name}": f"{value:.4f}" for name, value in accuracy.items()}
     settings = {name: str(value) for name, value in asdict(recipe).items()}
     metadata = {**settings, "held-out clips": str(options.held_out), **measured}

@@ -21,17 +21,27 @@ DOCUMENTS = [
     "SECURITY.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "docs/alignment-and-time.md",
     "docs/benchmark.md",
     "docs/clusters.md",
     "docs/colours-and-pictures.md",
+    "docs/command.md",
     "docs/from-image-tools.md",
     "docs/kinds-tried.md",
+    "docs/methods.md",
     "docs/networks.md",
+    "docs/python.md",
+    "docs/speed.md",
     "docs/your-own-network.md",
     "docs/video-files.md",
     "models3d/README.md",
 ]
-WITH_BLOCKS = ["docs/your-own-network.md", "docs/from-image-tools.md", "README.md"]
+WITH_BLOCKS = [
+    "docs/your-own-network.md",
+    "docs/from-image-tools.md",
+    "docs/python.md",
+    "README.md",
+]
 BLOCK = re.compile(r"^```(python|bash)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)

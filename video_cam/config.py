@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from video_cam.errors import UsageError
-from video_cam.utils.names import as_tuple, check_names, check_positive, function_name
+from video_cam.utils.field_types import check_types
+from video_cam.utils.names import check_names, check_positive, function_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +28,7 @@ METHOD_NAMES = (
     *("shapleycam", "fem", "cam", "smoothgradcam++"),
 )
 POOLING_NAMES = ("clip", "frame")
+DETAIL_NAMES = ("none", "layers", "input")
 ALIGNMENT_NAMES = ("receptive-field", "probe", "half-pixel", "corners", "nearest")
 PRECISIONS = ("fp32", "bf16")
 SAMPLING_MODES = ("windows", "uniform")
@@ -72,6 +73,7 @@ class LimitsConfig:
     max_memory: int | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_positive(self, ("max_pixels", "max_frames", "max_memory"))
 
 
@@ -109,6 +111,7 @@ class InputConfig:
     output_layout: str | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.score is not None:
             check_names("score", [self.score], SCORE_KINDS)
         if self.channels == "rgbd":
@@ -118,15 +121,14 @@ class InputConfig:
             )
         if self.channels is not None:
             check_names("channels", [self.channels], CHANNEL_NAMES)
-        check_positive(self, ("value_range",))
+        check_positive(self, ("num_frames", "frame_rate", "value_range"))
         counts, words = _NORMALIZED[self.channels or "rgb"]
         for name in ("mean", "std"):
-            if getattr(self, name) is None:
-                continue
-            value = as_tuple(getattr(self, name))
-            if len(value) not in counts:
+            value = getattr(self, name)
+            if value is not None and len(value) not in counts:
                 raise UsageError(f"{name} {value} must be {words}")
-            object.__setattr__(self, name, value)
+            if value is not None and not all(map(math.isfinite, value)):
+                raise UsageError(f"{name} {value} must be finite")
         if self.std is not None and not all(self.std):
             raise UsageError(f"std {self.std} must not be 0")
         if self.size is not None and min(self.size) < 1:
@@ -140,6 +142,8 @@ class AttributionConfig:
     Attributes:
         methods: names of CAM methods, of METHOD_NAMES.
         pooling: gradients are pooled over the whole "clip" or per "frame".
+        detail: what makes the maps finer than their layer's grid, of DETAIL_NAMES: nothing, finer
+            layers of the same pass, or an attribution at the input.
         align: how the positions of a layer's cells are found, of ALIGNMENT_NAMES.
         aug_smooth: mean over six versions of the input: flipped left to right or not, times 0.9,
             1 and 1.1.
@@ -153,6 +157,7 @@ class AttributionConfig:
 
     methods: tuple[str, ...] = ("gradcam",)
     pooling: str = "clip"
+    detail: str = "none"
     align: str = "probe"
     aug_smooth: bool = False
     aug_shift: int = 0
@@ -162,8 +167,10 @@ class AttributionConfig:
     batch_size: int = 4
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_names("method", self.methods, METHOD_NAMES)
         check_names("pooling", [self.pooling], POOLING_NAMES)
+        check_names("detail", [self.detail], DETAIL_NAMES)
         check_names("align", [self.align], ALIGNMENT_NAMES)
         check_names("precision", [self.precision], PRECISIONS)
         if not self.methods:
@@ -239,9 +246,6 @@ class ExplainConfig(AttributionConfig):
             raise UsageError("no layer is named: give at least one, or leave layers out")
         if self.bit_depth not in (None, *BIT_DEPTHS):
             raise UsageError(f"bit_depth {self.bit_depth} must be a whole number from 1 to 16")
-        for target in self.targets:
-            if not callable(target):
-                raise UsageError(f"target {target!r} must be a function of the network's output")
         check_positive(self, ("top_k", "num_frames", "frame_rate", "window_stride"))
         if self.video_stream is not None and self.video_stream < 0:
             raise UsageError(f"video_stream {self.video_stream} must be 0 or more")
@@ -293,6 +297,7 @@ class RenderConfig:
         normalize: what full heat is: the largest value in the video, the window or the frame.
         max_keyframes: at most this many keyframes are saved.
         figure: also write figure.pdf and figure.png.
+        contours: levels of heat at which contour lines are drawn, each between 0 and 1.
     """
 
     layout: str = "overlay"
@@ -301,8 +306,10 @@ class RenderConfig:
     normalize: str = "video"
     max_keyframes: int = 240
     figure: bool = False
+    contours: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_names("layout", [self.layout], VIDEO_LAYOUTS)
         check_names("colormap", [self.colormap], COLORMAP_NAMES)
         check_names("normalize", [self.normalize], NORMALIZATIONS)
@@ -310,32 +317,24 @@ class RenderConfig:
             raise UsageError(f"alpha {self.alpha} must lie between 0 and 1")
         if self.max_keyframes < 1:
             raise UsageError(f"max_keyframes {self.max_keyframes} must be 1 or more")
+        for level in self.contours:
+            if not 0 < level < 1:
+                raise UsageError(
+                    f"contours {level} must lie between 0 and 1: 0 is no heat, 1 is full heat"
+                )
 
 
 def make_explain_config(values: dict[str, Any]) -> ExplainConfig:
     """An ExplainConfig from keyword arguments as people write them.
 
     Args:
-        values: fields by name. One method, layer, class or target may stand for a list of one; a
-            frame rate may be any number.
+        values: fields by name, as ``check_types`` takes them; see ``utils.field_types``.
 
     Raises:
         UsageError: for an unknown name or a wrong value.
     """
     check_names("option", list(values), ExplainConfig.__dataclass_fields__)
-    frozen = dict(values)
-    for name in ("methods", "layers", "class_ids", "conv_backcount", "targets"):
-        if frozen.get(name) is not None:
-            frozen[name] = tuple(map(_python_number, as_tuple(frozen[name])))
-    if isinstance(frozen.get("frame_rate"), int | float):
-        # Finer than a thousandth of a frame in a hundred seconds is a rounding error of float.
-        frozen["frame_rate"] = Fraction(frozen["frame_rate"]).limit_denominator(100_000)
-    return ExplainConfig(**frozen)
-
-
-def _python_number(value: Any) -> Any:
-    """NumPy's integers are not JSON's."""
-    return int(value) if isinstance(value, Integral) else value
+    return ExplainConfig(**values)
 
 
 def _plain(value: Any) -> Any:

@@ -16,14 +16,11 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from video_cam.errors import VideoCamError
 from video_cam.utils.text import for_terminal
 from video_cam.utils.version import __version__
-
-if TYPE_CHECKING:
-    import numpy as np
 
 PACKAGES = (
     *("torch", "torchvision", "numpy", "opencv-python", "av", "safetensors", "matplotlib"),
@@ -125,15 +122,16 @@ def _weights() -> Iterator[str]:
 def _self_test() -> Iterator[str]:
     """Draw a clip, explain it with the bundled network, and write all results."""
     import video_cam
-    from models3d.drawn_clips import draw_clip
-    from models3d.motion3d import CLASSES, FRAME_RATE
+    from models3d.drawn_clips import CLASSES, draw_clip
+    from models3d.residual3d import FRAME_RATE
     from video_cam.models.registry import BUNDLED
+    from video_cam.video.writer import write_clip
 
     began = time.perf_counter()
     drawn = draw_clip(SEED, class_id=CLASSES.index(ACTION))
     with tempfile.TemporaryDirectory(prefix="video_cam-") as folder:
         clip = Path(folder) / "drawn.mp4"
-        _write(clip, drawn.frames, Fraction(FRAME_RATE))
+        write_clip(clip, drawn.frames, Fraction(FRAME_RATE))
         explanation = video_cam.explain(clip, video_cam.load_model(BUNDLED))
         summary = video_cam.render(clip, explanation, Path(folder) / "results")
     prediction = summary["predictions"][0]
@@ -143,15 +141,6 @@ def _self_test() -> Iterator[str]:
         f"passed: drew {ACTION!r}, {BUNDLED} predicted it ({prediction['score']:.0%}), "
         f"{time.perf_counter() - began:.1f} s"
     )
-
-
-def _write(path: Path, frames: np.ndarray, frame_rate: Fraction) -> None:
-    from video_cam.video.writer import VideoFormat, VideoWriter
-
-    height, width = frames.shape[1:3]
-    with VideoWriter(path, VideoFormat(width, height, 1 / frame_rate, frame_rate)) as writer:
-        for index, frame in enumerate(frames):
-            writer.write(frame, index, 1)
 
 
 SECTIONS: dict[str, Callable[[], Iterator[str]]] = {

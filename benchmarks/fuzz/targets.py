@@ -19,11 +19,12 @@ from video_cam.explanation.explanation import Explanation
 from video_cam.layers.cache import FOLDER_VARIABLE
 from video_cam.layers.trace import trace
 from video_cam.models.labels import read_labels
-from video_cam.models.weights import read_state_dict
+from video_cam.models.weights import read_state_dicts
 from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.rendering.plot_drawing import draw_plot
 from video_cam.rendering.result_folder import SUMMARY_FILE
 from video_cam.rendering.summary import summarise
-from video_cam.rendering.timeline_plot import timeline_figure
+from video_cam.rendering.timeline_plot import timeline_plot
 
 _IDENTITY = "benchmarks.fuzz"
 _INPUT = (1, 3, 4, 8, 8)
@@ -33,7 +34,7 @@ def _read_explanation(path: Path) -> object:
     """Load an explanation and use it as the renderer does."""
     explanation = Explanation.load(path)
     maps = BlendedMaps(explanation)
-    timeline_figure(maps)
+    draw_plot(timeline_plot(maps))
     json.dumps(summarise(explanation, [], []), allow_nan=False)
     return f"{len(maps)} maps"
 
@@ -85,6 +86,6 @@ TARGETS = {
     "clips": Target(corpus.write_clips, read_clip, {}),
     "pictures": Target(corpus.write_pictures, read_clip, {".npz": damaged_zip}),
     "checkpoints": Target(
-        corpus.write_checkpoints, read_state_dict, {".pth": damaged_zip, ".pt": damaged_zip}
+        corpus.write_checkpoints, read_state_dicts, {".pth": damaged_zip, ".pt": damaged_zip}
     ),
 }

@@ -94,11 +94,12 @@ def _difference(
 
 
 def _mixes_clips(network: Network, classifier: Classifier, x: Tensor) -> bool:
+    def scores(clips: Tensor) -> Tensor:
+        return network.scores(original_output(classifier.module(clips)))
+
     with frozen_evaluation(classifier.module), torch.no_grad():
-        together, alone = (
-            network.scores(original_output(classifier.module(clips)))[:1] for clips in (x, x[:1])
-        )
-    return relative_difference(together, alone) > NOTABLE
+        alone = torch.cat([scores(clip[None]) for clip in x])
+        return relative_difference(scores(x), alone) > NOTABLE
 
 
 def _difference_in(module: nn.Module, x: Tensor, network: Network, chosen: ChosenLayers) -> float:

@@ -42,7 +42,9 @@ def main() -> None:
     model = video_cam.load_model(parsed.model, "none" if parsed.model != "motion3d" else None)
     with tempfile.TemporaryDirectory() as folder:
         clips = _draw(Path(folder) / "clips", parsed.clips)
-        whole, started = _folder(clips, model, Path(folder) / "together")
+        words = ["--model", model.name, "--weights", model.weights]
+        words += ["--clip", str(clips[0].parent), "--output-dir", str(Path(folder) / "together")]
+        whole, started = folder_seconds(words, len(clips))
         single = _singles(clips, model, Path(folder) / "singly")
     print(f"{len(clips)} clips of {SECONDS} s, {SIZE}x{SIZE}, {model.name}, "
           f"{torch.get_num_threads()} threads")  # fmt: skip
@@ -64,17 +66,20 @@ def _draw(folder: Path, count: int) -> list[Path]:
     return clips
 
 
-def _folder(clips: list[Path], model: Classifier, out: Path) -> tuple[float, float]:
-    """Seconds from the loaded network to the end, and from the command to the loaded network."""
-    program = [sys.executable, str(ROOT / "run_video_cam.py"), "--json", "--model", model.name]
-    program += [
-        "--weights",
-        model.weights,
-        "--clip",
-        str(clips[0].parent),
-        "--output-dir",
-        str(out),
-    ]
+def folder_seconds(words: list[str], count: int) -> tuple[float, float]:
+    """Time one command that processes several clips.
+
+    Args:
+        words: the command's arguments.
+        count: how many clips these are.
+
+    Returns:
+        Seconds from the loaded network to the end, and from the command to the loaded network.
+
+    Raises:
+        RuntimeError: not all clips were processed.
+    """
+    program = [sys.executable, str(ROOT / "run_video_cam.py"), "--json", *words]
     began = time.perf_counter()
     started = ended = 0.0
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
@@ -85,7 +90,7 @@ def _folder(clips: list[Path], model: Classifier, out: Path) -> tuple[float, flo
                 started = time.perf_counter()
             if event["event"] == "end":
                 ended = time.perf_counter()
-                if event["done"] != len(clips):
+                if event["done"] != count:
                     raise RuntimeError(f"the command processed not all clips: {event}")
     return ended - started, started - began
 

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from models3d.drawn_clips import draw_clip
-from models3d.motion3d import load_trained, preprocess
+from models3d.motion3d import load_trained
+from models3d.residual3d import preprocess
 from video_cam import compute_cams
 
 CHANNELS = (8, 16, 32, 64)

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models3d import draw_batch
+from models3d.drawn_clips import DrawnClip, stack_clips
 from models3d.recipe import FIRST_TRAINING_SEED
+from models3d.tasks import TASKS, Task
 from video_cam.errors import UsageError
 from video_cam.models.classifier import Classifier
 from video_cam.utils.progress import Progress, silent
@@ -29,6 +30,7 @@ class BenchmarkClips:
         x: float32 (N, C, T, H, W), the network's input.
         class_ids: N target classes.
         masks: bool (N, T, H, W), true where the event is.
+        distractors: bool (N, T, H, W), true where a distractor acts.
         frames: uint8 (N, T, H, W, 3), RGB, from which ``x`` was made.
         drawn: number of clips that were drawn to find these.
     """
@@ -36,6 +38,7 @@ class BenchmarkClips:
     x: Tensor
     class_ids: list[int]
     masks: np.ndarray
+    distractors: np.ndarray
     frames: np.ndarray
     drawn: int
 
@@ -52,20 +55,30 @@ class BenchmarkClips:
         """The first ``count`` clips, or all where there are fewer."""
         part = slice(count)
         return BenchmarkClips(
-            self.x[part], self.class_ids[part], self.masks[part], self.frames[part], self.drawn
+            self.x[part],
+            self.class_ids[part],
+            self.masks[part],
+            self.distractors[part],
+            self.frames[part],
+            self.drawn,
         )
 
 
 def draw_benchmark_clips(
-    model: Classifier, clips: int, seed: int = 0, progress: Progress = silent
+    model: Classifier,
+    clips: int,
+    seed: int = 0,
+    progress: Progress = silent,
+    crowded: bool = False,
 ) -> BenchmarkClips:
     """Draw held-out clips until ``clips`` of them pass ``needs_only_the_event``.
 
     Args:
-        model: the network whose maps are measured.
+        model: the network whose maps are measured, of ``models3d.tasks.TASKS``.
         clips: wanted number.
         seed: each value has its own range of clip seeds.
         progress: receives the number of clips found.
+        crowded: a distractor that moves as much as the actor lies near it.
 
     Raises:
         UsageError: ``clips`` or ``seed`` is out of range, or the network classifies too few clips.
@@ -77,15 +90,17 @@ def draw_benchmark_clips(
             f"{clips} clips with seed {seed}: expected 1 to {SEEDS_PER_RUN // MAX_DRAWN} clips "
             f"and a seed of 0 to {(FIRST_TRAINING_SEED - FIRST_SEED) // SEEDS_PER_RUN - 1}"
         )
-    found: list[tuple[Tensor, int, np.ndarray, np.ndarray]] = []
+    task = TASKS[model.name]
+    found: list[tuple[Tensor, DrawnClip]] = []
     drawn = 0
     with progress("draw", clips) as step:
         while len(found) < clips and drawn < clips * MAX_DRAWN:
             seeds = range(first + drawn, first + drawn + BATCH)
-            frames, class_ids, masks = draw_batch(seeds)
+            batch = [task.draw(clip_seed, crowded=crowded) for clip_seed in seeds]
+            frames, class_ids, _ = stack_clips(batch)
             x = model.preprocess.tensor(frames)
-            kept = np.flatnonzero(needs_only_the_event(model, x, seeds, class_ids))
-            found += [(x[i], int(class_ids[i]), masks[i], frames[i]) for i in kept]
+            kept = np.flatnonzero(needs_only_the_event(model, x, seeds, class_ids, task, crowded))
+            found += [(x[i], batch[i]) for i in kept]
             drawn += BATCH
             step(len(kept))
     if len(found) < clips:
@@ -93,32 +108,42 @@ def draw_benchmark_clips(
             f"of {drawn} drawn clips the network classifies only {len(found)} because of their "
             "event: its maps cannot be compared with the ground truth"
         )
-    inputs, ids, masks_found, frames_found = zip(*found[:clips], strict=True)
+    inputs, drawn_clips = zip(*found[:clips], strict=True)
+    frames, class_ids, masks = stack_clips(drawn_clips)
+    distractors = np.stack([clip.distractor_masks.any(0) for clip in drawn_clips])
     return BenchmarkClips(
-        torch.stack(inputs), list(ids), np.stack(masks_found), np.stack(frames_found), drawn
+        torch.stack(inputs), class_ids.tolist(), masks, distractors, frames, drawn
     )
 
 
 def needs_only_the_event(
-    model: Classifier, x: Tensor, seeds: range, class_ids: np.ndarray
+    model: Classifier,
+    x: Tensor,
+    seeds: range,
+    class_ids: np.ndarray,
+    task: Task,
+    crowded: bool = False,
 ) -> np.ndarray:
-    """Whether the network's answer depends on the event, and on nothing else.
+    """Whether the network's answer depends on what names the class, and on nothing else.
 
-    The network must classify the whole clip correctly, also when nothing but the event moves; and
-    in the clip drawn without the event the class must have at most the probability of chance.
+    The network must classify the whole clip correctly, also when nothing but the event moves (of
+    textures: when nothing moves); and in the clip drawn without the event, or the texture, the
+    class must have at most the probability of chance.
 
     Args:
         model: the network.
         x: float32 (N, C, T, H, W), the clips.
         seeds: of the clips.
         class_ids: int (N,).
+        task: that the clips are drawn for.
+        crowded: how they are drawn.
 
     Returns:
         bool (N,).
     """
     rows = np.arange(len(class_ids))
-    without_event, _, _ = draw_batch(seeds, version="without event")
-    event_alone, _, _ = draw_batch(seeds, version="event alone")
+    without_event, _, _ = task.draw_batch(seeds, version=task.without, crowded=crowded)
+    event_alone, _, _ = task.draw_batch(seeds, version=task.alone, crowded=crowded)
     whole, without, alone = (
         class_probabilities(model, clips)
         for clips in (

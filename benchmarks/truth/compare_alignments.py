@@ -18,7 +18,7 @@ import torch
 
 import video_cam
 from models3d import draw_batch
-from models3d.motion3d import NUM_FRAMES, SIZE
+from models3d.residual3d import NUM_FRAMES, SIZE
 from video_cam import metrics
 from video_cam.layers.alignment import (
     CellCentres,

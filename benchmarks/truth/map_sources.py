@@ -1,16 +1,13 @@
-"""The maps that are measured: this project's, and controls. Other tools' are in ``peers``."""
+"""The maps that are measured: this project's. Others are in ``controls`` and ``peers``."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 import video_cam
 from benchmarks.truth.benchmark_clips import BenchmarkClips
@@ -19,10 +16,9 @@ from video_cam.config import ALIGNMENT_NAMES, AttributionConfig
 from video_cam.models.classifier import Classifier
 from video_cam.models.registry import load_model
 
-CONTROL_GRID = (4, 4, 4)  # (T', H', W') of random maps, as for layer4
-DIFFERENCE_BLUR = 3.0  # standard deviation in pixels
 OWN, CONTROL = "video_cam", "control"
 DEFAULT_ALIGN = AttributionConfig.align
+NO_DETAIL = "none"
 
 
 @dataclass(frozen=True)
@@ -36,6 +32,7 @@ class MapRow:
         source: OWN, CONTROL or the name of another tool.
         volumes: float32 (N, T, H, W), signed, on the clips' own grid.
         seconds: per clip, to compute the maps and to upsample them.
+        detail: of ``config.DETAIL_NAMES``; empty where the maps are of no layer.
     """
 
     method: str
@@ -44,6 +41,7 @@ class MapRow:
     source: str
     volumes: Tensor
     seconds: float
+    detail: str = ""
 
     @property
     def is_control(self) -> bool:
@@ -57,11 +55,15 @@ def own_rows(
     methods: Sequence[str],
     layers: Sequence[str],
     alignments: Sequence[str] = ALIGNMENT_NAMES,
+    details: Sequence[str] = ("none",),
 ) -> Iterator[MapRow]:
-    """This project's maps, nested method, then layer, then alignment.
+    """This project's maps, nested method, then layer, then alignment and detail.
 
-    The maps are computed once and upsampled from the cell centres of every alignment.
+    Maps without detail are computed once and upsampled from the cell centres of every alignment;
+    those with detail have DEFAULT_ALIGN.
     """
+    finer = [detail for detail in details if detail != NO_DETAIL]
+    alignments = alignments if NO_DETAIL in details else ()
     x = clips.x[:1].to(model.device)
     aligned: dict[str, dict[str, ActivationMap]] = {}
     align_seconds: dict[str, float] = {}
@@ -73,14 +75,37 @@ def own_rows(
     for method in methods:
         for layer in layers:
             began = time.perf_counter()
-            values = _values(model, clips, method, layer)
+            values = _values(model, clips, method, layer) if alignments else torch.empty(0)
             seconds = (time.perf_counter() - began) / len(clips)
             for align in alignments:
                 began = time.perf_counter()
                 volumes = _upsampled(aligned[align][layer], values)
                 upsampling = (time.perf_counter() - began) / len(clips)
                 total = seconds + align_seconds[align] + upsampling
-                yield MapRow(method, layer, align, OWN, volumes, total)
+                yield MapRow(method, layer, align, OWN, volumes, total, NO_DETAIL)
+            for detail in finer:
+                began = time.perf_counter()
+                volumes = detail_volumes(model, clips, method, layer, detail)
+                seconds = (time.perf_counter() - began) / len(clips)
+                yield MapRow(method, layer, DEFAULT_ALIGN, OWN, volumes, seconds, detail)
+
+
+def detail_volumes(
+    model: Classifier, clips: BenchmarkClips, method: str, layer: str, detail: str
+) -> Tensor:
+    """Maps of the clips' target classes with a detail: float32 (N, T, H, W), signed."""
+    parts = []
+    for x, class_ids in clips.batches():
+        [cam] = video_cam.compute_cams(
+            model.module,
+            x.to(model.device),
+            layers=[layer],
+            methods=[method],
+            targets=[class_ids],
+            detail=detail,
+        )
+        parts.append(video_cam.upsample(cam, cam.input_size).cpu())
+    return torch.cat(parts)
 
 
 def class_volumes(
@@ -119,50 +144,3 @@ def untrained(model: Classifier) -> Classifier:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return load_model(model.name, "none", device=model.device)
-
-
-def control_rows(
-    model: Classifier, clips: BenchmarkClips, method: str, layer: str
-) -> Iterator[MapRow]:
-    """Maps that a useful map must be better than."""
-    for name, draw in CONTROLS.items():
-        began = time.perf_counter()
-        volumes = draw(clips)
-        seconds = (time.perf_counter() - began) / len(clips)
-        yield MapRow(name, "", "", CONTROL, volumes, seconds)
-    [row] = own_rows(untrained(model), clips, [method], [layer], ["receptive-field"])
-    yield replace(row, method=f"{method}, untrained", source=CONTROL)
-
-
-def random_maps(clips: BenchmarkClips) -> Tensor:
-    """Uniform noise on a CONTROL_GRID, interpolated: float32 (N, T, H, W)."""
-    generator = torch.Generator().manual_seed(0)
-    values = torch.rand(len(clips), 1, *CONTROL_GRID, generator=generator)
-    return F.interpolate(values, clips.masks.shape[1:], mode="trilinear", align_corners=False)[:, 0]
-
-
-def centre_gaussian(clips: BenchmarkClips) -> Tensor:
-    """A Gaussian in the middle of the clip; standard deviation a quarter of each side."""
-    axes = [torch.linspace(-2, 2, length) for length in clips.masks.shape[1:]]
-    t, y, x = (torch.exp(-0.5 * axis**2) for axis in axes)
-    volume = t[:, None, None] * y[:, None] * x
-    return volume.expand(len(clips), *volume.shape)
-
-
-def frame_difference(clips: BenchmarkClips) -> Tensor:
-    """The blurred change of each pixel from the frame before: float32 (N, T, H, W)."""
-    return torch.from_numpy(np.stack([blurred_changes(frames) for frames in clips.frames]))
-
-
-def blurred_changes(frames: np.ndarray) -> np.ndarray:
-    """uint8 (T, H, W, 3) -> float32 (T, H, W); 0 in the first frame."""
-    grey = frames.astype(np.float32).mean(3)
-    change = np.abs(np.diff(grey, axis=0, prepend=grey[:1]))
-    return np.stack([cv2.GaussianBlur(frame, (0, 0), DIFFERENCE_BLUR) for frame in change])
-
-
-CONTROLS: dict[str, Callable[[BenchmarkClips], Tensor]] = {
-    "random": random_maps,
-    "centre Gaussian": centre_gaussian,
-    "frame difference": frame_difference,
-}

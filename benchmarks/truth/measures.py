@@ -22,12 +22,15 @@ LOCALIZATION: dict[str, Callable[[Any, Any], float]] = {
     "space_time_pointing": lambda heat, mask: metrics.space_time_pointing(
         heat, mask, FRAMES, PIXELS
     ),
+    "average_precision": metrics.average_precision,
+    "best_iou": metrics.best_iou,
     "mass_in_event": metrics.mass_in_event,
     "space_time_iou": metrics.space_time_iou,
     "temporal_hit": metrics.temporal_hit,
     "onset_error_frames": metrics.onset_error,
     "lag_frames": metrics.lag,
 }
+ON_DISTRACTORS = "mass_on_distractors"  # share of the positive values where a distractor acts
 FAITHFULNESS = ("insertion", "deletion", "average_drop", "average_increase")
 MEAN_MAP = ("mean_map_drop", "mean_map_increase")
 CURVE_STEPS = 10  # of insertion and deletion
@@ -53,14 +56,18 @@ def measure_maps(
             values for the first so many clips.
 
     Returns:
-        LOCALIZATION, FAITHFULNESS and MEAN_MAP -> values. MEAN_MAP are drop and increase of the
-        mean map of all clips, with which those of the maps can be compared.
+        LOCALIZATION, ON_DISTRACTORS, FAITHFULNESS and MEAN_MAP -> values. MEAN_MAP are drop and
+        increase of the mean map of all clips, with which those of the maps can be compared.
     """
     pairs = list(zip(maps.volumes.numpy(), clips.masks, strict=True))
     values: dict[str, list[float]] = {
         name: [function(heat, mask) for heat, mask in pairs]
         for name, function in LOCALIZATION.items()
     }
+    values[ON_DISTRACTORS] = [
+        metrics.mass_in_event(heat, mask)
+        for heat, mask in zip(maps.volumes.numpy(), clips.distractors, strict=True)
+    ]
     values |= {name: [] for name in (*FAITHFULNESS, *MEAN_MAP)}
     mean_map = _mean_map(maps.volumes)
     for i in range(min(faithful_clips, len(clips))):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from video_cam.config import METHOD_NAMES
+from video_cam.config import ALIGNMENT_NAMES, DETAIL_NAMES, METHOD_NAMES
 from video_cam.errors import UsageError
 from video_cam.utils.names import check_names
+
+NETWORK_NAMES = ("motion3d", "texture3d")  # of models3d.tasks.TASKS, which imports PyTorch
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,12 @@ class BenchmarkOptions:
     Attributes:
         clips: number of clips that are measured.
         seed: another seed draws other clips.
+        model: the bundled network whose maps are measured, of NETWORK_NAMES.
+        crowded: a distractor that moves as much as the actor lies near it.
         methods: names of CAM methods, of ``config.METHOD_NAMES``.
-        layers: names of the bundled network's layers.
+        layers: names of the network's layers.
+        align: how cells are placed, of ``config.ALIGNMENT_NAMES``; of maps without detail.
+        detail: of ``config.DETAIL_NAMES``.
         peers: also measure the maps of other tools.
         faithful_clips: number of clips for the measures that run the network on altered clips.
         units: also insertion and deletion by every unit and baseline.
@@ -28,16 +34,23 @@ class BenchmarkOptions:
 
     clips: int = 200
     seed: int = 0
+    model: str = NETWORK_NAMES[0]
+    crowded: bool = False
     methods: tuple[str, ...] = ("gradcam", "gradcam++", "hirescam", "layercam")
     layers: tuple[str, ...] = ("layer4", "layer3")
+    align: tuple[str, ...] = ALIGNMENT_NAMES
+    detail: tuple[str, ...] = DETAIL_NAMES
     peers: bool = False
-    faithful_clips: int = 10
+    faithful_clips: int = 50
     units: bool = False
     json: Path | None = None
     output_dir: Path | None = None
 
     def __post_init__(self) -> None:
         check_names("method", self.methods, METHOD_NAMES)
+        check_names("model", [self.model], NETWORK_NAMES)
+        check_names("align", self.align, ALIGNMENT_NAMES)
+        check_names("detail", self.detail, DETAIL_NAMES)
         if self.faithful_clips < 1:
             raise UsageError(f"--faithful-clips {self.faithful_clips} must be 1 or more")
 

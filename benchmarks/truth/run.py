@@ -10,23 +10,25 @@ from itertools import chain
 
 from benchmarks.truth.benchmark_clips import BenchmarkClips, draw_benchmark_clips
 from benchmarks.truth.check_power import check_power
-from benchmarks.truth.map_sources import CONTROLS, MapRow, control_rows, own_rows
+from benchmarks.truth.controls import CONTROLS, FACTORS, control_rows
+from benchmarks.truth.map_sources import NO_DETAIL, MapRow, own_rows
 from benchmarks.truth.measures import measure_maps, measure_units
 from benchmarks.truth.options import BenchmarkOptions
 from benchmarks.truth.peers import check_installed, peer_rows, peers_with
 from benchmarks.truth.table import (
     TableRow,
     as_json,
-    differences_markdown,
+    difference_tables,
     draw_chart,
     markdown,
     units_markdown,
 )
-from video_cam.config import ALIGNMENT_NAMES
 from video_cam.models.classifier import Classifier
-from video_cam.models.registry import BUNDLED, load_model
+from video_cam.models.registry import load_model
 from video_cam.utils.files import write_atomically
 from video_cam.utils.progress import bar
+
+CHECK_CLIPS = 40  # at most, on which the perturbation check is judged
 
 
 def run_benchmark(options: BenchmarkOptions) -> None:
@@ -39,13 +41,13 @@ def run_benchmark(options: BenchmarkOptions) -> None:
     began = time.perf_counter()
     if options.peers:
         check_installed()
-    model = load_model(BUNDLED)
+    model = load_model(options.model)
     size = (model.num_frames, *model.preprocess.crop)
     options = replace(options, layers=tuple(model.layers(size, options.layers).names))
-    clips = draw_benchmark_clips(model, options.clips, options.seed, bar)
+    clips = draw_benchmark_clips(model, options.clips, options.seed, bar, options.crowded)
     print(f"{len(clips)} clips count, of {clips.drawn} drawn\n", flush=True)
     rows, unit_rows = _measured_rows(options, model, clips)
-    texts = [markdown(rows), differences_markdown(rows), _check_power(options, model, clips)]
+    texts = [markdown(rows), *difference_tables(rows), _check_power(options, model, clips)]
     if options.units:
         texts.insert(1, units_markdown(unit_rows))
     text = "\n\n".join(texts)
@@ -65,7 +67,7 @@ def _measured_rows(
 
     The latter are the first of this project's maps, and the controls.
     """
-    own = own_rows(model, clips, options.methods, options.layers)
+    own = own_rows(model, clips, options.methods, options.layers, options.align, options.detail)
     controls = control_rows(model, clips, options.methods[0], options.layers[0])
     peers: Iterator[MapRow] = iter(())
     if options.peers:
@@ -84,13 +86,14 @@ def _measured_rows(
 
 
 def _number_of_rows(options: BenchmarkOptions) -> int:
-    per_layer = len(options.methods) * len(ALIGNMENT_NAMES)
+    plain = len(options.align) if NO_DETAIL in options.detail else 0
+    per_layer = len(options.methods) * (plain + len({*options.detail} - {NO_DETAIL}))
     if options.peers:
         per_layer += sum(len(peers_with(method)) for method in options.methods)
-    return per_layer * len(options.layers) + len(CONTROLS) + 1
+    return per_layer * len(options.layers) + len(CONTROLS) + len(FACTORS) + 1
 
 
 def _check_power(options: BenchmarkOptions, model: Classifier, clips: BenchmarkClips) -> str:
-    first = clips.first(2 * options.faithful_clips)
+    first = clips.first(min(2 * options.faithful_clips, CHECK_CLIPS))
     power = check_power(model, first, options.methods[0], options.layers[0])
     return f"How well the check separates correct from wrong maps ({len(first)} clips): {power}"

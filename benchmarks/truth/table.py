@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.truth.map_sources import CONTROL, DEFAULT_ALIGN, OWN, MapRow
+from benchmarks.truth.map_sources import CONTROL, DEFAULT_ALIGN, NO_DETAIL, OWN, MapRow
 from benchmarks.truth.measures import MEAN_MAP, Values
 from video_cam.metrics import Interval, bootstrap, paired_difference
 from video_cam.utils.files import atomic_write
@@ -17,7 +17,10 @@ from video_cam.utils.files import atomic_write
 COLUMNS = {
     "space_pointing": "pointing, event's frames",
     "space_time_pointing": "pointing, clip",
+    "average_precision": "average precision",
+    "best_iou": "best IoU",
     "mass_in_event": "mass in event",
+    "mass_on_distractors": "mass on distractors",
     "space_time_iou": "IoU",
     "temporal_hit": "hottest frame in event",
     "onset_error_frames": "onset error, frames",
@@ -28,10 +31,12 @@ COLUMNS = {
     "average_increase": "increase",
 }
 SIGNED = ("lag_frames",)  # printed with a plus or minus
-# The columns of the differences and of the chart.
+# The columns of the differences, and those of the chart.
 MAIN_COLUMNS = (
-    *("space_pointing", "space_time_pointing", "temporal_hit", "mass_in_event", "lag_frames"),
+    *("space_pointing", "space_time_pointing", "average_precision", "best_iou", "mass_in_event"),
+    *("mass_on_distractors", "temporal_hit", "lag_frames", "insertion", "deletion"),
 )
+CHART_COLUMNS = MAIN_COLUMNS[:6]
 
 
 @dataclass(frozen=True)
@@ -49,17 +54,22 @@ class TableRow:
     source: str
     values: Values
     seconds: float
+    detail: str = ""
 
     @classmethod
     def of(cls, maps: MapRow, values: Values) -> TableRow:
         """The row of ``maps`` with their measured values."""
-        return cls(maps.method, maps.layer, maps.align, maps.source, values, maps.seconds)
+        return cls(
+            maps.method, maps.layer, maps.align, maps.source, values, maps.seconds, maps.detail
+        )
 
     @property
     def name(self) -> str:
-        """Source, method, layer and alignment in one line."""
+        """Source, method, layer, alignment and detail in one line."""
         source = self.source if self.source not in (OWN, CONTROL) else ""
-        return " ".join(part for part in (source, self.method, self.layer, self.align) if part)
+        detail = f"detail {self.detail}" if self.detail not in ("", NO_DETAIL) else ""
+        parts = (source, self.method, self.layer, self.align, detail)
+        return " ".join(part for part in parts if part)
 
 
 def as_json(rows: Sequence[TableRow]) -> list[dict[str, Any]]:
@@ -69,6 +79,7 @@ def as_json(rows: Sequence[TableRow]) -> list[dict[str, Any]]:
             "method": row.method,
             "layer": row.layer,
             "align": row.align,
+            "detail": row.detail,
             "source": row.source,
             **{name: _plain(bootstrap(row.values[name])) for name in COLUMNS},
             # Measured once for all clips together, so there is no interval.
@@ -89,26 +100,37 @@ def markdown(rows: Sequence[TableRow]) -> str:
 
     Drop and increase are followed by those of the mean map, in brackets.
     """
-    heads = ["source", "method", "layer", "cells placed by", *COLUMNS.values(), "ms a clip"]
+    heads = ["source", "method", "layer", "cells placed by", "detail"]
+    heads += [*COLUMNS.values(), "ms a clip"]
     lines = [" | ".join(heads), "|".join(["---"] * len(heads))]
     for row in rows:
-        cells = [row.source, row.method, row.layer, row.align]
+        cells = [row.source, row.method, row.layer, row.align, row.detail]
         cells += [_cell(row, name) for name in COLUMNS]
         lines.append(" | ".join([*cells, f"{1000 * row.seconds:.0f}"]))
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def differences_markdown(rows: Sequence[TableRow]) -> str:
-    """MAIN_COLUMNS of each row minus those of the default maps, clip by clip.
+def difference_tables(rows: Sequence[TableRow]) -> list[str]:
+    """All rows less the default maps, and this project's maps less each control made of these."""
+    default = next((row for row in rows if row.align == DEFAULT_ALIGN), rows[0])
+    products = [row for row in rows if row.source == CONTROL and row.align == DEFAULT_ALIGN]
+    own = [row for row in rows if row.source == OWN and row.align == DEFAULT_ALIGN]
+    return [
+        differences_markdown(rows, default),
+        *(differences_markdown(own, product) for product in products if own),
+    ]
+
+
+def differences_markdown(rows: Sequence[TableRow], reference: TableRow) -> str:
+    """MAIN_COLUMNS of each row minus those of a reference, clip by clip.
 
     With means and 95 % intervals of the paired bootstrap. A difference whose interval does not
     contain 0 is not due to the choice of clips.
     """
-    default = next((row for row in rows if row.align == DEFAULT_ALIGN), rows[0])
-    heads = [f"less {default.name}", *(COLUMNS[name] for name in MAIN_COLUMNS)]
+    heads = [f"less {reference.name}", *(COLUMNS[name] for name in MAIN_COLUMNS)]
     lines = [" | ".join(heads), "|".join(["---"] * len(heads))]
     for row in rows:
-        pairs = [(row.values[name], default.values[name]) for name in MAIN_COLUMNS]
+        pairs = [(row.values[name], reference.values[name]) for name in MAIN_COLUMNS]
         cells = [_difference(paired_difference(*pair)) for pair in pairs]
         lines.append(" | ".join([row.name, *cells]))
     return "\n".join(f"| {line} |" for line in lines)
@@ -139,7 +161,7 @@ def _cell(row: TableRow, name: str) -> str:
 
 
 def draw_chart(path: Path, rows: Sequence[TableRow]) -> None:
-    """Write a PNG: one panel for each of MAIN_COLUMNS, a point with its interval for each row.
+    """Write a PNG: one panel for each of CHART_COLUMNS, a point with its interval for each row.
 
     Raises:
         OSError: the file cannot be written.
@@ -150,8 +172,8 @@ def draw_chart(path: Path, rows: Sequence[TableRow]) -> None:
     figure = Figure(figsize=(15, 1.5 + 0.26 * len(rows)), layout="constrained")
     FigureCanvasAgg(figure)
     colours = {OWN: "tab:blue", CONTROL: "tab:gray"}
-    panels = figure.subplots(1, len(MAIN_COLUMNS))
-    for column, (panel, name) in enumerate(zip(panels, MAIN_COLUMNS, strict=True)):
+    panels = figure.subplots(1, len(CHART_COLUMNS))
+    for column, (panel, name) in enumerate(zip(panels, CHART_COLUMNS, strict=True)):
         for y, row in enumerate(rows):
             mean, low, high = bootstrap(row.values[name])
             colour = colours.get(row.source, "tab:orange")

@@ -26,7 +26,7 @@ import torch
 
 import video_cam
 from models3d import CLASSES, DrawnClip, draw_clip
-from models3d.motion3d import FRAME_RATE, NUM_FRAMES, SIZE
+from models3d.residual3d import FRAME_RATE, NUM_FRAMES, SIZE
 from video_cam import Classifier
 from video_cam.explanation.blending import WindowBlender
 from video_cam.explanation.sampling import FrameSpan, Window, sample_windows

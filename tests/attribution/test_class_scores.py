@@ -34,8 +34,7 @@ SCORES: dict[str, Callable[[FrameFeatures, Tensor], Tensor]] = (
         "rows of frames": lambda net, x: net.of_frames(x).mean(1),
         "classes before half the time": _half,
         "half the time before classes": _half,
-        "softmax": lambda net, x: net.of_clips(x).log_softmax(1),
-        "softmax of frames, classes first": lambda net, x: net.of_frames(x).log_softmax(2).mean(1),
+        "softmax of frames, classes first": lambda net, x: net.of_frames(x).mean(1),
         "softmax written out": lambda net, x: net.of_clips(x).softmax(1),  # no test of values here
         "mean of the softmax of frames": lambda net, x: net.of_frames(x).softmax(2).mean(1).log(),
         "places": lambda net, x: _places(net.of_places(x)),
@@ -44,7 +43,7 @@ SCORES: dict[str, Callable[[FrameFeatures, Tensor], Tensor]] = (
         ),
         "places of the whole clip": lambda net, x: _places(net.of_places(x).mean(2)),
         "places, time before classes": lambda net, x: _places(net.of_places(x)),
-        "softmax of places": lambda net, x: _places(net.of_places(x).log_softmax(1)),
+        "softmax of places": lambda net, x: _places(net.of_places(x)),
         "one cell and parts": _half,
         "one cell between": lambda net, x: net.of_frames(x).mean(1),
         "token scores": lambda net, x: _places(net.of_places(x)),

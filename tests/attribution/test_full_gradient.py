@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models.video import r3d_18
 
+from tests.support.bias_networks import (
+    FrameLoop,
+    FramesAndClips,
+    OverPlaces,
+    PartlyDetached,
+    TimeFirst,
+    WithPositions,
+)
 from tests.support.model_state import assert_same_state, state_of
 from tests.support.networks import ImageNetwork, Nonlinear, clip, seeded
 from video_cam import UsageError, compute_cams, guided_backprop, load_model
@@ -104,3 +114,73 @@ def test_a_network_that_scores_frame_by_frame() -> None:
 def test_networks_with_several_inputs_are_refused() -> None:
     with pytest.raises(UsageError, match="one input tensor"):
         gradient_components(seeded(Nonlinear), [clip(), clip()])
+
+
+def by_hand(network: nn.Module, x: Tensor, grids: dict[str, Callable[[Tensor], Tensor]]) -> Tensor:
+    """FullGrad's map of class 1, channel by channel, with the layers' grids given."""
+    outputs: dict[str, Tensor] = {}
+    for name in grids:
+        layer = network.get_submodule(name)
+        layer.register_forward_hook(lambda *a, name=name: outputs.__setitem__(name, a[2]))
+    x = x.clone().requires_grad_()
+    score = network(x)[:, 1].sum()
+    of_input, *gradients = torch.autograd.grad(score, [x, *outputs.values()])
+    components = [x.detach() * of_input]
+    for name, gradient in zip(outputs, gradients, strict=True):
+        bias = implicit_bias(network.get_submodule(name))
+        component = torch.stack([b * gradient[:, k] for k, b in enumerate(bias)], 1)
+        components.append(grids[name](component))
+    total = torch.zeros(len(x), 1, *x.shape[2:], dtype=x.dtype)
+    for component in components:
+        for n, k in torch.cartesian_prod(torch.arange(len(x)), torch.arange(component.shape[1])):
+            channel = component[n, k].abs()
+            low, high = channel.min(), channel.max()
+            if high > low:
+                scaled = ((channel - low) / (high - low))[None, None]
+                options = {"size": x.shape[2:], "mode": "trilinear"}
+                total[n] += nn.functional.interpolate(scaled, **options)[0]
+    return total
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_every_bias_is_at_its_place_and_time(batch: int) -> None:
+    network, x = seeded(FramesAndClips).eval(), clip(batch=batch, size=(4, 12, 12))
+    found = full_gradient(network, x, 1)
+    torch.testing.assert_close(found, by_hand(network, x, FramesAndClips.grids(4)))
+
+
+@pytest.mark.parametrize("size", [(4, 8, 8), (4, 4, 16)])
+def test_a_layer_over_other_axes_is_refused(size: tuple[int, int, int]) -> None:
+    """(N, C, T, H W) was taken for frames; (1, 4, 4, 16) also has the shape of a grid."""
+    with pytest.raises(UsageError, match="layer 'time' has no grid of places") as error:
+        full_gradient(seeded(OverPlaces).eval(), clip(size=size), 1)
+    assert "choose another method" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_layer_that_runs_for_each_frame_is_refused() -> None:
+    with pytest.raises(UsageError, match="layer 'conv' runs 4 times in a forward pass"):
+        full_gradient(seeded(FrameLoop).eval(), clip(size=(4, 8, 8)), 1)
+
+
+def test_frames_of_several_clips_time_first_are_refused() -> None:
+    network, x = seeded(TimeFirst).eval(), clip(size=(4, 8, 8))
+    with pytest.raises(UsageError, match="give one clip at a time"):
+        full_gradient(network, x, 1)
+
+    def grid(frames: Tensor) -> Tensor:
+        return frames.transpose(0, 1)[None]
+
+    torch.testing.assert_close(
+        full_gradient(network, x[:1], 1), by_hand(network, x[:1], {"conv": grid})
+    )
+
+
+def test_a_branch_that_does_not_see_the_clip_has_no_place_in_it() -> None:
+    network, x = seeded(WithPositions).eval(), clip(size=(4, 12, 12))
+    expected = by_hand(network, x, {"conv": lambda grid: grid})
+    torch.testing.assert_close(full_gradient(network, x, 1), expected)
+
+
+def test_a_branch_of_the_clip_without_a_gradient_is_refused() -> None:
+    with pytest.raises(UsageError, match="the input through layer 'second' by a gradient"):
+        full_gradient(seeded(PartlyDetached).eval(), clip(size=(4, 12, 12)), 1)

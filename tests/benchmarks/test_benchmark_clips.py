@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,8 +12,9 @@ import torch
 from benchmarks.truth import benchmark_clips as module
 from benchmarks.truth.benchmark_clips import BenchmarkClips, draw_benchmark_clips
 from benchmarks.truth.map_sources import untrained
-from models3d import draw_batch
+from models3d import DrawnClip, draw_batch, draw_clip
 from models3d.recipe import FIRST_TRAINING_SEED
+from models3d.tasks import TASKS
 from video_cam import Classifier, UsageError
 
 
@@ -32,6 +34,8 @@ def test_clips_are_held_out_and_classified_correctly(
     assert indices == sorted(indices)
     assert class_ids[indices].tolist() == clips.class_ids
     np.testing.assert_array_equal(masks[indices], clips.masks)
+    distractors = draw_clip(module.FIRST_SEED + indices[0]).distractor_masks.any(0)
+    np.testing.assert_array_equal(distractors, clips.distractors[0])
     assert torch.equal(bundled.preprocess.tensor(clips.frames), clips.x)
 
 
@@ -51,9 +55,7 @@ def test_an_untrained_network_gets_no_clips(
         draw_benchmark_clips(untrained(bundled), 4)
 
 
-def test_each_condition_excludes_clips(
-    bundled: Classifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_condition_excludes_clips(bundled: Classifier) -> None:
     """Three classes; of the four clips of class 1, one fulfils all conditions."""
     wrong, correct, chance = [0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.4, 0.3, 0.3]
     whole = [correct, wrong, correct, correct]
@@ -62,21 +64,22 @@ def test_each_condition_excludes_clips(
     answers = iter([whole, without_event, event_alone])
     versions: list[str] = []
 
-    def draw(seeds: range, version: str) -> tuple[np.ndarray, None, None]:
+    def draw(seed: int, version: str, crowded: bool) -> DrawnClip:
         versions.append(version)
-        return np.zeros((len(seeds), 1, 1, 1, 3), np.uint8), None, None
+        nothing = np.zeros((1, 1, 1), bool)
+        return DrawnClip(np.zeros((1, 1, 1, 3), np.uint8), 0, nothing, nothing[None], (0, 1))
 
-    monkeypatch.setattr(module, "draw_batch", draw)
+    task = replace(TASKS["motion3d"], draw=draw)
     model = SimpleNamespace(
         module=lambda x: torch.tensor(next(answers)).log(),
         device=torch.device("cpu"),
         preprocess=bundled.preprocess,
     )
     kept = module.needs_only_the_event(
-        model, torch.zeros(4, 3, 1, 1, 1), range(4), np.ones(4, np.int64)
+        model, torch.zeros(4, 3, 1, 1, 1), range(4), np.ones(4, np.int64), task
     )
     assert kept.tolist() == [True, False, False, False]
-    assert versions == ["without event", "event alone"]
+    assert versions == 4 * ["without event"] + 4 * ["event alone"]
 
 
 def test_batches_and_first_keep_the_order(
@@ -86,6 +89,7 @@ def test_batches_and_first_keep_the_order(
     assert len(first) == 3 and first.class_ids == benchmark_clips.class_ids[:3]
     assert torch.equal(first.x, benchmark_clips.x[:3])
     np.testing.assert_array_equal(first.masks, benchmark_clips.masks[:3])
+    np.testing.assert_array_equal(first.distractors, benchmark_clips.distractors[:3])
     assert len(benchmark_clips.first(99)) == 6
     monkeypatch.setattr(module, "BATCH", 4)
     (x, class_ids), (rest, rest_ids) = benchmark_clips.batches()

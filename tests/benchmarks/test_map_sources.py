@@ -1,10 +1,9 @@
-"""The benchmark's own maps are those of compute_cams, and its controls are what their names say."""
+"""The benchmark's own maps are those of compute_cams."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -37,30 +36,28 @@ def test_own_rows_are_upsampled_maps_of_the_target_classes(
     assert not torch.allclose(rows[0].volumes, rows[1].volumes, atol=1e-3)
 
 
-def test_random_maps_are_coarse_uniform_noise(benchmark_clips: BenchmarkClips) -> None:
-    maps = map_sources.random_maps(benchmark_clips)
-    assert torch.equal(maps, map_sources.random_maps(benchmark_clips))
-    assert maps.shape == benchmark_clips.masks.shape
-    # Pixels beyond the outermost cell centres have the value of the cell.
-    corners = maps[:, ::15, ::63, ::63]
-    assert corners.min() >= 0 and corners.max() <= 1
-    assert corners.mean() == pytest.approx(0.5, abs=0.1) and corners.std() > 0.2
-    assert not torch.equal(maps[0], maps[1])
-    assert torch.equal(maps[:, :, :8, 0], maps[:, :, :1, 0].expand(-1, -1, 8))
-
-
-def test_centre_gaussian_is_highest_in_the_middle(benchmark_clips: BenchmarkClips) -> None:
-    middle = map_sources.centre_gaussian(benchmark_clips)
-    assert middle[0, 8, 32, 32] > 0.99 and middle[0, 0, 0, 0] == pytest.approx(np.exp(-6), rel=1e-4)
-
-
-def test_frame_difference_marks_what_moves(benchmark_clips: BenchmarkClips) -> None:
-    frames = np.zeros((1, 3, 64, 64, 3), np.uint8)
-    frames[0, 2, 20, 40] = 200
-    change = map_sources.frame_difference(replace(benchmark_clips, frames=frames))
-    assert change.shape == (1, 3, 64, 64) and change[0, :2].abs().max() == 0
-    assert divmod(int(change[0, 2].argmax()), 64) == (20, 40)
-    assert change[0, 2].sum() == pytest.approx(200, rel=1e-3)  # a blur keeps the sum
+def test_maps_with_detail_are_those_of_compute_cams(
+    bundled: Classifier, benchmark_clips: BenchmarkClips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark_clips_module, "BATCH", 2)
+    clips = benchmark_clips.first(3)
+    plain, layers, at_input = map_sources.own_rows(
+        bundled, clips, ["gradcam"], ["layer4"], ["probe"], ("none", "layers", "input")
+    )
+    assert [row.detail for row in (plain, layers, at_input)] == ["none", "layers", "input"]
+    assert {row.align for row in (plain, layers, at_input)} == {"probe"}
+    for row in (layers, at_input):
+        [cam] = video_cam.compute_cams(
+            bundled.module,
+            clips.x[2:],
+            layers=["layer4"],
+            targets=[clips.class_ids[2:]],
+            detail=row.detail,
+        )
+        expected = video_cam.upsample(cam, clips.masks.shape[1:])
+        torch.testing.assert_close(row.volumes[2:], expected, rtol=1e-4, atol=1e-5)
+    [only] = map_sources.own_rows(bundled, clips, ["gradcam"], ["layer4"], ["probe"], ["layers"])
+    assert only.detail == "layers" and torch.equal(only.volumes, layers.volumes)
 
 
 def test_the_untrained_control_has_other_weights_and_always_the_same(bundled: Classifier) -> None:

@@ -26,13 +26,22 @@ def test_maps_on_the_event_are_better_than_maps_off_it(
         for volumes in (on_event, 1 - on_event)
     ]
     good, bad = values
-    assert set(good) == {*measures.LOCALIZATION, *measures.FAITHFULNESS, *measures.MEAN_MAP}
-    for name in ("space_pointing", "space_time_pointing", "mass_in_event", "space_time_iou"):
+    assert set(good) == {
+        *(*measures.LOCALIZATION, measures.ON_DISTRACTORS),
+        *(*measures.FAITHFULNESS, *measures.MEAN_MAP),
+    }
+    for name in (
+        *("space_pointing", "space_time_pointing", "mass_in_event", "space_time_iou"),
+        *("average_precision", "best_iou"),
+    ):
         assert good[name].tolist() == [1.0, 1.0]
         assert (bad[name] < 0.9).all(), name
     assert good["temporal_hit"].tolist() == [1.0, 1.0]
     assert good["onset_error_frames"].tolist() == [0.0, 0.0]
     assert np.abs(good["lag_frames"]).max() < 1
+    assert good["mass_on_distractors"].tolist() == [0.0, 0.0]
+    shares = clips.distractors.mean((1, 2, 3)) / (1 - clips.masks.mean((1, 2, 3)))
+    assert bad["mass_on_distractors"] == pytest.approx(shares)
     for name in (*measures.FAITHFULNESS, *measures.MEAN_MAP):
         assert good[name].shape == (1,)
     assert good["insertion"] > bad["insertion"] and good["deletion"] < bad["deletion"]

@@ -50,6 +50,14 @@ class Mixing(Patches):
         return scores + scores.mean(0, keepdim=True)
 
 
+class MixingInTheFirst(Patches):
+    """Adds the first clip's scores to those of the others."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores = super().forward(x)
+        return torch.cat([scores[:1], scores[1:] + scores[:1].square()])
+
+
 class Features(nn.Module):
     """Takes features and a mask."""
 
@@ -90,8 +98,11 @@ def test_scores_other_than_those_by_hand() -> None:
     assert difference is not None and difference > 0.1
 
 
-def test_a_network_that_mixes_the_clips_of_a_batch_is_compared_on_one_clip() -> None:
-    result = measured(Mixing)
+@pytest.mark.parametrize("network", [Mixing, MixingInTheFirst])
+def test_a_network_that_mixes_the_clips_of_a_batch_is_compared_on_one_clip(
+    network: type[nn.Module],
+) -> None:
+    result = measured(network)
     assert (result.outcome, result.message) == ("mapped", measuring.MIXES_CLIPS)
     assert result.difference is not None and result.difference < 1e-5
 

@@ -13,10 +13,12 @@ from benchmarks.truth import table
 from benchmarks.truth.table import TableRow
 
 
-def row(align: str, shift: float = 0.0, source: str = "video_cam") -> TableRow:
+def row(
+    align: str, shift: float = 0.0, source: str = "video_cam", detail: str = "none"
+) -> TableRow:
     values = {name: np.array([0.25, 0.75]) + shift for name in table.COLUMNS}
     values |= {"mean_map_drop": np.array([0.25]), "mean_map_increase": np.array([0.0])}
-    return TableRow("gradcam", "layer4", align, source, values, 0.02)
+    return TableRow("gradcam", "layer4", align, source, values, 0.02, detail)
 
 
 def test_means_with_half_intervals_and_the_mean_map_in_brackets() -> None:
@@ -28,11 +30,25 @@ def test_means_with_half_intervals_and_the_mean_map_in_brackets() -> None:
 
 def test_differences_are_against_the_default_alignment() -> None:
     rows = [row("corners", 0.1), row("probe"), row("its own", -0.2, "captum")]
-    head, _, *lines = table.differences_markdown(rows).splitlines()
+    [text] = table.difference_tables(rows)
+    head, _, *lines = text.splitlines()
     assert head.startswith("| less gradcam layer4 probe |")
     assert lines[0].startswith("| gradcam layer4 corners | +0.10 (+0.10 to +0.10) |")
-    assert lines[1].count("+0.00 (+0.00 to +0.00)") == 5
+    assert lines[1].count("+0.00 (+0.00 to +0.00)") == len(table.MAIN_COLUMNS)
     assert lines[2].startswith("| captum gradcam layer4 its own | -0.20 ")
+
+
+def test_own_maps_are_compared_with_each_control_made_of_the_default_map() -> None:
+    rows = [row("corners"), row("probe"), row("probe", 0.2, detail="input")]
+    rows += [row("", 0.3, "control"), row("probe", 0.1, "control")]
+    _, text = table.difference_tables(rows)
+    head, _, *lines = text.splitlines()
+    assert head.startswith("| less gradcam layer4 probe |")
+    assert [line.split(" |")[0] for line in lines] == [
+        "| gradcam layer4 probe",
+        "| gradcam layer4 probe detail input",
+    ]
+    assert "-0.10 (-0.10 to -0.10)" in lines[0] and "+0.10 (+0.10 to +0.10)" in lines[1]
 
 
 def test_json_has_null_where_nothing_was_measured() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import pickle
 from dataclasses import fields
 from fractions import Fraction
@@ -37,6 +38,7 @@ RUN_OPTIONS: list[tuple[str, str, Any]] = [
     ("--labels names.txt", "model.labels", "names.txt"),
     ("--labels-path names.txt", "model.labels", "names.txt"),
     ("--trust-checkpoint", "model.trust_checkpoint", True),
+    ("--allow-partial", "model.allow_partial", True),
     ("--size 64", "model.input.size", (64, 64)),
     ("--size 64 96", "model.input.size", (64, 96)),
     ("--mean 1 2 3", "model.input.mean", (1.0, 2.0, 3.0)),
@@ -83,6 +85,7 @@ RUN_OPTIONS: list[tuple[str, str, Any]] = [
     ("--normalize frame", "render.normalize", "frame"),
     ("--colormap jet", "render.colormap", "jet"),
     ("--alpha 0.25", "render.alpha", 0.25),
+    ("--contours 0.25 0.5", "render.contours", (0.25, 0.5)),
     ("--layout strip", "render.layout", "strip"),
     ("--max-keyframes 3", "render.max_keyframes", 3),
     ("--figure", "render.figure", True),
@@ -158,13 +161,14 @@ def test_an_option_of_the_command_sets_its_field(words: str, name: str, value: A
 def test_every_option_is_tested() -> None:
     known = {name for action in build_parser()._actions for name in action.option_strings}
     tested = {words.split()[0] for words, *_ in RUN_OPTIONS + COMMAND_OPTIONS}
-    assert tested == known - {"-h", "--help"}
+    assert tested == known - {"-h", "--help", "--version"}
 
 
 def test_help_shows_the_defaults() -> None:
     shown = 0
     for action in build_parser()._actions:
-        if action.default in (None, False, (), 0) or action.option_strings[0] == "-h":
+        is_shown_only = action.default == argparse.SUPPRESS  # of --help and --version
+        if action.default in (None, False, (), 0) or is_shown_only:
             continue
         default = action.default[0] if isinstance(action.default, tuple) else action.default
         assert f"default: {default})" in (action.help or "") % vars(action)
@@ -219,6 +223,7 @@ def test_a_wrong_option_is_one_line(words: list[str], message: str, run: Run) ->
         ("--score percent", "unknown score 'percent'"),
         ("--bit-depth 0", "bit_depth 0 must be a whole number from 1 to 16"),
         ("--max-pixels 0", "max_pixels 0 must be above 0"),
+        ("--contours 0.5 1", "contours 1.0 must lie between 0 and 1"),
         ("--actor-cpus 0", "actor_cpus 0 must be above 0"),
         ("--start 2 --end 1", "end 1.0 s must be later than start 2.0 s"),
         ("--class-scope window --class-id 1", "leave class_ids out"),

@@ -163,7 +163,7 @@ def test_single_names_and_plain_numbers_are_accepted(bundled, sample_clip) -> No
         ({"sampling": "all"}, "windows, uniform"),
         ({"window_stride": 0}, "window_stride 0 must be above 0"),
         ({"bit_depth": 17}, "bit_depth 17 must be a whole number from 1 to 16"),
-        ({"bit_depth": "12"}, "bit_depth 12 must be a whole number from 1 to 16"),
+        ({"bit_depth": "12"}, "bit_depth '12' must be a whole number or None"),
         ({"start": 99.0}, "the clip runs from"),
         ({"class_ids": ["spinn"]}, "did you mean spin"),
         ({"methods": []}, "no method is named"),
@@ -182,8 +182,9 @@ def test_wrong_options(options, words, bundled, sample_clip) -> None:
 
 
 def test_wrong_arguments(bundled, sample_clip) -> None:
-    with pytest.raises(UsageError, match="the clip is 3, expected a path"):
-        explain(3, bundled)
+    for wrong, shown in ((3, "3"), ("", "''"), (np.zeros((4, 9, 9)), r"\(a ndarray of .*\)")):
+        with pytest.raises(UsageError, match=f"the clip is {shown}, expected a path"):
+            explain(wrong, bundled)
     with pytest.raises(UsageError, match=r"the network is a \w+, expected what load_model returns"):
         explain(sample_clip, bundled.module)
 

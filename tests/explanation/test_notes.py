@@ -66,6 +66,10 @@ def written(
     return list(notes(planned, ExplainConfig(**options or {}), made, damage))
 
 
+def test_interlaced_frames_later_in_the_clip_are_noted() -> None:
+    assert written([{}, {"has_interlaced": True}]) == [f"a part of the clip {DEINTERLACED}"]
+
+
 @pytest.mark.parametrize("declared", [100, 99, 0, None])
 def test_there_is_nothing_to_note(declared) -> None:
     assert written(declared_frames=declared) == []
@@ -79,7 +83,7 @@ def test_there_is_nothing_to_note(declared) -> None:
         ({"batch_note": "batches hold 2"}, "batches hold 2"),
         ({"conversions": ("HDR is shown as SDR",)}, "HDR is shown as SDR"),
         ({"declared_frames": 120}, "decoded 100 of 120 frames: the file is incomplete"),
-        ({"is_interlaced": True}, DEINTERLACED),
+        ({"is_interlaced": True}, f"the clip {DEINTERLACED}"),
         (
             {"num_video_streams": 2},
             "the file has 2 video streams: the one that FFmpeg takes for the best is explained; "

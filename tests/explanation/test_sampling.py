@@ -128,6 +128,17 @@ def test_a_span_in_seconds(start, end, expected) -> None:
     assert (span.first, span.stop) == expected
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "frame"),
+    [(30, 60, 2), (100.15, None, 4), (100.15, 200, 4), (0.25, 0.3, 2), (-5, 0.1, 0)],
+)
+def test_a_span_within_one_long_frame_is_that_frame(start, end, frame) -> None:
+    """Of frames at 0, 0.1, 0.2, 100 and 100.1 s, the last one shown for 10 s."""
+    slides = Timeline(np.array([0, 1, 2, 1000, 1001]), Fraction(1, 10), 100)
+    span = span_of(slides, start, end)
+    assert (span.first, span.stop) == (frame, frame + 1)
+
+
 def test_a_part_is_sampled_from_its_own_first_frame() -> None:
     part = windows(constant(100, 10), 3, 5, 3, FrameSpan(7, 16))
     assert part == [([7, 9, 11], 0), ([11, 13, 15], 0)]
@@ -187,5 +198,5 @@ def test_windows_of_nothing_are_refused(num_frames, stride) -> None:
 
 @pytest.mark.parametrize(("start", "end"), [(2.0, None), (5.0, 6.0), (1.0, 1.0), (1.5, 0.5)])
 def test_a_span_without_a_frame_is_refused(start, end) -> None:
-    with pytest.raises(UsageError, match=r"the clip runs from 0\.000 s to 1\.900 s"):
+    with pytest.raises(UsageError, match=r"the clip runs from 0\.000 s to 2\.000 s"):
         span_of(constant(20, 10), start, end)

@@ -237,3 +237,48 @@ def test_recurrent_layers_run_without_cudnn_and_nothing_else(monkeypatch) -> Non
     assert torch.backends.cudnn.enabled and not network.lstm._forward_pre_hooks
     for handle in handles:
         handle.remove()
+
+
+class _Pyramid(nn.Module):
+    """Returns a grid, and functions of it that take another way to the scores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv3d(3, 4, 3, padding=1), nn.Linear(4, 4)
+        self.runs = 0
+
+    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        y = self.conv(x)
+        return y, {"coarse": self.fc((y**3).mean((2, 3, 4)))}
+
+
+class _TwoWays(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.block = nn.Conv3d(3, 3, 1), _Pyramid()
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x -= 0.5  # in place: a repeated pass must begin with the input as it was
+        y, others = self.block(self.stem(x).relu_())
+        return self.head(y.mean((2, 3, 4)) * others["coarse"] + others["coarse"])
+
+
+@pytest.mark.parametrize("layers", [["block"], ["stem", "block"]])
+@pytest.mark.parametrize("method", ["hirescam", "smoothgradcam++"])
+def test_a_layer_that_returns_y_and_a_function_of_y(layers: list[str], method: str) -> None:
+    """The gradient reaches y on both ways, as it does where the graph begins at the input."""
+    torch.manual_seed(0)
+    network, x = _TwoWays().eval(), torch.randn(2, 3, 4, 6, 6)
+    before = x.clone()
+    options = {"methods": [method], "targets": [1], "align": "half-pixel"}
+    cam = compute_cams(network, x, layers=layers, **options)[-1]
+    assert torch.equal(x, before)
+    [expected] = compute_cams(network, x, layers=["stem", "block"], **options)[1:]
+    torch.testing.assert_close(cam.values, expected.values)
+    if method == "hirescam":
+        y = network.block.conv((network.stem(x - 0.5)).relu())
+        other = network.block.fc((y**3).mean((2, 3, 4)))
+        score = network.head(y.mean((2, 3, 4)) * other + other)[:, 1].sum()
+        (G,) = torch.autograd.grad(score, y)
+        torch.testing.assert_close(cam.values, (G * y).sum(1).detach())

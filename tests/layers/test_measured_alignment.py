@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tests.support.centre_taps import CENTRES, SIZE, centre_taps
 from tests.support.model_state import assert_same_state, state_of
 from video_cam import compute_cams, upsample
+from video_cam.layers import measured_alignment
 from video_cam.layers.axes import to_grid
-from video_cam.layers.measured_alignment import CLIPS_FOR_SMALL_NETWORKS, measure
+from video_cam.layers.measured_alignment import CLIPS_FOR_SMALL_NETWORKS, drawn_input, measure
 
 
 @pytest.mark.parametrize("family", ["same", "valid"])
@@ -21,6 +25,63 @@ def test_the_centre_of_a_single_tap(family: str) -> None:
         expected = CENTRES[family](len(field.centres))
         np.testing.assert_allclose(field.centres, expected, atol=0.05)
         assert field.width < 0.5
+
+
+class _Filter(nn.Module):
+    """A filter over five frames, plus ``even`` times the mean square of these frames."""
+
+    TAPS = (0.2, -0.5, 1.0, 0.9, 0.1)
+
+    def __init__(self, even: float) -> None:
+        super().__init__()
+        self.even, self.last = even, nn.Identity()
+        self.taps = nn.Parameter(
+            torch.tensor(self.TAPS).reshape(1, 1, 5, 1, 1).repeat(3, 1, 1, 1, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        linear = functional.conv3d(x, self.taps, groups=3)
+        even = functional.avg_pool3d(x.square(), (5, 1, 1), 1)
+        return self.last(linear + self.even * even).mean((2, 3, 4))
+
+
+def _still(_seed: int, size: Sequence[int]) -> Tensor:
+    return torch.zeros(1, 3, *size)
+
+
+def _moving_at_the_end(seed: int, size: Sequence[int]) -> Tensor:
+    x = drawn_input(seed, size)
+    x[:, :, : size[0] - 3] = x[:, :, :1]
+    return x
+
+
+@pytest.mark.parametrize("clip", [drawn_input, _still, _moving_at_the_end])
+def test_a_filter_over_time_is_found_whatever_the_clip_shows(
+    clip: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its centre is sum t h^2 / sum h^2."""
+    monkeypatch.setattr(measured_alignment, "drawn_input", clip)
+    t, y, x = measure(_Filter(0), ["last"], (12, 48, 48), to_grid, samples=1)["last"]
+    weights = np.square(_Filter.TAPS)
+    middle = (np.arange(5) * weights).sum() / weights.sum()
+    np.testing.assert_allclose(t.centres - np.arange(8), middle, atol=0.05)
+    for field in (y, x):
+        np.testing.assert_allclose(field.centres, np.arange(48), atol=0.05)
+
+
+def test_what_noise_of_either_sign_raises_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Squares of a still clip, without a gradient there: the mean centre is that of the filter."""
+    monkeypatch.setattr(measured_alignment, "drawn_input", _still)
+    for field, length in zip(
+        measure(_Filter(10), ["last"], (12, 48, 48), to_grid, samples=1)["last"],
+        (12, 48, 48),
+        strict=True,
+    ):
+        expected = (length - 1) / 2
+        if length == 12:
+            weights = np.square(_Filter.TAPS)
+            expected += (np.arange(5) * weights).sum() / weights.sum() - 2
+        assert field.centres.mean() == pytest.approx(expected, abs=0.05)
 
 
 def test_the_centre_and_width_of_a_box() -> None:
@@ -61,7 +122,7 @@ def test_the_number_of_clips_and_the_network_afterwards() -> None:
     network.head.register_forward_hook(lambda *_: passes.append(1))
     before = state_of(network)
     first = measure(network, ["last"], (4, 8, 8), to_grid)["last"]
-    assert len(passes) == 6 * CLIPS_FOR_SMALL_NETWORKS
+    assert len(passes) == 8 * CLIPS_FOR_SMALL_NETWORKS
     assert_same_state(before, network)
     second = measure(network, ["last"], (4, 8, 8), to_grid)["last"]
     for a, b in zip(first, second, strict=True):

@@ -10,7 +10,14 @@ from torch import Tensor, nn
 
 from tests.support.model_state import assert_same_state, state_of
 from tests.support.networks import ImageNetwork, Nonlinear, seeded
-from tests.support.odd_layers import TemporalConvolution, TimeLast, Tokens
+from tests.support.odd_layers import (
+    HalvedFrames,
+    Quarters,
+    TemporalConvolution,
+    TimeLast,
+    Tokens,
+    TokensOfTimes,
+)
 from video_cam import UsageError, compute_cams, load_model
 from video_cam.layers.layout import Fold, layouts
 from video_cam.layers.measured_layout import settled_folds
@@ -118,3 +125,47 @@ def test_tokens_that_look_everywhere_are_in_the_order_of_the_others(space_first:
     nn.init.zeros_(network.block.self_attn.in_proj_weight[:32])
     expected = Fold("tokens", (4, 4, 4), 0, 1, space_first)
     assert settle(network, "block.dropout1") == {"block.dropout1": expected}
+
+
+@pytest.mark.parametrize("over_time", [False, True])
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("apart", [False, True])
+def test_tokens_with_a_sample_for_each_time(apart: bool, before: int, over_time: bool) -> None:
+    """(N x T', L, K) and (N, T', L, K), with a time for every two frames."""
+    network = seeded(TokensOfTimes, apart=apart, before=before, over_time=over_time)
+    expected = Fold("tokens", (4, 4, 4), 4, before)
+    assert settle(network, "norm", "block") == {"norm": expected, "block": expected}
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_map_of_tokens_of_times_is_where_and_when_the_input_counts(apart: bool) -> None:
+    network = seeded(TokensOfTimes, apart=apart, before=1).eval()
+    x = torch.randn(2, 3, *SIZE, generator=torch.Generator().manual_seed(1)).double()
+    [cam] = compute_cams(network, x, layers=["norm"], methods=["hirescam"], targets=[0])
+    kept: list[Tensor] = []
+    network.norm.register_forward_hook(lambda *given: kept.append(given[2]))
+    score = network(x.requires_grad_())[:, 0].sum()
+    product = (kept[0] * torch.autograd.grad(score, kept[0])[0]).sum(-1)
+    by_hand = product.reshape(2, 4, 17)[..., 1:].unflatten(2, (4, 4)).detach()
+    torch.testing.assert_close(cam.values, by_hand.to(cam.values))
+    assert [round(float(t), 1) for t in cam.centres.t] == [0.5, 2.5, 4.5, 6.5]
+
+
+def test_half_as_many_samples_as_frames() -> None:
+    expected = Fold("first", (4, 8, 8), 4)
+    assert settle(seeded(HalvedFrames), "second") == {"second": expected}
+
+
+def test_quarters_of_the_picture_are_no_times() -> None:
+    network = seeded(Quarters)
+    assert settle(network, "conv") == {}
+    with pytest.raises(UsageError, match="'conv' has no grid of places"):
+        compute_cams(network, torch.randn(1, 3, *SIZE).double(), layers=["conv"])
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_default_layer_of_a_network_with_tokens_of_times(apart: bool) -> None:
+    network = seeded(TokensOfTimes, apart=apart, before=1, over_time=True).float()
+    model = load_model(network, num_frames=8, size=(32, 32), frame_rate=8)
+    assert model.layer == "norm"
+    assert model.layers(SIZE).folds["norm"] == Fold("tokens", (4, 4, 4), 4, 1)

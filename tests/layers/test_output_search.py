@@ -14,7 +14,7 @@ from video_cam.layers.output_search import find_reading
 
 SIZE = (4, 16, 12)
 
-# Kind of output -> (entry, axes, values); None where class_scores reads it as it is.
+# Kind of output -> (entry, axes, values, from_input); None where class_scores reads it as it is.
 READINGS = {
     "classes before time": ((), "NKT", "scores"),
     "classes before half the time": ((), "NKT", "scores"),
@@ -33,16 +33,18 @@ READINGS = {
     "dict in a tuple": None,
     "dataclass": (("class_scores",), "NK", "scores"),
     "object": (("zeta",), "NK", "scores"),
-    "softmax": ((), "NK", "softmax"),
-    "softmax of frames, classes first": ((), "NKT", "softmax"),
+    "softmax": ((), "NK", "softmax", True),
+    "softmax of frames, classes first": ((), "NKT", "softmax", True),
+    "softmax of one cell": ((), "NK", "softmax", True),
+    "log softmax": ((), "NK", "log softmax", True),
     "softmax written out": ((), "NK", "softmax"),
     "mean of the softmax of frames": ((), "NK", "softmax"),
-    "sigmoid": ((), "NK", "sigmoid"),
+    "sigmoid": ((), "NK", "sigmoid", True),
     "places": ((), "NKTHW", "scores"),
     "places as large as the input": ((), "NKTHW", "scores"),
     "places of the whole clip": ((), "NKHW", "scores"),
     "places, time before classes": ((), "NTKHW", "scores"),
-    "softmax of places": (("out",), "NKTHW", "softmax"),
+    "softmax of places": (("out",), "NKTHW", "softmax", True),
     "one cell and parts": ((), "NKT11", "scores"),
     "one cell between": ((), "NT1K", "scores"),
     "token scores": ((), "NHK", "scores"),

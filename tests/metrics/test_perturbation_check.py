@@ -106,10 +106,18 @@ def test_a_drop_has_to_be_large_enough_and_larger_than_every_random_one() -> Non
 def test_the_sentence_says_the_result() -> None:
     drops = Drops(5.0, 0.62, (0.05, 0.11), 0.31)
     assert sentence(drops) == (
-        "marked region carries the score: 0.62 of the logit (random 0.08, frame difference 0.31)"
+        "blurring the marked 10 % of the video lowers the score by 62 %; blurring a random 10 % "
+        "lowers the score by 8 %, blurring the 10 % that move most lowers the score by 31 %: what "
+        "is marked carries the score"
     )
-    assert sentence(dataclasses.replace(drops, drop=0.1, frame_difference=None)) == (
-        "marked region does not carry the score: 0.10 of the logit (random 0.08)"
+    odd = dataclasses.replace(drops, drop=3.5, random=(0.001,), frame_difference=-0.2)
+    assert sentence(odd) == (
+        "blurring the marked 10 % of the video takes the whole score; blurring a random 10 % does "
+        "not change the score, blurring the 10 % that move most raises the score by 20 %: what is "
+        "marked carries the score"
+    )
+    assert sentence(dataclasses.replace(drops, drop=0.1, frame_difference=None)).endswith(
+        "blurring a random 10 % lowers the score by 8 %: what is marked does not carry the score"
     )
 
 
@@ -271,8 +279,10 @@ def test_a_network_of_another_dtype_is_checked(sample_clip: Path) -> None:
 # Reading a window
 
 
-def test_the_logit_after_a_softmax_is_that_above_the_other_classes(sample_clip: Path) -> None:
-    network = Returning("softmax")
+@pytest.mark.parametrize("kind", ["softmax", "softmax written out"])
+def test_the_logit_behind_a_softmax(kind: str, sample_clip: Path) -> None:
+    """The logit itself, or above the mean of all classes where only log p is known."""
+    network = Returning(kind)
     model = load_model(network, num_frames=4, size=(16, 16), frame_rate=8)
     config = make_explain_config({"check": False, "align": "half-pixel"})
     clip = Clip.open(sample_clip)
@@ -282,8 +292,9 @@ def test_the_logit_after_a_softmax_is_that_above_the_other_classes(sample_clip: 
     x = read_window(clip, model, explanation, found["window"])[None]
     with torch.no_grad():
         logits = network.of_clips(x)[0]
-    expected = logits[found["class_id"]] - logits.mean()
-    assert found["logit"] == pytest.approx(float(expected), abs=1e-4) and found["logit"] > 0
+    known = logits if kind == "softmax" else logits - logits.mean()
+    expected = known[found["class_id"]]
+    assert found["logit"] == pytest.approx(float(expected), abs=1e-4)
 
 
 @pytest.fixture

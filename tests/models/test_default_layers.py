@@ -43,7 +43,8 @@ class Shuffled(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.embed, self.fc = nn.Linear(3 * 2 * 8 * 8, 24), nn.Linear(24, 3)
+        self.embed = nn.Sequential(nn.Linear(3 * 2 * 8 * 8, 24), nn.LayerNorm(24))
+        self.fc = nn.Linear(24, 3)
         self.register_buffer(
             "order", torch.randperm(16, generator=torch.Generator().manual_seed(0))
         )

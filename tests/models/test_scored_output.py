@@ -26,7 +26,7 @@ def test_every_output_has_the_networks_classes(kind: str) -> None:
     model = load_model(Returning(kind), **SMALL_INPUT)
     assert model.labels == ("class 0", "class 1", "class 2")
     assert model.layer and model.score == ("sigmoid" if kind == "sigmoid" else "softmax")
-    assert ("probabilities already" in model.note) == ("softmax" in kind or kind == "sigmoid")
+    assert ("probabilities" in model.note) == ("softmax" in kind or kind == "sigmoid")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,46 @@ def test_probabilities_are_shown_as_the_network_gives_them(kind, score, shown, s
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
     assert (model.note != "") == (score != "raw")
     assert any("probabilities already" in note for note in found.notes) == (score != "raw")
+
+
+@pytest.mark.parametrize(
+    ("kind", "score", "explained"),
+    [
+        ("softmax", None, "ends in a softmax, its outputs are probabilities already: maps "
+         "explain its input, the logits"),
+        ("softmax", "softmax", "its input, the logits"),
+        ("softmax", "sigmoid", "log(p / (1 - p))"),
+        ("softmax written out", None, "explain log p"),
+        ("sigmoid", None, "its input, the logits"),
+        ("sigmoid", "softmax", "explain log p"),
+        ("log softmax", None, "ends in a log softmax, its outputs are logarithms of probabilities: "
+         "maps explain its input, the logits"),
+    ],
+)  # fmt: skip
+def test_the_note_says_what_is_explained(kind: str, score: str | None, explained: str) -> None:
+    assert explained in load_model(Returning(kind), score=score, **SMALL_INPUT).note
+
+
+@pytest.mark.parametrize("kind", ["softmax", "softmax of one cell", "log softmax", "sigmoid"])
+def test_maps_are_those_of_the_network_without_its_last_step(kind: str, sample_clip: Path) -> None:
+    network = Returning(kind)
+    shown = "sigmoid" if kind == "sigmoid" else "softmax"
+    options = {
+        "class_ids": [1],
+        "align": "half-pixel",
+        "check": False,
+        "methods": ["gradcam", "hirescam", "ablationcam", "scorecam", "finercam", "shapleycam"],
+    }
+    found, plain = (
+        video_cam.explain(sample_clip, load_model(one, score=shown, **SMALL_INPUT), **options)
+        for one in (network, _of_clips(network))
+    )
+    np.testing.assert_allclose(found.probabilities, plain.probabilities, atol=1e-6)
+    for one, other in zip(found.maps, plain.maps, strict=True):
+        assert (other.values != 0).any(), other.method
+        scale = float(abs(other.values).max())
+        np.testing.assert_allclose(one.values, other.values, atol=1e-5 * scale)
+        np.testing.assert_allclose(one.logits, other.logits, atol=1e-5)
 
 
 def _of_clips(network: FrameFeatures) -> FrameFeatures:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from models3d import EVENTS, DrawnClip, draw_clip
 from models3d.actions import SpriteTraits, draw_event, event_motion
-from models3d.drawn_clips import number_of_distractors
+from models3d.scene import number_of_distractors
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,16 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from models3d import CLASSES, NOTHING, Motion3D, draw_batch, draw_clip, load_trained, motion3d
+from models3d import (
+    CLASSES,
+    NOTHING,
+    Motion3D,
+    draw_batch,
+    draw_clip,
+    load_trained,
+    motion3d,
+    residual3d,
+)
 from models3d.evaluation import evaluate, predict
 from models3d.recipe import Recipe
 
@@ -54,7 +63,7 @@ def test_untrained_stem_has_filters_that_respond_only_to_motion() -> None:
 def test_preprocessing_normalises_and_moves_channels() -> None:
     frames = torch.zeros(2, 4, 5, 6, 3, dtype=torch.uint8)
     frames[1, 2, 3, 4] = torch.tensor([255, 51, 0])
-    x = motion3d.preprocess(frames)
+    x = residual3d.preprocess(frames)
     assert x.shape == (2, 3, 4, 5, 6) and x.dtype == torch.float32
     assert x[1, :, 2, 3, 4].tolist() == pytest.approx([2.0, -1.2, -2.0])
     assert x[0].unique().tolist() == [-2.0]

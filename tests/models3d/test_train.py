@@ -11,10 +11,10 @@ import torch
 
 from models3d import motion3d, train
 from models3d.checkpoints import state_file
-from models3d.recipe import Recipe
+from models3d.recipe import Recipe, fast_precision
 
 # Where a processor does not compute in bf16, emulating it takes a hundred times as long.
-FAST = train.fast_precision(torch.device("cpu"))
+FAST = fast_precision(torch.device("cpu"))
 
 
 def test_augmentation_varies_each_clip_and_fades_in() -> None:
@@ -96,6 +96,19 @@ def test_the_command_writes_weights_when_all_is_done(
     assert "accuracy all" in capsys.readouterr().out
     assert [path.name for path in output.parent.iterdir()] == ["w.safetensors"]
     assert not motion3d.load_trained(output).training
+
+
+def test_training_stops_where_the_loss_is_no_longer_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train, "CHECKPOINT_EVERY", 1)
+    monkeypatch.setattr(train, "augment", lambda x, strength, generator: x * torch.nan)
+    output = tmp_path / "w.safetensors"
+    words = ["--cycles", "2", "--batch-size", "2", "--precision", "fp32", "--output", str(output)]
+    assert train.main(words) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error == "error: the loss of step 0 is nan: train again with --precision fp32"
+    assert not list(tmp_path.iterdir())  # no state to resume from, no weights
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,14 @@ import video_cam
 from tests.support.explanations import hostile_explanation
 from tests.support.hostile import TEXTS
 from tests.support.media import write_clip
+from tests.support.plots import panel_edges
 from video_cam import Explanation
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.captions import draw_caption
 from video_cam.rendering.figure import MAX_NAME_LETTERS
 from video_cam.rendering.notebook import summary_html
-from video_cam.rendering.timeline_plot import timeline_figure
+from video_cam.rendering.plot_drawing import draw_plot
+from video_cam.rendering.timeline_plot import timeline_plot
 
 CLIP_NAME = os.fsdecode(b"\x1b[31m<b>\xe9\xe2\x80\xae\n.mp4")
 
@@ -50,11 +52,12 @@ def test_a_cut_caption_is_as_long_as_fits() -> None:
 def test_the_timeline_has_every_name_and_room_for_its_curves(explanation: Explanation) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", "Glyph")
-        scores, masses = timeline_figure(BlendedMaps(explanation)).axes
-    for panel in (scores, masses):
-        assert len(panel.get_legend().get_texts()) == len(TEXTS)
-        assert panel.get_position().width >= 0.2
+        plot = timeline_plot(BlendedMaps(explanation))
+        picture = draw_plot(plot)
+    for panel in plot.panels:
+        assert len(panel.legend) == len(TEXTS)
+    left, right = panel_edges(picture)
+    assert right - left >= 0.2 * plot.width
 
 
 def test_the_figure(explanation: Explanation) -> None:

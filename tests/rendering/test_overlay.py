@@ -40,13 +40,54 @@ def test_in_a_heat_map_unseen_differs_from_no_heat() -> None:
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
 def test_the_opacity_is_alpha_times_a_share_that_grows_with_heat(alpha: float) -> None:
-    rng = np.random.default_rng(0)
-    frame = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
-    heat = rng.random((40, 50), dtype=np.float32)
+    frame = np.full((40, 50, 3), (200, 100, 50), np.uint8)  # without details
+    heat = np.random.default_rng(0).random((40, 50), dtype=np.float32)
     palette = Palette("viridis", alpha)
     opacity = alpha * opacity_share(heat)[:, :, None]
     expected = frame * (1 - opacity) + palette.colour(heat) * opacity
     assert np.abs(palette.blend(frame, heat) - expected).max() <= 2.5
+
+
+def stripes(height: int = 96, width: int = 128) -> np.ndarray:
+    """Bright and dark stripes of 4 pixels."""
+    columns = np.where(np.arange(width) // 4 % 2, 190, 60).astype(np.uint8)
+    return np.broadcast_to(columns[None, :, None], (height, width, 3)).copy()
+
+
+@pytest.mark.parametrize("colormap", ["inferno", "viridis", "turbo"])
+def test_what_lies_under_full_heat_is_seen(colormap: str) -> None:
+    """Most of the contrast stays, where opacity alone leaves three tenths of it."""
+    frame, palette = stripes(), Palette(colormap, 0.7)
+    drawn = palette.blend(frame, np.ones(frame.shape[:2], np.float32)).astype(float).mean(2)
+    inside = drawn[20:-20, 20:-20]
+    contrast = np.ptp(inside.mean(0)) / 130
+    assert 0.6 < contrast < 1.2
+    # On average the colour is that of the heat over the picture.
+    expected = 0.3 * frame[20:-20, 20:-20].mean() + 0.7 * palette.colours[255].mean()
+    assert abs(inside.mean() - expected) < 20
+
+
+def test_details_are_drawn_where_there_is_heat_alone() -> None:
+    frame = stripes()
+    heat = np.zeros(frame.shape[:2], np.float32)
+    heat[:, 64:] = 1
+    drawn = Palette("inferno", 0.7).blend(frame, heat)
+    np.testing.assert_array_equal(drawn[:, :63], frame[:, :63])
+    assert (drawn[:, 65:] != frame[:, 65:]).any()
+    np.testing.assert_array_equal(Palette("inferno", 0).blend(frame, heat), frame)
+
+
+def test_details_do_not_depend_on_the_size_of_the_heat() -> None:
+    frame, palette = stripes(97, 131), Palette("inferno", 0.7)  # no multiple of a band of rows
+    whole = palette.blend(frame, np.full((97, 131), 0.6, np.float32))
+    np.testing.assert_array_equal(whole, palette.blend(frame, np.full((25, 33), 0.6, np.float32)))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (1, 400)])
+def test_tiny_and_narrow_pictures_are_drawn(size: tuple[int, int]) -> None:
+    frame = np.full((*size, 3), 90, np.uint8)
+    drawn = Palette("inferno", 0.7, (0.5,)).blend(frame, np.ones(size, np.float32))
+    assert drawn.shape == frame.shape and (drawn != frame).any()
 
 
 def test_medium_heat_is_seen_and_full_heat_has_alpha() -> None:

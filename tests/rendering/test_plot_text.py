@@ -1,4 +1,4 @@
-"""Text for matplotlib: no mathematics, no hidden names, no warnings."""
+"""Text for matplotlib: no mathematics, no warnings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tests.support.hostile import TEXTS
-from video_cam.rendering.plot_text import boxes_for_missing_letters, legend_text, plot_text
+from video_cam.rendering.plot_text import boxes_for_missing_letters, plot_text
 
 
 def test_names_are_no_mathematics_and_are_cut() -> None:
@@ -18,15 +18,13 @@ def test_names_are_no_mathematics_and_are_cut() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_every_hostile_name_is_in_the_legend() -> None:
+def test_every_hostile_name_can_be_drawn() -> None:
     figure = Figure()
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for text in TEXTS.values():
-        axes.plot([0, 1], label=legend_text(text, 30))
+        axes.text(0, 0, plot_text(text, 30))
     with boxes_for_missing_letters():
-        shown = axes.legend().get_texts()
         figure.canvas.draw()
-    assert len(shown) == len(TEXTS)
     with boxes_for_missing_letters(), pytest.raises(UserWarning, match="another"):
         warnings.warn("another", stacklevel=1)

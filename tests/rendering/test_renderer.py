@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,10 @@ from tests.support.media import write_clip
 from video_cam import Explanation, UsageError
 from video_cam.config import RenderConfig
 from video_cam.explanation.blending import WindowBlender
+from video_cam.rendering import blended_maps
+from video_cam.rendering.panels import PanelDrawer, Panels
 from video_cam.rendering.renderer import render_with
+from video_cam.video import memory
 from video_cam.video.clip import Clip
 
 
@@ -92,3 +97,34 @@ def test_rendering_opens_the_clip_once_blends_each_map_once_and_runs_no_network(
     video_cam.render(sample_clip, two, tmp_path / "out", figure=True, max_keyframes=2)
     assert opened.count(sample_clip) == 1
     assert len(blended) == 32 * 2
+
+
+def test_frames_drawn_side_by_side_give_the_same_files(
+    explanation: Explanation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Cells that are not kept are blended in the threads that draw.
+    monkeypatch.setattr(blended_maps, "MAX_KEPT_BYTES", 0)
+    threads: set[int] = set()
+    draw = PanelDrawer.draw
+
+    def recorded(*arguments: object) -> list[Panels]:
+        threads.add(threading.get_ident())
+        time.sleep(0.002)  # so that no thread draws all frames
+        return draw(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(PanelDrawer, "draw", recorded)
+    pictures = {}
+    for number in (1, 4):
+        buffers = replace(memory.FASTEST, drawing_threads=number)
+        monkeypatch.setattr(memory, "BUFFERS", (buffers,))
+        threads.clear()
+        out = tmp_path / str(number)
+        clip = Clip.open(explanation.clip.path)
+        render_with(clip, explanation, out, RenderConfig(max_keyframes=3))
+        assert len(threads) == number
+        pictures[number] = {
+            path.relative_to(out): path.read_bytes()
+            for path in out.rglob("*")
+            if path.suffix in (".mp4", ".jpg") or path.parent.name == "keyframes"
+        }
+    assert len(pictures[1]) > 6 and pictures[1] == pictures[4]

@@ -5,34 +5,42 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
 
 from video_cam import Explanation
 from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.explained_targets import colours_of_targets
-from video_cam.rendering.timeline_plot import draw_timeline, timeline_figure
+from video_cam.rendering.plot import Area, Bars, Curve, Panel, Spans
+from video_cam.rendering.plot_drawing import draw_plot
+from video_cam.rendering.timeline_plot import draw_timeline, timeline_plot
 from video_cam.video.timeline import Timeline
 
 
-def labels(panel) -> list[str]:
-    return [text.get_text() for text in panel.get_legend().get_texts()]
+def panels(explanation: Explanation) -> tuple[Panel, ...]:
+    return timeline_plot(BlendedMaps(explanation)).panels
+
+
+def names(panel: Panel) -> list[str]:
+    return [name for _, name in panel.legend]
+
+
+def marks(panel: Panel, kind: type) -> list:
+    return [mark for mark in panel.marks if isinstance(mark, kind)]
 
 
 def test_the_best_classes_have_their_scores_at_the_windows_middles(explanation) -> None:
-    scores, *_ = timeline_figure(BlendedMaps(explanation)).axes
-    assert labels(scores) == [p.label for p in explanation.predictions(5)]
-    line = scores.containers[0].lines[0]
-    assert line.get_xdata() == pytest.approx([15 / 32, 31 / 32, 47 / 32])
+    scores, *_ = panels(explanation)
+    assert names(scores) == [p.label for p in explanation.predictions(5)]
+    curve = marks(scores, Curve)[0]
+    assert curve.x == pytest.approx([15 / 32, 31 / 32, 47 / 32])
     best = explanation.predictions(1)[0].class_id
-    assert line.get_ydata() == pytest.approx(explanation.probabilities[:, best])
-    assert scores.get_ylabel() == "class probability"
+    assert curve.y == pytest.approx(explanation.probabilities[:, best])
+    assert scores.name == "class probability" and scores.limits == (-0.03, 1.03)
 
 
 def test_the_mass_of_each_target_in_the_first_kind_of_map_is_drawn(explanation) -> None:
@@ -42,27 +50,49 @@ def test_the_mass_of_each_target_in_the_first_kind_of_map_is_drawn(explanation) 
         for m in explanation.maps
     )
     blended = BlendedMaps(replace(explanation, maps=maps))
-    masses = timeline_figure(blended).axes[1]
-    assert labels(masses) == [r"\$1\$", r"\$4\$"]
-    for line, index in zip(masses.lines, (0, 4), strict=True):
-        assert line.get_xdata() == pytest.approx(np.arange(32) / 16)
-        assert line.get_ydata() == pytest.approx(blended[index].mass)
-    assert masses.get_title("left") == "gradcam of layer4"
+    masses = timeline_plot(blended).panels[1]
+    assert names(masses) == ["$1$", "$4$"]
+    for curve, index in zip(marks(masses, Curve), (0, 4), strict=True):
+        assert curve.x == pytest.approx(np.arange(32) / 16)
+        assert curve.y == pytest.approx(blended[index].mass)
+    assert masses.title == "gradcam of layer4"
+    assert masses.limits == (0, pytest.approx(1.05 * blended[4].mass.max()))
 
 
 def test_complete_maps_have_a_bar_for_each_frame(explanation: Explanation) -> None:
-    _, _, contributions = timeline_figure(BlendedMaps(explanation)).axes
-    [bars] = contributions.collections
-    assert len(bars.get_paths()) == 32
+    _, _, contributions = panels(explanation)
+    [bars] = marks(contributions, Bars)
+    assert len(bars.height) == 32
+    plot = timeline_plot(BlendedMaps(explanation))
+    assert plot.span[0] < bars.left.min() and plot.span[1] > bars.right.max()
     incomplete = replace(explanation, maps=(replace(explanation.maps[0], bias=None),))
-    assert len(timeline_figure(BlendedMaps(incomplete)).axes) == 2
+    assert len(panels(incomplete)) == 2
 
 
 def test_scores_of_single_frames_are_drawn_at_the_frames(explanation: Explanation) -> None:
     frame_scores = np.linspace(0, 1, 3 * 16, dtype=np.float32).reshape(3, 16)
     one = replace(explanation, maps=(replace(explanation.maps[0], frame_scores=frame_scores),))
-    scores = timeline_figure(BlendedMaps(one)).axes[0]
-    assert scores.lines[0].get_xdata() == pytest.approx(np.arange(32) / 16)
+    scores, *_ = panels(one)
+    assert marks(scores, Curve)[0].x == pytest.approx(np.arange(32) / 16)
+
+
+def test_a_clip_without_heat_and_one_frame_can_be_drawn(explanation: Explanation) -> None:
+    series = explanation.maps[0]
+    empty = replace(explanation, maps=(replace(series, values=0 * series.values, bias=0.0),))
+    _, masses, contributions = panels(empty)
+    assert masses.limits[0] == 0 < masses.limits[1] and contributions.limits == (-1, 1)
+    still = replace(
+        explanation,
+        timeline=Timeline(np.zeros(1, int), Fraction(1, 16), 1),
+        span=(0, 1),
+        frame_indices=np.zeros((1, 16), int),
+        num_padded=np.array([15]),
+        probabilities=explanation.probabilities[:1],
+        maps=tuple(replace(m, values=m.values[:1]) for m in explanation.maps),
+    )
+    plot = timeline_plot(BlendedMaps(still))
+    assert plot.time_name == "one frame" and plot.ticks == ()
+    assert draw_plot(plot).std() > 0
 
 
 def test_the_png_is_as_large_as_its_panels_and_notes_need(explanation, tmp_path: Path) -> None:
@@ -94,64 +124,39 @@ def repeated(explanation: Explanation, num_windows: int) -> Explanation:
 
 
 def test_bars_of_overlapping_windows_do_not_overlap(explanation: Explanation) -> None:
-    scores = timeline_figure(BlendedMaps(explanation)).axes[0]
-    for container in scores.containers:
-        (bars,) = container.lines[2]
-        ends = [(bar[0, 0], bar[1, 0]) for bar in bars.get_segments()]
-        assert ends[0][0] == pytest.approx(0) and ends[-1][1] == pytest.approx(31 / 16)
-        for before, after in pairwise(ends):
-            assert before[1] == pytest.approx(after[0])
+    for spans in marks(panels(explanation)[0], Spans):
+        assert spans.left[0] == pytest.approx(0) and spans.right[-1] == pytest.approx(31 / 16)
+        assert spans.right[:-1] == pytest.approx(spans.left[1:])
 
 
 def test_a_class_has_one_colour_in_all_panels_and_no_other_class_has_it(explanation) -> None:
     second = replace(explanation.maps[0], target=ClassTarget(4), label=explanation.labels[4])
     two = replace(explanation, maps=(explanation.maps[0], second))
-    scores, masses, contributions = timeline_figure(BlendedMaps(two)).axes
-    colours = {
-        label: to_hex(handle.get_color())
-        for handle, label in zip(scores.get_legend().legend_handles, labels(scores), strict=True)
-    }
+    scores, masses, contributions = panels(two)
+    colours = {name: colour for colour, name in scores.legend}
     assert len(set(colours.values())) == len(colours) >= 5
-    for series, line in zip(two.maps, masses.lines, strict=True):
-        assert to_hex(line.get_color()) == colours[series.label]
-    bars = {to_hex(colour) for colour in contributions.collections[0].get_facecolors()}
-    assert bars & set(colours.values()) == {colours[two.maps[0].label]}
+    for series, curve in zip(two.maps, marks(masses, Curve), strict=True):
+        assert curve.colour == colours[series.label]
+    [bars] = marks(contributions, Bars)
+    assert set(bars.colours) & set(colours.values()) == {colours[two.maps[0].label]}
 
 
 @pytest.mark.parametrize("num_windows", [61, 1200])
 def test_a_long_clip_has_a_lane_for_each_class_and_few_points(explanation, num_windows) -> None:
-    figure = timeline_figure(BlendedMaps(repeated(explanation, num_windows)))
-    scores, masses, contributions = figure.axes
-    assert len(scores.collections) == 5 and len(scores.containers) == 0
-    for lane, filled in enumerate(scores.collections):
-        low, high = filled.get_paths()[0].vertices[:, 1].min(), filled.get_paths()[0].vertices
-        assert low == pytest.approx(-lane) and high[:, 1].max() <= -lane + 0.9 + 1e-6
-        assert len(high) < 1000
-    assert len(masses.lines[0].get_xdata()) <= 600
-    assert len(contributions.collections[0].get_paths()) <= 300
+    plot = timeline_plot(BlendedMaps(repeated(explanation, num_windows)))
+    scores, masses, contributions = plot.panels
+    lanes = marks(scores, Area)
+    assert len(lanes) == 5 and not marks(scores, Curve) and not scores.has_values
+    for number, lane in enumerate(lanes):
+        assert (lane.low == -number).all() and lane.high.max() <= -number + 0.9 + 1e-6
+        assert (np.diff(lane.x) >= 0).all() and len(lane.x) < 1000
+    assert len(marks(masses, Curve)[0].x) <= 600
+    assert len(marks(contributions, Bars)[0].height) <= 300
     is_long = num_windows == 1200
-    assert contributions.get_xlabel() == ("minutes:seconds" if is_long else "seconds")
-    assert ("mean of 8 windows" in scores.get_title("left")) == is_long
-
-
-@pytest.mark.parametrize("num_windows", [3, 1200])
-def test_no_text_is_cut(explanation: Explanation, num_windows: int) -> None:
-    """Names are shortened, and small numbers have their room."""
-    long = tuple(f"{label} and so on, more words than fit anywhere" for label in explanation.labels)
-    series = replace(explanation.maps[0], label=long[0], values=explanation.maps[0].values / 1e4)
-    named = replace(explanation, labels=long, maps=(series,))
-    figure = timeline_figure(BlendedMaps(repeated(named, num_windows)))
-    figure.canvas.draw()
-    whole = figure.bbox
-    for panel in figure.axes:
-        texts = [panel.yaxis.label, panel.xaxis.label, *panel.get_yticklabels()]
-        texts += [panel._left_title]
-        if panel.get_legend():
-            texts += panel.get_legend().get_texts()
-            assert all(text.get_text().endswith("…") for text in panel.get_legend().get_texts())
-        for text in texts:
-            box = text.get_window_extent()
-            assert not text.get_text() or (box.x0 >= 0 and box.x1 <= whole.x1), text
+    assert plot.time_name == ("minutes:seconds" if is_long else "seconds")
+    assert ("mean of 8 windows" in scores.title) == is_long
+    if is_long:
+        assert plot.ticks[1] == (60, "1:00")
 
 
 def test_many_classes_have_a_colour_each(explanation: Explanation) -> None:

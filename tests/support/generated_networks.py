@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-Grid = tuple[int, int, int]
+from tests.support.generated_tokens import DividedAttention, Grid, TokenNetwork, TokensOfTimes
+
 Truth = Callable[[Tensor], Tensor] | None
 
 
@@ -161,76 +162,37 @@ class FrameFeatures(nn.Module):
         return self.fc((self.time(frames) if self.then == "transformer" else frames).mean(1))
 
 
-class TokenNetwork(nn.Module):
-    """Patches as tokens in any order, with extra tokens at either end, and blocks."""
+class PooledFrames(nn.Module):
+    """Frames as samples, of which every two become one, as in TSM with pooling over time."""
 
     def __init__(self, random: Random, size: Grid) -> None:
         super().__init__()
-        tubelet, patch = random.choice([1, 2]), random.choice([8, 16])
-        self.grid = (size[0] // tubelet, size[1] // patch, size[2] // patch)
-        self.order = random.choice(["time first", "space first", "frames"])
-        self.extra = random.choice([(0, 0), (1, 0), (0, 1), (2, 0)])
-        self.pooled = sum(self.extra) == 0 or random.random() < 0.5
-        self.patches = nn.Conv3d(3, 16, (tubelet, patch, patch), (tubelet, patch, patch))
-        if tubelet == 2 and self.order == "frames":
-            self.order = "time first"
-        self.tokens = nn.ParameterList([torch.randn(1, n, 16) for n in self.extra])
-        pre_norm = random.random() < 0.5
-        self.blocks = nn.ModuleList(
-            nn.TransformerEncoderLayer(16, 2, 32, 0.0, batch_first=True, norm_first=pre_norm)
-            for _ in range(random.choice([1, 2]))
-        )
-        self.fc = nn.Linear(16, random.choice([3, 8, 27]))
+        self.pooled = random.choice([2, size[0] // 2])
+        self.first = nn.Conv2d(3, 8, 4, 4)
+        self.second = nn.Sequential(nn.Conv2d(8, 8, 3, 1, 1), random.choice([nn.ReLU(), nn.ELU()]))
+        self.fc = nn.Linear(8, 5)
 
     def forward(self, x: Tensor) -> Tensor:
-        grid = self.patches(x)
-        if self.order == "space first":
-            grid = grid.permute(0, 1, 3, 4, 2)
-        if self.order == "frames":
-            grid = grid.transpose(1, 2).flatten(0, 1)
-        tokens = grid.flatten(2).mT
-        before, behind = (one.expand(len(tokens), -1, -1) for one in self.tokens)
-        tokens = torch.cat([before, tokens, behind], 1)
-        for block in self.blocks:
-            tokens = block(tokens)
-        at = 0 if self.extra[0] else -1
-        pooled = tokens.mean(1) if self.pooled else tokens[:, at]
-        return self.fc(pooled.unflatten(0, (len(x), -1)).mean(1))
-
-    def grid_of(self, tokens: Tensor) -> Tensor:
-        """The truth of a block's output."""
-        t, h, w = self.grid
-        tokens = tokens[:, self.extra[0] : tokens.shape[1] - self.extra[1]]
-        if self.order == "frames":
-            return tokens.mT.unflatten(2, (h, w)).unflatten(0, (-1, t)).transpose(1, 2)
-        if self.order == "time first":
-            return tokens.mT.unflatten(2, (t, h, w))
-        return tokens.mT.unflatten(2, (h, w, t)).permute(0, 1, 4, 2, 3)
+        frames = self.first(x.transpose(1, 2).flatten(0, 1)).tanh()
+        times = self.second(frames.unflatten(0, (-1, self.pooled)).mean(1))
+        return self.fc(times.mean((2, 3)).unflatten(0, (len(x), -1)).mean(1))
 
 
-class DividedAttention(nn.Module):
-    """Attention in time with the places as samples, then a norm over all tokens."""
+class PartsAsSamples(nn.Module):
+    """Parts of the picture as samples, as many as frames or fewer, each with all frames at once."""
 
     def __init__(self, random: Random, size: Grid) -> None:
         super().__init__()
-        self.grid = (size[0], size[1] // 16, size[2] // 16)
-        self.patches = nn.Conv3d(3, 16, (1, 16, 16), (1, 16, 16))
-        self.time = nn.TransformerEncoderLayer(16, 2, 16, 0.0, batch_first=True)
-        self.norm = nn.LayerNorm(16)
-        self.fc = nn.Linear(16, 4)
+        self.parts = random.choice([(2, 2), (1, 2), (2, 1)])
+        self.conv = nn.Conv2d(3 * size[0], 8, 8, 8)
+        self.then = random.choice([nn.ReLU(), nn.Tanh()])
+        self.fc = nn.Linear(8, 5)
 
     def forward(self, x: Tensor) -> Tensor:
-        places = self.patches(x).permute(0, 3, 4, 2, 1)  # (N, H', W', T, K)
-        tokens = self.time(places.flatten(0, 2)).unflatten(0, (len(x), -1))
-        return self.fc(self.norm(tokens.flatten(1, 2)).mean(1))
-
-    def grid_of(self, tokens: Tensor) -> Tensor:
-        t, h, w = self.grid
-        return tokens.mT.unflatten(2, (h, w, t)).permute(0, 1, 4, 2, 3)
-
-    def grid_of_places(self, tokens: Tensor) -> Tensor:
-        _, h, w = self.grid
-        return tokens.unflatten(0, (-1, h, w)).permute(0, 4, 3, 1, 2)
+        down, across = self.parts
+        parts = x.flatten(1, 2).unflatten(2, (down, -1)).unflatten(4, (across, -1))
+        parts = self.then(self.conv(parts.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)))
+        return self.fc(parts.mean((2, 3)).unflatten(0, (len(x), -1)).mean(1))
 
 
 class ChannelsLast(nn.Module):
@@ -296,9 +258,24 @@ def _tokens(random: Random, size: Grid) -> tuple[nn.Module, dict[str, Truth]]:
     return network, {"patches": as_it_is} | dict.fromkeys(names, network.grid_of)
 
 
+def _tokens_of_times(random: Random, size: Grid) -> tuple[nn.Module, dict[str, Truth]]:
+    network = TokensOfTimes(random, size)
+    return network, dict.fromkeys(["block", "norm"], network.grid_of)
+
+
+def _pooled_frames(random: Random, size: Grid) -> tuple[nn.Module, dict[str, Truth]]:
+    network = PooledFrames(random, size)
+    times = _frames(size[0] // network.pooled)
+    return network, {"first": _frames(size[0])} | dict.fromkeys(["second", "second.0"], times)
+
+
 def _divided(random: Random, size: Grid) -> tuple[nn.Module, dict[str, Truth]]:
     network = DividedAttention(random, size)
     return network, {"time": network.grid_of_places, "norm": network.grid_of}
+
+
+def _parts_as_samples(random: Random, size: Grid) -> tuple[nn.Module, dict[str, Truth]]:
+    return PartsAsSamples(random, size), {"conv": None, "then": None}
 
 
 def _channels_last(random: Random, size: Grid) -> tuple[nn.Module, dict[str, Truth]]:
@@ -318,7 +295,10 @@ _KINDS: dict[str, Callable[[Random, Grid], tuple[nn.Module, dict[str, Truth]]]] 
     "residual blocks": _residual,
     "frame features": _frame_features,
     "tokens": _tokens,
+    "tokens of times": _tokens_of_times,
+    "pooled frames": _pooled_frames,
     "divided attention": _divided,
+    "parts of the picture as samples": _parts_as_samples,
     "channels behind the grid": _channels_last,
     "pathways": _pathways,
     "pathways in a list": lambda random, size: _pathways(random, size, listed=True),

@@ -42,6 +42,60 @@ class Tokens(nn.Module):
         return self.fc(tokens.mean(1) if self.pooled else tokens[:, 0])
 
 
+class TokensOfTimes(nn.Module):
+    """Attention within each time of two frames; then scores from the mean, or a block over time.
+
+    ``apart``: the times have an axis of their own in front of the tokens', else they are samples.
+    """
+
+    def __init__(self, apart: bool = False, before: int = 0, over_time: bool = False) -> None:
+        super().__init__()
+        self.apart, self.over_time = apart, over_time
+        self.patches = nn.Conv3d(3, 16, (2, 8, 8), (2, 8, 8))
+        self.extra = nn.Parameter(torch.randn(1, before, 16))
+        self.block = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
+        self.norm = nn.LayerNorm(16)
+        self.time = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
+        self.fc = nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = self.patches(x).flatten(3).permute(0, 2, 3, 1)  # (N, T', H' W', K)
+        n, t = places.shape[:2]
+        tokens = torch.cat([self.extra.expand(n * t, -1, -1), places.flatten(0, 1)], 1)
+        tokens = self.block(tokens)
+        tokens = self.norm(tokens.unflatten(0, (n, t)) if self.apart else tokens)
+        times = tokens.mean(-2).reshape(n, t, -1)
+        return self.fc((self.time(times) if self.over_time else times).mean(1))
+
+
+class Quarters(nn.Module):
+    """A convolution with the four quarters of the picture as samples, in all frames at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(24, 8, 4, 4)  # the 8 frames are channels
+        self.fc = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        frames = x.flatten(1, 2).unflatten(2, (2, -1)).unflatten(4, (2, -1))
+        quarters = frames.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+        return self.fc(self.conv(quarters).relu().mean((2, 3)).unflatten(0, (len(x), -1)).mean(1))
+
+
+class HalvedFrames(nn.Module):
+    """Frames as samples, half as many behind a pooling over time, as in TSM."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(8, 8, 3, 1, 1)
+        self.fc = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        frames = self.first(x.transpose(1, 2).flatten(0, 1)).relu()
+        pairs = frames.unflatten(0, (-1, 2)).amax(1)
+        return self.fc(self.second(pairs).relu().mean((2, 3)).unflatten(0, (len(x), -1)).mean(1))
+
+
 class TimeLast(nn.Module):
     """Convolutions over (N, C, H, W, T)."""
 

@@ -85,6 +85,10 @@ FORWARDS: dict[str, Any] = {
     "softmax of frames, classes first": lambda net, x: net.of_frames(x).softmax(2).transpose(1, 2),
     "softmax written out": lambda net, x: (e := net.of_clips(x).exp()) / e.sum(1, keepdim=True),
     "mean of the softmax of frames": lambda net, x: net.of_frames(x).softmax(2).mean(1),
+    "softmax of one cell": lambda net, x: (
+        net.of_clips(x)[..., None, None, None].softmax(1).mean((2, 3, 4)).view(len(x), -1)
+    ),
+    "log softmax": lambda net, x: net.of_clips(x).log_softmax(1),
     "sigmoid": lambda net, x: net.of_clips(x).sigmoid(),
     "places": lambda net, x: net.of_places(x),
     "places as large as the input": lambda net, x: interpolate(net.of_places(x), x.shape[2:]),

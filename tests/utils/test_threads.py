@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from video_cam.utils.threads import BackgroundCalls, prefetch
+from video_cam.utils.threads import BackgroundCalls, ordered_map, prefetch
 
 
 def prefetch_threads() -> list[str]:
@@ -48,6 +48,43 @@ def test_prefetch_passes_exceptions_on_and_ends_its_thread() -> None:
     with pytest.raises(KeyError), prefetch(iter(int, 1), 2):
         raise KeyError
     assert prefetch_threads() == []
+
+
+def test_ordered_map_runs_side_by_side_and_keeps_the_order_and_its_depth() -> None:
+    barrier = threading.Barrier(3, timeout=10)  # broken unless three calls run at the same time
+    taken: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in range(9):
+            taken.append(number)
+            yield number
+
+    def work(number: int) -> int:
+        barrier.wait()
+        time.sleep(0.01 * (3 - number % 3))  # later ones end first
+        return 10 * number
+
+    before = threading.active_count()
+    with ordered_map(work, numbers(), 3) as results:
+        assert next(results) == 0 and taken == [0, 1, 2, 3]
+        assert list(results) == [10 * number for number in range(1, 9)]
+    assert threading.active_count() == before
+
+
+def test_ordered_map_raises_in_order_and_ends_its_threads() -> None:
+    def work(number: int) -> int:
+        if number == 1:
+            raise ValueError("here")
+        return number
+
+    before = threading.active_count()
+    with ordered_map(work, iter(range(9)), 2) as results, pytest.raises(ValueError, match="here"):
+        assert next(results) == 0
+        next(results)
+    with pytest.raises(KeyError), ordered_map(work, iter(int, 1), 2) as results:
+        assert next(results) == 0
+        raise KeyError
+    assert threading.active_count() == before
 
 
 def test_background_calls_keep_their_order() -> None:

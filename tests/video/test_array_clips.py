@@ -65,6 +65,24 @@ def test_numbers_are_shown_from_black_to_white(tmp_path, array, expected) -> Non
     assert [int(picture[0, 0, 0]) for picture in shown.values()] == expected
 
 
+@pytest.mark.parametrize(
+    ("dtype", "colour", "half", "opaque"),
+    [
+        (np.uint8, 200, 128, 255),
+        (np.uint16, 3212, 2048, 4095),
+        (np.uint16, 3212, 32768, 65535),
+        (np.float32, 200 / 255, 0.5, 1),
+        (np.float64, 200, 127.5, 255),
+        (np.int32, 200, 128, 255),
+    ],
+)
+def test_alpha_of_any_numbers_is_over_black(tmp_path, dtype, colour, half, opaque) -> None:
+    array = np.full((3, 8, 10, 4), colour, dtype)
+    array[:, ..., 3] = np.array([0, half, opaque]).reshape(3, 1, 1)
+    shown = Clip.open(saved(tmp_path / "a.npy", array)).frames_at(range(3))
+    assert [int(p[0, 0, 0]) for p in shown.values()] == pytest.approx([0, 100, 200], abs=1)
+
+
 def test_values_that_are_no_numbers_are_black(tmp_path) -> None:
     array = gray(np.float32) / 50
     array[5, 0, 0] = np.nan
@@ -79,10 +97,16 @@ def test_an_archive_may_name_its_frame_rate(tmp_path, name) -> None:
     assert (info.num_frames, info.frame_rate, info.conversions) == (6, Fraction(25, 2), ())
 
 
-@pytest.mark.parametrize("rate", [0, -1.0, float("nan"), np.arange(3)])
+@pytest.mark.parametrize("rate", [[12.5], [[12.5]], [12.5] * 6, "12.5"])
+def test_a_frame_rate_in_an_array_is_taken(tmp_path, rate) -> None:
+    np.savez(tmp_path / "a.npz", video=gray(), fps=np.array(rate))
+    assert Clip.open(tmp_path / "a.npz").info.frame_rate == Fraction(25, 2)
+
+
+@pytest.mark.parametrize("rate", [0, -1.0, float("nan"), np.arange(3), np.zeros(0), "fast"])
 def test_a_frame_rate_that_is_none_is_told(tmp_path, rate) -> None:
     np.savez(tmp_path / "a.npz", video=gray(), fps=rate)
-    with pytest.raises(ClipError, match="frame rate is no number above 0"):
+    with pytest.raises(ClipError, match=r"frame rate is .*, expected one number above 0"):
         Clip.open(tmp_path / "a.npz")
 
 

@@ -102,6 +102,38 @@ def test_a_progressive_clip_passes_through_no_filter(tmp_path, monkeypatch) -> N
     assert read_all(path).num_decoded == 5
 
 
+@pytest.fixture(scope="module")
+def half_interlaced(tmp_path_factory) -> Path:
+    """A broadcast stream of 10 progressive frames, then 10 interlaced ones."""
+    folder = tmp_path_factory.mktemp("half")
+    codec, interlaced, first_field = KINDS["a.ts"]
+    parts = []
+    for number, options in enumerate(({"g": "10"}, interlaced)):
+        stamps = range(10 * number, 10 * number + 10)
+        frames = woven(10, first_field) if number else media.moving_square(10, 128, 96)
+        path = folder / f"{number}.ts"
+        media.write_clip(path, frames, codec=codec, options=options, pts=stamps)
+        parts.append(path.read_bytes())
+    (folder / "a.ts").write_bytes(b"".join(parts))
+    return folder / "a.ts"
+
+
+@pytest.mark.parametrize("has_filter", [True, False])
+def test_a_clip_that_is_interlaced_later_on_is_noticed(
+    half_interlaced: Path, monkeypatch, has_filter: bool
+) -> None:
+    if not has_filter:
+        monkeypatch.setattr(deinterlacing, "filters_available", set())
+    clip = Clip.open(half_interlaced)
+    assert not clip.info.is_interlaced and clip.timeline.num_frames == 20
+    with clip.frames(0, 4) as reader:
+        assert len(list(reader)) == 4 and not reader.has_interlaced
+    with clip.frames() as reader:
+        pictures = [frame.rgb() for frame in reader]
+        assert reader.has_interlaced
+    assert (np.mean([combing(one) for one in pictures[10:]]) < 1.5) == has_filter
+
+
 def test_without_a_filter_frames_stay_as_they_are(clip: Path, monkeypatch) -> None:
     monkeypatch.setattr(deinterlacing, "filters_available", set())
     with FrameReader(clip) as reader:

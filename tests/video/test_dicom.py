@@ -203,3 +203,54 @@ def test_something_else_named_so_is_told(tmp_path) -> None:
     (tmp_path / "a.dcm").write_bytes(b"no picture at all")
     with pytest.raises(ClipError, match="no DICOM file, or an old one without a header"):
         Clip.open(tmp_path / "a.dcm")
+
+
+def test_the_window_of_8_bits_is_shown(tmp_path) -> None:
+    header = {"WindowCenter": "20.5", "WindowWidth": "21"}
+    clip = Clip.open(write_dicom(tmp_path / "a.dcm", ramp(), **header))
+    assert values(clip) == [0, 0, 128, 255, 255, 255]
+    assert clip.info.conversions[1:] == (
+        "the pictures hold 8 bits: values from 10 to 30 are shown as black to white",
+    )
+
+
+def test_fewer_stored_bits_than_8_are_shown_from_black_to_white(tmp_path) -> None:
+    clip = Clip.open(write_dicom(tmp_path / "a.dcm", ramp(60), BitsStored=6))
+    assert values(clip)[-1] == pytest.approx(255 * 60 / 63, abs=1)
+
+
+def test_signed_values_of_8_bits_are_shown_from_black_to_white(tmp_path) -> None:
+    path = write_dicom(tmp_path / "a.dcm", ramp(100, np.int8) - 50, PixelRepresentation=1)
+    assert values(Clip.open(path)) == [78, 98, 118, 138, 158, 178]
+
+
+def test_a_window_is_not_for_colours(tmp_path) -> None:
+    frames = np.full((2, 8, 10, 3), (200, 100, 50), np.uint8)
+    header = {"WindowCenter": "20", "WindowWidth": "21"}
+    clip = Clip.open(write_dicom(tmp_path / "a.dcm", frames, **header))
+    assert clip.frames_at([1])[1][0, 0].tolist() == [200, 100, 50]
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME2", "MONOCHROME1"])
+@pytest.mark.parametrize("window", [True, False])
+def test_a_negative_rescale_slope_makes_small_values_bright(tmp_path, window, photometric) -> None:
+    header = {"RescaleSlope": "-2", "RescaleIntercept": "0", "BitsStored": 10}
+    header |= {"WindowCenter": "-1000", "WindowWidth": "2001"} if window else {}
+    header["PhotometricInterpretation"] = photometric
+    clip = Clip.open(write_dicom(tmp_path / "a.dcm", ramp(1000, np.uint16), **header))
+    expected = [255, 204, 153, 102, 51, 0] if window else [255, 205, 155, 106, 56, 6]
+    if photometric == "MONOCHROME1":
+        expected = [255 - value for value in expected]
+    assert values(clip) == pytest.approx(expected, abs=1)
+    with_depth = Clip.open(clip.path, bit_depth=10)
+    assert values(with_depth) == pytest.approx(values(clip), abs=7)
+
+
+def test_the_window_of_an_enhanced_file_is_that_of_its_frames(tmp_path) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    window, groups = pydicom.Dataset(), pydicom.Dataset()
+    window.WindowCenter, window.WindowWidth = "1000.5", "2001"
+    groups.FrameVOILUTSequence = pydicom.Sequence([window])
+    header = {"BitsStored": 12, "SharedFunctionalGroupsSequence": pydicom.Sequence([groups])}
+    clip = Clip.open(write_dicom(tmp_path / "a.dcm", ramp(4000, np.uint16), **header))
+    assert clip.info.levels == Levels(0, 2000)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.support.media import read_frames, write_gray16
 from video_cam import ClipError
 from video_cam.video.clip import Clip
-from video_cam.video.levels import Levels, of_maximum, of_range, spread, to_levels
+from video_cam.video.levels import Levels, notes, of_maximum, of_range, spread, to_levels
 
 
 def ramp(highest: int, width: int = 40) -> np.ndarray:
@@ -134,3 +135,79 @@ def test_numbers_that_are_not_finite_are_left_out_of_the_range(tmp_path) -> None
     clip = Clip.open(tmp_path / "a.tif")
     assert clip.info.levels is not None and clip.info.levels.white == 1
     assert 200 < clip.frames_at([0])[0][-1].max() < 255
+
+
+def write_pictures(folder, pictures, suffix=".png"):
+    """The pictures as numbered images in a folder."""
+    for number, picture in enumerate(pictures):
+        cv2.imwrite(str(folder / f"f_{number:02d}{suffix}"), picture)
+    return folder
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["8 bits first", "16 bits first"])
+def test_pictures_of_8_and_of_16_bits_in_one_folder_are_refused_by_name(tmp_path, order) -> None:
+    pair = (np.full((8, 8), 200, np.uint8), ramp(4000, 8))
+    write_pictures(tmp_path, [pair[number] for number in order])
+    with pytest.raises(ClipError, match=r"f_01\.png: a picture of \d+ bits.*same number of bits"):
+        Clip.open(tmp_path).frames_at([0, 1])
+
+
+def test_a_deep_picture_that_was_not_looked_at_is_refused_when_it_is_read(tmp_path) -> None:
+    pictures = [np.full((8, 8), 200, np.uint8)] * 40
+    pictures[3] = ramp(4000, 8)
+    clip = Clip.open(write_pictures(tmp_path, pictures))
+    with pytest.raises(ClipError, match=r"f_03\.png: a picture of 16 bits"):
+        clip.frames_at(range(5))
+
+
+def test_gray_palette_and_alpha_of_8_bits_are_mixed_freely(tmp_path) -> None:
+    colour = Image.new("RGB", (8, 8), (200, 100, 50))
+    modes = (colour.convert("L"), colour, colour.quantize(2), colour.convert("RGBA"))
+    for number, picture in enumerate(modes):
+        picture.save(tmp_path / f"f_{number}.png")
+    shown = Clip.open(tmp_path).frames_at(range(4))
+    assert [picture[3, 3].tolist() for picture in shown.values()] == [
+        [124] * 3,
+        *[[200, 100, 50]] * 3,
+    ]
+
+
+@pytest.mark.parametrize(("low", "high"), [(-3.0, 1.0), (0.0, 400.0)])
+def test_the_range_of_decimal_numbers_is_that_of_all_pictures(tmp_path, low, high) -> None:
+    """The fourth picture is not among those that are looked at for whole numbers."""
+    pictures = [np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)] * 40
+    pictures[3] = np.linspace(low, high, 64, dtype=np.float32).reshape(8, 8)
+    clip = Clip.open(write_pictures(tmp_path, pictures, ".tif"))
+    assert clip.info.levels == of_range(low, high)
+    shown = clip.frames_at([3])[3]
+    assert (shown.min(), shown.max()) == (0, 255)
+
+
+def test_levels_may_run_from_large_values_to_small_ones() -> None:
+    values = np.array([0, 100, 200, 300], np.uint16)
+    assert to_levels(values, Levels(200, 100), "a").tolist() == [255, 255, 0, 0]
+    assert to_levels(values, Levels(255, 0), "a").tolist() == [255, 155, 55, 0]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        (np.uint16, "more than 8 bits"),
+        (np.int32, "more than 8 bits"),
+        (np.float32, "decimal numbers: values from 0 to 1 are shown as black to white"),
+        (np.int8, "signed numbers of 8 bits"),
+        (bool, None),
+    ],
+)
+def test_the_note_names_the_kind_of_numbers(dtype, expected) -> None:
+    found = notes(Levels(0, 1), np.dtype(dtype))
+    assert len(found) == (expected is not None)
+    assert all(expected in note for note in found)
+    assert all(("--bit-depth" in note) == (expected == "more than 8 bits") for note in found)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.float64])
+def test_a_depth_changes_nothing_in_numbers_without_one(tmp_path, dtype) -> None:
+    np.save(tmp_path / "a.npy", np.arange(2 * 64).reshape(2, 8, 8).astype(dtype))
+    plain, told = (Clip.open(tmp_path / "a.npy", bit_depth=bits) for bits in (None, 12))
+    np.testing.assert_array_equal(plain.frames_at([1])[1], told.frames_at([1])[1])

@@ -63,6 +63,10 @@ def test_what_drawing_takes() -> None:
     encoder = (22 + 1) * 1000 + 7500
     expected = reading_bytes(PICTURES, SMALLEST) + 1.2 * (images + encoder)
     assert drawing_bytes(PICTURES, DRAWING, SMALLEST) == round(expected)
+    # One more picture with heat and overlay, drawn and brought into the encoder's form.
+    more = replace(SMALLEST, drawing_threads=2)
+    expected += 1.2 * (1500 + 9000 + 9000 + 7500)
+    assert drawing_bytes(PICTURES, DRAWING, more) == round(expected)
 
 
 def test_every_part_of_the_drawing_counts() -> None:
@@ -70,7 +74,9 @@ def test_every_part_of_the_drawing_counts() -> None:
     for more in (Drawing(2, 1, False), Drawing(1, 3, False), Drawing(1, 1, True)):
         assert drawing_bytes(PICTURES, more, SMALLEST) > least + 20 * 1000
     assert drawing_bytes(replace(PICTURES, num_frames=1), DRAWING, SMALLEST) < least
-    for name in ("waiting_frames", "waiting_images", "encoder_threads", "lookahead"):
+    for name in (
+        *("waiting_frames", "waiting_images", "drawing_threads", "encoder_threads", "lookahead"),
+    ):
         larger = replace(SMALLEST, **{name: 9})
         assert drawing_bytes(PICTURES, DRAWING, larger) > least
 

@@ -25,6 +25,7 @@ from video_cam.attribution.cam_methods import (
 )
 from video_cam.attribution.method_inputs import AFTER_THE_PASS, FROM_THE_GRAPH, TargetPass
 from video_cam.attribution.pass_facts import PassFacts
+from video_cam.attribution.refinement import FinerLayers, Refinement
 from video_cam.attribution.replay import Recording, recording
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.config import AttributionConfig
@@ -34,7 +35,7 @@ from video_cam.layers.axes import Unpacks, detached, input_size, run_network, un
 from video_cam.layers.hooks import Captured, capture, retried_with_copies
 from video_cam.layers.receptive_field import ReceptiveFields
 from video_cam.utils.devices import sent
-from video_cam.utils.nested import tensors_in
+from video_cam.utils.nested import map_tensors, tensors_in
 from video_cam.utils.progress import Progress, silent
 
 # The targets of one input, or a function that chooses them when it sees the network's outputs.
@@ -51,6 +52,8 @@ class AttributionResult:
         scores: for each target float32 (N,), the target's scores.
         class_ids: for each target int64 (N,), or None for a function.
         maps: (index of the target, layer, method) -> signed float32 (N, T', H', W').
+        centres: layer -> positions of the cells of its maps.
+        notes: what could not be done, one line each.
     """
 
     outputs: Any
@@ -58,6 +61,8 @@ class AttributionResult:
     scores: tuple[Tensor, ...]
     class_ids: tuple[Tensor | None, ...]
     maps: dict[tuple[int, str, str], Tensor]
+    centres: dict[str, CellCentres]
+    notes: tuple[str, ...] = ()
 
 
 class Attributor:
@@ -79,6 +84,7 @@ class Attributor:
         *,
         unpack: Unpacks,
         fields: Mapping[str, ReceptiveFields],
+        finer: FinerLayers | None = None,
         progress: Progress = silent,
     ) -> None:
         """Bind a network.
@@ -88,6 +94,8 @@ class Attributor:
             config: methods and how maps are computed.
             unpack: brings a layer's output to (N, K, T', H', W'); one for all, or by layer.
             fields: receptive fields of each layer, from ``find_receptive_fields``.
+            finer: for ``config.detail`` "layers", each layer's finer ones, from ``finer_layers``;
+                ``unpack`` and ``fields`` hold these, too.
             progress: reports the number of channels scored by ablationcam and scorecam.
         """
         self.model = model
@@ -95,6 +103,7 @@ class Attributor:
         self.config = config
         self._unpack, self._fields, self._progress = unpack, dict(fields), progress
         self._needs = needs_of(config.methods)
+        self._refinement = Refinement(config, finer or {}, unpack, self.centres)
 
     def of(self, model: nn.Module) -> Attributor:
         """This attributor for a network with the same layers and another output."""
@@ -124,8 +133,7 @@ class Attributor:
         for augmentation in others:
             again = self._attribute(augment(x, augmentation), result.targets, config)
             for (index, layer, method), values in again.maps.items():
-                centres = self.centres(layer, values.shape[1:], input_size(x))
-                sums[index, layer, method] += undo(values, augmentation, centres)
+                sums[index, layer, method] += undo(values, augmentation, result.centres[layer])
         return replace(result, maps={key: total / (1 + len(others)) for key, total in sums.items()})
 
     def centres(self, layer: str, grid: Sequence[int], size: Sequence[int]) -> CellCentres:
@@ -135,21 +143,27 @@ class Attributor:
     def _attribute(self, x: Any, targets: Targets, config: AttributionConfig) -> AttributionResult:
         """The scores and maps of one augmented input."""
         choose = targets if callable(targets) else lambda outputs: targets
-        with capture(self.model, self.layers) as captured:
+        with capture(self.model, self.layers, self._refinement.also) as captured:
             passes = retried_with_copies(partial(self._passes, x, captured, choose, config))
+        notes = list(passes.notes)
         with _precision(self.model, x, config.precision):
             for one in passes.targets:
                 retried_with_copies(partial(one.compute, AFTER_THE_PASS, self._needs))
+                notes.append(self._refinement.prepare(one, AFTER_THE_PASS))
+        maps: dict[tuple[int, str, str], Tensor] = {}
+        centres: dict[str, CellCentres] = {}
+        for index, one in enumerate(passes.targets):
+            for layer in self.layers:
+                centres[layer], of_methods = self._maps(one, layer)
+                maps |= {(index, layer, method): m for method, m in of_methods.items()}
         return AttributionResult(
             detached(passes.outputs),
             tuple(one.fixed_target for one in passes.targets),
             tuple(one.scores.detach().float() for one in passes.targets),
             tuple(one.class_ids for one in passes.targets),
-            {
-                (index, layer, method): values
-                for index, one in enumerate(passes.targets)
-                for (layer, method), values in self._maps(one).items()
-            },
+            maps,
+            centres,
+            tuple(dict.fromkeys(filter(None, notes))),
         )
 
     def _passes(
@@ -160,8 +174,9 @@ class Attributor:
         config: AttributionConfig,
     ) -> _ForwardPass:
         """One forward pass, and for each target what needs its graph."""
-        outputs, recorded = self._forward(x, captured, config)
+        outputs, recorded = captured.complete(partial(self._forward, x, captured, config))
         passes: list[TargetPass] = []
+        notes: list[str | None] = []
         facts = PassFacts(passes)
         for target in choose(outputs):
             scores, class_ids = target_scores(outputs, target)
@@ -180,16 +195,17 @@ class Attributor:
                 facts=facts,
             )
             one.compute(FROM_THE_GRAPH, self._needs)
+            notes.append(self._refinement.prepare(one, FROM_THE_GRAPH))
             passes.append(one)
-        return _ForwardPass(outputs, tuple(passes))
+        return _ForwardPass(outputs, tuple(passes), tuple(notes))
 
     def _forward(
         self, x: Any, captured: Captured, config: AttributionConfig
     ) -> tuple[Any, Recording]:
-        captured.clear()
         # Ablation replays this pass, so it is recorded here.
         recorded_layers = captured.layers if "ablation" in self._needs else ()
-        x = detached(x)
+        # A copy: the pass may be repeated, and some networks change their input in place.
+        x = map_tensors(torch.clone, detached(x))
         with ExitStack() as stack:
             stack.enter_context(_precision(self.model, x, config.precision))
             if "hessian_product" in self._needs:
@@ -204,39 +220,40 @@ class Attributor:
             )
         return outputs, recorded
 
-    def _maps(self, one: TargetPass) -> dict[tuple[str, str], Tensor]:
-        """(layer, method) -> signed float32 (N, T', H', W') of one target."""
-        maps = {}
-        axes = POOLING[self.config.pooling]
-        for layer in self.layers:
-            A = at_least_float32(
-                unpacked(self._unpack, one.captured.activations[layer].detach(), layer)
+    def _maps(self, one: TargetPass, layer: str) -> tuple[CellCentres, dict[str, Tensor]]:
+        """The centres of one target's maps of a layer, and method -> signed float32 map."""
+        A = at_least_float32(
+            unpacked(self._unpack, one.captured.activations[layer].detach(), layer)
+        )
+        if len(A) != len(one.scores):
+            raise UsageError(
+                f"layer {layer!r} gives maps of {len(A)} samples {tuple(A.shape)} beside "
+                f"{len(one.scores)} scores: choose another layer, or give unpack="
             )
-            if len(A) != len(one.scores):
-                raise UsageError(
-                    f"layer {layer!r} gives maps of {len(A)} samples {tuple(A.shape)} beside "
-                    f"{len(one.scores)} scores: choose another layer, or give unpack="
-                )
-            for method in self.config.methods:
-                if METHODS[method].gives == "features":
-                    features = one.facts.features(one, layer, method)
-                    maps[layer, method] = sent(principal_component(features).float(), A.device)
-                    continue
-                needed = [at_least_float32(one.need(name)[layer]) for name in METHODS[method].needs]
-                values = signed_map(method, A, needed, axes, self.config.eigen_smooth)
-                if values.shape[1:] != A.shape[2:]:  # a map on the input's grid
-                    size = input_size(one.x)
-                    values = gather_onto(values, self.centres(layer, A.shape[2:], size), size)
-                maps[layer, method] = values.float()
-        return maps
+        maps = {}
+        centres, refine = self._refinement.of_layer(one, layer, A.shape[2:])
+        for method in self.config.methods:
+            if METHODS[method].gives == "features":
+                features = one.facts.features(one, layer, method)
+                maps[method] = refine(sent(principal_component(features), A.device)).float()
+                continue
+            needed = [at_least_float32(one.need(name)[layer]) for name in METHODS[method].needs]
+            axes = POOLING[self.config.pooling]
+            values = signed_map(method, A, needed, axes, self.config.eigen_smooth)
+            if values.shape[1:] != A.shape[2:]:  # a map on the input's grid
+                size = input_size(one.x)
+                values = gather_onto(values, self.centres(layer, A.shape[2:], size), size)
+            maps[method] = refine(values).float()
+        return centres, maps
 
 
 @dataclass(frozen=True)
 class _ForwardPass:
-    """The outputs of one forward pass, and its targets."""
+    """The outputs of one forward pass, its targets, and why each cannot be refined, or None."""
 
     outputs: Any
     targets: tuple[TargetPass, ...]
+    notes: tuple[str | None, ...]
 
 
 def _precision(model: nn.Module, x: Any, precision: str) -> AbstractContextManager[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from math import prod
 from typing import Any
@@ -17,10 +16,11 @@ from video_cam.attribution.targets import Target
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError, first_line
 from video_cam.layers.alignment import CellCentres, interpolate, needs_measuring
-from video_cam.layers.axes import Unpack, Unpacks, input_size, run_network, to_grid, unpacked
-from video_cam.layers.batch_order import Rows, is_time_first, rows_recorded
+from video_cam.layers.axes import Unpack, Unpacks, for_layer, input_size, to_grid, unpacked
+from video_cam.layers.batch_order import refuse_time_first, time_first
 from video_cam.layers.cell_positions import find_receptive_fields
-from video_cam.layers.hooks import find_module, frozen_evaluation, unwrapped
+from video_cam.layers.finer_layers import finer_layers, no_finer_layer
+from video_cam.layers.hooks import unwrapped
 from video_cam.layers.layout import Fold, Layout, folds, layouts
 from video_cam.layers.measured_layout import refusal, settled_folds
 from video_cam.layers.output_search import with_class_scores
@@ -29,7 +29,7 @@ from video_cam.layers.selection import match_layers
 from video_cam.layers.trace import ModuleOutput, trace
 from video_cam.utils.memory import is_out_of_memory
 from video_cam.utils.names import as_tuple, check_names
-from video_cam.utils.nested import map_tensors, tensors_in
+from video_cam.utils.nested import map_tensors
 from video_cam.utils.progress import Progress, silent
 
 
@@ -45,6 +45,7 @@ class ActivationMap:
         method: of ``config.METHOD_NAMES``.
         centres: positions of the cells in input frames and pixels.
         input_size: (T, H, W).
+        detail: what makes the map finer than its layer's grid, of ``config.DETAIL_NAMES``.
     """
 
     values: Tensor
@@ -54,6 +55,7 @@ class ActivationMap:
     method: str
     centres: CellCentres
     input_size: tuple[int, int, int]
+    detail: str = "none"
 
 
 def compute_cams(
@@ -88,8 +90,9 @@ def compute_cams(
             per sample, or a function from the network's own outputs to (N,) scores. For classes
             the outputs may be scores of clips (N, classes), of frames (N, T, classes) or (N,
             classes, T), or of places (N, classes, T, H, W), alone or in a tuple, dict or object.
-            After a softmax the score is log p, after a sigmoid log(p / (1 - p)); of places it is
-            the mean where the class is predicted.
+            At the end of a softmax or sigmoid the score is what it was given; where the pass does
+            not show that, log p or log(p / (1 - p)). Of places it is the mean where the class is
+            predicted.
         unpack: a function that brings a layer's output to (N, K, T', H', W'), or a dict with one
             for each layer; by default the layout is found from the output shapes of one sample.
         output_layout: as ``--output-layout``, such as "NKT", where the axes or the entry with the
@@ -114,7 +117,10 @@ def compute_cams(
     attributor = _bind(model, x, as_tuple(layers), config, unpack, progress)
     if not all(map(callable, targets)):
         attributor = attributor.of(with_class_scores(model, x, output_layout))
-    return _activation_maps(attributor, attributor(x, targets), input_size(x))
+    result = attributor(x, targets)
+    for note in result.notes:
+        warnings.warn(note, stacklevel=2)
+    return _activation_maps(attributor, result, input_size(x))
 
 
 def _checked_network(model: nn.Module) -> nn.Module:
@@ -138,8 +144,16 @@ def _bind(
     """An Attributor for inputs like ``x``."""
     if unpack is None:
         layers, unpack = find_layers(model, x, layers)
-    fields_ = _receptive_fields(model, x, layers, unpack, config.align)
-    return Attributor(model, layers, config, unpack=unpack, fields=fields_, progress=progress)
+    finer: dict[str, tuple[str, ...]] = {}
+    known = layers
+    if config.detail == "layers":
+        finer, more = find_finer_layers(model, x, layers)
+        unpack = {**more} | {layer: for_layer(unpack, layer) for layer in layers}
+        known = tuple(dict.fromkeys((*layers, *more)))
+    fields_ = _receptive_fields(model, x, known, unpack, config.align)
+    return Attributor(
+        model, layers, config, unpack=unpack, fields=fields_, finer=finer, progress=progress
+    )
 
 
 def _activation_maps(
@@ -148,13 +162,14 @@ def _activation_maps(
     """The maps in the order target, layer, method; ``size`` is (T, H, W) of the input."""
     return [
         ActivationMap(
-            values := result.maps[index, layer, method],
+            result.maps[index, layer, method],
             result.scores[index],
             result.class_ids[index],
             layer,
             method,
-            attributor.centres(layer, values.shape[1:], size),
+            result.centres[layer],
             size,
+            attributor.config.detail,
         )
         for index in range(len(result.targets))
         for layer in attributor.layers
@@ -189,31 +204,40 @@ def find_layers(
         if name not in settled:
             raise refusal(name, modules[name].shape, possible[name])
     of_frames = [name for name in settled if settled[name].frames]
-    if of_frames and len(next(tensors_in(x))) > 1:
-        _refuse_time_first(model, x, sample, of_frames)
+    refuse_time_first(model, x, sample, of_frames)
     return names, {name: settled.get(name, to_grid) for name in names}
 
 
-def _refuse_time_first(model: nn.Module, x: Any, sample: Any, layers: Sequence[str]) -> None:
-    """Raise UsageError for a layer that holds the frames of several clips as (T x N, ...)."""
-    rows: Rows = {}
-    modules = {name: find_module(model, name) for name in layers}
-    with (
-        # Some networks take only the caller's batch; nothing is known of their rows then.
-        suppress(Exception),
-        rows_recorded(modules, rows),
-        frozen_evaluation(model),
-        torch.no_grad(),
-    ):
-        for given in (sample, x):
-            run_network(model, map_tensors(torch.clone, given))
-    clips = len(next(tensors_in(x)))
-    for name in layers:
-        if is_time_first(rows.get(name, []), clips):
-            raise UsageError(
-                f"layer {name!r} holds the frames of {clips} clips time first, (T x N, ...): give "
-                "one clip at a time"
-            )
+def find_finer_layers(
+    model: nn.Module, x: Any, layers: Sequence[str]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, Unpack]]:
+    """The finer layers that detail "layers" combines each layer with, and how these are unpacked.
+
+    A layer that has none is reported in a warning.
+
+    Args:
+        x: as in ``compute_cams``.
+        layers: module names.
+    """
+    sample = map_tensors(lambda tensor: tensor[:1], x)
+    modules = trace(model, sample).modules
+    size = input_size(sample)
+    possible = layouts(modules.values(), size)
+    likely = {name: layout.folds[0] for name, layout in possible.items()}
+    wanted = {layer: finer_layers(layer, modules, likely) for layer in layers}
+    names = list(dict.fromkeys(name for several in wanted.values() for name in several))
+    settled = settled_folds(model, possible, names, size, sample)
+    of_frames = [name for name in settled if settled[name].frames]
+    dropped = time_first(model, x, sample, of_frames)
+    folds_ = {name: settled[name] for name in names if name in settled and name not in dropped}
+    finer = {
+        layer: tuple(name for name in several if name in folds_)
+        for layer, several in wanted.items()
+    }
+    for layer in layers:
+        if not finer[layer]:
+            warnings.warn(no_finer_layer(layer), stacklevel=4)
+    return finer, {**folds_}
 
 
 def _possible_layouts(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from video_cam.attribution.cam_methods import at_least_float32
 from video_cam.attribution.full_gradient import full_gradient
 from video_cam.attribution.pass_facts import PassFacts, last_linear
+from video_cam.attribution.path_gradients import input_attribution
 from video_cam.attribution.replay import Recording
 from video_cam.attribution.rescoring import ablation_weights, score_weights
 from video_cam.attribution.targets import Target, finer_scores, fixed_target, target_scores
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError
-from video_cam.layers.axes import Unpacks, detached, run_network, unpacked
+from video_cam.layers.axes import Unpacks, detached, input_size, run_network, unpacked
 from video_cam.layers.hooks import Captured, capture, frozen_evaluation
 from video_cam.layers.outputs import class_scores
 from video_cam.utils.devices import sent
@@ -87,12 +88,12 @@ class TargetPass:
                 self._computed[name] = table[name](self)
 
     def need(self, name: str) -> ByLayer:
-        """The computed tensors of this name, by layer."""
-        return self._computed[name]
+        """The computed tensors of this name, by layer; none where they were not computed."""
+        return self._computed.get(name, {})
 
 
 def gradient(one: TargetPass) -> ByLayer:
-    """G = d score / d A, (N, K, T', H', W')."""
+    """G = d score / d A, (N, K, T', H', W'), also of the layers captured besides."""
     return _unpack_all(one, one.captured.gradients(one.scores.sum(), retain_graph=True))
 
 
@@ -126,13 +127,19 @@ def smooth_gradients(one: TargetPass) -> ByLayer:
     sums: dict[str, Tensor] = {}
     for _ in range(NOISY_INPUTS):
         with capture(one.model, one.captured.layers) as captured:
-            outputs = run_network(one.model, _noisy(one.x, generator))
+            x = _noisy(one.x, generator)
+            outputs = captured.complete(partial(_run_on_copy, one.model, x))
             scores, _ = target_scores(outputs, one.fixed_target)
             for layer, raw in captured.gradients(scores.sum()).items():
                 G = at_least_float32(unpacked(one.unpack, raw, layer))
                 powers = torch.stack([G, G**2, G**3]) / NOISY_INPUTS
                 sums[layer] = sums[layer] + powers if layer in sums else powers
     return sums
+
+
+def _run_on_copy(model: nn.Module, x: Any) -> Any:
+    """The outputs for a copy of ``x``, because some networks change their input in place."""
+    return run_network(model, map_tensors(torch.clone, x))
 
 
 def head(one: TargetPass) -> ByLayer:
@@ -183,8 +190,14 @@ def whole_network(one: TargetPass) -> ByLayer:
     return dict.fromkeys(one.captured.layers, found)
 
 
-# By the names in ``methods.Method.needs``. The first table uses the graph of the forward pass; the
-# second runs the network again after it, outside the capture.
+def at_the_input(one: TargetPass) -> ByLayer:
+    """The attribution at the input that makes maps finer, (N, T, H', W'), for every layer."""
+    found = input_attribution(one.model, one.x, one.fixed_target, input_size(one.x))
+    return dict.fromkeys(one.captured.layers, found)
+
+
+# By the names in ``cam_methods.Method.needs`` and ``refinement.NEEDS``. The first table uses the
+# graph of the forward pass; the second runs the network again after it, outside the capture.
 FROM_THE_GRAPH: dict[str, Compute] = {
     "gradient": gradient,
     "finer_gradient": finer_gradient,
@@ -196,6 +209,7 @@ AFTER_THE_PASS: dict[str, Compute] = {
     "ablation": ablation,
     "masking": masking,
     "full_gradient": whole_network,
+    "input_attribution": at_the_input,
 }
 
 

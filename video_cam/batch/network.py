@@ -107,6 +107,7 @@ def load_network(config: ModelConfig, explain: ExplainConfig, reporter: Reporter
         device=choose_device(config, reporter),
         say=reporter.info,
         trust_checkpoint=config.trust_checkpoint,
+        allow_partial=config.allow_partial,
         **options,
     )
     layers = _chosen_layers(model, explain)

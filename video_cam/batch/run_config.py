@@ -24,6 +24,7 @@ class ModelConfig:
             network's own pretrained ones.
         labels: path of a file with the class names.
         trust_checkpoint: allow files that can run code when they are loaded.
+        allow_partial: load of the weights what fits.
         device: such as "cpu" or "cuda:1"; None for the CPU, or CUDA with ``use_cuda``.
         use_cuda: run on CUDA where it is available.
         input: the network's input where the caller knows better.
@@ -33,6 +34,7 @@ class ModelConfig:
     weights: str | None = None
     labels: str | None = None
     trust_checkpoint: bool = False
+    allow_partial: bool = False
     device: str | None = None
     use_cuda: bool = False
     input: InputConfig = field(default_factory=InputConfig)

@@ -16,6 +16,7 @@ from video_cam.batch.run_config import ModelConfig, RayConfig, RunConfig
 from video_cam.cli import run_options
 from video_cam.cli.explain_options import add_explain_options
 from video_cam.cli.model_options import add_model_options
+from video_cam.cli.program import program_name
 from video_cam.config import (
     ExplainConfig,
     InputConfig,
@@ -27,6 +28,7 @@ from video_cam.errors import UsageError
 from video_cam.models.user_code import UserFunction
 from video_cam.utils.names import nearest
 from video_cam.utils.text import for_terminal
+from video_cam.utils.version import __version__
 from video_cam.video.addresses import advice_for
 
 _OPTION = re.compile(r"--[a-z_-]+")
@@ -106,13 +108,14 @@ def run_config(parsed: argparse.Namespace) -> RunConfig:
 def build_parser() -> argparse.ArgumentParser:
     """A parser of every option of the command, with its aliases."""
     parser = _Parser(
-        prog="run_video_cam.py",
+        prog=program_name(),
         description="Draw on every frame of a clip what a video network looked at.",
-        epilog="run_video_cam.py verify DIR checks results that were written before: see "
-        "run_video_cam.py verify --help. Exit status: 0 all done, 1 a clip failed (the others are "
-        "done), 2 wrong arguments.",
+        epilog="%(prog)s demo explains a clip that it draws; %(prog)s verify DIR checks results "
+        "that were written before. Exit status: 0 all done, 1 a clip failed (the others are done), "
+        "2 wrong arguments.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"video_cam {__version__}")
     run_options.add_input_options(parser.add_argument_group("input"))
     add_model_options(parser.add_argument_group("model"))
     add_explain_options(parser)
@@ -148,6 +151,7 @@ def _model_config(parsed: argparse.Namespace) -> ModelConfig:
         weights=parsed.weights,
         labels=parsed.labels,
         trust_checkpoint=parsed.trust_checkpoint,
+        allow_partial=parsed.allow_partial,
         device=parsed.device,
         use_cuda=parsed.use_cuda,
         input=InputConfig(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from video_cam.batch.logs import set_up_logging
-from video_cam.cli import verify
+from video_cam.cli import demo, verify
 from video_cam.cli.arguments import CommandOptions, command_options, parse, run_config
 from video_cam.cli.console import Console
 from video_cam.errors import UsageError, VideoCamError
@@ -64,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == [verify.NAME]:
         return _verify(words[1:])
+    if words[:1] == [demo.NAME]:
+        return _demo(words[1:])
     parsed = parse(words)
     options = command_options(parsed)
     console = Console(quiet=options.quiet, as_json=options.as_json)
@@ -92,6 +94,14 @@ def _verify(words: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
     except UsageError as error:
         console.error(str(error))
+        return EXIT_USAGE
+
+
+def _demo(words: Sequence[str]) -> int:
+    try:
+        return main(demo.demo_options(words))
+    except UsageError as error:
+        Console(quiet=False, as_json=False).error(str(error))
         return EXIT_USAGE
 
 

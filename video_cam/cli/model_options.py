@@ -31,7 +31,8 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
         "--weight-path",
         default=ModelConfig.weights,
         metavar="NAME|FILE|none",
-        help="a pretrained entry, a .pth or .safetensors file, or none for random weights",
+        help="a pretrained entry, a .pth, .ckpt, .safetensors or such file, or none for random "
+        "weights",
     )
     group.add_argument(
         "--labels",
@@ -44,6 +45,11 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
         "--trust-checkpoint",
         action="store_true",
         help="load a whole saved network, which runs the code in the file",
+    )
+    group.add_argument(
+        "--allow-partial",
+        action="store_true",
+        help="load of the weights what fits; the rest of the network stays random",
     )
     _add_network_input(group)
 

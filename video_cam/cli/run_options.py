@@ -93,6 +93,15 @@ def add_render_options(group: argparse._ArgumentGroup) -> None:
         help="opacity of full heat (default: %(default)s)",
     )
     group.add_argument(
+        "--contours",
+        type=float,
+        nargs="+",
+        default=RenderConfig.contours,
+        metavar="LEVEL",
+        help="draw contour lines where the heat has these levels, as 0.5 or 0.25 0.5 0.75; with "
+        "--alpha 0 without colours",
+    )
+    group.add_argument(
         "--layout",
         default=RenderConfig.layout,
         metavar=choices(config.VIDEO_LAYOUTS),

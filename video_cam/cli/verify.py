@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from video_cam.cli.console import Console
+from video_cam.cli.program import program_name
 from video_cam.errors import UsageError
 from video_cam.utils.names import printable_path
 
@@ -60,7 +61,7 @@ def _number(count: int, what: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=f"run_video_cam.py {NAME}",
+        prog=f"{program_name()} {NAME}",
         description=_DESCRIPTION,
         epilog="Exit status: 0 all files are as they were written, 1 some are not, "
         "2 wrong arguments.",

@@ -12,7 +12,7 @@ from video_cam.explanation.contributions import complete_bias
 from video_cam.explanation.map_series import ClassTarget, MapKey, MapSeries, MapTarget
 from video_cam.explanation.target_selection import ExplainedTarget
 from video_cam.explanation.window_result import WindowResult
-from video_cam.layers.alignment import CellCentres, interpolation_matrix
+from video_cam.layers.alignment import CellCentres, finest, interpolation_matrix
 
 
 def aggregate(
@@ -120,7 +120,7 @@ def fused(series: Sequence[MapSeries], how: str) -> MapSeries:
     Returns:
         values at most 1; without logits, frame scores as in the first series.
     """
-    centres = _finest([one.centres for one in series])
+    centres = finest([one.centres for one in series])
     maps = []
     for one in series:
         peak = float(one.values.max())
@@ -134,12 +134,6 @@ def fused(series: Sequence[MapSeries], how: str) -> MapSeries:
         logits=None,
         bias=None,
     )
-
-
-def _finest(several: Sequence[CellCentres]) -> CellCentres:
-    """Along each axis the centres of the layer with most cells."""
-    t, y, x = (max((getattr(c, axis) for c in several), key=len) for axis in "tyx")
-    return CellCentres(t, y, x, several[0].nearest)
 
 
 def _on_grid(values: Maps, own: CellCentres, centres: CellCentres) -> Maps:

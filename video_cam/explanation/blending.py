@@ -72,10 +72,11 @@ class WindowBlender:
 
         Empty where no window covers that time: the network did not see it.
         """
-        # Drawing one frame asks for the same time more than once.
-        if self._last is None or self._last[0] != seconds:
-            self._last = seconds, self._weights(seconds)
-        return self._last[1]
+        # Drawing one frame asks for the same time more than once. Other threads draw other frames.
+        last = self._last
+        if last is None or last[0] != seconds:
+            last = self._last = seconds, self._weights(seconds)
+        return last[1]
 
     def at(self, values: Maps, seconds: float) -> np.ndarray | None:
         """The blended map at a time.

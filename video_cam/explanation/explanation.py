@@ -23,6 +23,7 @@ from video_cam.explanation.map_series import (
 )
 from video_cam.explanation.storage import not_an_explanation, read_fields, write_fields
 from video_cam.models.preprocessing import Geometry
+from video_cam.utils.field_types import check_path
 from video_cam.video.scan import ClipInfo
 from video_cam.video.timeline import Timeline
 
@@ -176,6 +177,7 @@ class Explanation:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a compressed .npz file, which appears whole or not at all."""
+        check_path("the file of the explanation", path)
         write_fields(path, vars(self))
 
     @classmethod
@@ -185,6 +187,7 @@ class Explanation:
         Raises:
             UsageError: for a file that is missing, damaged, or something else.
         """
+        check_path("the file of the explanation", path)
         explanation = cls(**read_fields(path))
         problem = next(problems(explanation), None)
         if problem is not None:

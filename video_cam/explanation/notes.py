@@ -15,12 +15,10 @@ from video_cam.video.deinterlacing import deinterlacing_filter
 # How many cuts and maps a note lists; the others are counted.
 CUTS_NAMED = 5
 MAPS_NAMED = 3
-DEINTERLACED = (
-    "the clip is interlaced: its frames were deinterlaced, for the network and the pictures"
-)
+DEINTERLACED = "is interlaced: its frames were deinterlaced, for the network and the pictures"
 COMBED = (
-    "the clip is interlaced and was not deinterlaced, because this FFmpeg has no filter for it: "
-    "what moves has combed edges, for the network too"
+    "is interlaced and was not deinterlaced, because this FFmpeg has no filter for it: what moves "
+    "has combed edges, for the network too"
 )
 
 
@@ -45,8 +43,9 @@ def notes(
             f"the file has {plan.clip.info.num_video_streams} video streams: the one that FFmpeg "
             "takes for the best is explained; --video-stream 0 takes the first"
         )
-    if plan.clip.info.is_interlaced:
-        yield COMBED if deinterlacing_filter() is None else DEINTERLACED
+    if plan.clip.info.is_interlaced or any(result.has_interlaced for result in results):
+        whole_or_part = "the clip" if plan.clip.info.is_interlaced else "a part of the clip"
+        yield f"{whole_or_part} {COMBED if deinterlacing_filter() is None else DEINTERLACED}"
     if plan.rate_note:
         yield plan.rate_note
     if plan.batch_note:

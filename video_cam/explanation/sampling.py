@@ -57,8 +57,10 @@ def span_of(
 ) -> FrameSpan:
     """The frames whose time stamp is in [start, end) seconds; None for the clip's own.
 
+    Where a single frame is shown from start to end, it is that one.
+
     Raises:
-        UsageError: where there is no such frame.
+        UsageError: where no frame is shown then.
     """
     start = _to_ticks(timeline, start_seconds)
     end = _to_ticks(timeline, end_seconds)
@@ -66,12 +68,14 @@ def span_of(
     stop = timeline.num_frames
     if end is not None:
         stop = int(np.searchsorted(timeline.pts, end, side="left"))
+    if first >= stop and (shown := _frame_during(timeline, start_seconds, end_seconds)) is not None:
+        return FrameSpan(shown, shown + 1)
     if first >= stop:
         raise UsageError(
             f"no frame between {start_seconds or 0} s and "
             f"{'the end' if end_seconds is None else f'{end_seconds} s'}: the clip runs from "
             f"{float(timeline.pts_seconds(0)):.3f} s to "
-            f"{float(timeline.pts_seconds(timeline.num_frames - 1)):.3f} s"
+            f"{float(timeline.end_seconds):.3f} s"
         )
     return FrameSpan(first, stop)
 
@@ -186,9 +190,7 @@ def _shown_at(timeline: Timeline, span: FrameSpan, tick: int) -> int:
 
 
 def _end_tick(timeline: Timeline, span: FrameSpan) -> int:
-    if span.stop < timeline.num_frames:
-        return int(timeline.pts[span.stop])
-    return int(timeline.pts[-1]) + timeline.last_duration
+    return int(timeline.pts[span.stop]) if span.stop < timeline.num_frames else timeline.end_ticks
 
 
 def _step_ticks(timeline: Timeline, rate: Fraction) -> Fraction:
@@ -203,9 +205,19 @@ def _floor(value: Fraction) -> int:
     return value.numerator // value.denominator
 
 
+def _frame_during(timeline: Timeline, start: float | None, end: float | None) -> int | None:
+    """The frame that is shown from ``start`` to ``end`` in seconds, None where none is."""
+    if start is None or (end is not None and end <= start):
+        return None
+    ticks = _floor(_exact_ticks(timeline, start))
+    is_shown = timeline.pts[0] <= ticks < timeline.end_ticks
+    return int(np.searchsorted(timeline.pts, ticks, side="right")) - 1 if is_shown else None
+
+
 def _to_ticks(timeline: Timeline, seconds: float | None) -> int | None:
     """The first tick at or after ``seconds``."""
-    if seconds is None:
-        return None
-    ticks = Fraction(seconds).limit_denominator(1_000_000) / timeline.time_base
-    return -(-ticks.numerator // ticks.denominator)
+    return None if seconds is None else -_floor(-_exact_ticks(timeline, seconds))
+
+
+def _exact_ticks(timeline: Timeline, seconds: float) -> Fraction:
+    return Fraction(seconds).limit_denominator(1_000_000) / timeline.time_base

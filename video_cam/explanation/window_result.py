@@ -27,6 +27,8 @@ class WindowResult:
         corrupt_frames: source indices of corrupt frames in what was read for this window and those
             run with it; one of these results has them, the others have none.
         cuts: source indices of frames in the window that look like the first after a hard cut.
+        has_interlaced: whether a frame in what was read for this window and those run with it is
+            interlaced.
         memory_note: what happened where memory was not sufficient, else None.
     """
 
@@ -39,6 +41,7 @@ class WindowResult:
     num_damaged: int = 0
     corrupt_frames: tuple[int, ...] = ()
     cuts: tuple[int, ...] = ()
+    has_interlaced: bool = False
     memory_note: str | None = None
 
     def with_maps_of(self, later: WindowResult) -> WindowResult:

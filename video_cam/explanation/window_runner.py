@@ -106,6 +106,7 @@ class WindowRunner:
                 num_damaged=reader.num_damaged,
                 corrupt_frames=reader.corrupt_indices if result is results[0] else (),
                 cuts=tuple(cuts_within(cuts, windows[result.index])),
+                has_interlaced=reader.has_interlaced,
                 memory_note=self._halving.note,
             )
             for result in results

@@ -191,11 +191,35 @@ def interpolate(
     Returns:
         (N, T, H, W), signed, in the dtype of ``values``.
     """
-    for axis, (cells, extent, length) in enumerate(
-        zip((centres.t, centres.y, centres.x), input_size, size, strict=True), start=1
+    t, y, x = (
+        grid_positions(length, extent) for length, extent in zip(size, input_size, strict=True)
+    )
+    return onto_centres(values, centres, CellCentres(t, y, x))
+
+
+def onto_centres(values: Tensor, own: CellCentres, centres: CellCentres) -> Tensor:
+    """Signed maps interpolated from their own cells to other centres.
+
+    Args:
+        values: (N, T', H', W').
+        own: of the maps' cells.
+        centres: where the values are wanted.
+
+    Returns:
+        (N, T, H, W), one value for each of ``centres``, in the dtype of ``values``.
+    """
+    for axis, (cells, positions) in enumerate(
+        zip((own.t, own.y, own.x), (centres.t, centres.y, centres.x), strict=True), start=1
     ):
-        positions = grid_positions(length, extent)
-        matrix = torch.from_numpy(interpolation_matrix(cells, positions, centres.nearest))
+        if np.array_equal(cells, positions):
+            continue
+        matrix = torch.from_numpy(interpolation_matrix(cells, positions, own.nearest))
         weights = sent(matrix.to(values.dtype), values.device)
         values = torch.tensordot(values, weights, dims=([axis], [1])).movedim(-1, axis)
     return values
+
+
+def finest(several: Sequence[CellCentres]) -> CellCentres:
+    """Along each axis the centres with the most cells."""
+    t, y, x = (max((getattr(c, axis) for c in several), key=len) for axis in "tyx")
+    return CellCentres(t, y, x, several[0].nearest)

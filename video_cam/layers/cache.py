@@ -27,7 +27,7 @@ from video_cam.utils.files import read_regular, write_atomically
 from video_cam.utils.strict_json import parse_json
 from video_cam.utils.version import __version__
 
-FORMAT = 3  # to be raised whenever the same network would be described differently
+FORMAT = 4  # to be raised whenever the same network would be described differently
 FOLDER_VARIABLE = "VIDEO_CAM_CACHE"
 MAX_FILE_BYTES = 64 * 2**20
 Value = TypeVar("Value")

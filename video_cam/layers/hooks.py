@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -22,6 +21,7 @@ from video_cam.layers.differentiable import (
 )
 from video_cam.layers.network_state import left_as_found
 from video_cam.utils.names import nearest
+from video_cam.utils.nested import map_tensors, tensors_in
 
 Result = TypeVar("Result")
 
@@ -31,16 +31,64 @@ class Captured:
 
     Attributes:
         layers: names of the captured layers.
+        also: names of further ones, which a forward pass need not run and a score not depend on.
         activations: layer -> output, part of the graph; of a tuple or list, the first tensor.
     """
 
-    def __init__(self, model: nn.Module, layers: Sequence[str]) -> None:
+    def __init__(self, model: nn.Module, layers: Sequence[str], also: Sequence[str] = ()) -> None:
         self._model, self.layers = model, tuple(layers)
+        self.also = tuple(name for name in also if name not in self.layers)
         self.activations: dict[str, Tensor] = {}
+        # Layers whose further outputs may be functions of the captured one.
+        self._with_inner_graph: set[str] = set()
+        self._may_repeat = False
 
     def clear(self) -> None:
         """Forget the last forward pass. Call it before the next one."""
         self.activations.clear()
+
+    def complete(self, run: Callable[[], Result]) -> Result:
+        """``run()``, a forward pass in which gradients reach a layer's output on every path.
+
+        The pass is repeated where a layer returns (y, f(y)): then the graph has to begin in front
+        of the layer, so that it holds f.
+        """
+        self._may_repeat = True
+        try:
+            while True:
+                self.clear()
+                try:
+                    return run()
+                except _BeginsTooLate as late:
+                    self._with_inner_graph.add(late.layer)
+        finally:
+            self._may_repeat = False
+
+    def before(self, name: str, inputs: Any) -> Any:
+        """The inputs of a layer, as a forward pre-hook: part of the graph where it needs them."""
+        return map_tensors(_part_of_graph, inputs) if name in self._with_inner_graph else inputs
+
+    def after(self, name: str, output: Any) -> Any:
+        """Keep a layer's output, as a forward hook, and let the network go on with a copy."""
+        # A checkpointed part of a network runs again in the backward pass, for the same values.
+        runs_again = _in_backward_pass()
+        if name in self.activations and not runs_again:
+            raise UsageError(
+                f"layer {name!r} runs more than once in a forward pass, so its map is not defined: "
+                "choose a layer that runs once, such as the block around it"
+            )
+        tensor = first_tensor(output)
+        if tensor is None or not tensor.is_floating_point():
+            raise UsageError(f"layer {name!r} returns no floating-point tensor: choose another")
+        if not tensor.requires_grad:
+            is_new = self._may_repeat and name not in self._with_inner_graph
+            if is_new and any(_is_function(one, tensor) for one in tensors_in(output)):
+                raise _BeginsTooLate(name)
+            tensor = tensor.detach().requires_grad_()
+        if not runs_again:
+            self.activations[name] = tensor
+        # A clone, because the next operation may be in place and must not change what is captured.
+        return _replace_first_tensor(output, tensor.clone())
 
     def gradients(self, score: Tensor, *, retain_graph: bool = False) -> dict[str, Tensor]:
         """Gradients of a score with respect to the captured outputs; no ``.grad`` is changed.
@@ -50,7 +98,7 @@ class Captured:
             retain_graph: keep the graph for further backward passes.
 
         Returns:
-            Layer -> gradient in the shape of the layer's output.
+            Layer -> gradient in the shape of the layer's output; of ``also`` those that there are.
 
         Raises:
             UsageError: for a layer that the score does not depend on, and for quantised networks.
@@ -64,15 +112,20 @@ class Captured:
             grads = torch.autograd.grad(
                 score, outputs, retain_graph=retain_graph, allow_unused=True
             )
-        missing = [name for name, grad in zip(names, grads, strict=True) if grad is None]
+        found = dict(zip(names, grads, strict=True))
+        missing = [name for name in names if found[name] is None and name not in self.also]
         if missing:
             raise _no_path(missing)
-        return dict(zip(names, grads, strict=True))
+        return {name: grad for name, grad in found.items() if grad is not None}
 
 
 @contextmanager
-def capture(model: nn.Module, layers: Sequence[str]) -> Iterator[Captured]:
+def capture(
+    model: nn.Module, layers: Sequence[str], also: Sequence[str] = ()
+) -> Iterator[Captured]:
     """Capture the outputs of ``layers`` (module names) in forward passes made inside the block.
+
+    Those of ``also`` are captured where there are any.
 
     Inside, the model is in evaluation mode with frozen parameters, and gradients are enabled.
     Afterwards training flags, ``requires_grad`` and hooks are as they were, also after an error.
@@ -81,14 +134,41 @@ def capture(model: nn.Module, layers: Sequence[str]) -> Iterator[Captured]:
         UsageError: for an unknown name, for a layer that runs twice in one forward pass, and for
             one whose output has no floating-point tensor.
     """
-    captured = Captured(model, layers)
-    modules = {name: find_module(model, name) for name in layers}
+    captured = Captured(model, layers, also)
+    modules = {name: find_module(model, name) for name in (*captured.layers, *captured.also)}
     with ExitStack() as stack:
         stack.enter_context(frozen_evaluation(model))
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(forward_hooks(modules, partial(_capture_output, captured.activations)))
+        for name, module in modules.items():
+            hook = module.register_forward_pre_hook(_before(captured, name), with_kwargs=True)
+            stack.callback(hook.remove)
+        stack.enter_context(forward_hooks(modules, lambda name, _, out: captured.after(name, out)))
         yield captured
+
+
+class _BeginsTooLate(Exception):
+    """The graph of a pass has to begin in front of this layer, not at its output."""
+
+    def __init__(self, layer: str) -> None:
+        super().__init__(layer)
+        self.layer = layer
+
+
+def _before(captured: Captured, name: str) -> Callable[..., Any]:
+    return lambda _module, *inputs: captured.before(name, inputs)
+
+
+def _part_of_graph(tensor: Tensor) -> Tensor:
+    """A clone, because the layer may begin with an in-place operation, which a leaf refuses."""
+    if tensor.requires_grad or not tensor.is_floating_point():
+        return tensor
+    return tensor.detach().requires_grad_().clone()
+
+
+def _is_function(one: Tensor, tensor: Tensor) -> bool:
+    """Whether ``one`` may be computed from another output ``tensor``."""
+    return one is not tensor and one.is_floating_point()
 
 
 OutputHook = Callable[[str, nn.Module, Any], Any]
@@ -222,28 +302,6 @@ def find_module(model: nn.Module, name: str) -> nn.Module:
     if name in modules:
         return modules[name]
     raise UsageError(f"unknown layer {name!r}: {nearest(name, [n for n in modules if n])}")
-
-
-def _capture_output(
-    activations: dict[str, Tensor], name: str, _module: nn.Module, output: Any
-) -> Any:
-    """A forward hook that keeps a layer's output and lets the network go on with a copy."""
-    # A checkpointed part of a network runs again in the backward pass, for the same values.
-    runs_again = _in_backward_pass()
-    if name in activations and not runs_again:
-        raise UsageError(
-            f"layer {name!r} runs more than once in a forward pass, so its map is not defined: "
-            "choose a layer that runs once, such as the block around it"
-        )
-    tensor = first_tensor(output)
-    if tensor is None or not tensor.is_floating_point():
-        raise UsageError(f"layer {name!r} returns no floating-point tensor: choose another")
-    if not tensor.requires_grad:
-        tensor = tensor.detach().requires_grad_()
-    if not runs_again:
-        activations[name] = tensor
-    # A clone, because the next operation may be in place and must not change what is captured.
-    return _replace_first_tensor(output, tensor.clone())
 
 
 def _in_backward_pass() -> bool:

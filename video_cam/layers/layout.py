@@ -1,13 +1,15 @@
 """How a layer's output may become a grid (N, K, T', H', W'), from the shapes of a trace.
 
     convolutions          (N, K, T', H', W')
-    frames as samples     (N x T, K, H', W')
+    times as samples      (N x T', K, H', W')
     Swin                  (N, T', H', W', K)
-    tokens                (N, extra + T' H' W', K), or (N x T, extra + H' W', K)
+    tokens                (N, extra + T' H' W', K), (N x T', extra + H' W', K), or
+                          (N, T', extra + H' W', K)
     time alone            (N, K, T') or (N, extra + T', K), a grid with one cell in space
 
-Elements are moved or left out; their values do not change. Shapes alone leave several ways open;
-``measured_layout`` finds which of them is right.
+With times as samples there is one cell in time for each frame, or for as many frames as divide
+their number. Elements are moved or left out; their values do not change. Shapes alone leave several
+ways open; ``measured_layout`` finds which of them is right.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ _IN_TIME = (nn.Conv1d, nn.ConvTranspose1d, nn.BatchNorm1d, nn.MaxPool1d, nn.AvgP
 _MAX_EXTRA_TOKENS = 8
 # Heads and tokens can look like a grid, but with cells much longer than wide.
 _MAX_ASPECT = 4
+# Of cells that square patches or strides have made, with room for padding.
+_SQUARE = 1.25
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class Fold:
         axes: "first" for channels before the grid, "last" for channels behind it, "time" for
             (N, K, T'), or "tokens".
         grid: (T', H', W').
-        frames: T where every frame is a sample of its own, else 0.
+        frames: T' where every time is a sample of its own, or has an axis of its own beside that of
+            its tokens; else 0.
         extra: number of tokens before the grid's, such as a class token.
         space_first: whether neighbouring tokens are neighbours in time, as in TimeSformer.
         extra_behind: number of tokens behind the grid's.
@@ -63,6 +68,8 @@ class Fold:
         if self.axes == "time":
             return output[..., None, None]
         if self.axes == "tokens":
+            if output.ndim == 4:
+                output = output.flatten(0, 1)  # (N, T', L, K) -> (N x T', L, K)
             end = output.shape[1] - self.extra_behind
             output = output[:, self.extra : end]  # (N, T' H' W', K)
             if self.space_first:
@@ -70,7 +77,7 @@ class Fold:
             output = output.unflatten(1, (h, w) if self.frames else (t, h, w))
         if self.axes != "first":
             output = output.movedim(-1, 1)  # (N, K, [T',] H', W')
-        if self.frames:  # (N x T, K, H', W') -> (N, K, T, H', W')
+        if self.frames:  # (N x T', K, H', W') -> (N, K, T', H', W')
             return output.unflatten(0, (-1, self.frames)).transpose(1, 2)
         return output.unsqueeze(2) if output.ndim == 4 else output
 
@@ -146,23 +153,57 @@ def _layout(
     lengths: set[int],
     space_first: bool,
 ) -> Layout | None:
-    frames = size[0] if size[0] > 1 and one.shape[0] == size[0] else 0
+    frames = one.shape[0] if one.shape[0] > 1 and size[0] % one.shape[0] == 0 else 0
     if (one.shape[0] != 1 and not frames) or (frames and len(one.shape) == 5):
         return None  # the first axis holds windows, places or heads
     if len(one.shape) == 3:
         return _layout_of_tokens(one, size, grids, frames, space_first)
-    if len(one.shape) not in (4, 5) or _has_heads(one, lengths):
+    if len(one.shape) not in (4, 5):
         return None
+    in_frames = [] if frames else _tokens_in_frames(one, size, grids)
+    if _has_heads(one, lengths):
+        return Layout(tuple(in_frames), False) if in_frames and _is_block(one) else None
+    as_grid = _grid_folds(one, size, grids, frames)
+    of_grid = issubclass(one.kind, _CHANNELS_FIRST) or (as_grid and as_grid[0].grid in grids)
+    # Fewer samples than frames may also be windows or parts of the picture.
+    if as_grid and of_grid and frames in (0, size[0]):
+        return Layout(tuple(as_grid), True)
+    is_likely = as_grid and _has_square_cells(as_grid[0].grid, size)
+    possible = as_grid + in_frames if is_likely else in_frames + as_grid
+    return Layout(tuple(possible), False) if possible else None
+
+
+def _grid_folds(
+    one: ModuleOutput, size: Sequence[int], grids: Sequence[Grid], frames: int
+) -> list[Fold]:
+    """An output as a grid with channels before it or behind it, the more likely first."""
     likely = _channels_last(one, size, grids)
-    is_certain = issubclass(one.kind, _CHANNELS_FIRST)
+    is_known = issubclass(one.kind, _CHANNELS_FIRST)
     possible = []
-    for last in (likely,) if is_certain else (likely, not likely):
+    for last in (likely,) if is_known else (likely, not likely):
         places = one.shape[1:-1] if last else one.shape[2:]
         t, h, w = (frames or 1, *places) if len(places) == 2 else places
         if _fits((t, h, w), size):
             possible.append(Fold("last" if last else "first", (t, h, w), frames))
-    is_certain = is_certain or bool(possible and possible[0].grid in grids)
-    return Layout(tuple(possible), is_certain) if possible else None
+    return possible
+
+
+def _tokens_in_frames(one: ModuleOutput, size: Sequence[int], grids: Sequence[Grid]) -> list[Fold]:
+    """A four-axis output as (1, T', extra + H' W', K)."""
+    is_grid = len(one.shape) == 5 or issubclass(one.kind, _CHANNELS_FIRST)
+    if is_grid or one.shape[1] < 2 or size[0] % one.shape[1]:
+        return []
+    return _guessed_token_folds(one.shape[2], size, grids, one.shape[1])
+
+
+def _is_block(one: ModuleOutput) -> bool:
+    """Whether tokens are not those inside of attention: of a norm, or of several modules."""
+    return not one.leaf or "norm" in one.kind.__name__.lower()
+
+
+def _has_square_cells(grid: Grid, size: Sequence[int]) -> bool:
+    aspect = (size[1] / grid[1]) / (size[2] / grid[2])
+    return 1 / _SQUARE <= aspect <= _SQUARE
 
 
 def _fits(grid: Grid, size: Sequence[int]) -> bool:
@@ -200,21 +241,33 @@ def _layout_of_tokens(
 ) -> Layout | None:
     length = one.shape[1]
     if one.grid and 0 <= length - prod(one.grid) <= _MAX_EXTRA_TOKENS:
-        return Layout((Fold("tokens", one.grid, frames, length - prod(one.grid)),), True)
+        is_certain = frames in (0, size[0])
+        return Layout((Fold("tokens", one.grid, frames, length - prod(one.grid)),), is_certain)
     in_time = [] if frames else _folds_in_time(one, size[0])
     if issubclass(one.kind, _IN_TIME):
         in_time = in_time[:1]
         return Layout(tuple(in_time), True) if in_time and in_time[0].axes == "time" else None
+    possible = _guessed_token_folds(length, size, grids, frames, space_first)
+    return Layout((*possible, *in_time), False) if possible or in_time else None
+
+
+def _guessed_token_folds(
+    length: int,
+    size: Sequence[int],
+    grids: Sequence[Grid],
+    frames: int,
+    space_first: bool = False,
+) -> list[Fold]:
+    """Tokens of a known grid, or of square patches; ``length`` is the number of one sample's."""
     known = [(1, *grid[1:]) if frames else grid for grid in _with_time(grids, size[0])]
     guesses = _fitting(length, [*known])
     guesses += [
         guess for guess in _fitting(length, _factorisations(size, bool(frames)))
         if guess not in guesses
     ]  # fmt: skip
-    possible = [
+    return [
         fold for grid, extra in guesses for fold in _token_folds(grid, extra, frames, space_first)
     ]
-    return Layout((*possible, *in_time), False) if possible or in_time else None
 
 
 def _token_folds(grid: Grid, extra: int, frames: int, space_first: bool) -> Iterator[Fold]:

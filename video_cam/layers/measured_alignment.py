@@ -1,21 +1,31 @@
 """Measured alignment: where a layer's cells look, measured by small perturbations of the input.
 
-With J the derivative of a cell with respect to the input, G = J^2 and v white noise,
+With J the derivative of a cell with respect to the input, G = J^2, v white noise and p a ramp from
+-1 to 1 along one axis of the input, let
 
-    E[(J v)^2] = sum_i G_i,   E[(J v)(J p v)] = sum_i p_i G_i,   E[(J p v)^2] = sum_i p_i^2 G_i
+    E0 = (J v)^2,   E+ = (J (1 + p)/2 v)^2,   E- = (J (1 - p)/2 v)^2
 
-for any weights p over the input's positions (the randomised trace estimator of Hutchinson 1990). So
-a few forward passes give the centre and the width of the squared gradient of every cell of every
+Their means over v are sums over the input's positions i (the randomised trace estimator of
+Hutchinson 1990, and the polarisation identity):
+
+    E[E0] = sum_i G_i,   E[E+ - E-] = sum_i p_i G_i,   E[2 (E+ + E-) - E0] = sum_i p_i^2 G_i
+
+So a few forward passes give the centre and the width of the squared gradient of every cell of every
 layer, without a backward pass: J v is the difference of two outputs.
 
-In space v is white noise. In time it is a small part of the difference between neighbouring frames,
-with random signs: video networks respond to motion, and white noise is not motion that they were
-trained on. docs, "Alignment", has the measurements of both.
+The centre is unbiased for any clip. Every frame and pixel gets noise of the same strength and kind,
+independent of all others, so it counts by its gradient alone: a linear filter h over time has the
+centre sum_t t h_t^2 / sum_t h_t^2. Frames do not count more where the clip moves there.
+
+Networks are not linear. Besides J v, the difference of two outputs has a part that is the same for
+v and -v: noise raises the mean behind a ReLU. In a product of the answers to v and to p v that part
+would be positive wherever it comes from, and would move all centres towards p = 1. E+ and E- take
+it with equal weights at mirrored positions, so that it moves nothing to either side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -33,10 +43,8 @@ from video_cam.layers.hooks import (
     frozen_evaluation,
 )
 
-# Small, so that few ReLUs of the network change their side.
-NOISE_SCALE = 1e-2  # of an input of unit variance
-MOTION_SCALE = 5e-2  # of the difference between frames
-SIGN_BLOCKS = 8  # along height and width, each with its own random sign in every frame
+# Of an input of unit variance: small, so that few ReLUs of the network change their side.
+NOISE_SCALE = 5e-2
 FIRST_SEED = 3_000_000
 # A network with many channels averages over them; a small one needs more clips, which are cheap.
 LARGE_NETWORK_PARAMETERS, CLIPS_FOR_SMALL_NETWORKS = 10_000_000, 8
@@ -70,8 +78,8 @@ def measure(
 ) -> dict[str, MeasuredFields]:
     """Centres and widths of what the cells of each layer look at.
 
-    The network runs six times on each of ``samples`` drawn clips, the same ones in every call. Its
-    state and the global random state stay as they were.
+    The network runs eight times on each of ``samples`` drawn clips, the same ones in every call.
+    Its state and the global random state stay as they were.
 
     Args:
         layers: module names.
@@ -86,14 +94,14 @@ def measure(
     """
     parameter = next(model.parameters())
     run = partial(_run, model, layers, unpack)
-    sums: dict[str, list[_Moments]] = {}
+    answers: dict[str, _Answers] = {}
     generator = torch.Generator().manual_seed(0)
     for sample in range(_default_samples(model) if samples is None else samples):
         x = drawn_input(FIRST_SEED + sample, size).to(parameter)
-        _add_clip(sums, run, x, generator)
+        _add_clip(answers, run, x, generator)
     found = {
-        layer: [one.field(n) for one, n in zip(axes, size, strict=True)]
-        for layer, axes in sums.items()
+        layer: tuple(answer.field(axis, length) for axis, length in enumerate(size))
+        for layer, answer in answers.items()
     }
     return {
         layer: (t, y, x)
@@ -108,81 +116,63 @@ def _default_samples(model: nn.Module) -> int:
 
 
 def _add_clip(
-    sums: dict[str, list[_Moments]],
+    answers: dict[str, _Answers],
     run: Callable[[Tensor, OnOutput], None],
     x: Tensor,
     generator: torch.Generator,
 ) -> None:
-    """Add what one clip (1, 3, T, H, W) shows to the moments of every layer and axis."""
+    """Add how every layer answers to one noise on one clip (1, 3, T, H, W)."""
     base: dict[str, Tensor] = {}
     run(x, base.__setitem__)
-    for perturbation, axes in _perturbations(x, generator):
-        perturbed: dict[str, Tensor] = {}
-        run(x + perturbation, perturbed.__setitem__)
-        for axis in axes:
-            # Added during the pass: all layers of a large network together take gigabytes.
-            add = partial(_add_output, sums, base, perturbed, axis)
-            run(x + _ramp(x, axis) * perturbation, add)
+    noise = NOISE_SCALE * torch.randn(x.shape, generator=generator).to(x)
+    # Added during the pass: all layers of a large network together take gigabytes.
+    run(x + noise, partial(_add_output, answers, base, WHOLE, range(3)))
+    for axis in range(3):
+        for part, sign in ((AFTER, 1), (BEFORE, -1)):
+            share = (1 + sign * _ramp(x, axis)) / 2
+            run(x + share * noise, partial(_add_output, answers, base, part, (axis,)))
 
 
 def _add_output(
-    sums: dict[str, list[_Moments]],
+    answers: dict[str, _Answers],
     base: dict[str, Tensor],
-    perturbed: dict[str, Tensor],
-    axis: int,
+    part: int,
+    axes: Iterable[int],
     layer: str,
-    weighted: Tensor,
+    output: Tensor,
 ) -> None:
-    """Add one layer's outputs for the clip, its perturbation, and the perturbation times a ramp."""
-    if layer in base and layer in perturbed:
-        axes = sums.setdefault(layer, [_Moments() for _ in range(3)])
-        axes[axis].add(perturbed[layer] - base[layer], weighted - base[layer], axis)
+    """Add one layer's answer to a part of the noise, for these axes."""
+    if layer in base:
+        energy = (output - base[layer]).square()
+        for axis in axes:
+            answers.setdefault(layer, _Answers()).add(part, axis, energy)
 
 
-def _perturbations(
-    x: Tensor, generator: torch.Generator
-) -> Iterator[tuple[Tensor, tuple[int, ...]]]:
-    """Perturbations of a clip (1, C, T, H, W), each with the axes of (T, H, W) it is used for."""
-    noise = NOISE_SCALE * torch.randn(x.shape, generator=generator).to(x)
-    yield _motion(x, generator) if x.shape[2] > 1 else noise, (0,)
-    yield noise, (1, 2)
+# E0, E+ and E- of the module's docstring.
+WHOLE, AFTER, BEFORE = range(3)
 
 
-def _motion(x: Tensor, generator: torch.Generator) -> Tensor:
-    """MOTION_SCALE of the difference to the frame before, with random signs in blocks.
-
-    The first frame is moved towards the second one, or away from it.
-    """
-    before = torch.cat([x[:, :, 1:2], x[:, :, :-1]], 2)
-    shape = (1, x.shape[2], SIGN_BLOCKS, SIGN_BLOCKS)
-    signs = torch.randint(0, 2, shape, generator=generator) * 2.0 - 1
-    spread = torch.nn.functional.interpolate(signs, x.shape[3:], mode="nearest")
-    return MOTION_SCALE * spread[:, None].to(x) * (before - x)
-
-
-class _Moments:
-    """Moments 0, 1 and 2 of the squared gradient along one axis, for each cell of the axis."""
+class _Answers:
+    """How strongly the cells of one layer answer to the parts of the noise, along each axis."""
 
     def __init__(self) -> None:
-        self._moments: Any = 0.0  # (3, cells)
+        self._energies: dict[tuple[int, int], np.ndarray] = {}
 
-    def add(self, change: Tensor, weighted_change: Tensor, axis: int) -> None:
-        """Add output changes (N, K, T', H', W') by a perturbation, and by it times the ramp."""
+    def add(self, part: int, axis: int, energy: Tensor) -> None:
+        """Add squared output changes (N, K, T', H', W')."""
         others = [0, 1, *(dim for dim in (2, 3, 4) if dim != axis + 2)]
-        products = (change * change, change * weighted_change, weighted_change * weighted_change)
-        self._moments = (
-            self._moments
-            + torch.stack([p.sum(others, dtype=torch.float64) for p in products]).cpu().numpy()
-        )
+        found = energy.sum(others, dtype=torch.float64).cpu().numpy()
+        self._energies[part, axis] = self._energies.get((part, axis), 0.0) + found
 
-    def field(self, length: int) -> MeasuredField | None:
+    def field(self, axis: int, length: int) -> MeasuredField | None:
         """Centres and width in samples of an axis of ``length``; None where a gradient is 0."""
-        total, first, second = self._moments
-        if not (total > 0).all():
+        whole, after, before = (self._energies[part, axis] for part in (WHOLE, AFTER, BEFORE))
+        if not (whole > 0).all():
             return None
-        mean = first / total
+        mean = (after - before) / whole
         middle, half = (length - 1) / 2, length / 2  # the ramp is (position - middle) / half
-        variance = np.maximum(second / total - mean**2, 0).mean() * half**2
+        second = (2 * (after + before) - whole) / whole
+        variance = np.maximum(second - mean**2, 0).mean() * half**2
         # Cells stay in their order, also where noise says otherwise.
         centres = np.maximum.accumulate(mean * half + middle) + 1e-6 * np.arange(len(mean))
         return MeasuredField(centres.clip(0, length - 1 + 1e-3), float(np.sqrt(12 * variance)))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from video_cam.layers.output_entries import Path
-from video_cam.layers.output_reading import SCORES, SIGMOID, SOFTMAX
+from video_cam.layers.output_reading import LOG_SOFTMAX, SCORES, SIGMOID, SOFTMAX
 
 # Operations that only move or average numbers: what they are given decides.
 _PASSING = (
@@ -22,13 +22,13 @@ _PASSING = (
     *("UpsampleNearest2D", "UpsampleNearest3D", "UpsampleBilinear2D", "UpsampleTrilinear3D"),
 )
 # Operations whose results are scores of any size.
-_OF_SCORES = ("Addmm", "Mm", "Bmm", "Baddbmm", "Convolution", "Add", "LogSoftmax")
+_OF_SCORES = ("Addmm", "Mm", "Bmm", "Baddbmm", "Convolution", "Add")
 _REORDERING = ("Transpose", "T", "Permute")
 _MAX_NODES = 64
 
 
 def last_operation(tensor: Tensor, class_axis: int | None) -> str | None:
-    """SOFTMAX or SIGMOID where the values are the probabilities that such an operation made.
+    """SOFTMAX or SIGMOID for probabilities that such an operation made; LOG_SOFTMAX for their logs.
 
     Args:
         tensor: the scores, with the graph of the pass.
@@ -72,6 +72,8 @@ def _made_by(
         return SIGMOID
     if name == "Softmax":
         return SOFTMAX if _is_over_classes(node, tensor, class_axis, axis) else None
+    if name == "LogSoftmax":
+        return LOG_SOFTMAX if _is_over_classes(node, tensor, class_axis, axis) else SCORES
     return SCORES if name.startswith(_OF_SCORES) else None
 
 

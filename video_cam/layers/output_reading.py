@@ -5,17 +5,20 @@ from __future__ import annotations
 import copy
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError
+from video_cam.layers.activation_inputs import ActivationInputs
 from video_cam.layers.output_entries import Path, entry_at, name_of
 from video_cam.layers.outputs import ClassOutput
 from video_cam.utils.nested import tensors_in
 
-SCORES, SOFTMAX, SIGMOID = "scores", "softmax", "sigmoid"
+SCORES, SOFTMAX, SIGMOID, LOG_SOFTMAX = "scores", "softmax", "sigmoid", "log softmax"
+_SHOWN_BY = {SOFTMAX: "softmax", LOG_SOFTMAX: "softmax", SIGMOID: "sigmoid"}
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,15 @@ class OutputReading:
         axes: a letter for each axis of the tensor. N: clips; K: classes; T: time; H, W: places;
             1: one cell, which holds nothing; F in place of N: clips times frames, a clip's frames
             together.
-        values: SCORES; SOFTMAX or SIGMOID for probabilities that one of these has made.
+        values: SCORES; SOFTMAX or SIGMOID for probabilities that one of these has made, LOG_SOFTMAX
+            for their logarithms.
+        from_input: whether the scores are what the softmax or sigmoid was given, not what it made.
     """
 
     entry: Path = ()
     axes: str = "NK"
     values: str = SCORES
+    from_input: bool = False
 
     def __str__(self) -> str:
         entry = f"{name_of(self.entry)!r}" if self.entry else "the output"
@@ -43,14 +49,25 @@ class OutputReading:
         """Whether the network scores single places, as for segmentation."""
         return bool({"H", "W"} & set(self.axes))
 
-    def read(self, outputs: Any, samples: int) -> ClassOutput:
+    def read(
+        self, outputs: Any, samples: int, inputs: ActivationInputs | None = None
+    ) -> ClassOutput:
         """The class scores in the network's outputs for ``samples`` clips.
 
-        Probabilities become scores: log p after a softmax, log(p / (1 - p)) after a sigmoid. The
-        score of a class in a network that scores places is the mean over the places where the class
-        is predicted; over all places, where it is predicted nowhere.
+        Probabilities become scores: what the softmax or sigmoid was given, where ``from_input``;
+        else log p after a softmax, log(p / (1 - p)) after a sigmoid. The score of a class in a
+        network that scores places is the mean over the places where the class is predicted; over
+        all places, where it is predicted nowhere.
+
+        Args:
+            inputs: of the pass that made the outputs, where ``from_input``.
+
+        Raises:
+            UsageError: where the pass ended in another way than the one that was looked at first.
         """
         tensor, axes = entry_at(outputs, self.entry), self.axes
+        if inputs is not None:
+            tensor = _given(inputs, tensor, self.values)
         for axis in reversed([i for i, letter in enumerate(axes) if letter == "1"]):
             tensor, axes = tensor.squeeze(axis), axes[:axis] + axes[axis + 1 :]
         if axes[0] == "F":
@@ -68,7 +85,7 @@ class OutputReading:
         return ClassOutput(*_means_where_predicted(scores.flatten(1, -2)), outputs)
 
     def _as_scores(self, values: Tensor) -> Tensor:
-        if self.values == SCORES:
+        if self.values == SCORES or self.from_input:
             return values
         info = torch.finfo(values.dtype)
         logs = values.clamp(min=info.tiny).log()
@@ -116,9 +133,12 @@ def adapt_output(module: nn.Module, reading: OutputReading | None) -> nn.Module:
     def forward(self: nn.Module, *inputs: Any, **named: Any) -> ClassOutput:
         """The network's own input -> its class scores."""
         samples = len(next(tensors_in((inputs, named))))
-        if replaced is not None:
-            return reading.read(replaced(*inputs, **named), samples)
-        return reading.read(base.forward(self, *inputs, **named), samples)
+        call = partial(base.forward, self) if replaced is None else replaced
+        if not reading.from_input:
+            return reading.read(call(*inputs, **named), samples)
+        with ActivationInputs() as given:
+            outputs = call(*inputs, **named)
+        return reading.read(outputs, samples, given)
 
     # A subclass, as torch's parametrisations make one: a wrapping module would rename all layers.
     adapted.__class__ = type(f"Scored{base.__name__}", (base,), {"forward": forward})
@@ -126,12 +146,12 @@ def adapt_output(module: nn.Module, reading: OutputReading | None) -> nn.Module:
 
 
 def centred(scores: Tensor, reading: OutputReading | None) -> Tensor:
-    """Scores (N, classes); after a softmax less their mean over the classes.
+    """Scores (N, classes); where they are log p, less their mean over the classes.
 
-    After a softmax only log p is known, the logit less a number that is the same for all classes.
-    Its difference to the mean over the classes is that of the logits.
+    log p is the logit less a number that is the same for all classes. Its difference to the mean
+    over the classes is that of the logits.
     """
-    if reading is None or reading.values != SOFTMAX:
+    if reading is None or reading.values != SOFTMAX or reading.from_input:
         return scores
     return scores - scores.mean(1, keepdim=True)
 
@@ -139,12 +159,22 @@ def centred(scores: Tensor, reading: OutputReading | None) -> Tensor:
 def with_values(reading: OutputReading, kind: str | None) -> OutputReading:
     """The reading whose scores are shown rightly by ``kind``, of ``config.SCORE_KINDS``.
 
-    The softmax of log p and the sigmoid of log(p / (1 - p)) are p. "raw" leaves probabilities as
-    they are; None is the reading's own kind.
+    The softmax of log p and the sigmoid of log(p / (1 - p)) are p, and so are those of what made
+    them. "raw" leaves probabilities as they are; None is the reading's own kind.
     """
-    if reading.values == SCORES or kind is None:
+    if reading.values == SCORES or kind in (None, _SHOWN_BY[reading.values]):
         return reading
-    return replace(reading, values=SCORES if kind == "raw" else kind)
+    as_they_are = kind == "raw" or reading.values == LOG_SOFTMAX
+    return replace(reading, values=SCORES if as_they_are else kind, from_input=False)
+
+
+def _given(inputs: ActivationInputs, output: Tensor, values: str) -> Tensor:
+    if output not in inputs:
+        raise UsageError(
+            f"the network's scores came from a {values} when it was loaded, and this time they did "
+            "not: return what the softmax or sigmoid is given"
+        )
+    return inputs[output]
 
 
 def _means_where_predicted(scores: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,12 +9,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError
+from video_cam.layers.activation_inputs import ActivationInputs
 from video_cam.layers.cache import Fact, learned
 from video_cam.layers.layout import CONVOLUTIONS
 from video_cam.layers.output_axes import HeadSizes, find_axes, is_one_cell
-from video_cam.layers.output_entries import Path, best_named, entries, listed, name_of
+from video_cam.layers.output_entries import Path, best_named, entries, entry_at, listed, name_of
 from video_cam.layers.output_operations import last_operation, without_sources
 from video_cam.layers.output_reading import (
+    LOG_SOFTMAX,
     SCORES,
     SOFTMAX,
     OutputReading,
@@ -100,10 +102,20 @@ def _find(
     values = last_operation(found[path], class_axis)
     if values is None and test_values and sum_to_one(model, x, path, class_axis):
         values = SOFTMAX
-    reading = OutputReading(path, axes, values or SCORES)
+    from_input = values not in (None, SCORES) and _input_is_known(runs, path)
+    if values == LOG_SOFTMAX and not from_input:
+        values = SCORES
+    reading = OutputReading(path, axes, values or SCORES, from_input)
     # Of several, the reading says which one was taken.
     is_only = len(_of_fewest_axes(found)) == 1
     return None if is_only and _is_plain(outputs, found[path], reading) else reading
+
+
+def _input_is_known(runs: ShapeRuns, path: Path) -> bool:
+    """Whether the scores come straight from a softmax or sigmoid whose input a pass shows."""
+    with ActivationInputs() as given:
+        outputs = runs.again()
+    return outputs is not None and entry_at(outputs, path) in given
 
 
 def _choose_entry(found: Mapping[Path, Tensor], classes: int | None, heads: HeadSizes) -> Path:

@@ -63,7 +63,7 @@ def _gradients(
     x = torch.randn(1, 3, *size, generator=generator).to(device, input_dtype(model))
     # Some networks change in place what autograd has saved.
     with capture(model, layers) as captured, torch.autograd.graph.allow_mutation_on_saved_tensors():
-        score = sum_of_squares(model(x))
+        score = sum_of_squares(captured.complete(lambda: model(x.clone())))
         if not score.requires_grad:
             return None
         outputs = [captured.activations[name] for name in layers]

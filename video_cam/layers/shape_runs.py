@@ -37,6 +37,10 @@ class ShapeRuns:
         """Whether the network runs on shapes; then ``outputs`` have a graph."""
         return self.outputs is not None
 
+    def again(self) -> Any:
+        """The outputs for the input itself; None where the network does not run."""
+        return self._run(self._x)
+
     def with_other_frames(self) -> Any:
         """The outputs for another number of frames; None where the network takes no other."""
         return self._first(_with_frames)
@@ -46,12 +50,14 @@ class ShapeRuns:
         return self._first(_with_size)
 
     def _first(self, changed: Callable[..., Tensor]) -> Any:
-        run = self._on_shapes if self.on_shapes else self._on_zeros
         for factor in _FACTORS:
-            outputs = run(map_tensors(partial(changed, factor=factor), self._x))
+            outputs = self._run(map_tensors(partial(changed, factor=factor), self._x))
             if outputs is not None:
                 return outputs
         return None
+
+    def _run(self, x: Any) -> Any:
+        return self._on_shapes(x) if self.on_shapes else self._on_zeros(x)
 
     def _on_shapes(self, x: Any) -> Any:
         """The outputs on the meta device, with the graph of the pass."""

@@ -6,6 +6,7 @@ May import: video_cam.explanation, video_cam.models and what is below them.
 """
 
 from video_cam.metrics.bootstrap import Interval, bootstrap, paired_difference
+from video_cam.metrics.detection import average_precision, best_iou
 from video_cam.metrics.faithfulness import (
     BASELINES,
     UNITS,
@@ -28,7 +29,9 @@ __all__ = [
     "UNITS",
     "Interval",
     "average_drop",
+    "average_precision",
     "baseline_of",
+    "best_iou",
     "bootstrap",
     "deletion",
     "insertion",

@@ -203,12 +203,26 @@ def frame_difference(x: Tensor) -> Tensor:
 
 
 def sentence(drops: Drops) -> str:
-    """The result of a check in one line."""
-    verdict = "carries" if drops.carries else "does not carry"
-    others = f"random {drops.random_drop:.2f}"
+    """The result of a check in one line, for people who do not know what a logit is."""
+    marked = f"{round(100 * MASKED_SHARE)} %"
+    others = f"blurring a random {marked} {_change(drops.random_drop)}"
     if drops.frame_difference is not None:
-        others += f", frame difference {drops.frame_difference:.2f}"
-    return f"marked region {verdict} the score: {drops.drop:.2f} of the logit ({others})"
+        others += f", blurring the {marked} that move most {_change(drops.frame_difference)}"
+    verdict = "carries" if drops.carries else "does not carry"
+    return (
+        f"blurring the marked {marked} of the video {_change(drops.drop)}; {others}: what is "
+        f"marked {verdict} the score"
+    )
+
+
+def _change(drop: float) -> str:
+    """What a drop of the logit, as a share of it, does to the score."""
+    percent = round(100 * drop)
+    if percent == 0:
+        return "does not change the score"
+    if percent < 0:
+        return f"raises the score by {-percent} %"
+    return f"lowers the score by {percent} %" if percent < 100 else "takes the whole score"
 
 
 def read_window(clip: Clip, model: Classifier, explanation: Explanation, window: int) -> Tensor:

@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
+from torch import nn
+
+from models3d import motion3d
+from models3d.drawn_clips import CLASSES
 from models3d.frame_lstm import FrameLSTM
-from models3d.motion3d import (
-    CLASSES,
-    FRAME_RATE,
-    MEAN,
-    NUM_FRAMES,
-    SIZE,
-    STD,
-    WEIGHTS_FILE,
-    Motion3D,
-)
+from models3d.residual3d import FRAME_RATE, MEAN, NUM_FRAMES, SIZE, STD
 from video_cam.models.preprocessing import Preprocess
 from video_cam.models.spec import ModelSpec
 
 BUNDLED = "motion3d"
 
+
+def _spec(
+    build: Callable[[int], nn.Module],
+    labels: tuple[str, ...],
+    layer: str,
+    pretrained: dict[str, Path],
+) -> ModelSpec:
+    return ModelSpec(
+        build=build,
+        pretrained=pretrained,
+        labels=labels,
+        num_frames=NUM_FRAMES,
+        frame_rate=Fraction(FRAME_RATE),
+        preprocess=Preprocess(SIZE, (SIZE, SIZE), MEAN, STD, "area"),
+        where_layer=layer,
+        when_layer=layer,
+    )
+
+
 SPECS = {
-    BUNDLED: ModelSpec(
-        build=Motion3D,
-        pretrained={"DRAWN_MOTION_V1": WEIGHTS_FILE},
-        labels=CLASSES,
-        num_frames=NUM_FRAMES,
-        frame_rate=Fraction(FRAME_RATE),
-        preprocess=Preprocess(SIZE, (SIZE, SIZE), MEAN, STD, "area"),
-        where_layer="layer4",
-        when_layer="layer4",
+    BUNDLED: _spec(
+        motion3d.Motion3D, CLASSES, "layer4", {"DRAWN_MOTION_V1": motion3d.WEIGHTS_FILE}
     ),
-    "frame_lstm": ModelSpec(
-        build=FrameLSTM,
-        pretrained={},
-        labels=CLASSES,
-        num_frames=NUM_FRAMES,
-        frame_rate=Fraction(FRAME_RATE),
-        preprocess=Preprocess(SIZE, (SIZE, SIZE), MEAN, STD, "area"),
-        where_layer="cnn",
-        when_layer="cnn",
-    ),
+    "frame_lstm": _spec(FrameLSTM, CLASSES, "cnn", {}),
 }

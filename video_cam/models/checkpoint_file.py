@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -13,26 +14,28 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from video_cam.errors import first_line
+from video_cam.models.inert_pickle import InertObject, read_archive
 from video_cam.utils.files import open_regular
 
 _ZIP_START = b"PK\x03\x04"  # by which PyTorch tells its archives from older files
 _TORCHSCRIPT_MEMBER = "constants.pkl"
-# Training programs store such objects beside the tensors: logs, times, settings.
-_RECORD_KEEPERS = (
-    *("mmengine.", "mmcv.", "mmaction.", "numpy.", "_codecs.", "yacs.", "fvcore."),
-    "builtins.getattr",  # by which a bound method of such an object is stored
-)
 
 
-def read_tensors(path: Path) -> Any:
+def read_tensors(path: Path, others: bool = False) -> Any:
     """The content of a .safetensors file, or of a PyTorch file that holds nothing but tensors.
 
-    Tensors in lists, dictionaries and the like are on the CPU. Objects of training programs, such
-    as mmengine's log, are left out: in place of each class, function or method that the file names,
-    a class without any content is called. So nothing of the file runs, and no package is imported.
+    Args:
+        path: the file.
+        others: read files that hold other objects, such as logs and settings of training programs,
+            which become InertObjects: nothing of the file runs, and no package is imported.
+
+    Returns:
+        Tensors on the CPU, in lists, dictionaries and the like.
 
     Raises:
-        pickle.UnpicklingError: for a PyTorch file with objects that could run code.
+        pickle.UnpicklingError: for a PyTorch file with objects that could run code, without
+            ``others``; with it, for a file that is such an object, and for pickles that do more
+            than name objects.
         ValueError: for an archive that PyTorch did not write.
         Exception: what the readers raise for damaged files, of many types.
     """
@@ -40,9 +43,19 @@ def read_tensors(path: Path) -> Any:
         if path.suffix == ".safetensors":
             return load_file(path)
         if not _is_archive(file):
-            return torch.load(file, map_location="cpu", weights_only=True)
+            return _load_tensors(file)
         _check_archive(file)
-        return _load_archive(file)
+        try:
+            return _load_tensors(file)
+        except pickle.UnpicklingError:
+            if not others:
+                raise
+        file.seek(0)
+        with zipfile.ZipFile(file) as archive:
+            content = read_archive(archive)
+    if isinstance(content, InertObject) and not content:
+        raise pickle.UnpicklingError(f"the file is an object of {content.name}")
+    return content
 
 
 def why_unreadable(error: Exception) -> str:
@@ -87,29 +100,11 @@ def _unusual(tensor: Any) -> str | None:
     return None
 
 
-def _load_archive(file: IO[bytes]) -> Any:
-    try:
+def _load_tensors(file: IO[bytes]) -> Any:
+    with warnings.catch_warnings():
+        # It warns of pickle protocols that it may not know, and refuses what it does not know.
+        warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
         return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        file.seek(0)
-        # PyTorch has it since 2.6.
-        find_names = getattr(torch.serialization, "get_unsafe_globals_in_checkpoint", None)
-        names = [] if find_names is None else find_names(file)
-        if not names or not all(name.startswith(_RECORD_KEEPERS) for name in names):
-            raise
-        file.seek(0)
-        with torch.serialization.safe_globals([(_LeftOut, name) for name in names]):
-            return torch.load(file, map_location="cpu", weights_only=True)
-
-
-class _LeftOut:
-    """Stands for an object of a file that is not wanted, whatever it is called with."""
-
-    def __init__(self, *_arguments: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
 
 
 def _is_archive(file: IO[bytes]) -> bool:

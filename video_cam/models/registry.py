@@ -2,7 +2,7 @@
 
 Which files may run code:
 
-- Weights (``weights=``) never do: .safetensors, and PyTorch files read with ``weights_only=True``.
+- Weights (``weights=``) never do: objects beside the tensors are not created.
 - A saved network can: a .pt2 file (PyTorch's reader unpickles its sample inputs and evaluates
   strings) and a whole module in .pt, .pth, .ckpt or .bin (unpickling calls what the file names).
   Both are loaded only with ``trust_checkpoint=True``.
@@ -15,14 +15,14 @@ Which files may run code:
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from video_cam.config import InputConfig
 from video_cam.errors import UsageError
@@ -38,18 +38,21 @@ from video_cam.models.mmaction import mmaction_spec
 from video_cam.models.slowfast import PREFIX as SLOWFAST_PREFIX
 from video_cam.models.slowfast import slowfast_spec
 from video_cam.models.spec import ModelSpec
+from video_cam.models.state_dict_matching import StateDict
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
 from video_cam.models.timm import timm_spec
+from video_cam.models.trained import build_trained, networks_that_fit
 from video_cam.models.user_code import names_in_file
 from video_cam.models.user_network import is_user_network, load_user_network
 from video_cam.models.weights import (
     WEIGHTS_SUFFIXES,
     WeightsUnavailable,
     download,
-    load_state_dict,
-    read_state_dict,
+    read_state_dicts,
 )
+from video_cam.utils.field_types import check_is, shown_value
 from video_cam.utils.names import check_names
+from video_cam.utils.text import joined
 
 # A source of networks: how names of its networks begin -> the function that finds their spec.
 _SPEC_BY_PREFIX = {
@@ -90,6 +93,7 @@ def load_model(
     labels: Labels = None,
     device: Device = None,
     trust_checkpoint: bool = False,
+    allow_partial: bool = False,
     say: Callable[[str], None] = lambda message: None,
     **input_options: Any,
 ) -> Classifier:
@@ -101,11 +105,12 @@ def load_model(
             ``package.module:factory`` or ``file.py:factory``; a saved network (.pt2, .pt); or an
             nn.Module, which is left in its mode. None: r3d_18 with Kinetics-400 weights where they
             are available, else the bundled network.
-        weights: the name of a pretrained entry ("DEFAULT" is the first); a .pth, .pt or
-            .safetensors file; "none" for random weights; None for the pretrained ones.
+        weights: the name of a pretrained entry ("DEFAULT" is the first); a .pth, .ckpt,
+            .safetensors or such file; "none" for random weights; None for the pretrained ones.
         labels: class names, or a label file; None for the network's own.
         device: None for the CPU; an nn.Module stays where it is.
         trust_checkpoint: a saved network may run code while it is loaded; see the module.
+        allow_partial: load of ``weights`` what fits; the rest of the network stays random.
         say: gets one line where the bundled network is used because ``name`` is None and weights
             for r3d_18 are not available.
         input_options: fields of InputConfig, which replace the network's own.
@@ -115,14 +120,34 @@ def load_model(
         WeightsUnavailable: where pretrained weights are neither on disk nor can be downloaded.
     """
     check_names("option", list(input_options), InputConfig.__dataclass_fields__)
+    if name is not None:
+        check_is("the network", name, str | Path | nn.Module, "a name, a path or an nn.Module")
+    if weights is not None:
+        check_is("weights", weights, str | Path, "the name of weights or a path")
+    if labels is not None:
+        check_is("labels", labels, Iterable | Path, "class names, or the path of a label file")
+    if device is not None:
+        _check_device(device)
     name = str(name) if isinstance(name, Path) else name
     weights = str(weights) if isinstance(weights, Path) else weights
     input_config = InputConfig(**input_options)
     if name is None:
         return _load_default(weights, labels, device, input_config, say)
+    allowed = (trust_checkpoint, allow_partial)
     if isinstance(name, nn.Module) or is_user_network(name):
-        return load_user_network(name, weights, labels, device, input_config, trust_checkpoint)
-    return _load_known(name, weights, labels, device, input_config)
+        return load_user_network(name, weights, labels, device, input_config, *allowed)
+    return _load_known(name, weights, labels, device, input_config, allow_partial)
+
+
+def _check_device(device: Any) -> None:
+    """Raise UsageError for what is no device, or none that PyTorch can use here."""
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError, TypeError) as error:  # PyTorch raises each of them
+        raise UsageError(
+            f"device {shown_value(device)} cannot be used; give cpu, cuda, cuda:1 or mps where "
+            "PyTorch has it"
+        ) from error
 
 
 def _load_default(
@@ -141,16 +166,23 @@ def _load_default(
 
 
 def _load_known(
-    name: str, weights: str | None, labels: Labels, device: Device, input_config: InputConfig
+    name: str,
+    weights: str | None,
+    labels: Labels,
+    device: Device,
+    input_config: InputConfig,
+    allow_partial: bool = False,
 ) -> Classifier:
     spec = _find_spec(name)
-    state, weights_name = _find_weights(name, spec, weights)
-    if state is None:
+    state_dicts, weights_name = _find_weights(name, spec, weights)
+    note = ""
+    if state_dicts is None:
         module = spec.build(len(spec.labels) if labels is None else count_labels(labels))
     else:
-        state = {k: v for k, v in state.items() if not k.startswith(spec.training_prefixes)}
-        module = _build_for(spec, state)
-        load_state_dict(module, state, weights_name)
+        try:
+            module, note = build_trained(spec, state_dicts, weights_name, allow_partial)
+        except UsageError as error:
+            raise UsageError(f"{error}{_hint(state_dicts)}") from error
     module.eval()
     module.to(device or "cpu")
     if next(module.parameters()).device.type == "cpu":
@@ -160,7 +192,15 @@ def _load_known(
         if others and not _runs(module, spec):
             _store_contiguous(module)
     made = make_classifier(module, name, weights_name, spec, input_config, labels)
-    return replace(made, code=spec.code)
+    if labels is None and len(made.labels) != len(spec.labels):
+        note = joined(note, f"the weights are for {len(made.labels)} classes: --labels names them")
+    return replace(made, code=spec.code, note=joined(note, made.note))
+
+
+def _hint(state_dicts: Mapping[str, StateDict]) -> str:
+    """The names of networks that weights fit, for the message where they do not fit."""
+    names = networks_that_fit(state_dicts, known_models())
+    return f". They are weights of --model {' or '.join(names[:3])}" if names else ""
 
 
 def _store_channels_last(module: nn.Module) -> None:
@@ -220,8 +260,8 @@ def _find_spec(name: str) -> ModelSpec:
 
 def _find_weights(
     name: str, spec: ModelSpec, weights: str | None
-) -> tuple[dict[str, Tensor] | None, str]:
-    """The state dict that ``weights`` means (None for random weights), and its name for people."""
+) -> tuple[dict[str, StateDict] | None, str]:
+    """The state dicts that ``weights`` means (None for random weights), and its name for people."""
     if weights == "none":
         return None, "none"
     if weights in (None, "DEFAULT") and not spec.pretrained:
@@ -231,9 +271,9 @@ def _find_weights(
     if weights is None or weights == "DEFAULT":
         weights = next(iter(spec.pretrained))
     if weights in spec.pretrained:
-        return _load_pretrained(name, spec.pretrained[weights]), weights
+        return {"": _load_pretrained(name, spec.pretrained[weights])}, weights
     if Path(weights).is_file():
-        return read_state_dict(Path(weights)), Path(weights).name
+        return read_state_dicts(Path(weights)), Path(weights).name
     choices = "".join(f"{entry}, " for entry in spec.pretrained)
     choices = f"for {name} give {choices}a .pth or .safetensors file, or none"
     if Path(weights).suffix in WEIGHTS_SUFFIXES or len(Path(weights).parts) > 1:
@@ -241,37 +281,8 @@ def _find_weights(
     raise UsageError(f"unknown weights {weights!r}: {choices}")
 
 
-def _load_pretrained(name: str, source: Any) -> dict[str, Tensor]:
+def _load_pretrained(name: str, source: Any) -> StateDict:
     """source: a value of ``ModelSpec.pretrained``."""
     if isinstance(source, Path):
-        return read_state_dict(source)
+        return next(iter(read_state_dicts(source).values()))
     return source() if callable(source) else download(name, source)
-
-
-def _build_for(spec: ModelSpec, state: dict[str, Tensor]) -> nn.Module:
-    """The network with as many classes as a checkpoint has."""
-    module = spec.build(len(spec.labels))
-    shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
-    if all(state[name].shape == shape for name, shape in shapes.items() if name in state):
-        return module
-    return spec.build(_count_classes(spec, state))
-
-
-def _count_classes(spec: ModelSpec, state: dict[str, Tensor]) -> int:
-    """The number of classes of a checkpoint: the first axis of its classification head."""
-    # The head's parameters are those whose shape changes with the number of classes.
-    of_two, of_three = _shapes(spec, 2), _shapes(spec, 3)
-    head = next(name for name in of_two if of_two[name] != of_three[name])
-    if head not in state:
-        return len(spec.labels)
-    if 0 in state[head].shape or not state[head].ndim:
-        raise UsageError(
-            f"the weights have a {head} of shape {tuple(state[head].shape)}: expected one row for "
-            "each class"
-        )
-    return state[head].shape[0]
-
-
-def _shapes(spec: ModelSpec, classes: int) -> dict[str, torch.Size]:
-    with torch.device("meta"):
-        return {name: tensor.shape for name, tensor in spec.build(classes).state_dict().items()}

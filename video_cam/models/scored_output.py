@@ -11,6 +11,7 @@ from video_cam.config import ANY_OUTPUT, InputConfig
 from video_cam.errors import UsageError
 from video_cam.layers.layout import Fold
 from video_cam.layers.output_reading import (
+    LOG_SOFTMAX,
     SIGMOID,
     SOFTMAX,
     OutputReading,
@@ -21,12 +22,12 @@ from video_cam.layers.output_search import find_reading
 from video_cam.layers.outputs import class_scores, default_score_kind
 from video_cam.layers.trace import ModuleOutput, example, trace
 
-_NOTES = {
-    SOFTMAX: "the network ends in a softmax, its outputs are probabilities already: maps explain "
-    "log p",
-    SIGMOID: "the network ends in a sigmoid, its outputs are probabilities already: maps explain "
-    "log(p / (1 - p))",
+_WHAT_IT_GIVES = {
+    SOFTMAX: "a softmax, its outputs are probabilities already",
+    SIGMOID: "a sigmoid, its outputs are probabilities already",
+    LOG_SOFTMAX: "a log softmax, its outputs are logarithms of probabilities",
 }
+_SCORES_OF_PROBABILITIES = {SOFTMAX: "log p", SIGMOID: "log(p / (1 - p))"}
 _NOTE_ON_PLACES = (
     "the network scores single places: maps explain a class's mean score over the places where it "
     "is predicted, and percentages are shares of the places"
@@ -110,8 +111,17 @@ def _adapted(
     module: nn.Module, size: Sequence[int], reading: OutputReading, score: str | None
 ) -> ScoredNetwork:
     reading = with_values(reading, score)
-    notes = [_NOTES.get(reading.values, ""), _NOTE_ON_PLACES if reading.scores_places else ""]
+    notes = [_note_on_values(reading), _NOTE_ON_PLACES if reading.scores_places else ""]
     module = adapt_output(module, reading)
     classes = class_scores(trace(module, example(module, size)).outputs).shape[1]
     kind = score or ("sigmoid" if reading.values == SIGMOID else default_score_kind(classes))
     return ScoredNetwork(module, classes, kind, reading, "; ".join(filter(None, notes)))
+
+
+def _note_on_values(reading: OutputReading) -> str:
+    if reading.values not in _WHAT_IT_GIVES:
+        return ""
+    explained = (
+        "its input, the logits" if reading.from_input else _SCORES_OF_PROBABILITIES[reading.values]
+    )
+    return f"the network ends in {_WHAT_IT_GIVES[reading.values]}: maps explain {explained}"

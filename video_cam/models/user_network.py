@@ -15,6 +15,7 @@ from video_cam.models.classifier import Classifier, Labels, make_classifier
 from video_cam.models.clip_mixing import NOTE, mixes_clips
 from video_cam.models.saved_networks import is_saved_network, load_saved_network, takes_one_clip
 from video_cam.models.spec import USER_NETWORK
+from video_cam.models.state_dict_matching import match_state
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
 from video_cam.models.user_code import (
     build_network,
@@ -22,7 +23,8 @@ from video_cam.models.user_code import (
     digest_of_reference,
     is_reference,
 )
-from video_cam.models.weights import load_state_dict, read_state_dict
+from video_cam.models.weights import load_state_dict, read_state_dicts
+from video_cam.utils.text import joined
 
 
 def is_user_network(name: str) -> bool:
@@ -39,13 +41,16 @@ def load_user_network(
     device: torch.device | str | None,
     input_config: InputConfig,
     trust_checkpoint: bool,
+    allow_partial: bool,
 ) -> Classifier:
     """A classifier from a factory, a saved network or a network at hand; see ``load_model``."""
     module, name = _build(source, trust_checkpoint)
+    note = ""
     if weights is not None and weights != "none":
         if not Path(weights).is_file():
             raise UsageError(f"no such weights file: {weights!r}")
-        load_state_dict(module, read_state_dict(Path(weights)), weights)
+        match = match_state(read_state_dicts(Path(weights)), module.state_dict())
+        note = joined(match.note, load_state_dict(module, match.state, weights, allow_partial))
         weights = Path(weights).name
     if isinstance(source, str):
         # Some networks' own train() and to() return nothing.
@@ -56,7 +61,7 @@ def load_user_network(
     classifier = make_classifier(
         module, name, weights or "its own", USER_NETWORK, input_config, labels, check_layer=True
     )
-    classifier = _with_max_batch(classifier, module)
+    classifier = _with_max_batch(replace(classifier, note=joined(note, classifier.note)), module)
     if not isinstance(source, str):
         return replace(classifier, known=False)
     if not is_reference(source):
@@ -77,8 +82,8 @@ def _with_max_batch(classifier: Classifier, module: nn.Module) -> Classifier:
     mixes = mixes_clips(classifier.module, size)
     if mixes is False:
         return classifier
-    note = "; ".join(filter(None, (classifier.note, NOTE if mixes else "")))
-    return replace(classifier, max_batch=1, note=note)
+    note = NOTE if mixes else ""
+    return replace(classifier, max_batch=1, note=joined(classifier.note, note))
 
 
 def _build(source: str | nn.Module, trust_checkpoint: bool) -> tuple[nn.Module, str]:

@@ -1,6 +1,6 @@
 """State dicts: read from files and nested checkpoints, downloaded, loaded into a network.
 
-Nothing here runs code from a file: PyTorch files are read with ``weights_only=True``.
+Nothing here runs code from a file.
 """
 
 from __future__ import annotations
@@ -9,58 +9,58 @@ import pickle
 import queue
 import threading
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError, first_line
 from video_cam.models.checkpoint_file import read_tensors, unusable_tensor, why_unreadable
+from video_cam.models.inert_pickle import InertObject
+from video_cam.models.state_dict_matching import StateDict, first_few
 
 DOWNLOAD_START_SECONDS = 10
-# Keys under which training scripts nest a state dict, outermost first.
+# Keys under which training programs nest a state dict, the preferred ones first.
 NESTED_KEYS = ("ema", "state_dict", "model_state_dict", "model_state", "model", "net", "network")
-# Prefixes that DataParallel and torch.compile put before every name.
-WRAPPER_PREFIXES = ("module.", "_orig_mod.")
-WEIGHTS_SUFFIXES = (".pth", ".pt", ".safetensors", ".ckpt", ".bin", ".pyth", ".tar", ".pkl")
+MAX_DEPTH = 4  # of a state dict in a checkpoint
+INDEX_SUFFIX = ".index.json"  # of the list of the files that a large state dict is divided into
+WEIGHTS_SUFFIXES = (
+    *(".pth", ".pt", ".safetensors", ".ckpt", ".bin", ".pyth", ".tar", ".pkl"),
+    INDEX_SUFFIX,
+)
 
 
 class WeightsUnavailable(UsageError):
     """Pretrained weights are neither on disk nor can they be downloaded."""
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The state dict in a .safetensors file or a PyTorch checkpoint.
+def read_state_dicts(path: Path) -> dict[str, StateDict]:
+    """The state dicts in a .safetensors file, a PyTorch checkpoint or a list of such files.
 
     Args:
-        path: the file. A state dict may be nested under NESTED_KEYS, beside other things, and its
-            names may begin with WRAPPER_PREFIXES.
+        path: the file. State dicts may be nested, beside other things.
 
     Returns:
-        Parameter name, without such prefixes -> tensor on the CPU.
+        The keys under which a state dict was found, as "ema.state_dict", "" for the whole file ->
+        parameter name -> tensor on the CPU. Those under NESTED_KEYS come first.
 
     Raises:
-        UsageError: where the file cannot be read, contains objects that could run code,
-            contains no state dict, or one with other tensors than dense ones of real numbers.
+        UsageError: where the file cannot be read, contains objects that could run code, no state
+            dict, or in one of them other tensors than dense ones of real numbers.
     """
-    try:
-        state = _without_prefixes(_nested_state_dict(read_tensors(path), path))
-    except UsageError:
-        raise
-    except pickle.UnpicklingError as error:
+    if path.name.endswith(INDEX_SUFFIX):
+        return {"": _read_parts(path)}
+    content = _read(path)
+    found = dict(_state_dicts(content))
+    if not found:
         raise UsageError(
-            f"weights {str(path)!r} hold more than tensors, which could run code: "
-            "save them with torch.save(model.state_dict(), ...)"
-        ) from error
-    # The bytes of a file that is no checkpoint can make the unpickler raise anything.
-    except Exception as error:
-        raise UsageError(
-            f"weights {str(path)!r} cannot be read ({why_unreadable(error)}): "
-            "expected a .pth or .safetensors file"
-        ) from error
-    return _usable(state, repr(str(path)))
+            f"weights {str(path)!r} hold no state dict{_contents(content)}: expected names and "
+            "tensors"
+        )
+    return {place: _usable(state, repr(str(path))) for place, state in found.items()}
 
 
 def download(model: str, entry: Any) -> dict[str, Tensor]:
@@ -96,38 +96,47 @@ def download(model: str, entry: Any) -> dict[str, Tensor]:
     return _usable(dict(state), repr(str(cached)))
 
 
-def load_state_dict(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+def load_state_dict(
+    module: nn.Module, state: Mapping[str, Tensor], name: str, allow_partial: bool = False
+) -> str:
     """Load ``state`` into ``module``, all of it.
 
     Args:
         name: of the weights, for messages.
+        allow_partial: load what fits, where at least one tensor does.
+
+    Returns:
+        What was not loaded, for people; empty where all was.
 
     Raises:
         UsageError: naming the keys that are missing, unexpected, or of another shape or type.
     """
     expected = module.state_dict()
     # Modules may keep values of their own beside the tensors, under "_extra_state".
-    both = [(k, v) for k, v in expected.items() if k in state and isinstance(v, Tensor)]
+    both = {k: v for k, v in expected.items() if k in state and isinstance(v, Tensor)}
+    shapes = [k for k, v in both.items() if state[k].shape != v.shape]
+    types = [k for k, v in both.items() if v.is_floating_point() > state[k].is_floating_point()]
     problems = {
         "missing": [key for key in expected if key not in state],
         "unexpected": [key for key in state if key not in expected],
         "of another shape": [
-            f"{key} {tuple(state[key].shape)} instead of {tuple(tensor.shape)}"
-            for key, tensor in both
-            if state[key].shape != tensor.shape
+            f"{key} {tuple(state[key].shape)} instead of {tuple(both[key].shape)}" for key in shapes
         ],
         "of another type": [
-            f"{key} {_dtype(state[key])} instead of {_dtype(tensor)}"
-            for key, tensor in both
-            if tensor.is_floating_point() and not state[key].is_floating_point()
+            f"{key} {_dtype(state[key])} instead of {_dtype(both[key])}" for key in types
         ],
     }
-    messages = [
-        f"{len(keys)} {problem} ({_first_few(keys)})" for problem, keys in problems.items() if keys
-    ]
-    if messages:
-        raise UsageError(f"weights {name!r} do not fit the network: {'; '.join(messages)}")
-    module.load_state_dict(dict(state))
+    found = "; ".join(
+        f"{len(keys)} {problem} ({first_few(keys)})" for problem, keys in problems.items() if keys
+    )
+    fitting = {key: state[key] for key in both if key not in {*shapes, *types}}
+    if found and not (allow_partial and fitting):
+        remedy = "; --allow-partial loads what fits" if fitting else ""
+        raise UsageError(f"weights {name!r} do not fit the network: {found}{remedy}")
+    module.load_state_dict(fitting, strict=not found)
+    if not found:
+        return ""
+    return f"only {len(fitting)} of the network's {len(expected)} tensors were loaded: {found}"
 
 
 def why_no_download(url: str) -> str | None:
@@ -150,21 +159,83 @@ def why_no_download(url: str) -> str | None:
         return f"no answer within {DOWNLOAD_START_SECONDS} s"
 
 
-def _nested_state_dict(content: Any, path: Path) -> dict[str, Tensor]:
-    for key in NESTED_KEYS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not content or not _is_state_dict(content):
-        is_mapping = isinstance(content, Mapping)
-        keys = [key for key in content if isinstance(key, str)] if is_mapping else []
-        only = f", only {_first_few(keys)}" if keys else ""
+def _read(path: Path) -> Any:
+    try:
+        return read_tensors(path, others=True)
+    except pickle.UnpicklingError as error:
         raise UsageError(
-            f"weights {str(path)!r} hold no state dict{only}: expected names and tensors"
+            f"weights {str(path)!r} hold more than tensors, which could run code: "
+            "save them with torch.save(model.state_dict(), ...)"
+        ) from error
+    # The bytes of a file that is no checkpoint can make the unpickler raise anything.
+    except Exception as error:
+        raise UsageError(
+            f"weights {str(path)!r} cannot be read ({why_unreadable(error)}): "
+            "expected a .pth or .safetensors file"
+        ) from error
+
+
+def _read_parts(index: Path) -> StateDict:
+    """The state dict of all the files that an index lists, as transformers writes it."""
+    try:
+        listed = msgspec.json.decode(index.read_bytes(), type=_Index).weight_map
+    except (msgspec.MsgspecError, OSError) as error:
+        raise UsageError(
+            f"weights {str(index)!r} cannot be read ({first_line(error)}): expected the list of "
+            "files that transformers writes"
+        ) from error
+    state: StateDict = {}
+    for name in dict.fromkeys(listed.values()):
+        part = index.parent / Path(name).name  # never a file elsewhere
+        if not part.is_file():
+            raise UsageError(f"weights {str(index)!r} list a file that is not there: {name!r}")
+        state |= next(iter(read_state_dicts(part).values()))
+    missing = [name for name in listed if name not in state]
+    if missing:
+        raise UsageError(
+            f"weights {str(index)!r} list tensors that are not in the files: {first_few(missing)}"
         )
-    return dict(content)
+    return state
 
 
-def _usable(state: dict[str, Tensor], shown: str) -> dict[str, Tensor]:
+class _Index(msgspec.Struct):
+    weight_map: dict[str, str]
+
+
+def _state_dicts(content: Any, place: str = "", depth: int = 0) -> Iterator[tuple[str, StateDict]]:
+    """The state dicts in a checkpoint, the preferred ones first, with their places."""
+    if not isinstance(content, dict) or depth > MAX_DEPTH:
+        return
+    entries = _entries(content)
+    nested = [key for key, value in entries.items() if isinstance(value, dict)]
+    for key in sorted(nested, key=lambda key: (key not in NESTED_KEYS, _rank(key))):
+        yield from _state_dicts(entries[key], f"{place}.{key}".removeprefix("."), depth + 1)
+    tensors = {key: value for key, value in entries.items() if isinstance(value, Tensor)}
+    if tensors:
+        yield place, tensors
+
+
+def _entries(content: dict[Any, Any]) -> dict[str, Any]:
+    """The entries with a name, also where the file gave an OrderedDict an attribute ``items``."""
+    return {key: value for key, value in dict.items(content) if isinstance(key, str)}
+
+
+def _rank(key: str) -> int:
+    return NESTED_KEYS.index(key) if key in NESTED_KEYS else 0
+
+
+def _contents(content: Any) -> str:
+    """What a file has instead of a state dict, for a message."""
+    if not isinstance(content, dict):
+        return ""
+    shown = [
+        f"{key} (an object of {value.name})" if isinstance(value, InertObject) else key
+        for key, value in _entries(content).items()
+    ]
+    return f", only {first_few(shown)}" if shown else ""
+
+
+def _usable(state: StateDict, shown: str) -> StateDict:
     """The state dict itself. Raises UsageError where a tensor of it cannot be a network's."""
     unusable = unusable_tensor(state)
     if unusable is not None:
@@ -176,17 +247,3 @@ def _usable(state: dict[str, Tensor], shown: str) -> dict[str, Tensor]:
 
 def _dtype(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
-
-
-def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    while prefix := next((p for p in WRAPPER_PREFIXES if all(k.startswith(p) for k in state)), ""):
-        state = {key.removeprefix(prefix): tensor for key, tensor in state.items()}
-    return state
-
-
-def _is_state_dict(content: Mapping[Any, Any]) -> bool:
-    return all(isinstance(k, str) and isinstance(v, Tensor) for k, v in content.items())
-
-
-def _first_few(keys: Sequence[str], count: int = 3) -> str:
-    return ", ".join(keys[:count]) + (", ..." if len(keys) > count else "")

@@ -14,7 +14,7 @@ from video_cam.rendering.panels import Panels
 from video_cam.video.audio import SoundSpan
 from video_cam.video.clip import Clip
 from video_cam.video.reader import Frame
-from video_cam.video.writer import VideoFormat, VideoWriter
+from video_cam.video.writer import EncodableFrame, VideoFormat, VideoWriter
 
 MAX_NAME_LETTERS = 100  # of target, layer and method in a file name
 
@@ -32,7 +32,7 @@ class AnnotatedVideo:
     A whole clip keeps its time stamps; a part of a clip starts at 0.
 
         with AnnotatedVideo(folder / "annotated.mp4", clip, explanation, "overlay") as video:
-            video.write(frame, panels)
+            video.write(frame, video.encodable(panels))
 
     Attributes:
         size_note: one line on frames that are scaled down; None where they are not.
@@ -85,13 +85,20 @@ class AnnotatedVideo:
         """Why the sound is missing or incomplete, in one line."""
         return self._writer.audio_problem
 
-    def write(self, frame: Frame, panels: Panels) -> None:
-        """Add the next frame."""
+    def encodable(self, panels: Panels) -> EncodableFrame:
+        """The panels side by side with their captions, as the encoder takes them.
+
+        May be called by several threads at a time.
+        """
         image = stitch([getattr(panels, name) for name in self._panels])
         overlay = image[:, -panels.overlay.shape[1] :]  # the last of every layout
         draw_captions(overlay, panels.caption, self._pixel_aspect)
+        return self._writer.encodable(image)
+
+    def write(self, frame: Frame, encodable: EncodableFrame) -> None:
+        """Add the next frame, of whose panels ``encodable`` was made."""
         duration = self._timeline.duration_ticks(frame.index)
-        self._writer.write(image, frame.pts - self._start_ticks, duration)
+        self._writer.write_encodable(encodable, frame.pts - self._start_ticks, duration)
 
 
 def video_names(maps: Sequence[MapSeries]) -> list[str]:

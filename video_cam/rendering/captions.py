@@ -5,14 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from video_cam.rendering.fonts import font
 from video_cam.utils.text import ELLIPSIS, for_picture
 from video_cam.video.color import RGBImage
 
@@ -140,31 +139,24 @@ def _coloured(mask: np.ndarray, colour: tuple[int, ...]) -> RGBImage:
 @lru_cache(maxsize=64)
 def _text_mask(parts: tuple[str, ...], width: int, size: int) -> np.ndarray:
     """White text on black, uint8 (height of its lines, width)."""
-    font = _font(size)
+    face = font(size)
     margin, line_height = max(size // 3, 2), round(size * 1.35)
     room = width - 2 * margin
     one_line = "   ".join(parts)
-    lines = [one_line] if font.getlength(one_line) <= room else list(parts)
+    lines = [one_line] if face.getlength(one_line) <= room else list(parts)
     image = Image.new("L", (width, line_height * len(lines) + margin // 2))
     draw = ImageDraw.Draw(image)
     for number, line in enumerate(lines):
         position = (margin, number * line_height + margin // 2)
-        draw.text(position, _shortened(line, font, room), fill=255, font=font)
+        draw.text(position, _shortened(line, face, room), fill=255, font=face)
     return np.asarray(image)
 
 
-def _shortened(line: str, font: ImageFont.FreeTypeFont, room: float) -> str:
+def _shortened(line: str, face: ImageFont.FreeTypeFont, room: float) -> str:
     """The line, cut with an ellipsis where it is longer than ``room`` pixels."""
-    if font.getlength(line) <= room:
+    if face.getlength(line) <= room:
         return line
     # The longest start that fits, or just short of it where a longer text is not a wider one.
     lengths = range(len(line))
-    kept = bisect_right(lengths, room, key=lambda n: font.getlength(line[:n] + ELLIPSIS)) - 1
+    kept = bisect_right(lengths, room, key=lambda n: face.getlength(line[:n] + ELLIPSIS)) - 1
     return line[: max(kept, 0)] + ELLIPSIS
-
-
-@lru_cache(maxsize=16)
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Matplotlib's font has most alphabets of Unicode; OpenCV's fonts have ASCII only.
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    return ImageFont.truetype(str(path), size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from video_cam.rendering.heat import HeatMapper
 from video_cam.rendering.keyframes import evenly
 from video_cam.rendering.overlay import Palette, overlay
 from video_cam.rendering.plot_text import boxes_for_missing_letters, plot_text
-from video_cam.rendering.source_clip import as_explained, check_clip
+from video_cam.rendering.source_clip import as_explained, check_clip, check_explanation
+from video_cam.utils.field_types import check_path, plain, shown_value
 from video_cam.utils.files import atomic_write
 from video_cam.utils.names import as_tuple
 from video_cam.video.clip import Clip
@@ -54,11 +55,13 @@ class Strip(Figure):
         """Write a .pdf, .png or .svg file, whole or not at all.
 
         Raises:
-            UsageError: for another extension.
+            UsageError: for another extension, or a folder that does not exist.
         """
         kind = path.suffix[1:].lower()
         if kind not in self.canvas.get_supported_filetypes():
             raise UsageError(f"{path.name!r} is no picture: end it in .pdf, .png or .svg")
+        if not path.parent.is_dir():
+            raise UsageError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}")
         with boxes_for_missing_letters(), atomic_write(path) as file:
             self.savefig(file, format=kind, dpi=PAPER_DOTS_PER_INCH)
 
@@ -83,6 +86,7 @@ def figure(
     colormap: str = RenderConfig.colormap,
     alpha: float = RenderConfig.alpha,
     normalize: str = RenderConfig.normalize,
+    contours: Sequence[float] = RenderConfig.contours,
 ) -> Strip:
     """Draw keyframes and their maps as a matplotlib figure.
 
@@ -93,13 +97,18 @@ def figure(
         frames: how many keyframes, evenly spread, or the indices of source frames.
         methods, layers, class_ids: which of the explanation's maps; None for all of them.
         source: a first row shows the frames without maps.
-        colormap, alpha, normalize: as in RenderConfig.
+        colormap, alpha, normalize, contours: as in RenderConfig.
 
     Raises:
         UsageError: for frames or maps that the explanation does not hold, or a wrong option.
         ClipError: where the clip cannot be read.
     """
-    config = RenderConfig(colormap=colormap, alpha=alpha, normalize=normalize)
+    config = RenderConfig(
+        colormap=colormap, alpha=alpha, normalize=normalize, contours=tuple(contours)
+    )
+    check_explanation(explanation)
+    if path is not None:
+        check_path("the figure's file", path)
     frame_indices = chosen_frames(explanation, frames)
     chosen = _chosen_maps(explanation, methods, layers, class_ids)
     opened = Clip.open(clip, video_stream=explanation.clip.video_stream)
@@ -133,7 +142,7 @@ def draw_strip(
     if frame_indices is None:
         frame_indices = evenly(explanation.keyframes(), NUM_FRAMES)
     images = as_explained(clip, explanation).frames_at(frame_indices)
-    palette = Palette(config.colormap, config.alpha)
+    palette = Palette.of(config)
     rows: list[ImageRow] = [("frame", [images[i] for i in frame_indices])] if source else []
     for index in range(len(maps)) if chosen is None else chosen:
         mapper = HeatMapper(maps[index], explanation.geometry, config.normalize)
@@ -142,9 +151,18 @@ def draw_strip(
     return _assemble(explanation, frame_indices, rows, config)
 
 
-def chosen_frames(explanation: Explanation, frames: int | Sequence[int]) -> list[int]:
-    """The source frames of the columns, in order."""
+def chosen_frames(explanation: Explanation, frames: Any) -> list[int]:
+    """The source frames of the columns, in order.
+
+    Args:
+        explanation: whose frames they are.
+        frames: how many, or the indices of source frames; also NumPy's and PyTorch's.
+
+    Raises:
+        UsageError: for other values, and for frames that were not explained.
+    """
     first, stop = explanation.span
+    frames = _whole_numbers(frames)
     if isinstance(frames, int):
         if frames < 1:
             raise UsageError(f"frames {frames} must be 1 or more, or a list of source frames")
@@ -157,6 +175,17 @@ def chosen_frames(explanation: Explanation, frames: int | Sequence[int]) -> list
     if not frames:
         raise UsageError("frames is empty: name at least one source frame, or how many")
     return sorted(set(frames))
+
+
+def _whole_numbers(frames: Any) -> int | list[int]:
+    """A whole number or a list of them, in Python's types."""
+    is_several = isinstance(plain(frames), Iterable)
+    found = list(map(plain, plain(frames))) if is_several else [plain(frames)]
+    if not all(isinstance(index, int) and not isinstance(index, bool) for index in found):
+        raise UsageError(
+            f"frames {shown_value(frames)} must be a whole number, or a list of source frames"
+        )
+    return found if is_several else found[0]
 
 
 def _chosen_maps(explanation: Explanation, methods: Any, layers: Any, class_ids: Any) -> list[int]:

@@ -12,8 +12,9 @@ from video_cam.rendering.blended_maps import BlendedMap
 from video_cam.rendering.overlay import Box, Heat
 
 # A map changes over tens of pixels. On large frames every fourth pixel of it is computed, and the
-# coloured picture is enlarged.
+# coloured picture is enlarged; more of them where the cells are small.
 COARSE_STEP = 4  # pixels
+MIN_SAMPLES_PER_CELL = 4
 MIN_COARSE_SIDE = 200  # pixels; every pixel is computed where the shorter side has fewer
 _NO_SUMMAND = np.empty(0, np.float32)  # for cv2.gemm, which can also add a matrix
 
@@ -41,7 +42,7 @@ class HeatMapper:
         rows, columns, self.box = spatial_matrices(geometry, centres)
         self._full = (rows, np.ascontiguousarray(columns.T))
         is_small = min(len(rows), len(columns)) < MIN_COARSE_SIDE
-        step = 1 if centres.nearest or is_small else COARSE_STEP
+        step = 1 if centres.nearest or is_small else coarse_step(rows, columns)
         self._coarse = (_coarser(rows, step), np.ascontiguousarray(_coarser(columns, step).T))
 
     def heat(self, frame_index: int) -> Heat | None:
@@ -101,6 +102,16 @@ def spatial_matrices(
         interpolation_matrix(centres.x, columns, centres.nearest),
         box,
     )
+
+
+def coarse_step(rows: Maps, columns: Maps) -> int:
+    """How many pixels one sample of a large heat may stand for, 1 to COARSE_STEP.
+
+    Args:
+        rows, columns: (pixels, cells) for each axis of the box.
+    """
+    pixels_per_cell = min(len(axis) / axis.shape[1] for axis in (rows, columns))
+    return min(max(int(pixels_per_cell / MIN_SAMPLES_PER_CELL), 1), COARSE_STEP)
 
 
 def _coarser(matrix: Maps, step: int) -> Maps:

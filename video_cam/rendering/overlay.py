@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from video_cam.config import RenderConfig
+from video_cam.rendering.contours import Box, Heat, draw_contours
 from video_cam.video.color import RGBImage
-
-Heat = np.ndarray  # float32 (H, W) in [0, 1]
-Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom excluded
 
 COLORMAPS = {
     "inferno": cv2.COLORMAP_INFERNO,
@@ -23,7 +22,12 @@ COLORMAPS = {
     "hot": cv2.COLORMAP_HOT,
 }
 OPAQUE_HEAT = 0.7
+# Brightness is compared with its mean over this many cells of the picture's shorter side.
+DETAIL_CELLS = 24
 _UNSEEN_BRIGHTNESS, _UNSEEN_GREY = 0.4, 64
+_BAND_ROWS = 64  # that are drawn at a time, so that intermediate images take little memory
+# What remains of 255 after it is multiplied twice by 1 - d / 255.
+_REMAINING_TWICE = np.rint(255 * (1 - np.arange(256) / 255) ** 2).astype(np.uint8)
 
 
 def opacity_share(heat: np.ndarray) -> np.ndarray:
@@ -40,19 +44,21 @@ def opacity_share(heat: np.ndarray) -> np.ndarray:
 
 
 class Palette:
-    """A colour map and an opacity, as tables over 256 levels of heat.
+    """How heat is drawn: colours and opacity as tables over 256 levels of heat, contour lines.
 
     The opacity of a pixel is ``alpha`` times ``opacity_share`` of its heat: without heat the source
-    shows as it is.
+    shows as it is. The contrast that opacity takes from the source's details is given back.
     """
 
-    def __init__(self, colormap: str, alpha: float) -> None:
+    def __init__(self, colormap: str, alpha: float, contours: Sequence[float] = ()) -> None:
         """Compute the tables.
 
         Args:
             colormap: a key of COLORMAPS.
             alpha: opacity of full heat, in [0, 1].
+            contours: levels of heat at which lines are drawn, each between 0 and 1.
         """
+        self.contours = tuple(contours)
         levels = np.arange(256, dtype=np.uint8)[:, None]
         self._colours = cv2.cvtColor(
             cv2.applyColorMap(levels, COLORMAPS[colormap]), cv2.COLOR_BGR2RGB
@@ -60,6 +66,12 @@ class Palette:
         opacity = alpha * opacity_share(levels / 255.0)[:, :, None]
         self._premultiplied = np.rint(self._colours * opacity).astype(np.uint8)
         self._remaining = np.rint(255 * (1 - opacity)).astype(np.uint8).repeat(3, axis=2)
+        self._opacity = np.rint(255 * opacity[:, :, 0]).astype(np.uint8)
+
+    @classmethod
+    def of(cls, config: RenderConfig) -> Palette:
+        """The palette that the options of drawing ask for."""
+        return cls(config.colormap, config.alpha, config.contours)
 
     @property
     def colours(self) -> np.ndarray:
@@ -73,9 +85,12 @@ class Palette:
     def blend(self, image: RGBImage, heat: Heat) -> RGBImage:
         """The heat over an image. Smaller heat is coloured first, then enlarged."""
         levels = _levels(heat)
-        remaining = _enlarged(cv2.applyColorMap(levels, self._remaining), image.shape)
-        kept = cv2.multiply(image, remaining, scale=1 / 255)
-        return cv2.add(kept, _enlarged(cv2.applyColorMap(levels, self._premultiplied), image.shape))
+        drawn = _enlarged(cv2.applyColorMap(levels, self._remaining), image.shape)
+        cv2.multiply(image, drawn, dst=drawn, scale=1 / 255)
+        colours = _enlarged(cv2.applyColorMap(levels, self._premultiplied), image.shape)
+        cv2.add(drawn, colours, dst=drawn)
+        _draw_detail(drawn, image, _enlarged(cv2.LUT(levels, self._opacity), image.shape))
+        return drawn
 
 
 def overlay(image: RGBImage, heat: Heat | None, box: Box, palette: Palette) -> RGBImage:
@@ -90,8 +105,10 @@ def overlay(image: RGBImage, heat: Heat | None, box: Box, palette: Palette) -> R
     if heat is None:
         return unseen(image)
     if box == (0, 0, image.shape[1], image.shape[0]):
-        return palette.blend(image, heat)
-    return _in_box(unseen(image), box, lambda: palette.blend(crop(image, box), heat))
+        drawn = palette.blend(image, heat)
+    else:
+        drawn = _in_box(unseen(image), box, lambda: palette.blend(crop(image, box), heat))
+    return draw_contours(drawn, heat, box, palette.contours)
 
 
 def heat_map(image: RGBImage, heat: Heat | None, box: Box, palette: Palette) -> RGBImage:
@@ -150,6 +167,38 @@ def fit(image: RGBImage, max_side: int, pixel_aspect: float = 1.0, min_side: int
         return image
     is_smaller = size[0] * size[1] < width * height
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR)
+
+
+def _draw_detail(drawn: RGBImage, image: RGBImage, opacity: np.ndarray) -> None:
+    """Draw an image's details of brightness on the heat over it, in place; detail.js does the same.
+
+    Where the image is darker than its surroundings by d, the heat is multiplied twice by 1 - d;
+    where it is brighter, the difference from white is ("hard light" of the W3C's Compositing and
+    Blending, two times).
+
+    Args:
+        drawn: uint8 (H, W, 3), heat over ``image``.
+        image: the source, of the same shape.
+        opacity: uint8 (H, W) of the heat; d is multiplied by it.
+    """
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    height, width = gray.shape
+    scale = min(DETAIL_CELLS / min(height, width), 1)
+    cells = (max(round(width * scale), 1), max(round(height * scale), 1))
+    small = cv2.resize(gray, cells, interpolation=cv2.INTER_AREA)
+    around = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    for start in range(0, height, _BAND_ROWS):
+        rows = slice(start, start + _BAND_ROWS)
+        here, there, share, band = gray[rows], around[rows], opacity[rows], drawn[rows]
+        darker = cv2.multiply(cv2.subtract(there, here), share, scale=1 / 255)
+        brighter = cv2.multiply(cv2.subtract(here, there), share, scale=1 / 255)
+        dark = cv2.multiply(band, _three(cv2.LUT(darker, _REMAINING_TWICE)), scale=1 / 255)
+        missing = _three(cv2.LUT(brighter, _REMAINING_TWICE))
+        band[:] = cv2.bitwise_not(cv2.multiply(cv2.bitwise_not(dark), missing, scale=1 / 255))
+
+
+def _three(gray: np.ndarray) -> RGBImage:
+    return cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
 
 
 def _levels(heat: Heat) -> np.ndarray:

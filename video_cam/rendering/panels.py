@@ -37,7 +37,7 @@ class PanelDrawer:
 
     def __init__(self, maps: BlendedMaps, config: RenderConfig) -> None:
         self._explanation = maps.explanation
-        self._palette = Palette(config.colormap, config.alpha)
+        self._palette = Palette.of(config)
         geometry = maps.explanation.geometry
         self._mappers = [HeatMapper(blended, geometry, config.normalize) for blended in maps]
         self._captions_at_top = [self._is_caption_at_top(mapper) for mapper in self._mappers]

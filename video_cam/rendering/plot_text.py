@@ -19,12 +19,6 @@ def plot_text(text: str, max_letters: int) -> str:
     return for_picture(text, max_letters).replace("$", r"\$")
 
 
-def legend_text(text: str, max_letters: int) -> str:
-    """``plot_text`` for a legend, from which matplotlib leaves out empty names and ``_names``."""
-    shown = plot_text(text, max_letters)
-    return f" {shown}" if not shown or shown.startswith("_") else shown
-
-
 @contextmanager
 def boxes_for_missing_letters() -> Iterator[None]:
     """While text is measured and drawn: a letter that the font lacks is a box, and no warning.

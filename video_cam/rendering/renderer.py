@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from video_cam.config import RenderConfig
 from video_cam.explanation.explanation import Explanation
@@ -28,21 +29,23 @@ from video_cam.rendering.keyframes import (
 )
 from video_cam.rendering.page.assets import CLIP_THUMBNAIL, PAGE_FOLDER
 from video_cam.rendering.page.writer import write_page
-from video_cam.rendering.panels import PanelDrawer
+from video_cam.rendering.panels import PanelDrawer, Panels
 from video_cam.rendering.result_folder import SUMMARY_FILE, replace_folder
 from video_cam.rendering.sheets import sheet_image, write_comparison, write_contact_sheet
-from video_cam.rendering.source_clip import as_explained, check_clip
+from video_cam.rendering.source_clip import as_explained, check_clip, check_explanation
 from video_cam.rendering.summary import summarise
 from video_cam.rendering.summary_file import summary_bytes
 from video_cam.rendering.timeline_plot import draw_timeline
+from video_cam.utils.field_types import check_path
 from video_cam.utils.names import check_names
 from video_cam.utils.progress import Progress, silent
-from video_cam.utils.threads import BackgroundCalls, prefetch
+from video_cam.utils.threads import BackgroundCalls, ordered_map, prefetch
 from video_cam.video.browser_copy import BrowserCopy, is_encoded
 from video_cam.video.clip import Clip
 from video_cam.video.color import RGBImage
 from video_cam.video.memory import Drawing, drawing_buffers
 from video_cam.video.reader import Frame
+from video_cam.video.writer import EncodableFrame
 
 COMPARISON = "comparison.png"
 FIGURES = ("figure.pdf", "figure.png")
@@ -76,6 +79,8 @@ def render(
     """
     check_names("option", list(options), RenderConfig.__dataclass_fields__)
     config = RenderConfig(**options)
+    check_explanation(explanation)
+    check_path("the output folder", output_dir)
     opened = Clip.open(clip, video_stream=explanation.clip.video_stream)
     return render_with(opened, explanation, Path(output_dir), config, progress)
 
@@ -184,6 +189,15 @@ class _Drawn:
     best_image: RGBImage
 
 
+class _DrawnFrame(NamedTuple):
+    """A frame, its pixels, its panels of every map, and these as the encoders take them."""
+
+    frame: Frame
+    rgb: RGBImage
+    rows: list[Panels]
+    encodable: list[EncodableFrame]
+
+
 class _ClipDrawing:
     """One reading of the clip, which writes every video, keyframe and thumbnail."""
 
@@ -213,10 +227,14 @@ class _ClipDrawing:
             encoding = stack.enter_context(BackgroundCalls(waiting * (len(videos) + 1)))
             saving = stack.enter_context(BackgroundCalls(images, num_threads=2))
             frames = stack.enter_context(prefetch(_converted(reader), waiting))
+            draw, threads = partial(self._draw, videos), self.clip.buffers.drawing_threads
+            drawn_frames = stack.enter_context(ordered_map(draw, frames, threads))
             step = stack.enter_context(progress("render", span[1] - span[0]))
-            for frame, rgb in frames:
-                self._draw(frame, rgb, videos, encoding, saving)
-                encoding.call(copy.write, frame, rgb)
+            for drawn in drawn_frames:
+                for video, encodable in zip(videos, drawn.encodable, strict=True):
+                    encoding.call(video.write, drawn.frame, encodable)
+                encoding.call(copy.write, drawn.frame, drawn.rgb)
+                self._save(drawn, saving)
                 step(1)
             encoding.finish()
             saving.finish()
@@ -235,23 +253,20 @@ class _ClipDrawing:
     def _video(self, name: str) -> AnnotatedVideo:
         return AnnotatedVideo(self.folder / name, self.clip, self.explanation, self.config.layout)
 
-    def _draw(
-        self,
-        frame: Frame,
-        rgb: RGBImage,
-        videos: list[AnnotatedVideo],
-        encoding: BackgroundCalls,
-        saving: BackgroundCalls,
-    ) -> None:
-        """Draw a frame, and pass its images on to the threads that encode and save them."""
-        index = frame.index
-        is_keyframe = index in self.keyframe_set
-        rows = self.panels.draw(index, rgb, is_keyframe or self.config.layout == "strip")
-        for video, panels in zip(videos, rows, strict=True):
-            encoding.call(video.write, frame, panels)
-        if is_keyframe:
+    def _draw(self, videos: Sequence[AnnotatedVideo], read: tuple[Frame, RGBImage]) -> _DrawnFrame:
+        """Draw a frame; other threads draw others at the same time."""
+        frame, rgb = read
+        with_heat = frame.index in self.keyframe_set or self.config.layout == "strip"
+        rows = self.panels.draw(frame.index, rgb, with_heat)
+        pairs = zip(videos, rows, strict=True)
+        return _DrawnFrame(frame, rgb, rows, [video.encodable(panels) for video, panels in pairs])
+
+    def _save(self, drawn: _DrawnFrame, saving: BackgroundCalls) -> None:
+        """Pass the images of a frame that are files on to the threads that save them."""
+        index, rows = drawn.frame.index, drawn.rows
+        if index in self.keyframe_set:
             saving.call(save_keyframe, self.folder, index, rows, self.pixel_aspect)
-            saving.call(save_thumbnail, self.folder, index, rgb, self.panels.box)
+            saving.call(save_thumbnail, self.folder, index, drawn.rgb, self.panels.box)
         if index == self.compared:
             path = self.folder / COMPARISON
             write_comparison(path, self.explanation.maps, rows, self.pixel_aspect)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from video_cam.errors import UsageError
 from video_cam.explanation.explanation import Explanation
+from video_cam.utils.field_types import check_is
 from video_cam.video.clip import Clip
 from video_cam.video.timeline import Timeline
 
@@ -24,6 +26,17 @@ def as_explained(clip: Clip, explanation: Explanation) -> Clip:
     if own.time_base == explained.time_base and np.array_equal(own.pts, explained.pts):
         return clip
     return replace(clip, timeline=explanation.timeline, can_seek=False)
+
+
+def check_explanation(explanation: Any) -> None:
+    """Check that a public function was given an explanation.
+
+    Raises:
+        UsageError: for a value of another type.
+    """
+    check_is(
+        "the explanation", explanation, Explanation, "what explain or Explanation.load returns"
+    )
 
 
 def check_clip(clip: Clip, explanation: Explanation) -> None:

@@ -16,7 +16,7 @@ from video_cam.rendering.figure import NUM_FRAMES, chosen_frames, draw_strip
 from video_cam.rendering.heat import HeatMapper
 from video_cam.rendering.keyframes import evenly
 from video_cam.rendering.overlay import Palette, fit, overlay
-from video_cam.rendering.source_clip import as_explained
+from video_cam.rendering.source_clip import as_explained, check_explanation
 from video_cam.utils.text import for_picture
 from video_cam.video.clip import Clip
 
@@ -46,6 +46,7 @@ def to_tensorboard(
     video: bool = False,
     colormap: str = RenderConfig.colormap,
     alpha: float = RenderConfig.alpha,
+    contours: Sequence[float] = RenderConfig.contours,
 ) -> None:
     """Write each target's score and a strip of keyframes and maps, as ``<tag>/<clip's name>/...``.
 
@@ -58,16 +59,19 @@ def to_tensorboard(
         frames: of the strip, as in ``figure``.
         video: also write the first map's overlay through the whole clip; torch's writer needs
             moviepy for it.
-        colormap, alpha: as in RenderConfig.
+        colormap, alpha, contours: as in RenderConfig.
 
     Raises:
         UsageError: for frames that the explanation does not hold, or a wrong option.
         ClipError: where the clip cannot be read.
     """
-    config = RenderConfig(colormap=colormap, alpha=alpha)
+    config = RenderConfig(colormap=colormap, alpha=alpha, contours=tuple(contours))
+    check_explanation(explanation)
     frame_indices = chosen_frames(explanation, frames)
     explained, maps = explanation.clip, BlendedMaps(explanation)
-    source = Clip.open(clip or explained.path, video_stream=explained.video_stream)
+    source = Clip.open(
+        explained.path if clip is None else clip, video_stream=explained.video_stream
+    )
     name = f"{tag}/{for_picture(Path(source.path).stem, MAX_TAG_LETTERS)}"
     for target, label in labels_of_targets(explanation).items():
         shown = for_picture(label, MAX_TAG_LETTERS)
@@ -90,7 +94,7 @@ def _overlays(clip: Clip, maps: BlendedMaps, config: RenderConfig) -> tuple[np.n
     explanation = maps.explanation
     indices = evenly(explanation.keyframes(), MAX_VIDEO_FRAMES)
     mapper = HeatMapper(maps[0], explanation.geometry, config.normalize)
-    palette = Palette(config.colormap, config.alpha)
+    palette = Palette.of(config)
     images = as_explained(clip, explanation).frames_at(indices)
     aspect = float(explanation.clip.sample_aspect_ratio)
     drawn = [

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PolyCollection
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MultipleLocator
 
 from video_cam.explanation.contributions import frame_contributions
 from video_cam.explanation.explanation import Explanation
@@ -24,11 +17,26 @@ from video_cam.rendering.explained_targets import (
     labels_of_targets,
     shown_targets,
 )
-from video_cam.rendering.plot_text import boxes_for_missing_letters, legend_text, plot_text
-from video_cam.utils.text import shortened
+from video_cam.rendering.image_files import save_image
+from video_cam.rendering.plot import (
+    Area,
+    Bars,
+    Curve,
+    Level,
+    Limits,
+    Mark,
+    Panel,
+    Plot,
+    Spans,
+    Tick,
+    ticks_between,
+    with_room,
+)
+from video_cam.rendering.plot_drawing import draw_plot
+from video_cam.utils.text import for_picture, shortened
 
 Colours = Mapping[MapTarget, str]
-Curve = tuple[np.ndarray, np.ndarray]  # seconds, values
+Points = tuple[np.ndarray, np.ndarray]  # seconds, values
 
 NUM_CLASSES = 5
 MAX_NAME_LETTERS = 32
@@ -39,23 +47,22 @@ MAX_MASS_POINTS = 600
 MAX_BARS = 300
 LONG_SECONDS = 120
 TICK_SECONDS, MAX_TICKS = (15, 30, 60, 120, 300, 600, 1200, 3600, 7200), 12
-AGAINST = "#8c8c8c"
+AGAINST, BLACK = "#8c8c8c", "#000000"
 MAX_NOTES_LETTERS = 2000
-MIN_PLOT_WIDTH = 0.2  # of the figure, whatever room the legend needs
-DOTS_PER_INCH = 110
-# Inches. Margins are fixed: matplotlib needs as long to find them as to draw the plot.
-_WIDTH, _LONG_WIDTH, _PANEL_HEIGHT = 10.0, 15.0, 1.8
-_LEFT, _RIGHT, _BOTTOM, _TOP, _BETWEEN = 0.95, 0.25, 0.65, 0.15, 0.35
-_NOTE_HEIGHT, _NOTE_LETTERS = 0.18, 130  # of a line of the notes
+WIDTH, LONG_WIDTH = 1100, 1650  # pixels
+TIME_TICKS = {WIDTH: 10, LONG_WIDTH: 13}
+_LANE_HEIGHT = 0.9  # of the distance from one lane to the next
+_PROBABILITIES = (-0.03, 1.03)
+_ROOM = 0.01  # of the time, at both sides
+_MASS_OPACITY = 0.25
 
 
 def draw_timeline(path: Path, maps: BlendedMaps) -> None:
-    """Write ``timeline_figure`` as a PNG."""
-    with boxes_for_missing_letters():
-        timeline_figure(maps).savefig(path, dpi=DOTS_PER_INCH)
+    """Write ``timeline_plot`` as a PNG."""
+    save_image(path, draw_plot(timeline_plot(maps)))
 
 
-def timeline_figure(maps: BlendedMaps) -> Figure:
+def timeline_plot(maps: BlendedMaps) -> Plot:
     """Panels of each window's class scores and of each target's map mass at every frame.
 
     Of each target the map of the first layer and method is drawn, so that units are not mixed.
@@ -64,22 +71,17 @@ def timeline_figure(maps: BlendedMaps) -> Figure:
     windows, the largest mass of several frames, and the mean of what several frames add.
     """
     explanation = maps.explanation
-    is_complete = explanation.maps[0].bias is not None
-    figure = Figure()
-    FigureCanvasAgg(figure)
-    scores, masses, *more = figure.subplots(3 if is_complete else 2, 1, sharex=True)
     colours = colours_of_targets(explanation, NUM_CLASSES)
-    _draw_scores(scores, explanation, colours)
-    _draw_masses(masses, maps, colours)
-    for panel in more:
-        _draw_contributions(panel, explanation, colours)
-    _label_time(figure.axes[-1], explanation)
-    notes = plot_text("; ".join(explanation.notes), MAX_NOTES_LETTERS)
-    _lay_out(figure, notes, _is_dense(explanation))
-    return figure
+    panels = [_score_panel(explanation, colours), _mass_panel(maps, colours)]
+    if explanation.maps[0].bias is not None:
+        panels.append(_contribution_panel(explanation, colours))
+    width = LONG_WIDTH if _is_dense(explanation) else WIDTH
+    name, span, ticks = _time_axis(explanation, panels, TIME_TICKS[width])
+    notes = for_picture("; ".join(explanation.notes), MAX_NOTES_LETTERS)
+    return Plot(tuple(panels), name, span, ticks, notes, width)
 
 
-def _draw_scores(panel: Axes, explanation: Explanation, colours: Colours) -> None:
+def _score_panel(explanation: Explanation, colours: Colours) -> Panel:
     """The scores of the targets with maps and of the best other classes.
 
     Curves of few windows; of many windows, where curves would cover each other, a lane for each
@@ -89,24 +91,35 @@ def _draw_scores(panel: Axes, explanation: Explanation, colours: Colours) -> Non
     curves = [_score_curve(explanation, target) for target in targets]
     are_probabilities = explanation.model.score != "raw" and not explanation.functions
     name = "class probability" if are_probabilities else "score"
-    if _is_dense(explanation):
-        limits = (0.0, 1.0) if are_probabilities else _limits(curves)
-        for lane, (target, curve) in enumerate(zip(targets, curves, strict=True)):
-            _draw_lane(panel, -lane, curve, limits, colours[target])
-        panel.set(ylabel=name, yticks=[], ylim=(-len(targets) + 0.9, 1.05))
-        panel.grid(axis="x", linewidth=0.4)
-        each = -(-explanation.num_windows // MAX_POINTS)
-        means = f", the mean of {each} windows at each point" if each > 1 else ""
-        _set_title(panel, f"each class from {limits[0]:.3g} to {limits[1]:.3g}{means}")
-    else:
-        for target, curve in zip(targets, curves, strict=True):
-            _draw_curve(panel, explanation, target, curve, colours[target])
-        panel.set(ylabel=name)
-        if are_probabilities:
-            panel.set_ylim(-0.03, 1.03)
-    labels = [legend_text(explanation.label(target), MAX_NAME_LETTERS) for target in targets]
-    handles = [Line2D([], [], color=colours[target], linewidth=3) for target in targets]
-    _add_legend(panel, handles, labels)
+    legend = tuple(
+        (colours[target], for_picture(explanation.label(target), MAX_NAME_LETTERS))
+        for target in targets
+    )
+    if not _is_dense(explanation):
+        marks = [
+            mark
+            for target, curve in zip(targets, curves, strict=True)
+            for mark in _curve(explanation, target, curve, colours[target])
+        ]
+        limits = _PROBABILITIES if are_probabilities else with_room(*_range(curves))
+        return Panel(name, tuple(marks), limits, legend=legend)
+    low, high = (0.0, 1.0) if are_probabilities else _range(curves)
+    lanes = [
+        mark
+        for lane, (target, curve) in enumerate(zip(targets, curves, strict=True))
+        for mark in _lane(-lane, curve, (low, high), colours[target])
+    ]
+    each = -(-explanation.num_windows // MAX_POINTS)
+    means = f", the mean of {each} windows at each point" if each > 1 else ""
+    return Panel(
+        name,
+        tuple(lanes),
+        (-len(targets) + 0.9, 1.05),
+        f"each class from {low:.3g} to {high:.3g}{means}",
+        legend,
+        has_values=False,
+        has_grid=True,
+    )
 
 
 def _is_dense(explanation: Explanation) -> bool:
@@ -114,7 +127,7 @@ def _is_dense(explanation: Explanation) -> bool:
     return explanation.num_windows > MAX_MARKERS
 
 
-def _score_curve(explanation: Explanation, target: MapTarget) -> Curve:
+def _score_curve(explanation: Explanation, target: MapTarget) -> Points:
     """A target's scores at the middles of the windows, or at the frames that are scored."""
     frames = _scores_of_frames(explanation, target)
     if frames:
@@ -127,34 +140,33 @@ def _score_curve(explanation: Explanation, target: MapTarget) -> Curve:
     return shorten(instants, np.mean, MAX_POINTS), shorten(values, np.mean, MAX_POINTS)
 
 
-def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
+def _range(curves: Sequence[Points]) -> Limits:
+    """The smallest and the largest value, which differ."""
     values = np.concatenate([values for _, values in curves])
     low, high = float(values.min()), float(values.max())
     return (low, high) if high > low else (low, low + 1)
 
 
-def _draw_lane(
-    panel: Axes, bottom: int, curve: Curve, limits: tuple[float, float], colour: str
-) -> None:
-    """Fill a curve over a line of its own, 0.9 high."""
+def _lane(bottom: int, curve: Points, limits: Limits, colour: str) -> tuple[Mark, ...]:
+    """Fill a curve's steps over a line of its own."""
     instants, values = curve
     low, high = limits
-    height = 0.9 * (values - low) / (high - low)
-    panel.fill_between(instants, bottom, bottom + height, step="mid", color=colour, linewidth=0)
-    panel.axhline(bottom, color=colour, linewidth=0.6)
+    middles = (instants[1:] + instants[:-1]) / 2
+    x = np.concatenate([instants[:1], np.repeat(middles, 2), instants[-1:]])
+    height = np.repeat(_LANE_HEIGHT * (values - low) / (high - low), 2)
+    return Area(x, np.full_like(x, bottom), bottom + height, colour), Level(bottom, colour)
 
 
-def _draw_curve(
-    panel: Axes, explanation: Explanation, target: MapTarget, curve: Curve, colour: str
-) -> None:
+def _curve(
+    explanation: Explanation, target: MapTarget, curve: Points, colour: str
+) -> tuple[Mark, ...]:
     """Scores as points; a window's with a bar up to where the next window is nearer."""
+    instants, values = curve
     if _scores_of_frames(explanation, target):
-        panel.plot(*curve, marker="o", markersize=3, color=colour)
-        return
-    reach = _reach(curve[0], explanation.sample_seconds[:, [0, -1]])
-    panel.errorbar(
-        *curve, xerr=reach, marker="o", markersize=4, linewidth=1.2, elinewidth=2.5, color=colour
-    )
+        return (Curve(instants, values, colour, radius=3),)
+    before, after = _reach(instants, explanation.sample_seconds[:, [0, -1]])
+    bars = Spans(instants - before, instants + after, values, colour)
+    return bars, Curve(instants, values, colour, radius=3)
 
 
 def _reach(middles: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -165,7 +177,7 @@ def _reach(middles: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.minimum(half, [before, after]).clip(min=0)
 
 
-def _draw_masses(panel: Axes, maps: BlendedMaps, colours: Colours) -> None:
+def _mass_panel(maps: BlendedMaps, colours: Colours) -> Panel:
     """The map mass of every target in the first map's layer and method."""
     explanation = maps.explanation
     seconds = seconds_of(explanation, range(*explanation.span))
@@ -176,23 +188,27 @@ def _draw_masses(panel: Axes, maps: BlendedMaps, colours: Colours) -> None:
         for index, series in enumerate(explanation.maps)
         if (series.layer, series.method) == (first.layer, first.method)
     ]
-    lines, labels = [], []
+    marks: list[Mark] = []
+    legend = []
     for index in drawn:
         series = explanation.maps[index]
         colour, mass = colours[series.target], shorten(maps[index].mass, np.max, MAX_MASS_POINTS)
-        panel.fill_between(instants, mass, alpha=0.25, color=colour, linewidth=0)
-        marker = "o" if len(seconds) == 1 else ""  # a line through one point is invisible
-        lines += panel.plot(instants, mass, color=colour, linewidth=1.2, marker=marker)
-        labels.append(legend_text(series.label, MAX_NAME_LETTERS))
-    panel.set_ylabel("map mass")
+        marks.append(Area(instants, np.zeros_like(mass), mass, colour, _MASS_OPACITY))
+        radius = 4 if len(seconds) == 1 else 0  # a line through one point is invisible
+        marks.append(Curve(instants, mass, colour, radius=radius))
+        legend.append((colour, for_picture(series.label, MAX_NAME_LETTERS)))
+    largest = max(float(maps[index].mass.max()) for index in drawn)
     target = f": {shortened(first.label, MAX_NAME_LETTERS)}" if len(drawn) == 1 else ""
-    _set_title(panel, plot_text(f"{first.method} of {first.layer}{target}", MAX_TITLE_LETTERS))
-    if len(drawn) > 1:
-        _add_legend(panel, lines, labels)
-    panel.set_ylim(bottom=0)
+    return Panel(
+        "map mass",
+        tuple(marks),
+        with_room(0.0, largest or 1.0),
+        for_picture(f"{first.method} of {first.layer}{target}", MAX_TITLE_LETTERS),
+        tuple(legend) if len(drawn) > 1 else (),
+    )
 
 
-def _draw_contributions(panel: Axes, explanation: Explanation, colours: Colours) -> None:
+def _contribution_panel(explanation: Explanation, colours: Colours) -> Panel:
     """What each frame the network saw adds to the first map's mean logit; the rest is the bias."""
     frames, every = frame_contributions(explanation)
     instants = shorten(seconds_of(explanation, frames), np.mean, MAX_BARS)
@@ -203,71 +219,44 @@ def _draw_contributions(panel: Axes, explanation: Explanation, colours: Colours)
     series = explanation.maps[0]
     # What counts against the class is grey: a second colour would be that of another class.
     bar_colours = np.where(added >= 0, colours[series.target], AGAINST).tolist()
-    # One artist for all bars: an hour of video has tens of thousands.
-    left, right, zero = instants - 0.45 * width, instants + 0.45 * width, np.zeros_like(added)
-    corners = [(left, zero), (left, added), (right, added), (right, zero)]
-    bars = PolyCollection(list(np.moveaxis(np.array(corners), -1, 0)), facecolors=bar_colours)
-    bars.sticky_edges.y.append(0)  # no margin below 0 where no bar is negative
-    panel.add_collection(bars)
-    panel.autoscale_view()
-    panel.axhline(0, color="black", linewidth=0.6)
-    panel.set_ylabel("logit per frame")
-    panel.tick_params(axis="y", labelsize=9)
-    label = plot_text(series.label, MAX_NAME_LETTERS)
-    _set_title(
-        panel,
+    bars = Bars(instants - 0.45 * width, instants + 0.45 * width, added, tuple(bar_colours))
+    label = for_picture(series.label, MAX_NAME_LETTERS)
+    return Panel(
+        "logit per frame",
+        (bars, Level(0.0, BLACK)),
+        with_room(min(float(added.min()), 0.0), max(float(added.max()), 0.0)),
         f"added to the logit of {label}: {every.sum() + series.bias:.2f} in the mean of the "
         f"windows, of which bias {series.bias:+.2f}",
     )
 
 
-def _label_time(panel: Axes, explanation: Explanation) -> None:
-    """The axis of time: seconds, of long clips minutes and seconds."""
-    panel.set_xlabel("seconds", fontsize=10)
+def _time_axis(
+    explanation: Explanation, panels: Sequence[Panel], most_ticks: int
+) -> tuple[str, Limits, tuple[Tick, ...]]:
+    """The name, the limits and the ticks: seconds, of long clips minutes and seconds."""
     if explanation.timeline.num_frames == 1:
-        panel.set(xlabel="one frame", xlim=(-1, 1), xticks=[])
-        return
+        return "one frame", (-1.0, 1.0), ()
     first, last = seconds_of(explanation, [explanation.span[0], explanation.span[1] - 1])
-    panel.margins(x=0.01)
-    if last - first >= LONG_SECONDS:
-        step = next((s for s in TICK_SECONDS if (last - first) / s <= MAX_TICKS), TICK_SECONDS[-1])
-        panel.set_xlabel("minutes:seconds", fontsize=10)
-        panel.xaxis.set_major_locator(MultipleLocator(step))
-        panel.xaxis.set_major_formatter(lambda at, _: f"{int(at) // 60}:{int(at) % 60:02d}")
+    edges = [first, last, *(edge for panel in panels for edge in _edges(panel))]
+    start, end = float(min(edges)), float(max(edges))
+    room = _ROOM * (end - start) or 1.0
+    start, end = start - room, end + room
+    if last - first < LONG_SECONDS:
+        return "seconds", (start, end), ticks_between(start, end, most_ticks)
+    step = next((s for s in TICK_SECONDS if (last - first) / s <= MAX_TICKS), TICK_SECONDS[-1])
+    instants = range(step * -int(-start // step), int(end) + 1, step)
+    ticks = tuple((float(at), f"{at // 60}:{at % 60:02d}") for at in instants)
+    return "minutes:seconds", (start, end), ticks
 
 
-def _lay_out(figure: Figure, notes: str, is_long: bool) -> None:
-    """Give all panels one height, the widest legend its room, and put the notes at the top."""
-    panels = figure.axes
-    lines = textwrap.wrap(notes, _NOTE_LETTERS)
-    top = _TOP + (len(lines) * _NOTE_HEIGHT + 0.17 if lines else 0)
-    height = _BOTTOM + len(panels) * _PANEL_HEIGHT + (len(panels) - 1) * _BETWEEN + top
-    width = _LONG_WIDTH if is_long else _WIDTH
-    figure.set_size_inches(width, height)
-    legends = [legend for panel in panels if (legend := panel.get_legend())]
-    widest = max((legend.get_window_extent().width for legend in legends), default=0) / figure.dpi
-    figure.subplots_adjust(
-        left=_LEFT / width,
-        right=max(1 - (widest + _RIGHT) / width, _LEFT / width + MIN_PLOT_WIDTH),
-        bottom=_BOTTOM / height,
-        top=1 - top / height,
-        hspace=_BETWEEN / _PANEL_HEIGHT,
-    )
-    if lines:
-        figure.suptitle(
-            "\n".join(lines), color="darkorange", fontsize=10, y=1 - 0.1 / height, va="top"
-        )
-
-
-def _add_legend(panel: Axes, handles: Sequence[Line2D], labels: Sequence[str]) -> None:
-    panel.legend(
-        handles, labels, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9
-    )
-
-
-def _set_title(panel: Axes, text: str) -> None:
-    # Left-aligned, so that a long title can extend into the room beside the panel.
-    panel.set_title(text, loc="left", fontsize=10)
+def _edges(panel: Panel) -> list[float]:
+    """The first and the last time of the panel's bars, which are wider than frames."""
+    return [
+        float(edge)
+        for mark in panel.marks
+        if isinstance(mark, Bars)
+        for edge in (mark.left.min(), mark.right.max())
+    ]
 
 
 def _drawn_targets(explanation: Explanation) -> list[MapTarget]:

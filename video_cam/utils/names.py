@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -26,7 +27,8 @@ def check_names(what: str, names: Sequence[str], known: Iterable[str]) -> None:
     known = list(known)
     for name in names:
         if name not in known:
-            raise UsageError(f"unknown {what} {name!r}: {nearest(str(name), known)}")
+            shown = shortened(repr(name), MAX_NAME_LETTERS)
+            raise UsageError(f"unknown {what} {shown}: {nearest(str(name), known)}")
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:
@@ -61,5 +63,5 @@ def check_positive(config: Any, names: Sequence[str]) -> None:
     """Raise UsageError unless these attributes of ``config`` are None or above 0."""
     for name in names:
         value = getattr(config, name)
-        if value is not None and value <= 0:
+        if value is not None and not 0 < value < math.inf:
             raise UsageError(f"{name} {value} must be above 0")

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _END = object()
 _POLL_SECONDS = 0.05  # how often a producer that waits for room checks whether it should stop
@@ -76,6 +77,50 @@ def _consume(finished: queue.Queue[Any]) -> Iterator[Any]:
         if item is _END:
             return
         yield item
+
+
+@contextmanager
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], num_threads: int
+) -> Iterator[Iterator[Result]]:
+    """Apply ``function`` to the items in several threads, and iterate over the results in order.
+
+        with ordered_map(draw, frames, 4) as drawn:
+            for picture in drawn:
+                ...
+
+    An exception of a call is raised where its result would come. The threads have ended when the
+    block ends, whether or not all results were consumed.
+
+    Args:
+        function: may be called by several threads at a time.
+        items: iterated over by the consumer.
+        num_threads: how many calls run at a time, those included whose results wait; with 1 the
+            consumer makes them itself.
+    """
+    if num_threads == 1:  # the consumer's own
+        yield map(function, items)
+        return
+    pool = ThreadPoolExecutor(num_threads)
+    try:
+        yield _in_order(pool, function, items, num_threads)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    num_threads: int,
+) -> Iterator[Result]:
+    unfinished: deque[Future[Result]] = deque()
+    for item in items:
+        if len(unfinished) == num_threads:
+            yield unfinished.popleft().result()
+        unfinished.append(pool.submit(function, item))
+    while unfinished:
+        yield unfinished.popleft().result()
 
 
 class BackgroundCalls:

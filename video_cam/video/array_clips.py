@@ -12,14 +12,25 @@ from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError, first_line
 from video_cam.utils.array_archive import read_arrays
 from video_cam.utils.names import printable_path
+from video_cam.utils.text import shortened
 from video_cam.video.color import RGBImage, over_black
-from video_cam.video.levels import Levels, fits, notes, of_maximum, of_range, to_levels
+from video_cam.video.levels import (
+    Levels,
+    finite_range,
+    fits,
+    notes,
+    of_maximum,
+    of_range,
+    opaque_alpha,
+    to_levels,
+)
 from video_cam.video.limits import check_count, check_size
 from video_cam.video.memory import budget_bytes
 from video_cam.video.picture_source import NO_RATE, PictureSource, at_rate, at_usual_rate, by_index
 
 NPY_START = b"\x93NUMPY"
 RATE_NAMES = ("fps", "frame_rate")  # of a number in an archive
+MAX_RATE_LETTERS = 40  # of a wrong one in a message
 CHANNELS = (1, 3, 4)  # gray, RGB, RGB and alpha
 SHAPES = "(frames, height, width) or (frames, height, width, channels) with 1, 3 or 4 channels"
 
@@ -54,9 +65,11 @@ def open_array(
     check_size(path, width, height, limits)
     rate = next((_rate(path, found[name]) for name in RATE_NAMES if name in found), None)
     chosen = _levels(frames, levels)
+    has_alpha = frames.ndim == 4 and frames.shape[3] == 4
+    opaque = opaque_alpha(max(map(_largest, frames[..., 3]))) if has_alpha else 1
 
     def read(index: int) -> RGBImage:
-        return _picture(frames[index], chosen, path)
+        return _picture(frames[index], chosen, opaque, path)
 
     return PictureSource(
         at_usual_rate(count) if rate is None else at_rate(count, rate),
@@ -64,7 +77,7 @@ def open_array(
         by_index(read),
         is_still=count == 1,
         levels=chosen,
-        conversions=(*(() if rate else (NO_RATE,)), *notes(chosen)),
+        conversions=(*(() if rate else (NO_RATE,)), *notes(chosen, frames.dtype)),
     )
 
 
@@ -102,39 +115,47 @@ def _problem(array: np.ndarray) -> str:
 
 
 def _rate(path: Path, value: np.ndarray) -> Fraction:
+    """The frame rate in an archive: one number, alone or in an array of equal ones."""
+    different = np.unique(value)
     try:
-        rate = Fraction(float(value)).limit_denominator(100_000)
+        rate = Fraction(float(different.item())).limit_denominator(100_000)
     except (TypeError, ValueError, OverflowError):
         rate = Fraction(0)
     if rate <= 0:
-        raise ClipError(f"{printable_path(path)}: its frame rate is no number above 0")
+        is_one = different.size == 1
+        shown = str(different.item()) if is_one else f"an array of shape {value.shape}"
+        raise ClipError(
+            f"{printable_path(path)}: its frame rate is {shortened(shown, MAX_RATE_LETTERS)}, "
+            "expected one number above 0"
+        )
     return rate
 
 
 def _levels(frames: np.ndarray, known: Levels | None) -> Levels | None:
-    """The levels of all pictures, read one after another."""
+    """The levels of all pictures without their alpha, read one after another."""
     if frames.dtype == np.uint8:
         return None
     if known is not None and fits(known, frames.dtype):
         return known
-    ranges = [_range(frame) for frame in frames]
+    has_alpha = frames.ndim == 4 and frames.shape[3] == 4
+    ranges = [finite_range(frame[..., :3] if has_alpha else frame) for frame in frames]
     minimum, maximum = min(low for low, _ in ranges), max(high for _, high in ranges)
     if frames.dtype.kind == "u" and frames.dtype.itemsize == 2:
         return of_maximum(int(maximum), is_all=True)
     return of_range(minimum, maximum)
 
 
-def _range(frame: np.ndarray) -> tuple[float, float]:
-    values = frame[np.isfinite(frame)] if frame.dtype.kind == "f" else frame
-    return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+def _largest(values: np.ndarray) -> float:
+    return finite_range(values)[1]
 
 
-def _picture(frame: np.ndarray, levels: Levels | None, path: Path) -> RGBImage:
+def _picture(frame: np.ndarray, levels: Levels | None, opaque: float, path: Path) -> RGBImage:
     values = np.asarray(frame, frame.dtype.newbyteorder("="))
     if values.ndim == 2:
         values = values[..., None]
     if values.shape[2] == 4:
-        is_whole = values.dtype in (np.uint8, np.uint16)
-        values = over_black(values) if is_whole else values[..., :3]
-    pixels = to_levels(values, levels, path)
+        alpha = to_levels(values[..., 3:], None if levels is None else Levels(0, opaque), path)
+        pixels = over_black(np.dstack([to_levels(values[..., :3], levels, path), alpha]))
+    else:
+        pixels = to_levels(values, levels, path)
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))

@@ -34,11 +34,13 @@ class Deinterlacer:
     Attributes:
         first_pts: of the first frame that it was given, whose frame before is not known to it; None
             before any.
+        has_met_any: whether a frame was interlaced so far, also where there is no filter.
     """
 
     def __init__(self, time_base: Fraction) -> None:
         """Prepare for frames whose stamps count in ``time_base`` seconds."""
         self.first_pts: int | None = None
+        self.has_met_any = False
         self._time_base = time_base
         self._graph: _FilterGraph | None = None
 
@@ -46,6 +48,7 @@ class Deinterlacer:
         """The same number of frames with the same stamps."""
         name = deinterlacing_filter()
         for frame in frames:
+            self.has_met_any = self.has_met_any or frame.interlaced_frame
             if self._graph is not None and not self._graph.takes(frame):
                 yield from self._graph.finish()
                 self._graph = None

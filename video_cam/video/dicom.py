@@ -82,7 +82,10 @@ def open_dicom(
         by_index(read),
         is_still=count == 1,
         levels=chosen,
-        conversions=(*(() if timeline or count == 1 else (NO_RATE,)), *notes(chosen)),
+        conversions=(
+            *(() if timeline or count == 1 else (NO_RATE,)),
+            *notes(chosen, _type(header)),
+        ),
     )
 
 
@@ -144,21 +147,58 @@ def _timeline(header: Any, count: int) -> Timeline | None:
 
 
 def _levels(header: Any, known: Levels | None) -> Levels | None:
-    """The header's window, else the range of the stored bits."""
-    bits = int(header.get("BitsStored") or 8)
-    if int(header.get("BitsAllocated") or 8) <= 8 or _is_palette(header):
+    """The header's window, else the range of the stored bits; None for 8 bits without a window.
+
+    Windows are for gray alone (C.11.2). Where the rescale slope is negative, small stored values
+    are the bright ones.
+    """
+    allocated = int(header.get("BitsAllocated") or 8)
+    bits = int(header.get("BitsStored") or allocated)
+    is_signed = bool(int(header.get("PixelRepresentation") or 0))
+    if _is_palette(header):
         return None
-    if known is not None:
-        return known
-    centre, width = _first(header.get("WindowCenter")), _first(header.get("WindowWidth"))
+    lowest = -(1 << bits - 1) if is_signed else 0
+    stored = Levels(lowest, lowest + (1 << bits) - 1)
+    if not _is_gray(header):
+        return None if allocated <= 8 else stored
+    slope = float(_element(header, "RescaleSlope", "PixelValueTransformationSequence") or 1)
+    if known is not None and known.is_depth and allocated > 8:
+        stored = known
+    elif (edges := _window(header)) is not None:
+        intercept = _element(header, "RescaleIntercept", "PixelValueTransformationSequence")
+        black, white = ((edge - float(intercept or 0)) / slope for edge in edges)
+        return Levels(black, white)
+    if slope < 0:
+        low, high = sorted(stored[:2])
+        return stored._replace(black=high, white=low)
+    return None if stored[:2] == (0, 255) else stored
+
+
+def _type(header: Any) -> np.dtype:
+    """Of the stored values."""
+    num_bytes = 1 if int(header.get("BitsAllocated") or 8) <= 8 else 2
+    return np.dtype(f"{'i' if header.get('PixelRepresentation') else 'u'}{num_bytes}")
+
+
+def _window(header: Any) -> tuple[float, float] | None:
+    """The rescaled values that the header's window shows as black and white (C.11.2.1.2)."""
+    centre = _first(_element(header, "WindowCenter", "FrameVOILUTSequence"))
+    width = _first(_element(header, "WindowWidth", "FrameVOILUTSequence"))
     if centre is None or width is None or width < 1:
-        lowest = -(1 << bits - 1) if int(header.get("PixelRepresentation") or 0) else 0
-        return Levels(lowest, lowest + (1 << bits) - 1)
-    slope = float(header.get("RescaleSlope") or 1)
-    intercept = float(header.get("RescaleIntercept") or 0)
-    edges = (centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2)  # C.11.2.1.2
-    black, white = ((edge - intercept) / slope for edge in edges)
-    return Levels(black, white)
+        return None
+    return centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
+
+
+def _element(header: Any, name: str, group: str) -> Any:
+    """An element of the header, or of what it says of all frames or the first one (C.7.6.16)."""
+    if (value := header.get(name)) is not None:
+        return value
+    for groups in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for frame in (header.get(groups) or ())[:1]:
+            for item in (frame.get(group) or ())[:1]:
+                if (value := item.get(name)) is not None:
+                    return value
+    return None
 
 
 def _first(value: Any) -> float | None:
@@ -180,6 +220,11 @@ def _picture(path: Path, header: Any, index: int, levels: Levels | None) -> RGBI
         pixels = 255 - pixels
     gray = pixels[..., None] if pixels.ndim == 2 else pixels
     return np.ascontiguousarray(np.broadcast_to(gray, (*gray.shape[:2], 3)))
+
+
+def _is_gray(header: Any) -> bool:
+    kind = str(header.get("PhotometricInterpretation") or "MONOCHROME2")
+    return kind.startswith("MONOCHROME")
 
 
 def _is_palette(header: Any) -> bool:

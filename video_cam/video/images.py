@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,9 @@ from video_cam.video.avif import avif_notes, needs_ffmpeg, read_avif
 from video_cam.video.color import over_black
 from video_cam.video.color_profiles import CONVERTED, conversion_of, converted
 from video_cam.video.image_sequences import number_of, sequences_of
-from video_cam.video.limits import check_count, check_image
+from video_cam.video.limits import check_count, check_image, check_size
+from video_cam.video.tiff_pages import first_page
+from video_cam.video.tiff_values import CONVERTIBLE, check_page, is_over_black, rgb_values
 
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jp2", ".png", ".bmp", ".dib", ".tif", ".tiff"),
@@ -23,7 +26,6 @@ IMAGE_SUFFIXES = (
 JPEG_START = b"\xff\xd8"  # JPEG has no alpha channel, so one decoding suffices
 TIFF_STARTS = (b"II", b"MM")  # TIFF's byte orders; its pictures may be of any numbers
 DEEP_STARTS = (*TIFF_STARTS, b"\x89P", b"P2", b"P3", b"P5", b"P6")  # TIFF, PNG, PNM
-CONVERTIBLE = (np.uint8, np.uint16)  # by OpenCV
 
 
 def is_image(path: Path) -> bool:
@@ -75,10 +77,10 @@ def read_image(path: Path, limits: LimitsConfig) -> np.ndarray:
     Raises:
         ClipError: if the image cannot be read or has too many pixels.
     """
-    check_image(path, limits)
+    _check_size(path, limits)
     try:
         data = path.read_bytes()  # OpenCV cannot open some file names by itself
-        bgr = _decoded(np.frombuffer(data, np.uint8))
+        bgr = _decoded(data, path)
     except (cv2.error, OSError) as error:
         raise ClipError(f"{printable_path(path)}: cannot be read ({first_line(error)})") from error
     if bgr is None:
@@ -103,27 +105,37 @@ def color_notes(path: Path, limits: LimitsConfig) -> tuple[str, ...]:
     return (CONVERTED,) if conversion_of(data) else ()
 
 
-def with_three_channels(stored: np.ndarray) -> np.ndarray:
-    """(H, W, 3) of a gray, BGR or BGRA picture (alpha is dropped) of any numbers."""
-    channels = stored if stored.ndim == 3 else stored[..., None]
-    return channels[..., :3] if channels.shape[2] >= 3 else np.repeat(channels[..., :1], 3, axis=2)
+def _check_size(path: Path, limits: LimitsConfig) -> None:
+    """Raise ClipError for an image beyond the limits; reads only the file's header."""
+    try:
+        with path.open("rb") as file:
+            page = first_page(file)
+    except OSError:  # the reader of the picture says why
+        page = None
+    if page is None or not page.width * page.height:
+        check_image(path, limits)
+    else:  # Pillow does not know all types of numbers
+        check_size(path, page.width, page.height, limits)
 
 
-def _decoded(encoded: np.ndarray) -> np.ndarray | None:
+def _decoded(data: bytes, path: Path) -> np.ndarray | None:
     """(H, W, 3) BGR of an image file."""
-    if encoded[:2].tobytes() == JPEG_START:
+    encoded = np.frombuffer(data, np.uint8)
+    if data.startswith(JPEG_START):
         return cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     stored = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
     if stored is None:
         return None
-    if _is_transparent(stored):
+    page = first_page(BytesIO(data))
+    if page is not None:
+        check_page(page, stored, path)
+        if stored.dtype not in CONVERTIBLE:
+            return rgb_values(page, stored)[..., ::-1]
+    if _is_transparent(stored) and not (page and is_over_black(page, stored.dtype)):
         return over_black(stored)
-    start = encoded[:2].tobytes()
-    if stored.dtype not in CONVERTIBLE and start in TIFF_STARTS:
-        return with_three_channels(stored)
     # Unlike the decoding above, these turn the image as its EXIF data say. Other formats than
     # these know how many bits their data have, and OpenCV uses that.
-    keeps_depth = stored.dtype == np.uint16 and start in DEEP_STARTS
+    keeps_depth = stored.dtype == np.uint16 and data.startswith(DEEP_STARTS)
     return cv2.imdecode(encoded, cv2.IMREAD_COLOR | (cv2.IMREAD_ANYDEPTH if keeps_depth else 0))
 
 

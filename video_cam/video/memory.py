@@ -36,6 +36,8 @@ ENCODER = 22  # the picture it works on and the one it refers to, in x264's seve
 ENCODER_PER_THREAD = 1
 ENCODER_PER_LOOKAHEAD = 3
 
+CORES_PER_DRAWING = 4  # the decoder and the encoder have threads of their own
+
 
 @dataclass(frozen=True)
 class Buffers:
@@ -45,6 +47,7 @@ class Buffers:
         decoder_threads: 0 leaves the number to FFmpeg.
         waiting_frames: frames that wait between decoding, drawing and encoding.
         waiting_images: images that wait to be saved; two for each keyframe.
+        drawing_threads: frames that are drawn at the same time.
         encoder_threads: 0 leaves the number to x264.
         lookahead: frames that the encoder reads in advance, to divide the bits well.
     """
@@ -52,13 +55,20 @@ class Buffers:
     decoder_threads: int = 0
     waiting_frames: int = 4
     waiting_images: int = 8
+    drawing_threads: int = 1
     encoder_threads: int = 0
     lookahead: int = 10  # that of x264's preset "veryfast"
 
 
 # From the fastest to the smallest.
-FASTEST = Buffers()
-BUFFERS = (FASTEST, Buffers(4, 2, 4, 4, 10), Buffers(2, 2, 2, 2, 4), Buffers(1, 1, 1, 1, 0))
+FASTEST = Buffers(drawing_threads=min(max((os.cpu_count() or 1) // CORES_PER_DRAWING, 1), 4))
+BUFFERS = (
+    FASTEST,
+    Buffers(),
+    Buffers(4, 2, 4, 1, 4, 10),
+    Buffers(2, 2, 2, 1, 2, 4),
+    Buffers(1, 1, 1, 1, 1, 0),
+)
 
 
 @dataclass(frozen=True)
@@ -108,15 +118,17 @@ def drawing_bytes(pictures: Pictures, drawing: Drawing, buffers: Buffers) -> int
     pixels, count = pictures.num_pixels, pictures.num_frames
     # Each thread has one frame more in hand than wait for it.
     read = min(buffers.waiting_frames + 2, count) * (pictures.decoded_bytes + RGB * pixels)
-    waiting = max(buffers.waiting_frames, -(-buffers.waiting_images // 2)) + 1
+    waiting = max(buffers.waiting_frames, -(-buffers.waiting_images // 2))
+    waiting += buffers.drawing_threads
     # Source, and heat and overlay of each map.
     drawn = pictures.decoded_bytes + RGB * pixels * (1 + 2 * drawing.num_maps)
     encoder = ENCODER + ENCODER_PER_LOOKAHEAD * min(buffers.lookahead, count)
     # x264 by itself takes three threads for two cores.
     encoder += ENCODER_PER_THREAD * (buffers.encoder_threads or 3 * (os.cpu_count() or 1) // 2)
     num_encoded = drawing.num_maps * drawing.num_panels + drawing.is_copied
-    images = read + min(waiting, count) * drawn + DRAWING * pixels
-    encoders = (encoder * num_encoded + STITCHING * drawing.num_panels) * pixels
+    images = read + min(waiting, count) * drawn + DRAWING * buffers.drawing_threads * pixels
+    stitching = STITCHING * drawing.num_panels * buffers.drawing_threads
+    encoders = (encoder * num_encoded + stitching) * pixels
     return reading_bytes(pictures, buffers) + round(FRAGMENTATION * (images + encoders))
 
 

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from video_cam.errors import ClipError
+from video_cam.utils.field_types import check_path
 from video_cam.utils.files import StrPath
 from video_cam.utils.names import printable_path
 from video_cam.video.addresses import why_missing
@@ -18,7 +19,9 @@ def checked_path(path: StrPath) -> Path:
 
     Raises:
         ClipError: for any other path.
+        UsageError: for what is no path.
     """
+    check_path("the clip", path)
     found, shown = Path(path), printable_path(path)
     try:
         status = found.stat()

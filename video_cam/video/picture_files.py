@@ -23,12 +23,12 @@ from video_cam.video.images import (
     is_image,
     numbered_images,
     read_image,
-    with_three_channels,
 )
-from video_cam.video.levels import Levels, found_levels, notes, spread, to_levels
+from video_cam.video.levels import Levels, check_type, found_levels, notes, spread, to_levels
 from video_cam.video.limits import DEFAULT_LIMITS, check_count, check_size, size_in_header
 from video_cam.video.picture_source import NO_RATE, PictureSource, at_usual_rate, by_index
 from video_cam.video.tiff_pages import Page, pages_of, stack_notes
+from video_cam.video.tiff_values import check_page, rgb_values
 from video_cam.video.webp import frame_durations, open_webp
 
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -149,12 +149,15 @@ def _images(
     path: Path, images: list[Path], limits: LimitsConfig, levels: Levels | None
 ) -> PictureSource:
     first = read_image(images[0], limits)
-    sampled = spread(len(images))[1:]
-    others = (read_image(images[place], limits) for place in sampled)
-    chosen = found_levels(first, others, len(images), levels)
+
+    def stored(index: int) -> np.ndarray:
+        values = first if index == 0 else read_image(images[index], limits)
+        return check_type(values, first.dtype, images[index])
+
+    chosen = found_levels(stored, len(images), levels)
 
     def read(index: int) -> np.ndarray:
-        return to_levels(read_image(images[index], limits), chosen, images[index])
+        return to_levels(stored(index), chosen, images[index])
 
     height, width = first.shape[:2]
     return PictureSource(
@@ -166,7 +169,7 @@ def _images(
         conversions=(
             *_irregularities(images, (width, height)),
             *(color_notes(images[0], limits) if chosen is None else ()),
-            *notes(chosen),
+            *notes(chosen, first.dtype),
         ),
     )
 
@@ -188,20 +191,23 @@ def _tiff(
     for page in pages:
         check_size(path, page.width, page.height, limits)
     encoded = np.memmap(path, np.uint8, "r")
-    sampled = spread(len(pages))[1:]
     first = _page(path, encoded, pages[0])
-    others = (_page(path, encoded, pages[place]) for place in sampled)
-    chosen = found_levels(first, others, len(pages), levels)
+
+    def stored(index: int) -> np.ndarray:
+        values = first if index == 0 else _page(path, encoded, pages[index])
+        return check_type(values, first.dtype, f"{path}, page {index}")
+
+    chosen = found_levels(stored, len(pages), levels)
 
     def read(index: int) -> np.ndarray:
-        return to_levels(_page(path, encoded, pages[index]), chosen, path)
+        return to_levels(stored(index), chosen, path)
 
     return PictureSource(
         at_usual_rate(len(pages)),
         (first.shape[1], first.shape[0]),
         by_index(read),
         levels=chosen,
-        conversions=(NO_RATE, *notes(chosen)),
+        conversions=(NO_RATE, *notes(chosen, first.dtype)),
     )
 
 
@@ -218,4 +224,5 @@ def _page(path: Path, encoded: np.ndarray, page: Page) -> np.ndarray:
         raise ClipError(
             f"{printable_path(path)}: page {page.index} cannot be read; is the file damaged?"
         )
-    return np.ascontiguousarray(with_three_channels(found[0])[..., ::-1])
+    check_page(page, found[0], path)
+    return rgb_values(page, found[0])

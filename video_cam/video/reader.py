@@ -85,6 +85,7 @@ class FrameReader:
         num_damaged: packets met so far that cannot be decoded.
         num_leading: packets before the first frame; see ``VideoSource``.
         first_decoded: index of the first frame in ``timeline``.
+        has_interlaced: whether a frame met so far is interlaced.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class FrameReader:
         self.path = path
         self.num_damaged = self.num_leading = 0
         self.first_decoded = 0
+        self.has_interlaced = False
         self._corrupt = array("q")
         self._known_timeline = known_timeline
         self._limits = limits
@@ -139,6 +141,7 @@ class FrameReader:
         self.close()
         self.num_damaged = self.num_leading = 0
         self.first_decoded = 0
+        self.has_interlaced = False
         self._corrupt = array("q")
         self._stamps = array("q")
         self._running = self._frames()
@@ -294,6 +297,7 @@ class FrameReader:
         def raw_stamps() -> Iterator[int | None]:
             for picture in source.frames():
                 self.num_damaged, self.num_leading = source.num_damaged, source.num_leading
+                self.has_interlaced = source.deinterlacer.has_met_any
                 held.append(picture)
                 yield picture.pts
             self.num_damaged = source.num_damaged

@@ -26,7 +26,7 @@ from video_cam.video.color import stored_values
 from video_cam.video.color_tags import conversion_notes
 from video_cam.video.container import VideoSource, open_video
 from video_cam.video.image_sequences import sequence_images
-from video_cam.video.levels import MAX_SAMPLED, Levels, found_levels, notes
+from video_cam.video.levels import MAX_SAMPLED, Levels, notes, of_maximum
 from video_cam.video.limits import DEFAULT_LIMITS
 from video_cam.video.memory import (
     CONVERSION,
@@ -182,7 +182,7 @@ def _probe_video(
             buffers = reading_buffers(os.fspath(path), pictures, budget_bytes(limits))
             timeline = read_all(path, limits, buffers.decoder_threads, video_stream).timeline
         again = partial(open_video, path, limits, num_threads=1, video_stream=video_stream)
-        chosen = _levels_of_stream(again, first, levels, limits.max_frames)
+        chosen = _levels_of_stream(again, first, levels)
         info = ClipInfo(
             path=os.fspath(path),
             width=width,
@@ -196,7 +196,7 @@ def _probe_video(
             declared_frames=_declared_frames(source, timeline),
             decoded_bytes=decoded_bytes,
             num_jumps=len(source.joiner.offsets),
-            conversions=(*conversion_notes(first), *notes(chosen)),
+            conversions=(*conversion_notes(first), *notes(chosen, np.dtype(np.uint16))),
             levels=chosen,
             is_interlaced=first.interlaced_frame,
             video_stream=video_stream,
@@ -209,7 +209,6 @@ def _levels_of_stream(
     open_again: Callable[[], AbstractContextManager[VideoSource]],
     first: VideoFrame,
     known: Levels | None,
-    max_frames: int,
 ) -> Levels | None:
     """The levels of a stream of 16-bit gray or RGB, found in its first frames."""
     values = stored_values(first)
@@ -217,8 +216,9 @@ def _levels_of_stream(
         return None if values is None else known
     with open_again() as source:
         frames = islice(source.frames(), 1, MAX_SAMPLED)
-        others = (stored_values(frame) for frame in frames)
-        return found_levels(values, (v for v in others if v is not None), max_frames, None)
+        others = [stored_values(frame) for frame in frames]
+        maximum = max(int(found.max()) for found in (values, *others) if found is not None)
+        return of_maximum(maximum, is_all=False)
 
 
 def _scan_packets(source: VideoSource, path: StrPath) -> tuple[Timeline | None, VideoFrame]:

@@ -16,6 +16,8 @@ from video_cam.config import LimitsConfig
 from video_cam.video.limits import check_count
 
 WIDTH, HEIGHT, SUBFILE, DESCRIPTION = 256, 257, 254, 270  # tags
+PHOTOMETRIC, SAMPLES, EXTRA_SAMPLES = 262, 277, 338
+_NUMBERS = (WIDTH, HEIGHT, SUBFILE, PHOTOMETRIC, SAMPLES, EXTRA_SAMPLES)
 LARGEST_PLACE = 1 << 62  # in a file
 MAX_DESCRIPTION = 1 << 16  # bytes that are looked at
 # How ImageJ and OME-TIFF say how many channels and slices a recording has.
@@ -35,6 +37,10 @@ class Page:
         width, height: in pixels.
         is_auxiliary: a thumbnail or mask of another page.
         description: what the program that wrote the file says about it; of the first page only.
+        photometric: PhotometricInterpretation, 0 for gray whose smallest value is white.
+        samples: numbers of each pixel.
+        extra: what the first number beyond the colour is: 1 for alpha by which the colour is
+            multiplied already, 2 for alpha by which it is not, else unknown.
     """
 
     index: int
@@ -42,6 +48,9 @@ class Page:
     height: int
     is_auxiliary: bool
     description: bytes = b""
+    photometric: int = 1
+    samples: int = 1
+    extra: int = 0
 
 
 def stack_notes(pages: list[Page]) -> Iterator[str]:
@@ -86,6 +95,14 @@ def pages_of(path: Path, limits: LimitsConfig) -> tuple[list[Page], bool]:
     return pages, True
 
 
+def first_page(file: IO[bytes]) -> Page | None:
+    """The first page of an open TIFF file; None for another file, or a damaged one."""
+    try:
+        return next(_pages(file), None)
+    except (struct.error, ValueError):
+        return None
+
+
 def _pages(file: IO[bytes]) -> Iterator[Page]:
     start = file.read(8)
     order = {b"II": "<", b"MM": ">"}.get(start[:2])
@@ -106,8 +123,16 @@ def _pages(file: IO[bytes]) -> Iterator[Page]:
         if 0 < place < LARGEST_PLACE and len(seen) == 1:
             file.seek(place)
             description = file.read(MAX_DESCRIPTION).partition(b"\0")[0]
-        width, height = tags.get(WIDTH, 0), tags.get(HEIGHT, 0)
-        yield Page(len(seen) - 1, width, height, is_auxiliary, description)
+        yield Page(
+            len(seen) - 1,
+            tags.get(WIDTH, 0),
+            tags.get(HEIGHT, 0),
+            is_auxiliary,
+            description,
+            tags.get(PHOTOMETRIC, 1),
+            tags.get(SAMPLES, 1),
+            tags.get(EXTRA_SAMPLES, 0),
+        )
 
 
 def _directory(
@@ -125,7 +150,7 @@ def _directory(
     description = 0
     for place in range(0, len(entries) - size + 1, size):
         tag, kind, _, value = struct.unpack_from(order + entry_form, entries, place)
-        if tag in (WIDTH, HEIGHT, SUBFILE) and kind in _SIZES:
+        if tag in _NUMBERS and kind in _SIZES:
             tags[tag] = struct.unpack_from(order + _SIZES[kind], value)[0]
         if tag == DESCRIPTION:
             description = struct.unpack(order + ("Q" if is_big else "I"), value)[0]

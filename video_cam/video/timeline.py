@@ -83,9 +83,14 @@ class Timeline:
         return (int(self.pts[index]) + self.duration_ticks(index)) * self.time_base
 
     @property
+    def end_ticks(self) -> int:
+        """When the last frame disappears, in ticks."""
+        return int(self.pts[-1]) + self.last_duration
+
+    @property
     def end_seconds(self) -> Fraction:
         """When the last frame disappears, in exact seconds."""
-        return self.frame_end_seconds(self.num_frames - 1)
+        return self.end_ticks * self.time_base
 
     @property
     def duration_seconds(self) -> Fraction:

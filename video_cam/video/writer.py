@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -34,6 +35,8 @@ LIMITED_RANGE = 1
 X264_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0"}
 MAX_SIDE, MAX_PIXELS = 16384, 8192 * 8192  # that x264 takes; larger frames are scaled down
 COARSEST_MOVIE_TICK = 1000  # ticks per second; players expect milliseconds or finer
+
+EncodableFrame = VideoFrame  # of VideoWriter.encodable
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class VideoWriter:
         self._audio: AudioTrack | None = None
         self._last_pts: int | None = None
         self._durations: deque[int] = deque()  # of the frames that are inside the encoder
-        self._reformatter = VideoReformatter()
+        self._reformatters = threading.local()  # each has tables, and is not thread-safe
 
     def __enter__(self) -> VideoWriter:
         with self._removed_on_error():
@@ -157,11 +160,20 @@ class VideoWriter:
             UsageError: if the frame or its time stamp does not fit.
             VideoCamError: if it cannot be written.
         """
-        self._check(rgb, pts, duration)
+        self.write_encodable(self.encodable(rgb), pts, duration)
+
+    def write_encodable(self, frame: EncodableFrame, pts: int, duration: int) -> None:
+        """``write`` of a frame that ``encodable`` made."""
+        if pts < 0 or duration < 1 or (self._last_pts is not None and pts <= self._last_pts):
+            raise UsageError(
+                f"pts {pts} with duration {duration} after pts {self._last_pts}; stamps must "
+                "increase from 0 on and durations be at least 1 tick"
+            )
         self._last_pts = pts
         self._durations.append(duration)
+        frame.pts, frame.time_base = pts, self._format.time_base
         with self._removed_on_error():
-            self._mux_video(self._stream.encode(self._encodable(rgb, pts)))
+            self._mux_video(self._stream.encode(frame))
 
     @contextmanager
     def _removed_on_error(self) -> Iterator[None]:
@@ -177,33 +189,38 @@ class VideoWriter:
             self._remove(error)
             raise
 
-    def _check(self, rgb: RGBImage, pts: int, duration: int) -> None:
+    def encodable(self, rgb: RGBImage) -> EncodableFrame:
+        """The picture as the encoder takes it: BT.709 limited-range yuv420p of even size.
+
+        May be called by several threads at a time, before the picture's turn to be written.
+
+        Args:
+            rgb: uint8 (H, W, 3) of the writer's size.
+
+        Raises:
+            UsageError: if the picture does not fit.
+        """
         shape = (self._format.height, self._format.width, 3)
         if rgb.shape != shape or rgb.dtype != np.uint8:
             raise UsageError(f"a frame is {rgb.dtype} {rgb.shape}; it must be uint8 {shape}")
-        if pts < 0 or duration < 1 or (self._last_pts is not None and pts <= self._last_pts):
-            raise UsageError(
-                f"pts {pts} with duration {duration} after pts {self._last_pts}; stamps must "
-                "increase from 0 on and durations be at least 1 tick"
-            )
-
-    def _encodable(self, rgb: RGBImage, pts: int) -> VideoFrame:
-        """The frame as BT.709 limited-range yuv420p of even size."""
         width, height = self._format.drawn_size
         if rgb.shape[:2] != (height, width):
             rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
         if height % 2 or width % 2:
             rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        frame = self._reformatter.reformat(
+        return self._reformatter().reformat(
             VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24"),
             format="yuv420p",
             dst_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
         )
-        frame.pts = pts
-        frame.time_base = self._format.time_base
-        return frame
+
+    def _reformatter(self) -> VideoReformatter:
+        if not hasattr(self._reformatters, "own"):
+            self._reformatters.own = VideoReformatter()
+        reformatter: VideoReformatter = self._reformatters.own
+        return reformatter
 
     def _open(self, sound: SoundSpan | None) -> None:
         self._output = self._containers.enter_context(self._open_output())
@@ -295,3 +312,17 @@ class VideoWriter:
         with suppress(av.FFmpegError, OSError):  # the first error is the one to report
             self._containers.close()
         self._file.__exit__(type(error), error, error.__traceback__)
+
+
+def write_clip(path: Path, frames: np.ndarray, frame_rate: Fraction) -> None:
+    """Write frames as a video of a constant rate.
+
+    Args:
+        path: of the file, H.264 in a container by its suffix.
+        frames: uint8 (T, H, W, 3) RGB.
+        frame_rate: in frames per second.
+    """
+    height, width = frames.shape[1:3]
+    with VideoWriter(path, VideoFormat(width, height, 1 / frame_rate, frame_rate)) as writer:
+        for index, frame in enumerate(frames):
+            writer.write(frame, index, 1)

@@ -34,13 +34,14 @@ from video_cam.video.browser_copy import BrowserCopy
 
 # In the order in which the browser runs them: each may use those before it.
 SCRIPTS = (
-    *("load", "timeline", "maps", "heat", "stage", "player", "scrub", "strip"),
-    *("controls", "readout", "state", "link", "save", "buttons", "keys", "app"),
+    *("load", "timeline", "maps", "heat", "detail", "contours", "stage", "player", "scrub"),
+    *("strip", "controls", "readout", "state", "link", "save", "buttons", "keys", "app"),
 )
 NUM_CLASSES = 5
 # A page from disk may show a video but not read its pixels, which saving a picture needs. A clip of
 # up to this size is also written as a script, loaded when a picture is saved from disk.
 MAX_SCRIPT_CLIP_BYTES = 32 * 2**20
+DEFAULT_CONTOURS = (0.5,)  # of the page's switch, where the options name no levels
 # Colour maps that people of every colour vision can read, also in grey.
 SAFE_COLORMAPS = ("inferno", "magma", "plasma", "viridis", "cividis")
 
@@ -149,11 +150,13 @@ def _page_data(
             }
             for name in COLORMAPS
         },
+        "contours": config.contours or DEFAULT_CONTOURS,
         "initial_view": {
             "colormap": config.colormap,
             "opacity": config.alpha,
             "normalize": config.normalize,
             "view": config.layout,
+            "contours": bool(config.contours),
         },
     }
 

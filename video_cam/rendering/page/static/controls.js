@@ -45,6 +45,7 @@ const SLIDERS = [
   ["threshold", "Hide heat below"],
 ];
 const SWITCHES = [
+  ["contours", "Contour lines of the heat"],
   ["dim", "Darken what the network did not see"],
   ["outline", "Outline what it saw"],
 ];

@@ -18,6 +18,34 @@ function interpolation(centres, start, stop, count, nearest) {
   return { before, share };
 }
 
+/** The signed map values at the samples of `interpolation` for rows and columns, row by row. */
+function sampled(map, rows, columns, values, samples) {
+  const across = map.x.length;
+  const below = map.y.length > 1 ? across : 0;
+  const width = columns.before.length;
+  const line = new Float32Array(across + 1);
+  for (let y = 0, out = 0; y < rows.before.length; y++) {
+    const above = rows.before[y] * across;
+    const share = rows.share[y];
+    for (let x = 0; x < across; x++) {
+      const value = values[above + x];
+      line[x] = value + share * (values[above + below + x] - value);
+    }
+    line[across] = line[across - 1];
+    for (let x = 0; x < width; x++) {
+      const cell = columns.before[x];
+      samples[out++] = line[cell] + columns.share[x] * (line[cell + 1] - line[cell]);
+    }
+  }
+  return samples;
+}
+
+/** The map value of full heat. */
+function fullHeat(map, frame, normalize) {
+  if (normalize === "frame") return frame.values.reduce((a, b) => Math.max(a, b), 0);
+  return normalize === "window" ? frame.windowPeak : map.peak;
+}
+
 const OPAQUE_HEAT = 0.7;
 
 /** How opaque heat is, as a share of full heat's opacity; overlay.py has the same curve. */
@@ -50,43 +78,20 @@ class HeatCanvas {
     this.context = this.canvas.getContext("2d");
     this.image = this.context.createImageData(this.canvas.width, this.canvas.height);
     this.words = new Uint32Array(this.image.data.buffer);
+    this.samples = new Float32Array(this.words.length);
   }
 
   /** Draw the map at one frame; returns the canvas. */
   draw(frame, normalize, colours) {
-    const peak = this.peak(frame, normalize);
+    const peak = fullHeat(this.map, frame, normalize);
     const toLevel = peak > 0 ? 255 / peak : 0;
-    const { width, height } = this.canvas;
-    const across = this.map.x.length;
-    const line = new Float32Array(across + 1);
-    for (let y = 0, out = 0; y < height; y++) {
-      this._row(frame.values, y, line, across);
-      for (let x = 0; x < width; x++) {
-        const cell = this.columns.before[x];
-        const value = line[cell] + this.columns.share[x] * (line[cell + 1] - line[cell]);
-        const level = value * toLevel + 0.5;
-        this.words[out++] = colours[level < 0 ? 0 : level > 255 ? 255 : level | 0];
-      }
+    const samples = sampled(this.map, this.rows, this.columns, frame.values, this.samples);
+    for (let i = 0; i < samples.length; i++) {
+      const level = samples[i] * toLevel + 0.5;
+      this.words[i] = colours[level < 0 ? 0 : level > 255 ? 255 : level | 0];
     }
     this.context.putImageData(this.image, 0, 0);
     return this.canvas;
-  }
-
-  /** The map value of full heat. */
-  peak(frame, normalize) {
-    if (normalize === "frame") return frame.values.reduce((a, b) => Math.max(a, b), 0);
-    return normalize === "window" ? frame.windowPeak : this.map.peak;
-  }
-
-  /** Interpolate the cells in the vertical direction, for row `y` of the canvas. */
-  _row(values, y, line, across) {
-    const above = this.rows.before[y] * across;
-    const below = this.map.y.length > 1 ? above + across : above;
-    const share = this.rows.share[y];
-    for (let x = 0; x < across; x++) {
-      line[x] = values[above + x] + share * (values[below + x] - values[above + x]);
-    }
-    line[across] = line[across - 1];
   }
 }
 

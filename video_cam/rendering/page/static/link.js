@@ -14,6 +14,7 @@ const LINKED = {
   loop: "loop",
   dim: "dim",
   outline: "outline",
+  contours: "contours",
 };
 const LINK_DELAY = 200; // milliseconds; browsers limit how often the address may change
 

@@ -57,16 +57,31 @@ class Panel {
     if (this.kind !== "heat") drawSource(context, width, height);
     else this._blank(context, frame, width, height);
     if (this.kind === "overlay" && options.dim) this._dim(context, frame, width, height);
-    if (this.kind !== "source" && frame?.seen) {
-      const share = (heat) => opacityShare(heat) * options.opacity;
-      const opacity = this.kind === "heat" ? () => 1 : share;
-      const colours = palette(options.colours, opacity, options.threshold);
-      context.drawImage(
-        this.heat.draw(frame, options.normalize, colours),
-        ...this._box(this.map.box),
-      );
-    }
+    if (this.kind !== "source" && frame?.seen) this._heat(context, drawSource, frame, options);
     if (options.outline) this._outline(context);
+  }
+
+  /** The heat, on an overlay with the details of the source and the contour lines. */
+  _heat(context, drawSource, frame, options) {
+    const box = this._box(this.map.box);
+    const share = (heat) => opacityShare(heat) * options.opacity;
+    const isAlone = this.kind === "heat";
+    const colours = palette(options.colours, isAlone ? () => 1 : share, options.threshold);
+    const heat = this.heat.draw(frame, options.normalize, colours);
+    context.drawImage(heat, ...box);
+    if (isAlone) return;
+    this._detailOf(context.canvas).draw(context, drawSource, heat, box);
+    if (!options.contours) return;
+    const peak = fullHeat(this.map, frame, options.normalize);
+    this.contours ??= new ContourLines(this.map, this.scale);
+    this.contours.draw(context, frame.values, peak, DATA.contours, box);
+  }
+
+  /** The canvases for details on one canvas; those of a canvas that is saved are its own. */
+  _detailOf(canvas) {
+    if (canvas !== this.canvas) return new DetailCanvas(canvas.width, canvas.height);
+    this.detail ??= new DetailCanvas(canvas.width, canvas.height);
+    return this.detail;
   }
 
   /** A heat map before its heat: black in the box, grey where the network did not see. */

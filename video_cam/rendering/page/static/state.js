@@ -3,7 +3,7 @@
 
 const CHOICES = ["class_id", "method", "layer", "colormap", "normalize", "view"];
 const FRACTIONS = ["opacity", "threshold"];
-const BOOLEANS = ["dim", "outline"];
+const BOOLEANS = ["dim", "outline", "contours"];
 
 class Rules {
   constructor(data, timeline) {
@@ -15,7 +15,7 @@ class Rules {
 
   _initial() {
     const [first] = this.data.maps;
-    const { colormap, opacity, normalize, view } = this.data.initial_view;
+    const { colormap, opacity, normalize, view, contours } = this.data.initial_view;
     return {
       frame_index: this.timeline.first,
       class_id: first.class_id,
@@ -28,6 +28,7 @@ class Rules {
       view,
       dim: true,
       outline: false,
+      contours,
       loop: null,
     };
   }

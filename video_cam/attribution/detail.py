@@ -1,0 +1,119 @@
+"""Maps on finer grids than their layer's: a class activation map times finer evidence.
+
+A CAM of a deep layer is of the class and coarse; what is found nearer to the input is fine and
+less of the class. Where both agree is what the network looked at. Two sources of finer evidence:
+
+"layers": finer layers of the same forward and backward pass. The map is the geometric mean
+
+    sign(M) (|M| F_1 ... F_n)^(1 / (n + 1)),    F = sum_k relu(+-g_k A_k) / 2
+
+M is the map of the layer, g the gradient at a finer layer averaged over the 3 x 3 x 3 cells around
+each cell, and the sign in F is that of M. F without the average is LayerCAM (Jiang et al. 2021,
+"LayerCAM: Exploring Hierarchical Class Activation Maps for Localization", eq. 6; there the layers'
+maps are fused by their maximum, section III-C), also for activations that are not positive. All
+factors have the unit score times activation, so the mean has it too, and windows stay comparable
+without a normalisation of each. The average lies between LayerCAM, which takes the gradient of
+every cell as it is, and Grad-CAM, which takes one for all cells: gradients of single cells are
+noisy. On drawn clips it raised the average precision from 0.57 to 0.59.
+
+"input": M D / max D with an attribution D at the input (see ``path_gradients``), as Guided
+Grad-CAM multiplies a map with an input gradient (Selvaraju et al. 2017, section 3.2), and XRAI
+(Kapishnikov et al. 2019) sums integrated gradients over regions. The product is linear in M, so
+signs stay, and windows with little evidence keep it.
+
+Both are signed; ReLU and normalisation come after blending, as for all maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from video_cam.attribution.cam_methods import Axes
+from video_cam.layers.alignment import CellCentres, onto_centres
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Finer evidence for and against the target.
+
+    Attributes:
+        positive, negative: (N, T', H', W'), not negative.
+        centres: of the cells.
+    """
+
+    positive: Tensor
+    negative: Tensor
+    centres: CellCentres
+
+    def onto(self, centres: CellCentres) -> Evidence:
+        """The same at other centres."""
+        positive, negative = (
+            onto_centres(values, self.centres, centres) for values in (self.positive, self.negative)
+        )
+        return Evidence(positive, negative, centres)
+
+
+def layer_evidence(A: Tensor, G: Tensor, axes: Axes, centres: CellCentres) -> Evidence:
+    """The positive and the negative contributions of a layer's cells.
+
+    Args:
+        A: activations (N, K, T', H', W').
+        G: the gradient of the score with respect to them.
+        axes: the pooled axes, of ``cam_methods.POOLING``; gradients are averaged along these.
+        centres: of the layer's cells.
+    """
+    for axis in axes:
+        G = _neighbours_mean(G, axis)
+    terms = G * A
+    total, absolute = terms.sum(1), terms.abs().sum(1)
+    positive, negative = ((absolute + sign * total).clamp(min=0) / 2 for sign in (1, -1))
+    return Evidence(positive, negative, centres)
+
+
+def _neighbours_mean(values: Tensor, axis: int) -> Tensor:
+    """The mean of each cell and its one or two neighbours along an axis."""
+    others = values.shape[axis] - 1
+    if not others:
+        return values
+    total = values.clone()
+    total.narrow(axis, 1, others).add_(values.narrow(axis, 0, others))
+    total.narrow(axis, 0, others).add_(values.narrow(axis, 1, others))
+    counts = values.new_full((others + 1, *[1] * (values.ndim - axis - 1)), 3)
+    counts[0] = counts[-1] = 2
+    return total / counts
+
+
+def geometric_mean(values: Tensor, evidence: Sequence[Evidence]) -> Tensor:
+    """sign(M) (|M| F_1 ... F_n)^(1 / (n + 1)).
+
+    Args:
+        values: M, signed (N, T, H, W).
+        evidence: F of n layers, on the same grid.
+
+    Returns:
+        Signed, in the shape of ``values``.
+    """
+    root = 1 / (len(evidence) + 1)
+    result = values.abs() ** root
+    for one in evidence:
+        # The roots are multiplied, as a product of small gradients may be too small for a float.
+        result = result * torch.where(values < 0, one.negative, one.positive) ** root
+    return result * values.sign()
+
+
+def times_share(values: Tensor, attribution: Tensor) -> Tensor:
+    """M D / max D, with the maximum of each sample.
+
+    Args:
+        values: M, signed (N, T, H, W).
+        attribution: D, not negative, on the same grid.
+
+    Returns:
+        Signed, in the shape of ``values``; zeros for a sample without attribution.
+    """
+    peak = attribution.flatten(1).amax(1).reshape(-1, 1, 1, 1)
+    return values * torch.where(peak > 0, attribution / peak, torch.zeros_like(attribution))
