@@ -143,7 +143,7 @@ class TextureRecipe(Recipe):
     The class can be read from any frame, so clips have only one before the last cycle.
     """
 
-    cycles: tuple[int, ...] = (1000, 1500, 200)
+    cycles: tuple[int, ...] = (1000, 1500, 24)
     later_difficulty: tuple[float, ...] = (1.0,)
     frames: tuple[int, ...] = (1, 1, NUM_FRAMES)
     network: str = "texture3d"

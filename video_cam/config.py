@@ -185,6 +185,7 @@ class ExplainConfig(AttributionConfig):
     """What of a clip is explained; the names are the command's options.
 
     Attributes:
+        detail: as in AttributionConfig, where the default is "none".
         layers: module names, patterns, positions from the back, "where" or "when"; None for the
             network's own.
         conv_backcount: convolutions counted from the back; 1 is the last one.
@@ -210,6 +211,7 @@ class ExplainConfig(AttributionConfig):
         strict: refuse a clip with damaged or missing pictures instead of noting them.
     """
 
+    detail: str = "layers"
     layers: tuple[str | int, ...] | None = None
     conv_backcount: tuple[int, ...] = ()
     class_ids: tuple[int | str, ...] = ()
@@ -280,10 +282,13 @@ class ExplainConfig(AttributionConfig):
         return {name: _plain(getattr(self, name)) for name in names}
 
     def attribution(self) -> AttributionConfig:
-        """The part that says how maps are computed from one input."""
-        return AttributionConfig(
-            **{one.name: getattr(self, one.name) for one in fields(AttributionConfig)}
-        )
+        """The part that says how maps are computed from one input.
+
+        Without detail for contrast: only maps that are linear in the score can be subtracted.
+        """
+        names = [one.name for one in fields(AttributionConfig)]
+        values = {name: getattr(self, name) for name in names}
+        return AttributionConfig(**values | ({"detail": "none"} if self.contrast else {}))
 
 
 @dataclass(frozen=True)

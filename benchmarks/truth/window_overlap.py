@@ -1,6 +1,7 @@
 """How much overlapping windows improve when a map begins and ends, on drawn clips.
 
     python -m benchmarks.truth.window_overlap [--clips 80] [--method gradcam] [--layers NAME ...]
+        [--detail none]
 
 Held-out clips of 48 frames with one event, and the bundled network, whose input is 16 frames. The
 table has, for each layer and each distance between windows:
@@ -28,6 +29,7 @@ import video_cam
 from models3d import CLASSES, DrawnClip, draw_clip
 from models3d.residual3d import FRAME_RATE, NUM_FRAMES, SIZE
 from video_cam import Classifier
+from video_cam.config import DETAIL_NAMES, AttributionConfig
 from video_cam.explanation.blending import WindowBlender
 from video_cam.explanation.sampling import FrameSpan, Window, sample_windows
 from video_cam.layers.alignment import Positions
@@ -67,29 +69,42 @@ def windows_of(stride: int) -> list[Window]:
     )
 
 
-def centres_in_time(model: Classifier, layers: Sequence[str], align: str) -> list[Positions]:
-    """The temporal cell centres of each layer, in frames of a window."""
-    x = torch.zeros(1, 3, NUM_FRAMES, SIZE, SIZE)
-    return [
-        cam.centres.t for cam in video_cam.compute_cams(model.module, x, layers=layers, align=align)
-    ]
+@dataclass(frozen=True)
+class LayerMaps:
+    """One layer's maps of the windows that start at frame 0, 1, 2 ...
+
+    Attributes:
+        values: (windows, T', H', W'), signed.
+        centres: (T',) temporal cell centres, in frames of a window.
+    """
+
+    values: np.ndarray
+    centres: Positions
 
 
 def maps_of_all_windows(
-    model: Classifier, clip: DrawnClip, layers: Sequence[str], method: str
-) -> list[np.ndarray]:
-    """Each layer's maps (windows, T', H', W') of the windows that start at frame 0, 1, 2 ..."""
+    model: Classifier, clip: DrawnClip, layers: Sequence[str], config: AttributionConfig
+) -> list[LayerMaps]:
+    """The maps of each layer.
+
+    Args:
+        model: the network.
+        clip: of LENGTH frames.
+        layers: names.
+        config: with one method.
+    """
     starts = range(LENGTH - NUM_FRAMES + 1)
     x = model.preprocess.tensor(np.stack([clip.frames[s : s + NUM_FRAMES] for s in starts]))
     cams = video_cam.compute_cams(
         model.module,
         x,
         layers=layers,
-        methods=[method],
+        methods=config.methods,
         targets=[[clip.class_id] * len(x)],
-        align="half-pixel",  # has no effect on the values
+        align=config.align,
+        detail=config.detail,
     )
-    return [cam.values.numpy() for cam in cams]
+    return [LayerMaps(cam.values.numpy(), cam.centres.t) for cam in cams]
 
 
 def mass_over_time(maps: np.ndarray, centres: Positions, windows: Sequence[Window]) -> np.ndarray:
@@ -141,25 +156,20 @@ def is_correct(model: Classifier, clip: DrawnClip) -> bool:
 
 
 def measure_clip(
-    clip: DrawnClip,
-    layers: Sequence[str],
-    maps: Sequence[np.ndarray],
-    centres: dict[str, list[Positions]],
+    clip: DrawnClip, layers: Sequence[str], maps: dict[str, list[LayerMaps]]
 ) -> dict[Setting, TemporalErrors]:
     """The errors of one clip for every layer, alignment and stride.
 
     Args:
         clip: with its event.
         layers: names.
-        maps: of each layer, from ``maps_of_all_windows``.
-        centres: alignment -> temporal cell centres of each layer.
+        maps: alignment -> of each layer, from ``maps_of_all_windows``.
     """
     errors = {}
-    for align in ALIGNMENTS:
+    for align, of_layers in maps.items():
         for stride in STRIDES:
             masses = [
-                mass_over_time(values, at, windows_of(stride))
-                for values, at in zip(maps, centres[align], strict=True)
+                mass_over_time(one.values, one.centres, windows_of(stride)) for one in of_layers
             ]
             named = dict(zip(layers, masses, strict=True))
             named["+".join(layers[:2])] = fused(masses[:2])
@@ -197,26 +207,37 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=80)
     parser.add_argument("--method", default="gradcam")
     parser.add_argument("--layers", nargs="+", default=["layer4", "layer3", "layer2"])
+    parser.add_argument("--detail", default=AttributionConfig.detail, choices=DETAIL_NAMES)
+    parser.add_argument("--align", nargs="+", default=ALIGNMENTS, choices=ALIGNMENTS)
     options = parser.parse_args()
     model = video_cam.load_model(BUNDLED)
     layers: list[str] = options.layers
-    centres = {align: centres_in_time(model, layers, align) for align in ALIGNMENTS}
+    configs = {
+        align: AttributionConfig((options.method,), detail=options.detail, align=align)
+        for align in options.align
+    }
     rows: dict[Setting, list[TemporalErrors]] = {}
     by_event: dict[str, list[float]] = {}
     for seed in range(FIRST_SEED, FIRST_SEED + options.clips):
         clip = draw_clip(seed, num_frames=LENGTH, size=SIZE)
         if not is_correct(model, clip):
             continue
-        maps = maps_of_all_windows(model, clip, layers, options.method)
-        errors = measure_clip(clip, layers, maps, centres)
+        maps = {
+            align: maps_of_all_windows(model, clip, layers, config)
+            for align, config in configs.items()
+        }
+        errors = measure_clip(clip, layers, maps)
         for setting, error in errors.items():
             rows.setdefault(setting, []).append(error)
-        iou = errors[layers[0], "probe", NUM_FRAMES // 2].iou
+        iou = errors[layers[0], options.align[-1], NUM_FRAMES // 2].iou
         by_event.setdefault(CLASSES[clip.class_id], []).append(iou)
     number = len(next(iter(rows.values()), []))
-    print(f"{number} clips that the network classifies correctly, {options.method}")
+    print(
+        f"{number} clips that the network classifies correctly, {options.method}, "
+        f"detail {options.detail}"
+    )
     print_table(rows)
-    print(f"IoU of {layers[0]}, probe, by event:")
+    print(f"IoU of {layers[0]}, {options.align[-1]}, by event:")
     for label, ious in sorted(by_event.items()):
         print(f"  {label}: {_mean(ious)} of {len(ious)} clips")
 

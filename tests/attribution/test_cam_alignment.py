@@ -87,3 +87,34 @@ def test_a_network_that_fails_on_every_input_fails_with_its_own_error() -> None:
         pytest.raises(RuntimeError, match="7, 7"),
     ):
         compute_cams(Broken(), torch.zeros(1, 3, 8, 16, 16), layers=["conv"])
+
+
+class EverySecond(OffCentre):
+    """Chooses frames by index, in which receptive-field arithmetic sees no stride."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x[:, :, torch.arange(0, x.shape[2], 2)])
+
+
+@pytest.mark.parametrize("channels", [3, 5])
+def test_cells_that_are_spread_evenly_for_want_of_arithmetic_are_told(
+    channels: int, recwarn: pytest.WarningsRecorder
+) -> None:
+    network, x = EverySecond().eval(), torch.zeros(1, channels, 8, 16, 16)
+    network.conv = nn.Conv3d(channels, 4, 3, stride=2, padding=1)
+    told = r"in front of layer 'conv' are not all known, .* evenly in time, .*"
+    with pytest.warns(UserWarning, match=told + 'alignment "probe" measures') as caught:
+        [cam] = compute_cams(network, x, layers=["conv"], align="receptive-field")
+    assert caught[0].filename == __file__ and cam.centres.t.tolist() == [1.5, 5.5]
+    if channels == 3:
+        compute_cams(network, x, layers=["conv"])
+    else:  # drawn clips have three channels
+        with pytest.warns(UserWarning, match=told + "read its times with care"):
+            compute_cams(network, x, layers=["conv"])
+    compute_cams(network, x, layers=["conv"], align="half-pixel")
+    compute_cams(network, x, layers=["conv"], unpack=to_grid_of_tokens, align="receptive-field")
+    assert not recwarn
+
+
+def to_grid_of_tokens(output: Tensor) -> Tensor:
+    return output

@@ -34,6 +34,21 @@ def test_untrained_networks_are_noted(sample_clip) -> None:
     assert explanation.notes == ("untrained network: the maps mean nothing",)
 
 
+class _EverySecond(PoolLinear):
+    """Chooses frames by index, in which receptive-field arithmetic sees no stride."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x[:, :, torch.arange(0, x.shape[2], 2)])
+
+
+def test_cells_that_are_spread_evenly_for_want_of_arithmetic_are_noted(sample_clip) -> None:
+    model = video_cam.load_model(_EverySecond(), num_frames=8, size=(16, 16), frame_rate=8)
+    told = "the strides and kernels in front of layer 'conv2' are not all known"
+    for align, is_told in (("receptive-field", True), ("probe", False), ("half-pixel", False)):
+        explanation = explain(sample_clip, model, layers=["conv2"], align=align)
+        assert any(note.startswith(told) for note in explanation.notes) == is_told
+
+
 def test_maps_without_positive_values_are_noted(sample_clip) -> None:
     model = video_cam.load_model(PoolLinear(), num_frames=4, size=(16, 16), frame_rate=8)
     torch.nn.init.constant_(model.module.fc.weight, -1.0)

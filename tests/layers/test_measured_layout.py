@@ -26,9 +26,11 @@ from video_cam.layers.trace import example, trace
 SIZE = (8, 32, 32)
 
 
-def settle(network: nn.Module, *layers: str, x: Any = None) -> dict[str, Fold]:
-    found = layouts(trace(network, example(network, SIZE)).modules.values(), SIZE)
-    return settled_folds(network, found, layers, SIZE, x)
+def settle(
+    network: nn.Module, *layers: str, x: Any = None, size: tuple[int, int, int] = SIZE
+) -> dict[str, Fold]:
+    found = layouts(trace(network, example(network, size)).modules.values(), size)
+    return settled_folds(network, found, layers, size, x)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -38,6 +40,15 @@ def test_the_order_of_tokens(space_first: bool, before: int, behind: int, seed: 
     network = seeded(Tokens, seed, space_first=space_first, before=before, behind=behind)
     expected = Fold("tokens", (4, 4, 4), 0, before, space_first, behind)
     assert settle(network, "block", "block.norm1") == {"block": expected, "block.norm1": expected}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_fold_that_leaves_out_fewer_tokens(seed: int) -> None:
+    """13 tokens are 2x3x2 cells and one more, or 1x3x2 cells and seven more."""
+    network = seeded(Tokens, seed, behind=1, patch=16)
+    expected = Fold("tokens", (2, 3, 2), 0, extra_behind=1)
+    found = settle(network, "block", "block.linear2", size=(4, 48, 32))
+    assert found["block"] == expected and found.get("block.linear2", expected) == expected
 
 
 def test_channels_are_no_places() -> None:
@@ -72,6 +83,15 @@ def test_axes_in_another_order_are_refused(given: bool) -> None:
     model = load_model(network.float(), num_frames=8, size=(32, 32), frame_rate=8)
     with pytest.raises(UsageError, match="'conv' has no grid of places"):
         model.layers(SIZE, ["conv"])
+
+
+@pytest.mark.parametrize("channels", [4, 8])
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_left_when_shapes_refute_the_likely_order_needs_its_own_confirmation(
+    channels: int, seed: int
+) -> None:
+    """(N, 4, H', W', T') may also be four times and T' channels."""
+    assert settle(seeded(TimeLast, seed, channels=channels), "block", "conv") == {}
 
 
 def test_convolutions_are_confirmed() -> None:
@@ -156,9 +176,15 @@ def test_half_as_many_samples_as_frames() -> None:
     assert settle(seeded(HalvedFrames), "second") == {"second": expected}
 
 
-def test_quarters_of_the_picture_are_no_times() -> None:
+@pytest.mark.parametrize("stride", [4, 8])
+@pytest.mark.parametrize("seed", range(8))
+def test_quarters_of_the_picture_are_no_times(seed: int, stride: int) -> None:
+    """Places of few cells that look everywhere rise with their indices by chance."""
+    assert settle(seeded(Quarters, seed, stride=stride), "conv") == {}
+
+
+def test_a_layer_of_parts_of_the_picture_is_refused() -> None:
     network = seeded(Quarters)
-    assert settle(network, "conv") == {}
     with pytest.raises(UsageError, match="'conv' has no grid of places"):
         compute_cams(network, torch.randn(1, 3, *SIZE).double(), layers=["conv"])
 

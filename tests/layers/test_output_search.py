@@ -103,6 +103,45 @@ def test_a_network_for_one_number_of_frames() -> None:
     assert found is not None and found.axes == "NKT"
 
 
+class _Refining(Returning):
+    """Scores of frames, which further stages refine; as a list, or by names without a meaning."""
+
+    def __init__(self, named: bool = False, masked: bool = False) -> None:
+        super().__init__("places")
+        self.named, self.masked = named, masked
+        self.stages = nn.ModuleList(nn.Conv1d(3, 3, 3, padding=1) for _ in range(3))
+
+    def forward(self, x: Tensor) -> object:
+        found = [self.of_frames(x).mT]
+        for stage in self.stages:
+            refined = stage(found[-1].softmax(1))
+            found.append(refined * torch.ones_like(refined[:, :1]) if self.masked else refined)
+        return {f"stage{i}": one for i, one in enumerate(found)} if self.named else found
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_of_refined_stages_the_last_one_counts(masked: bool) -> None:
+    assert reading_of(_Refining(masked=masked)) == OutputReading((3,), "NKT")
+    assert reading_of(_Refining(named=True, masked=masked)) == OutputReading(("stage3",), "NKT")
+
+
+class _WithAuxiliary(Returning):
+    """The scores, and those of heads on earlier features; or their probabilities beside them."""
+
+    def __init__(self, probabilities: bool) -> None:
+        super().__init__("places")
+        self.probabilities, self.auxiliary = probabilities, nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        scores, features = self.of_clips(x), self.grid(x).mean((2, 3, 4))
+        return [scores, scores.softmax(1) if self.probabilities else self.auxiliary(features)]
+
+
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_scores_beside_auxiliary_ones_or_their_own_probabilities(probabilities: bool) -> None:
+    assert reading_of(_WithAuxiliary(probabilities)) == OutputReading((0,), "NK")
+
+
 class _Stages(Returning):
     def forward(self, x: Tensor) -> Tensor:
         return torch.stack([self.of_frames(x).mT] * 4)

@@ -21,8 +21,3 @@ def test_frames_that_are_alike_or_changed_lie_evenly() -> None:
         assert slow.tolist() == [0.5, 2.5, 4.5, 6.5]
     other_size, _ = frame_positions([FAST[:, :, ::2, :2], FAST])
     assert other_size.tolist() == [0.5, 2.5, 4.5, 6.5]
-
-
-def test_time_first() -> None:
-    fast = FAST.transpose(1, 2)
-    assert frame_positions([fast[:, [1, 2, 3, 4, 6]], fast])[0].tolist() == [1, 2, 3, 4, 6]

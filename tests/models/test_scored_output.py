@@ -130,6 +130,7 @@ def test_places_are_shown_as_shares(sample_clip: Path) -> None:
     np.testing.assert_array_equal(
         found.probabilities, np.eye(3, dtype=np.float32)[[1]].repeat(found.num_windows, 0)
     )
+    assert found.model.shares
     assert found.maps[0].class_id == 1 and found.score_text(1, found.score(1)) == "100%"
     assert any("single places" in note for note in found.notes)
 

@@ -7,7 +7,16 @@ import torch
 
 from models3d import CLASSES, NOTHING, draw_clip, motion3d
 from models3d.evaluation import evaluate
-from models3d.recipe import FIRST_TRAINING_SEED, DrawnBatches, Recipe, cut_off_event
+from models3d.recipe import (
+    FIRST_TRAINING_SEED,
+    RECIPES,
+    DrawnBatches,
+    Recipe,
+    TextureRecipe,
+    cut_off_event,
+)
+from models3d.tasks import TASKS
+from models3d.texture_clips import NO_TEXTURE
 from models3d.train import learning_rate_schedule
 
 
@@ -75,3 +84,19 @@ def test_each_cycle_has_its_own_difficulty_and_learning_rate() -> None:
         rates.append(schedule.get_last_lr()[0])
     assert max(rates[:2]) == pytest.approx(1.0, rel=0.05) and rates[2] < 0.1
     assert max(rates[3:]) == pytest.approx(0.5, rel=0.15)
+
+
+def test_the_texture_recipe_draws_single_frames_first() -> None:
+    recipe = TextureRecipe(cycles=(40, 1, 1), batch_size=8)
+    early, late = recipe.clips(30), recipe.clips(41)
+    assert {len(clip.frames) for clip in early} == {1} and recipe.difficulty(30) == 1.0
+    assert {len(clip.frames) for clip in late} == {16}
+    for clips in (early, late):
+        assert clips[0].class_id == NO_TEXTURE and not clips[0].mask.any()
+        assert all(clip.class_id < NO_TEXTURE for clip in clips[1:])
+    assert (late[4].frames == late[4].frames[:1]).all()  # frozen
+    assert not (late[1].frames == late[1].frames[:1]).all()
+    assert RECIPES.keys() == TASKS.keys()
+    for name, kind in RECIPES.items():
+        assert kind().network == name
+        assert kind().build().fc.out_features == len(TASKS[name].classes)

@@ -31,7 +31,7 @@ def test_a_line_lies_where_the_heat_has_its_level(size) -> None:
     draw_contours(image, cone(*size, radius), (0, 0, size[1], size[0]), [0.5])
     found = bright_distances(image)
     assert len(found) > 0.8 * np.pi * radius
-    assert np.abs(found - radius / 2).max() <= line_widths(min(size))[0] / 2 + 1
+    assert np.abs(found - radius / 2).max() <= line_widths(min(size))[0] / 2 + 2
 
 
 @pytest.mark.parametrize("background", [0, 90, 180, 255])
@@ -39,7 +39,7 @@ def test_a_line_lies_where_the_heat_has_its_level(size) -> None:
 def test_a_line_differs_from_any_picture(size, background) -> None:
     image, radius = np.full((*size, 3), background, np.uint8), 0.4 * min(size)
     draw_contours(image, cone(*size, radius), (0, 0, size[1], size[0]), [0.5])
-    differing = (np.abs(image.astype(int) - background) > 90).all(2).sum()
+    differing = (np.abs(image.astype(int) - background) > 60).all(2).sum()
     assert differing > 0.8 * np.pi * radius
 
 

@@ -43,6 +43,12 @@ def test_the_best_classes_have_their_scores_at_the_windows_middles(explanation) 
     assert scores.name == "class probability" and scores.limits == (-0.03, 1.03)
 
 
+def test_the_axis_says_what_the_scores_are(explanation: Explanation) -> None:
+    for changes, name in ({"shares": True}, "share of places"), ({"score": "raw"}, "score"):
+        other = replace(explanation, model=replace(explanation.model, **changes))
+        assert panels(other)[0].name == name
+
+
 def test_the_mass_of_each_target_in_the_first_kind_of_map_is_drawn(explanation) -> None:
     maps = tuple(
         replace(m, target=ClassTarget(c), label=f"${c}$", values=m.values * (c + 1))

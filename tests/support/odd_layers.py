@@ -24,11 +24,16 @@ class Tokens(nn.Module):
     """Patches as tokens in any order, with extra tokens on either side, and one block."""
 
     def __init__(
-        self, space_first: bool = False, before: int = 0, behind: int = 0, pooled: bool = True
+        self,
+        space_first: bool = False,
+        before: int = 0,
+        behind: int = 0,
+        pooled: bool = True,
+        patch: int = 8,
     ) -> None:
         super().__init__()
         self.space_first, self.before, self.pooled = space_first, before, pooled
-        self.patches = nn.Conv3d(3, 16, (2, 8, 8), (2, 8, 8))
+        self.patches = nn.Conv3d(3, 16, (2, patch, patch), (2, patch, patch))
         self.extra = nn.ParameterList([torch.randn(1, n, 16) for n in (before, behind)])
         self.block = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
         self.fc = nn.Linear(16, 3)
@@ -71,9 +76,9 @@ class TokensOfTimes(nn.Module):
 class Quarters(nn.Module):
     """A convolution with the four quarters of the picture as samples, in all frames at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, stride: int = 4) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(24, 8, 4, 4)  # the 8 frames are channels
+        self.conv = nn.Conv2d(24, 8, stride, stride)  # the 8 frames are channels
         self.fc = nn.Linear(8, 3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,13 +104,14 @@ class HalvedFrames(nn.Module):
 class TimeLast(nn.Module):
     """Convolutions over (N, C, H, W, T)."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 8) -> None:
         super().__init__()
-        self.conv = nn.Conv3d(3, 8, 3, (4, 4, 1), 1)
-        self.fc = nn.Linear(8, 3)
+        self.conv = nn.Conv3d(3, channels, 3, (4, 4, 1), 1)
+        self.block = nn.Sequential(nn.Conv3d(channels, channels, 1), nn.ReLU())
+        self.fc = nn.Linear(channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.conv(x.permute(0, 1, 3, 4, 2)).relu().mean((2, 3, 4)))
+        return self.fc(self.block(self.conv(x.permute(0, 1, 3, 4, 2))).mean((2, 3, 4)))
 
 
 class Viewing(nn.Module):

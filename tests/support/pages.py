@@ -45,12 +45,13 @@ class Rendered:
         normalize: str = "video",
         alpha: float = 0.7,
         colormap: str = "inferno",
+        contours: tuple[float, ...] = (),
     ) -> list[np.ndarray]:
         """The overlays that render draws of these frames, without captions."""
         blended = BlendedMap(self.explanation, index)
         mapper = HeatMapper(blended, self.explanation.geometry, normalize)
         images = {f.index: f.rgb() for f in read_frames(self.clip) if f.index in set(frames)}
-        palette = Palette(colormap, alpha)
+        palette = Palette(colormap, alpha, contours)
         return [overlay(images[i], mapper.heat(i), mapper.box, palette) for i in frames]
 
 

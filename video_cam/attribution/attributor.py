@@ -30,9 +30,19 @@ from video_cam.attribution.replay import Recording, recording
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError
-from video_cam.layers.alignment import CellCentres, cell_centres, gather_onto
-from video_cam.layers.axes import Unpacks, detached, input_size, run_network, unpacked
+from video_cam.layers.alignment import CellCentres, cell_centres, gather_onto, is_a_guess
+from video_cam.layers.axes import (
+    Unpack,
+    Unpacks,
+    detached,
+    for_layer,
+    input_size,
+    run_network,
+    to_grid,
+    unpacked,
+)
 from video_cam.layers.hooks import Captured, capture, retried_with_copies
+from video_cam.layers.layout import Fold
 from video_cam.layers.receptive_field import ReceptiveFields
 from video_cam.utils.devices import sent
 from video_cam.utils.nested import map_tensors, tensors_in
@@ -53,6 +63,8 @@ class AttributionResult:
         class_ids: for each target int64 (N,), or None for a function.
         maps: (index of the target, layer, method) -> signed float32 (N, T', H', W').
         centres: layer -> positions of the cells of its maps.
+        layer_maps: as ``maps``, on the layers' own grids; where no detail is added, these are the
+            maps themselves.
         notes: what could not be done, one line each.
     """
 
@@ -62,6 +74,7 @@ class AttributionResult:
     class_ids: tuple[Tensor | None, ...]
     maps: dict[tuple[int, str, str], Tensor]
     centres: dict[str, CellCentres]
+    layer_maps: dict[tuple[int, str, str], Tensor]
     notes: tuple[str, ...] = ()
 
 
@@ -85,6 +98,7 @@ class Attributor:
         unpack: Unpacks,
         fields: Mapping[str, ReceptiveFields],
         finer: FinerLayers | None = None,
+        centres: Mapping[str, CellCentres] | None = None,
         progress: Progress = silent,
     ) -> None:
         """Bind a network.
@@ -96,12 +110,15 @@ class Attributor:
             fields: receptive fields of each layer, from ``find_receptive_fields``.
             finer: for ``config.detail`` "layers", each layer's finer ones, from ``finer_layers``;
                 ``unpack`` and ``fields`` hold these, too.
+            centres: of layers whose cells are elsewhere than ``fields`` say, such as those of a
+                pathway that gets some of the frames.
             progress: reports the number of channels scored by ablationcam and scorecam.
         """
         self.model = model
         self.layers = tuple(layers)
         self.config = config
         self._unpack, self._fields, self._progress = unpack, dict(fields), progress
+        self._known_centres = dict(centres or {})
         self._needs = needs_of(config.methods)
         self._refinement = Refinement(config, finer or {}, unpack, self.centres)
 
@@ -129,16 +146,41 @@ class Attributor:
         result = self._attribute(augment(x, unchanged), targets, config)
         if not others:
             return result
-        sums = dict(result.maps)
+        sums, layer_sums = dict(result.maps), dict(result.layer_maps)
         for augmentation in others:
             again = self._attribute(augment(x, augmentation), result.targets, config)
-            for (index, layer, method), values in again.maps.items():
-                sums[index, layer, method] += undo(values, augmentation, result.centres[layer])
-        return replace(result, maps={key: total / (1 + len(others)) for key, total in sums.items()})
+            for key, values in again.maps.items():
+                sums[key] = sums[key] + undo(values, augmentation, result.centres[key[1]])
+            for key, values in again.layer_maps.items():
+                centres = self.centres(key[1], values.shape[1:], input_size(x))
+                layer_sums[key] = layer_sums[key] + undo(values, augmentation, centres)
+        count = 1 + len(others)
+        return replace(
+            result,
+            maps={key: total / count for key, total in sums.items()},
+            layer_maps={key: total / count for key, total in layer_sums.items()},
+        )
 
     def centres(self, layer: str, grid: Sequence[int], size: Sequence[int]) -> CellCentres:
         """Positions of a layer's cells (T', H', W') in an input of (T, H, W)."""
+        known = self._known_centres.get(layer)
+        if known is not None and known.grid == tuple(grid):
+            return known
         return cell_centres(grid, size, self._fields[layer], self.config.align)
+
+    def guessed_layers(self, cells: Mapping[str, int], frames: int) -> list[str]:
+        """Layers with cells in time whose centres are a guess (see ``alignment.is_a_guess``).
+
+        Args:
+            cells: layer -> T'.
+            frames: T of the input.
+        """
+        return [
+            layer
+            for layer, count in cells.items()
+            if not _may_be_tokens(for_layer(self._unpack, layer))
+            and is_a_guess(count, frames, self._fields[layer][0], self.config.align)
+        ]
 
     def _attribute(self, x: Any, targets: Targets, config: AttributionConfig) -> AttributionResult:
         """The scores and maps of one augmented input."""
@@ -150,12 +192,15 @@ class Attributor:
             for one in passes.targets:
                 retried_with_copies(partial(one.compute, AFTER_THE_PASS, self._needs))
                 notes.append(self._refinement.prepare(one, AFTER_THE_PASS))
-        maps: dict[tuple[int, str, str], Tensor] = {}
-        centres: dict[str, CellCentres] = {}
+        layer_maps, maps, centres = {}, {}, {}
         for index, one in enumerate(passes.targets):
             for layer in self.layers:
-                centres[layer], of_methods = self._maps(one, layer)
-                maps |= {(index, layer, method): m for method, m in of_methods.items()}
+                of_methods = self._maps(one, layer)
+                grid = next(iter(of_methods.values())).shape[1:]
+                centres[layer], refine = self._refinement.of_layer(one, layer, grid)
+                for method, values in of_methods.items():
+                    layer_maps[index, layer, method] = values.float()
+                    maps[index, layer, method] = refine(values).float()
         return AttributionResult(
             detached(passes.outputs),
             tuple(one.fixed_target for one in passes.targets),
@@ -163,6 +208,7 @@ class Attributor:
             tuple(one.class_ids for one in passes.targets),
             maps,
             centres,
+            layer_maps,
             tuple(dict.fromkeys(filter(None, notes))),
         )
 
@@ -176,7 +222,7 @@ class Attributor:
         """One forward pass, and for each target what needs its graph."""
         outputs, recorded = captured.complete(partial(self._forward, x, captured, config))
         passes: list[TargetPass] = []
-        notes: list[str | None] = []
+        notes = []
         facts = PassFacts(passes)
         for target in choose(outputs):
             scores, class_ids = target_scores(outputs, target)
@@ -220,8 +266,8 @@ class Attributor:
             )
         return outputs, recorded
 
-    def _maps(self, one: TargetPass, layer: str) -> tuple[CellCentres, dict[str, Tensor]]:
-        """The centres of one target's maps of a layer, and method -> signed float32 map."""
+    def _maps(self, one: TargetPass, layer: str) -> dict[str, Tensor]:
+        """Method -> one target's signed map (N, T', H', W') on the layer's own grid."""
         A = at_least_float32(
             unpacked(self._unpack, one.captured.activations[layer].detach(), layer)
         )
@@ -231,20 +277,29 @@ class Attributor:
                 f"{len(one.scores)} scores: choose another layer, or give unpack="
             )
         maps = {}
-        centres, refine = self._refinement.of_layer(one, layer, A.shape[2:])
         for method in self.config.methods:
-            if METHODS[method].gives == "features":
-                features = one.facts.features(one, layer, method)
-                maps[method] = refine(sent(principal_component(features), A.device)).float()
-                continue
-            needed = [at_least_float32(one.need(name)[layer]) for name in METHODS[method].needs]
-            axes = POOLING[self.config.pooling]
-            values = signed_map(method, A, needed, axes, self.config.eigen_smooth)
+            values = self._values(one, layer, method, A)
             if values.shape[1:] != A.shape[2:]:  # a map on the input's grid
                 size = input_size(one.x)
                 values = gather_onto(values, self.centres(layer, A.shape[2:], size), size)
-            maps[method] = refine(values).float()
-        return centres, maps
+            maps[method] = values
+        return maps
+
+    def _values(self, one: TargetPass, layer: str, method: str, A: Tensor) -> Tensor:
+        """One signed map (N, T', H', W') of activations A (N, K, T', H', W')."""
+        if METHODS[method].gives == "features":
+            features = one.facts.features(one, layer, method)
+            return sent(principal_component(features).float(), A.device)
+        needed = [at_least_float32(one.need(name)[layer]) for name in METHODS[method].needs]
+        axes = POOLING[self.config.pooling]
+        return signed_map(method, A, needed, axes, self.config.eigen_smooth)
+
+
+def _may_be_tokens(unpack: Unpack) -> bool:
+    """Whether a layer's output may be patches, which do lie evenly."""
+    if unpack is to_grid:
+        return False
+    return not isinstance(unpack, Fold) or unpack.axes == "tokens"
 
 
 @dataclass(frozen=True)

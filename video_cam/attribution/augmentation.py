@@ -15,7 +15,7 @@ from torch import Tensor
 
 from video_cam.errors import UsageError
 from video_cam.layers.alignment import CellCentres, interpolation_matrix
-from video_cam.layers.axes import time_axis
+from video_cam.layers.axes import TIME
 from video_cam.utils.devices import sent
 from video_cam.utils.nested import map_tensors, tensors_in
 
@@ -55,7 +55,7 @@ def augment(x: Any, augmentation: Augmentation) -> Any:
     pixels, such as a mask or numbers beside the frames, stay as they are.
 
     Args:
-        x: a tensor (N, C, T, H, W), (N, T, 3, H, W) or (N, C, H, W), or several in a container.
+        x: a tensor (N, C, T, H, W) or (N, C, H, W), or several in a container.
         augmentation: how to change it.
 
     Raises:
@@ -74,10 +74,9 @@ def augment(x: Any, augmentation: Augmentation) -> Any:
         if augmentation.flip:
             x = x.flip(-1)
         if augmentation.shift:
-            axis = time_axis(x)
-            shift = round(augmentation.shift * x.shape[axis] / most_frames)
-            frames = torch.arange(x.shape[axis], device=x.device) - shift
-            x = x.index_select(axis, frames.clamp(0, x.shape[axis] - 1))
+            shift = round(augmentation.shift * x.shape[TIME] / most_frames)
+            frames = torch.arange(x.shape[TIME], device=x.device) - shift
+            x = x.index_select(TIME, frames.clamp(0, x.shape[TIME] - 1))
         return x * augmentation.factor if augmentation.factor != 1 else x
 
     return map_tensors(augmented, x)
@@ -104,4 +103,4 @@ def undo(values: Tensor, augmentation: Augmentation, centres: CellCentres) -> Te
 
 
 def _frame_counts(x: Any) -> Iterator[int]:
-    return (tensor.shape[time_axis(tensor)] for tensor in tensors_in(x) if tensor.ndim == 5)
+    return (tensor.shape[TIME] for tensor in tensors_in(x) if tensor.ndim == 5)

@@ -15,10 +15,11 @@ from video_cam.attribution.attributor import AttributionResult, Attributor
 from video_cam.attribution.targets import Target
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError, first_line
-from video_cam.layers.alignment import CellCentres, interpolate, needs_measuring
+from video_cam.layers.alignment import CellCentres, guess_note, interpolate, needs_measuring
 from video_cam.layers.axes import Unpack, Unpacks, for_layer, input_size, to_grid, unpacked
 from video_cam.layers.batch_order import refuse_time_first, time_first
 from video_cam.layers.cell_positions import find_receptive_fields
+from video_cam.layers.clip_axes import channels_first
 from video_cam.layers.finer_layers import finer_layers, no_finer_layer
 from video_cam.layers.hooks import unwrapped
 from video_cam.layers.layout import Fold, Layout, folds, layouts
@@ -83,7 +84,8 @@ def compute_cams(
     Args:
         model: any network.
         x: what its forward takes: a tensor, or a tuple, list or dict of them. A dict whose keys
-            are the forward's parameters is passed by keyword.
+            are the forward's parameters is passed by keyword. Clips are (N, C, T, H, W) or
+            (N, T, C, H, W), whichever the network takes.
         layers: module names, patterns such as ``layer?``, or positions from the back.
         methods: of ``config.METHOD_NAMES``.
         targets: one backward pass each. None is each sample's best class; else a class id, one id
@@ -113,14 +115,23 @@ def compute_cams(
     if not isinstance(targets, list | tuple):
         raise UsageError(f"targets {targets!r} must be a list with one entry for each target")
     config = AttributionConfig(as_tuple(methods), **options)
-    model = _checked_network(model)
+    model, x = channels_first(_checked_network(model), x)
     attributor = _bind(model, x, as_tuple(layers), config, unpack, progress)
     if not all(map(callable, targets)):
         attributor = attributor.of(with_class_scores(model, x, output_layout))
     result = attributor(x, targets)
     for note in result.notes:
         warnings.warn(note, stacklevel=2)
-    return _activation_maps(attributor, result, input_size(x))
+    cams = _activation_maps(attributor, result, input_size(x))
+    _warn_of_guesses(attributor, cams, input_size(x)[0])
+    return cams
+
+
+def _warn_of_guesses(attributor: Attributor, cams: Sequence[ActivationMap], frames: int) -> None:
+    """Warn of layers whose cells are spread evenly, because it is not known where they look."""
+    cells = {cam.layer: cam.values.shape[1] for cam in cams}
+    for layer in attributor.guessed_layers(cells, frames):
+        warnings.warn(guess_note(layer, attributor.config.align), stacklevel=3)
 
 
 def _checked_network(model: nn.Module) -> nn.Module:

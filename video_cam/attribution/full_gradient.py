@@ -17,7 +17,7 @@ from torch.nn.functional import interpolate
 from video_cam.attribution.cam_methods import at_least_float32
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.errors import UsageError
-from video_cam.layers.axes import detached, input_size, run_network, time_axis
+from video_cam.layers.axes import detached, input_size, run_network
 from video_cam.layers.batch_order import refuse_time_first
 from video_cam.layers.differentiable import (
     no_gradient,
@@ -49,7 +49,7 @@ def full_gradient(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
     The network runs a few more times, once, to find how the outputs of its layers fold.
 
     Args:
-        x: (N, C, T, H, W), (N, T, 3, H, W) or (N, C, H, W).
+        x: (N, C, T, H, W) or (N, C, H, W).
         target: as in ``target_scores``.
 
     Returns:
@@ -61,8 +61,7 @@ def full_gradient(model: nn.Module, x: Tensor, target: Target = None) -> Tensor:
     """
     size = input_size(x)
     of_input, of_biases = _components(model, x, target)
-    time = time_axis(x) if of_input.ndim == 5 else None
-    whole = of_input.unsqueeze(2) if time is None else of_input.movedim(time, 2)
+    whole = of_input.unsqueeze(2) if of_input.ndim == 4 else of_input
     in_space = [(name, one) for name, one in of_biases if one.ndim > 3]
     folds = _folds(model, x, in_space)
     grids = [whole, *(folds[name](one) for name, one in in_space if name in folds)]

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.errors import UsageError
 from video_cam.layers.alignment import CellCentres, Positions, grid_positions
-from video_cam.layers.axes import detached, has_pixels, run_network, time_axis
+from video_cam.layers.axes import TIME, detached, has_pixels, run_network
 from video_cam.layers.differentiable import (
     no_gradient,
     reentrant_checkpoints_refused,
@@ -86,7 +86,7 @@ def blurred(x: Any) -> Any:
         in_time, in_space = BLUR
         axes = {-1: in_space * min(x.shape[-2:]), -2: in_space * min(x.shape[-2:])}
         if x.ndim == 5:
-            axes[time_axis(x)] = in_time * x.shape[time_axis(x)]
+            axes[TIME] = in_time * x.shape[TIME]
         for axis, sigma in axes.items():
             positions = np.arange(x.shape[axis], dtype=np.float64)
             x = _filtered(x, axis, _gaussian(positions, positions, sigma))
@@ -124,7 +124,7 @@ def attribution_on_cells(
     frames = frame_positions(inputs)
     total: Tensor | None = None
     for one, times in zip(attributions, frames, strict=True):
-        values = (one.sum(1, keepdim=True) if one.ndim == 4 else _sum_of_colours(one)).abs()
+        values = one.sum(1, keepdim=one.ndim == 4).abs()
         places = [times.numpy() if len(times) else np.zeros(1)]
         places += [
             grid_positions(length, side)
@@ -184,11 +184,6 @@ def _gradients_once(
 
 def _with_pixels(x: Any) -> list[Tensor]:
     return [tensor for tensor in tensors_in(detached(x)) if has_pixels(tensor)]
-
-
-def _sum_of_colours(x: Tensor) -> Tensor:
-    """(N, C, T, H, W) or (N, T, 3, H, W) -> (N, T, H, W)."""
-    return x.sum(2 if time_axis(x) == 1 else 1)
 
 
 def _gaussian(centres: Positions, places: Positions, sigma: float) -> Tensor:

@@ -17,7 +17,7 @@ from torch.nn.functional import interpolate
 
 from video_cam.attribution.replay import Replay
 from video_cam.errors import UsageError
-from video_cam.layers.axes import Unpacks, run_network, time_axis, to_grid, unpacked
+from video_cam.layers.axes import Unpacks, run_network, to_grid, unpacked
 from video_cam.layers.hooks import frozen_evaluation
 from video_cam.utils.devices import on_cpu, sent
 from video_cam.utils.nested import map_tensors, sample_rows, strided_like, tensors_in
@@ -220,12 +220,12 @@ def masked_inputs(x: Tensor, channels: Tensor) -> Tensor:
     """One sample's input times each of B channels, upsampled and scaled to [0, 1].
 
     Args:
-        x: (1, C, T, H, W), (1, T, 3, H, W), or (F, C, H, W) with the F frames of one clip; F = 1
+        x: (1, C, T, H, W), or (F, C, H, W) with the F frames of one clip; F = 1
             for a still image.
         channels: (B, 1, T', H', W').
 
     Returns:
-        (B, C, T, H, W), (B, T, 3, H, W) or (B x F, C, H, W).
+        (B, C, T, H, W) or (B x F, C, H, W).
 
     Raises:
         UsageError: for an input of another shape.
@@ -236,13 +236,13 @@ def masked_inputs(x: Tensor, channels: Tensor) -> Tensor:
             "(F, C, H, W): Score-CAM masks clips and images only"
         )
     # (C, T, H, W)
-    clip = x[0].movedim(time_axis(x) - 1, 1) if x.ndim == 5 else x.transpose(0, 1)
+    clip = x[0] if x.ndim == 5 else x.transpose(0, 1)
     size = list(clip.shape[1:])
     H = interpolate(channels, size, mode="trilinear", align_corners=True)
     low, high = H.amin((2, 3, 4), keepdim=True), H.amax((2, 3, 4), keepdim=True)
     masked = clip * ((H - low) / (high - low + 1e-8)).to(clip.dtype)  # (B, C, T, H, W)
     if x.ndim == 5:
-        return masked.movedim(2, time_axis(x)).contiguous()
+        return masked
     return masked.transpose(1, 2).flatten(0, 1)
 
 

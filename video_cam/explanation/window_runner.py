@@ -15,7 +15,9 @@ from video_cam.attribution.targets import Target
 from video_cam.config import ExplainConfig
 from video_cam.errors import ClipError, UsageError, VideoCamError, first_line
 from video_cam.explanation.clip_plan import ClipPlan, plan_network
-from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapTarget
+from video_cam.explanation.contributions import sample_contributions
+from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapKey, MapTarget
+from video_cam.explanation.quantised_maps import QuantisedMaps
 from video_cam.explanation.sampling import FrameSpan, Window
 from video_cam.explanation.scenes import HardCutDetector, cuts_within
 from video_cam.explanation.target_selection import best_classes, candidates, num_candidates
@@ -57,6 +59,7 @@ class WindowRunner:
             progress: is told how many windows have been run.
         """
         self._plan, self._model, self._config = plan, model, config
+        self._map_keys = plan.map_keys
         self._progress = progress
         network = plan_network(model, plan.input_size, plan.model.layers, config)
         self._halving = BatchHalving(plan.batch_size)
@@ -66,6 +69,8 @@ class WindowRunner:
             config.attribution(),
             unpack=network.folds,
             fields=network.fields,
+            finer=network.finer,
+            centres=network.centres,
             progress=progress,
         )
         # (W, classes); rows of windows that have not been run are zero.
@@ -178,10 +183,14 @@ class WindowRunner:
         of_functions = [
             one for one, ids in zip(found.scores, found.class_ids, strict=True) if ids is None
         ]
+        of_layers = {k: v for k, v in found.layer_maps.items() if k[1] in self._plan.refined}
         # Every copy waits for the device, so there is one.
-        copied = on_cpu([*found.maps.values(), *of_functions, *([] if own is None else [own])])
-        maps = dict(zip(found.maps, (one.numpy() for one in copied), strict=False))
-        functions = _columns(copied[len(maps) : len(maps) + len(of_functions)], len(indices))
+        wanted = [*found.maps.values(), *of_layers.values(), *of_functions]
+        copied = on_cpu([*wanted, *([] if own is None else [own])])
+        given = iter(copied)
+        maps = {key: next(given).numpy() for key in found.maps}
+        sums = {key: self._sample_sums(key[1], next(given)) for key in of_layers}
+        functions = _columns([next(given) for _ in of_functions], len(indices))
         scores = None
         if own is not None:
             scores = shown_scores(copied[-1].float(), self._model.score)
@@ -195,9 +204,15 @@ class WindowRunner:
                 probabilities=self._probabilities[index].copy(),
                 function_scores=functions[row],
                 maps={
-                    target: tuple(
-                        maps[number, layer, method][row] for layer, method in self._plan.map_keys
-                    )
+                    target: tuple(self._stored(maps, row, number, key) for key in self._map_keys)
+                    for number, target in enumerate(targets)
+                },
+                sample_sums={
+                    target: {
+                        place: sums[(number, *key)][row].copy()
+                        for place, key in enumerate(self._map_keys)
+                        if key[0] in self._plan.refined
+                    }
                     for number, target in enumerate(targets)
                 },
                 frame_scores={
@@ -205,9 +220,23 @@ class WindowRunner:
                     for target in targets
                     if scores is not None and isinstance(target, ClassTarget)
                 },
+                detail_note="; ".join(found.notes) or None,
             )
             results.append(result)
         return results
+
+    def _stored(
+        self, maps: Mapping[tuple[int, str, str], np.ndarray], row: int, number: int, key: MapKey
+    ) -> np.ndarray | QuantisedMaps:
+        """The map of one row of a batch and one target, as a result holds it."""
+        values = maps[(number, *key)][row]
+        return QuantisedMaps.of([values]) if key[0] in self._plan.refined else values
+
+    def _sample_sums(self, layer: str, values: Tensor) -> np.ndarray:
+        """float32 (windows, N): maps on a layer's own cells, divided among the samples."""
+        sums = values.sum((2, 3)).double().numpy()
+        centres = self._plan.layer_centres[layer]
+        return sample_contributions(sums, centres, self._plan.input_size[0]).astype(np.float32)
 
     def _candidates(self, logits: Tensor) -> Sequence[Target]:
         """The targets of the first pass over a batch."""

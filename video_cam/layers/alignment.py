@@ -103,6 +103,34 @@ def needs_measuring(align: str) -> bool:
     return measured in ALIGNMENTS[align]
 
 
+def is_a_guess(cells: int, size: int, field: AxisReceptiveField | None, align: str) -> bool:
+    """Whether the centres in time are those of cells of equal width for want of a better way.
+
+    That is half-pixel alignment where ``align`` asks for arithmetic or a measurement, and there is
+    neither. A single cell has its centre in the middle in any case.
+    """
+    in_time, _ = ALIGNMENTS[align]
+    if cells == 1 or in_time not in (arithmetic, measured):
+        return False
+    if field is None:
+        return True
+    is_measured = in_time is measured and len(field.measured) == cells
+    return field.cells(size) != cells and not is_measured
+
+
+def guess_note(layer: str, align: str) -> str:
+    """One line about centres for which ``is_a_guess`` holds."""
+    instead = (
+        'the alignment "probe" measures where they look'
+        if align == "receptive-field"
+        else "they cannot be measured for such an input, so read its times with care"
+    )
+    return (
+        f"the strides and kernels in front of layer {layer!r} are not all known, so its cells are "
+        f'spread evenly in time, as with the alignment "half-pixel"; {instead}'
+    )
+
+
 def cell_centres(
     grid: Sequence[int],
     input_size: Sequence[int],

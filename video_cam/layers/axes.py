@@ -12,6 +12,8 @@ from video_cam.errors import UsageError
 from video_cam.layers.network_state import left_as_found
 from video_cam.utils.nested import map_tensors, tensors_in
 
+TIME = 2  # the axis of the frames in an input (N, C, T, H, W)
+
 Unpack = Callable[[Tensor], Tensor]
 Unpacks = Unpack | Mapping[str, Unpack]  # one function for all layers, or one per layer name
 
@@ -67,15 +69,12 @@ def input_size(x: Any) -> tuple[int, int, int]:
     """(T, H, W) of the network's input; of several input tensors, the one with the most frames.
 
     Args:
-        x: tensors (N, C, T, H, W), (N, T, 3, H, W) or (N, C, H, W), in any container.
+        x: tensors (N, C, T, H, W) or (N, C, H, W), in any container.
 
     Raises:
         UsageError: for tensors with other axes, or none at all.
     """
-    sizes = [
-        (t.shape[1], *t.shape[3:]) if _time_first(t) else (*[1] * (5 - t.ndim), *t.shape[2:])
-        for t in tensors_in(x)
-    ]
+    sizes = [(*[1] * (5 - t.ndim), *t.shape[2:]) for t in tensors_in(x)]
     if not sizes or any(len(size) != 3 for size in sizes):
         raise UsageError("the input must be (N, C, T, H, W) or (N, C, H, W) tensors")
     return max(sizes)
@@ -84,16 +83,6 @@ def input_size(x: Any) -> tuple[int, int, int]:
 def has_pixels(x: Tensor) -> bool:
     """Whether an input tensor is a clip or images, and not a mask or numbers beside them."""
     return x.is_floating_point() and x.ndim in (4, 5)
-
-
-def time_axis(x: Tensor) -> int:
-    """The axis of the frames in a five-axis input: 1 for (N, T, 3, H, W), else 2."""
-    return 1 if _time_first(x) else 2
-
-
-def _time_first(x: Tensor) -> bool:
-    """Whether the input is (N, T, 3, H, W): three channels where (N, 3, T, H, W) has frames."""
-    return x.ndim == 5 and x.shape[2] == 3 and x.shape[1] > 4
 
 
 def detached(x: Any) -> Any:

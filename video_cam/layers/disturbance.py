@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from video_cam.layers.axes import has_pixels, run_network, time_axis
+from video_cam.layers.axes import TIME, has_pixels, run_network
 from video_cam.layers.hooks import find_module, first_tensor, forward_hooks, frozen_evaluation
 from video_cam.layers.layout import Fold
 from video_cam.layers.pathways import frame_positions
@@ -169,7 +169,7 @@ def _disturbed(
 
 def _share(x: Tensor, axis: int, sign: int, ramp_in_time: Tensor) -> Tensor:
     """sqrt((1 + sign r) / 2), with r the ramp along an axis of (T, H, W); broadcasts against x."""
-    dim = (time_axis(x) if x.ndim == 5 else None, -2, -1)[axis]
+    dim = (TIME if x.ndim == 5 else None, -2, -1)[axis]
     if dim is None:  # images have no time: half of the noise each time
         return torch.full((1,), 0.5).sqrt().to(x)
     length = x.shape[dim]

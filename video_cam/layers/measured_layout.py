@@ -32,8 +32,12 @@ MAX_ALIKE = 6  # layers with as many tokens that are measured for one that looks
 # Of the correlation between the places of cells and their indices along an axis: what a fold needs
 # that shapes alone do not make certain, and how far another axis must be ahead for a refusal.
 MIN_CORRELATION, CLEARLY_MORE = 0.25, 0.3
-# Of the share of the places that a fold explains: the lead that a less likely fold needs, and the
-# one with which no further round is needed.
+# Cells that all look at the same have places by chance, with a correlation of this share of
+# 1 / sqrt(cells - 1) once in a few hundred times; of a small grid no more than the second number
+# is asked.
+CHANCE, MAX_CHANCE = 2.5, 0.8
+# Of the share of the places that a fold explains: the lead that a less likely fold needs, and one
+# that leaves out tokens needs for each of them; and the lead with which no further round is needed.
 MARGIN, CLEAR = 0.02, 0.1
 
 
@@ -95,8 +99,11 @@ def _settle(
     certain = {name: layouts[name].folds[0] for name in wanted if layouts[name].certain}
     found, wrong = axes_agree(model, example(model, size) if x is None else x, certain)
     # Where the shapes allow another fold than the one that they refute, that one is measured.
-    wrong = {name for name in wrong if len(layouts[name].folds) == 1}
-    doubtful = [name for name in wanted if name not in found and name not in wrong]
+    others = {name: Layout(layouts[name].folds[1:], False) for name in wrong}
+    layouts = {**layouts, **{name: other for name, other in others.items() if other.folds}}
+    doubtful = [
+        name for name in wanted if name not in found and (name not in wrong or others[name].folds)
+    ]
     if doubtful:
         x = drawn_input(0, size).to(*_place(model)) if x is None else x
         axes = [axis for axis, length in enumerate(size) if length > 1]
@@ -173,22 +180,32 @@ def _is_possible(answers: CellAnswers, layout: Layout, fold: Fold, axes: Sequenc
 def _best(answers: CellAnswers, layout: Layout, axes: Sequence[int]) -> Fold | None:
     """The fold that explains the places of the cells best; None where it is not confirmed."""
     fold, _ = _ranked(answers, layout, axes)[0]
-    return fold if _is_confirmed(answers, fold, axes, layout.certain) else None
+    return fold if _is_confirmed(answers, fold, axes, _is_certain(layout, fold)) else None
 
 
 def _is_clear(answers: CellAnswers, layout: Layout, axes: Sequence[int]) -> bool:
     (fold, first), *others = _ranked(answers, layout, axes)
     leads = all(first - other >= CLEAR for _, other in others)
-    return leads and _is_confirmed(answers, fold, axes, layout.certain)
+    return leads and _is_confirmed(answers, fold, axes, _is_certain(layout, fold))
+
+
+def _is_certain(layout: Layout, fold: Fold) -> bool:
+    """Whether a fold needs no confirmation: the most likely one of a certain layout."""
+    return layout.certain and fold == layout.folds[0]
 
 
 def _ranked(answers: CellAnswers, layout: Layout, axes: Sequence[int]) -> list[tuple[Fold, float]]:
     """The folds with the share of the places that each explains, the best first."""
     scored = [
-        (fold, _explained(answers, fold, axes) - (MARGIN if number else 0.0))
+        (fold, _explained(answers, fold, axes) - MARGIN * (bool(number) + _left_out(fold)))
         for number, fold in enumerate(layout.folds)
     ]
     return sorted(scored, key=lambda pair: -pair[1])  # stable
+
+
+def _left_out(fold: Fold) -> int:
+    """The number of tokens that are no cells: without most of them little is left to explain."""
+    return fold.extra + fold.extra_behind
 
 
 def _explained(answers: CellAnswers, fold: Fold, axes: Sequence[int]) -> float:
@@ -207,17 +224,23 @@ def _explained(answers: CellAnswers, fold: Fold, axes: Sequence[int]) -> float:
 
 def _is_confirmed(answers: CellAnswers, fold: Fold, axes: Sequence[int], certain: bool) -> bool:
     """Whether along each axis of the grid the places along the same axis of the input rise most."""
-    least = -CLEARLY_MORE if certain else MIN_CORRELATION
     for axis in axes:
         if fold.grid[axis] == 1:
             continue
-        own, *others = (
-            _correlation(*_alive(answers.places(fold, other), fold, axis))
+        measured = [
+            _alive(answers.places(fold, other), fold, axis)
             for other in (axis, *(one for one in axes if one != axis))
-        )
+        ]
+        own, *others = (_correlation(*one) for one in measured)
+        least = -CLEARLY_MORE if certain else _least_correlation(len(measured[0][0]))
         if own < least or any(abs(other) > own + CLEARLY_MORE for other in others):
             return False
     return True
+
+
+def _least_correlation(cells: int) -> float:
+    """Of places and indices, what so many cells that look everywhere do not have by chance."""
+    return max(MIN_CORRELATION, min(CHANCE / max(cells - 1, 1) ** 0.5, MAX_CHANCE))
 
 
 def _alive(places: np.ndarray, fold: Fold, axis: int) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,8 @@ _PASSING = (
     *("UpsampleNearest2D", "UpsampleNearest3D", "UpsampleBilinear2D", "UpsampleTrilinear3D"),
 )
 # Operations whose results are scores of any size.
-_OF_SCORES = ("Addmm", "Mm", "Bmm", "Baddbmm", "Convolution", "Add")
+_OF_WEIGHTS = ("Addmm", "Mm", "Bmm", "Baddbmm", "Convolution")
+_OF_SCORES = (*_OF_WEIGHTS, "Add")
 _REORDERING = ("Transpose", "T", "Permute")
 _MAX_NODES = 64
 
@@ -63,6 +64,40 @@ def without_sources(found: Mapping[Path, Tensor]) -> list[Path]:
         for path, one in found.items()
         if not any(_is_source(one, other) for other in found.values() if other is not one)
     ]
+
+
+def without_refined(found: Mapping[Path, Tensor]) -> list[Path]:
+    """The entries that no other entry refines: of the stages of MS-TCN only the last.
+
+    An entry refines another where layers with weights compute it from that one; a softmax or a
+    factor is not enough.
+
+    Args:
+        found: entries with the graph of one pass.
+    """
+    return [
+        path
+        for path, one in found.items()
+        if not any(_refines(other, one) for other in found.values() if other is not one)
+    ]
+
+
+def _refines(later: Tensor, earlier: Tensor) -> bool:
+    return _is_source(earlier, later) and _has_weights_after(earlier.grad_fn, later.grad_fn)
+
+
+def _has_weights_after(earlier: Any, node: Any) -> bool:
+    """Whether layers with weights made ``node``, besides those that made ``earlier``."""
+    waiting, seen = [node], {earlier, None}
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if _name(node).startswith(_OF_WEIGHTS):
+            return True
+        waiting += [parent for parent, _ in node.next_functions]
+    return False
 
 
 def _made_by(

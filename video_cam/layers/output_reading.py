@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from video_cam.errors import UsageError
 from video_cam.layers.activation_inputs import ActivationInputs
+from video_cam.layers.adapted_forward import with_forward
 from video_cam.layers.output_entries import Path, entry_at, name_of
 from video_cam.layers.outputs import ClassOutput
 from video_cam.utils.nested import tensors_in
@@ -124,25 +124,17 @@ def adapt_output(module: nn.Module, reading: OutputReading | None) -> nn.Module:
     """
     if reading is None:
         return module
-    adapted = copy.copy(module)
-    base = type(module)
-    # Module.compile and some packages replace the call or the forward of a single network.
-    vars(adapted).pop("_compiled_call_impl", None)
-    replaced = vars(adapted).pop("forward", None)
 
-    def forward(self: nn.Module, *inputs: Any, **named: Any) -> ClassOutput:
+    def read(forward: Callable[..., Any], *inputs: Any, **named: Any) -> ClassOutput:
         """The network's own input -> its class scores."""
         samples = len(next(tensors_in((inputs, named))))
-        call = partial(base.forward, self) if replaced is None else replaced
         if not reading.from_input:
-            return reading.read(call(*inputs, **named), samples)
+            return reading.read(forward(*inputs, **named), samples)
         with ActivationInputs() as given:
-            outputs = call(*inputs, **named)
+            outputs = forward(*inputs, **named)
         return reading.read(outputs, samples, given)
 
-    # A subclass, as torch's parametrisations make one: a wrapping module would rename all layers.
-    adapted.__class__ = type(f"Scored{base.__name__}", (base,), {"forward": forward})
-    return adapted
+    return with_forward(module, "Scored", read)
 
 
 def centred(scores: Tensor, reading: OutputReading | None) -> Tensor:

@@ -14,7 +14,7 @@ from video_cam.layers.cache import Fact, learned
 from video_cam.layers.layout import CONVOLUTIONS
 from video_cam.layers.output_axes import HeadSizes, find_axes, is_one_cell
 from video_cam.layers.output_entries import Path, best_named, entries, entry_at, listed, name_of
-from video_cam.layers.output_operations import last_operation, without_sources
+from video_cam.layers.output_operations import last_operation, without_refined, without_sources
 from video_cam.layers.output_reading import (
     LOG_SOFTMAX,
     SCORES,
@@ -132,7 +132,8 @@ def _choose_entry(found: Mapping[Path, Tensor], classes: int | None, heads: Head
     if named is not None:
         return named
     if len({tuple(found[path].shape) for path in paths}) == 1:
-        return paths[0]  # such as the scores and those of an auxiliary head
+        # Of the stages of a refinement the last; else the scores before those of auxiliary heads.
+        return without_refined({path: found[path] for path in paths})[0]
     results = without_sources({path: found[path] for path in paths})
     if len(results) == 1:
         return results[0]

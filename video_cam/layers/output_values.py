@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from video_cam.layers.axes import run_network, time_axis
+from video_cam.layers.axes import TIME, run_network
 from video_cam.layers.hooks import frozen_evaluation
 from video_cam.layers.output_entries import Path, entry_at
 from video_cam.utils.nested import map_tensors
@@ -80,6 +80,6 @@ def _noise(model: nn.Module, x: Any, seed: int) -> Any:
 def _with_other_last_frame(tensor: Tensor) -> Tensor:
     changed = tensor.clone()
     if tensor.ndim == 5:
-        last = changed.select(time_axis(tensor), -1)
+        last = changed.select(TIME, -1)
         last.copy_(-last)
     return changed

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from video_cam.layers.axes import has_pixels, time_axis
+from video_cam.layers.axes import has_pixels
 
 
 def frame_positions(tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -17,7 +17,7 @@ def frame_positions(tensors: Sequence[Tensor]) -> list[Tensor]:
     equals none, or several, the frames of that input lie evenly, each in the middle of its share.
 
     Args:
-        tensors: (N, C, T_i, H, W) or (N, T_i, 3, H, W), or others, which have no frames.
+        tensors: (N, C, T_i, H, W), or others, which have no frames.
 
     Returns:
         float64 (T_i,) each, in frames of the longest input, rising; empty for others.
@@ -36,7 +36,7 @@ def _is_clip(tensor: Tensor) -> bool:
 
 def _frames(tensor: Tensor) -> Tensor:
     """(T, all values of a frame of the first sample)."""
-    return tensor[0].movedim(time_axis(tensor) - 1, 0).flatten(1)
+    return tensor[0].transpose(0, 1).flatten(1)
 
 
 def _positions(clip: Tensor, longest: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from video_cam.layers.axes import has_pixels, time_axis
+from video_cam.layers.axes import TIME, has_pixels
 from video_cam.layers.hooks import find_module, first_tensor, forward_hooks, frozen_evaluation
 from video_cam.layers.layout import Fold
 from video_cam.layers.meta_device import run_on_meta
@@ -80,7 +80,7 @@ def _doubled(x: Any, axis: int) -> Any:
         if not has_pixels(tensor) or (axis == 0 and tensor.ndim == 4):
             return tensor
         shape = [*tensor.shape]
-        shape[(time_axis(tensor) if axis == 0 else axis - 3)] *= 2
+        shape[(TIME if axis == 0 else axis - 3)] *= 2
         return torch.empty(shape, dtype=tensor.dtype, device="meta")
 
     return map_tensors(doubled, x)

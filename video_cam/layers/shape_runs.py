@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from video_cam.layers.axes import run_network, time_axis
+from video_cam.layers.axes import TIME, run_network
 from video_cam.layers.hooks import frozen_evaluation
 from video_cam.layers.meta_device import call_on_meta, shapes_alone
 from video_cam.utils.nested import map_tensors
@@ -101,7 +101,7 @@ def _with_frames(tensor: Tensor, factor: float) -> Tensor:
     if tensor.ndim != 5:
         return tensor
     shape = list(tensor.shape)
-    shape[time_axis(tensor)] = max(round(shape[time_axis(tensor)] * factor), 1)
+    shape[TIME] = max(round(shape[TIME] * factor), 1)
     return torch.empty(shape, dtype=tensor.dtype, device="meta")
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError
+from video_cam.layers.clip_axes import CHANNELS_FIRST
 from video_cam.layers.outputs import raw_scores
 from video_cam.models.channels import select_channels
 from video_cam.models.input_factory import InputFactory
@@ -185,5 +186,6 @@ def adapt_module(module: nn.Module, input_layout: InputLayout) -> nn.Module:
         return input_layout.unpack(base.forward(self, *arguments, **named), x)
 
     # A subclass, as torch's parametrisations make one: a wrapping module would rename all layers.
-    adapted.__class__ = type(f"Adapted{base.__name__}", (base,), {"forward": forward})
+    members = {"forward": forward, CHANNELS_FIRST: True}
+    adapted.__class__ = type(f"Adapted{base.__name__}", (base,), members)
     return adapted

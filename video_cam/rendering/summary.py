@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -74,8 +75,14 @@ def versions() -> dict[str, str]:
         "video_cam": __version__,
         "python": platform.python_version(),
         "opencv": cv2.__version__,
-        **{package: version(package) for package in ("torch", "torchvision", "numpy", "av")},
+        **{package: _installed(package) for package in ("torch", "torchvision", "numpy", "av")},
     }
+
+
+@cache
+def _installed(package: str) -> str:
+    """The version of a package; reading its metadata takes milliseconds."""
+    return version(package)
 
 
 def _clip(explanation: Explanation) -> dict[str, Any]:
@@ -107,6 +114,7 @@ def _map(series: MapSeries) -> dict[str, Any]:
         "class_id": target_number(series.target),
         "layer": series.layer,
         "method": series.method,
+        "detail": series.detail,
         "grid": series.centres.grid,
         "in_logits": series.bias is not None,
         "bias": series.bias,

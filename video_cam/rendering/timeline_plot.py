@@ -90,7 +90,7 @@ def _score_panel(explanation: Explanation, colours: Colours) -> Panel:
     targets = _drawn_targets(explanation)
     curves = [_score_curve(explanation, target) for target in targets]
     are_probabilities = explanation.model.score != "raw" and not explanation.functions
-    name = "class probability" if are_probabilities else "score"
+    name = _score_name(explanation) if are_probabilities else "score"
     legend = tuple(
         (colours[target], for_picture(explanation.label(target), MAX_NAME_LETTERS))
         for target in targets
@@ -120,6 +120,10 @@ def _score_panel(explanation: Explanation, colours: Colours) -> Panel:
         has_values=False,
         has_grid=True,
     )
+
+
+def _score_name(explanation: Explanation) -> str:
+    return "share of places" if explanation.model.shares else "class probability"
 
 
 def _is_dense(explanation: Explanation) -> bool:

@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import video_cam
 from tests.support.browser import STATE, change, difference, goto, screenshot_canvas, wait_until
+from tests.support.media import moving_texture, write_clip
 from tests.support.pages import CLOSE, Rendered
-from video_cam import Explanation
+from video_cam import Classifier, Explanation
 
 
 def test_the_canvas_shows_what_render_draws(page: Any, rendered: Rendered) -> None:
@@ -49,6 +51,50 @@ def test_another_class_opacity_or_threshold_changes_the_picture(page: Any) -> No
     assert difference(bare, before) > 1
     change(page, opacity=0.7, threshold=1, normalize="video", frame_index=10)
     assert difference(screenshot_canvas(page), bare) < 1
+
+
+@pytest.fixture(scope="module")
+def textured(bundled: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+    """A clip full of details with large heat everywhere, drawn with contour lines."""
+    folder = tmp_path_factory.mktemp("textured")
+    clip = write_clip(folder / "v.mp4", moving_texture(20, 320, 240), options={"crf": "4"})
+    explanation = video_cam.explain(clip, bundled)
+    rng = np.random.default_rng(3)
+    series = explanation.maps[0]
+    values = rng.random(series.values.shape, dtype=np.float32)
+    explanation = replace(explanation, maps=(replace(series, values=values),))
+    video_cam.render(clip, explanation, folder / "out", contours=(0.4, 0.7))
+    return Rendered(clip, explanation, folder / "out")
+
+
+def test_details_and_contours_are_those_that_render_draws(
+    open_page: Any, textured: Rendered
+) -> None:
+    page = open_page((textured.folder / "index.html").as_uri())
+    goto(page, 7)
+    shown = screenshot_canvas(page)
+    (expected,) = textured.overlay([7], contours=(0.4, 0.7))
+    (without_lines,) = textured.overlay([7])
+    assert difference(shown, expected) < 2 * CLOSE
+    is_line = np.abs(expected.astype(int) - without_lines).max(2) > 60
+    assert difference(shown[is_line], without_lines[is_line]) > 40
+    change(page, contours=False)
+    shown = screenshot_canvas(page)
+    assert difference(shown, without_lines) < CLOSE
+    # Opacity alone would leave three tenths of the contrast.
+    (source,) = textured.overlay([7], alpha=0)
+    assert shown.std() > 0.6 * source.std()
+
+
+def test_contours_are_a_switch_and_part_of_the_link(page: Any, rendered: Rendered) -> None:
+    change(page, frame_index=5, normalize="frame")
+    before = screenshot_canvas(page)
+    page.locator("#contours").check(force=True)
+    wait_until(page, f"{STATE}.contours && location.hash.includes('contours=true')")
+    (expected,) = rendered.overlay([5], normalize="frame", contours=(0.5,))
+    # On 96 x 64 pixels a line is much of the picture; its edges are smoothed in another way.
+    assert difference(screenshot_canvas(page), expected) < 2 * CLOSE
+    assert difference(screenshot_canvas(page), before) > 1
 
 
 def test_the_outline_is_drawn_around_what_the_network_saw(page: Any) -> None:

@@ -80,6 +80,7 @@ def describe_map(explanation: Explanation, blended: BlendedMap) -> dict[str, Any
         "window_labels": [explanation.labels[c] for c in series.class_ids],
         "layer": series.layer,
         "method": series.method,
+        "detail": series.detail,
         "box": box,
         "nearest": series.centres.nearest,
         "x": x,
