@@ -28,6 +28,7 @@ from video_cam.layers.hooks import forward_hooks, frozen_evaluation
 from video_cam.layers.layout import Fold, layouts
 from video_cam.layers.measured_layout import settled_folds
 from video_cam.layers.trace import trace
+from video_cam.utils.devices import sent
 
 BatchNorm = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _Convolution = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -129,7 +130,8 @@ def _depending_on_input(model: nn.Module, x: Tensor, recorded: NamedTensors) -> 
     """
     if all(output.requires_grad for _, output in recorded):
         return recorded
-    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
+    generator = torch.Generator().manual_seed(0)
+    noise = sent(torch.randn(x.shape, generator=generator).to(x.dtype), x.device)
     with _recorded_outputs(model) as others, torch.no_grad():
         run_network(model, x + noise)
     kept = []

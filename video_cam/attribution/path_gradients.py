@@ -33,6 +33,7 @@ from video_cam.layers.differentiable import (
 )
 from video_cam.layers.hooks import frozen_evaluation, retried_with_copies
 from video_cam.layers.pathways import frame_positions
+from video_cam.utils.devices import sent
 from video_cam.utils.nested import map_tensors, tensors_in
 
 STEPS = 1
@@ -194,4 +195,5 @@ def _gaussian(centres: Positions, places: Positions, sigma: float) -> Tensor:
 
 
 def _filtered(values: Tensor, axis: int, matrix: Tensor) -> Tensor:
-    return torch.tensordot(values, matrix.to(values), dims=([axis], [1])).movedim(-1, axis)
+    weights = sent(matrix.to(values.dtype), values.device)
+    return torch.tensordot(values, weights, dims=([axis], [1])).movedim(-1, axis)
