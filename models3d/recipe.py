@@ -79,6 +79,9 @@ class Recipe:
         """The network with random weights."""
         return Motion3D()
 
+    def begin_cycle(self, cycle: int, net: Residual3D) -> None:
+        """Prepare the network for a cycle."""
+
     @staticmethod
     def precision_on(device: torch.device) -> str:
         """The ``precision`` that is chosen where none is given."""
@@ -91,6 +94,10 @@ class Recipe:
             step -= self.cycles[cycle]
             cycle += 1
         return cycle, step
+
+    def frames_in(self, cycle: int) -> int:
+        """Frames of the clips of a cycle."""
+        return self.frames[min(cycle, len(self.frames) - 1)]
 
     def difficulty(self, step: int) -> float:
         """Difficulty of a step's clips, in [0, 1].
@@ -143,7 +150,7 @@ class TextureRecipe(Recipe):
     The class can be read from any frame, so clips have only one before the last cycle.
     """
 
-    cycles: tuple[int, ...] = (1000, 1500, 24)
+    cycles: tuple[int, ...] = (1000, 1500, 40)
     later_difficulty: tuple[float, ...] = (1.0,)
     frames: tuple[int, ...] = (1, 1, NUM_FRAMES)
     network: str = "texture3d"
@@ -151,6 +158,11 @@ class TextureRecipe(Recipe):
     def build(self) -> Residual3D:
         """The network with random weights."""
         return Texture3D()
+
+    def begin_cycle(self, cycle: int, net: Residual3D) -> None:
+        """Spread the kernels over time when clips begin to have more than one frame."""
+        if cycle > 0 and self.frames_in(cycle) > self.frames_in(cycle - 1) == 1:
+            net.spread_over_time()
 
     @staticmethod
     def precision_on(device: torch.device) -> str:
@@ -164,7 +176,7 @@ class TextureRecipe(Recipe):
         return [
             draw_texture_clip(
                 seed,
-                num_frames=self.frames[min(cycle, len(self.frames) - 1)],
+                num_frames=self.frames_in(cycle),
                 difficulty=self.difficulty(step),
                 version=versions.get(i % 8, "whole"),
             )
