@@ -118,7 +118,7 @@ def learning_rate_schedule(
     cycle, done = recipe.cycle_of(step)
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
-        recipe.learning_rate if cycle == 0 else recipe.later_rate,
+        recipe.rate(cycle),
         total_steps=recipe.cycles[cycle],
         pct_start=0.05,
         last_epoch=done - 1,
