@@ -52,7 +52,11 @@ def sample_clip() -> Path:
 def explanation(bundled: Classifier, sample_clip: Path) -> Explanation:
     """The bundled network on the sample clip, with two layers and two methods."""
     return video_cam.explain(
-        sample_clip, bundled, layers=["layer4", "layer3"], methods=["gradcam", "layercam"]
+        sample_clip,
+        bundled,
+        layers=["layer4", "layer3"],
+        methods=["gradcam", "layercam"],
+        detail="none",
     )
 
 

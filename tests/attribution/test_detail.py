@@ -48,12 +48,22 @@ def test_evidence_is_layercam_of_averaged_gradients_for_and_against():
 
 
 def test_the_geometric_mean_has_the_sign_and_the_unit_of_the_map():
-    values = torch.tensor([[[[8.0, -8.0, 0.0]]]])
-    evidence = [Evidence(torch.full_like(values, 27.0), torch.full_like(values, 1.0), CELLS)] * 2
-    expected = torch.tensor([[[[18.0, -2.0, 0.0]]]])
+    values = torch.tensor([[[[16.0, -4.0, 2.0, -4.0, 0.0]]]])
+    for_it = torch.tensor([[[[54.0, 9.0, 27 / 4, 9.0, 9.0]]]])
+    against = torch.tensor([[[[9.0, 54.0, 9.0, 27 / 4, 9.0]]]])
+    evidence = [Evidence(for_it, against, CELLS)] * 2
+    # Shares 1 1 1; 1 1 1; 1/8 1/8 1/8; 1 1/8 1/8; 0.
+    expected = torch.tensor([[[[16.0, -4.0, 2.0, -1.0, 0.0]]]])
     torch.testing.assert_close(geometric_mean(values, evidence), expected)
-    doubled = [Evidence(2 * one.positive, 2 * one.negative, CELLS) for one in evidence]
+    doubled = [Evidence(5 * for_it, 5 * against, CELLS) for _ in evidence]
     torch.testing.assert_close(geometric_mean(2 * values, doubled), 2 * expected)
+
+
+def test_a_sample_without_evidence_has_no_refined_map():
+    values = torch.tensor([[[[16.0, -4.0]]]])
+    nothing = Evidence(torch.zeros_like(values), torch.zeros_like(values), CELLS)
+    assert geometric_mean(values, [nothing]).abs().max() == 0
+    assert geometric_mean(0 * values, [nothing]).abs().max() == 0
 
 
 def test_a_share_of_an_attribution_is_of_the_samples_own_maximum():

@@ -27,8 +27,8 @@ from video_cam.video.clip import Clip
 
 
 def plan(path: Path, model: Classifier, **options: Any) -> ClipPlan:
-    """With an alignment that need not be measured."""
-    config = make_explain_config({"align": "half-pixel"} | options)
+    """With an alignment that need not be measured, and maps as they are in the layer."""
+    config = make_explain_config({"align": "half-pixel", "detail": "none"} | options)
     return plan_clip(Clip.open(path), model, config)
 
 
@@ -62,7 +62,9 @@ def test_a_plan_of_the_sample_clip(sample_clip: Path, bundled: Classifier) -> No
     np.testing.assert_allclose(made.head_biases, bundled.module.fc.bias.detach())
     assert (made.geometry.source_height, made.geometry.crop_height) == (256, 64)
     assert made.model.layers == ("layer4", "layer3")
-    network = plan_network(bundled, made.input_size, made.model.layers, ExplainConfig())
+    network = plan_network(
+        bundled, made.input_size, made.model.layers, ExplainConfig(detail="none")
+    )
     assert network.layers == ("layer4", "layer3") and set(network.folds) == {"layer4", "layer3"}
 
 

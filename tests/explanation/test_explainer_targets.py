@@ -60,7 +60,9 @@ def test_each_class_has_its_maximum_in_its_own_event(both_classes: Explanation) 
 
 
 def test_each_window_by_its_own_class(two_actions, bundled, both_classes) -> None:
-    explanation = explain(two_actions, bundled, class_scope="window")
+    explanation = explain(
+        two_actions, bundled, class_scope="window", detail="layers", align="receptive-field"
+    )
     [series] = explanation.maps
     assert list(series.class_ids) == explanation.probabilities.argmax(1).tolist()
     labels = [bundled.labels[class_id] for class_id in series.class_ids]

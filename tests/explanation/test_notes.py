@@ -31,6 +31,7 @@ def plan(**fields: Any) -> Any:
         "num_jumps": 0,
         "conversions": (),
         "rate_note": "",
+        "detail_note": "",
         "is_interlaced": False,
         "num_video_streams": 1,
         "windows": (FULL, FULL),
@@ -41,6 +42,7 @@ def plan(**fields: Any) -> Any:
         model_note=made["model_note"],
         batch_note=made["batch_note"],
         rate_note=made["rate_note"],
+        detail_note=made["detail_note"],
         clip=SimpleNamespace(
             info=SimpleNamespace(
                 declared_frames=made["declared_frames"],

@@ -56,7 +56,7 @@ def classifier(network: nn.Module | None = None) -> Classifier:
 def runner(clip: Clip | Path, model: Classifier, **options: Any) -> WindowRunner:
     """For windows that start two frames apart."""
     clip = clip if isinstance(clip, Clip) else Clip.open(clip)
-    config = make_explain_config({"align": "half-pixel"} | options)
+    config = make_explain_config({"align": "half-pixel", "detail": "none"} | options)
     return WindowRunner(plan_clip(clip, model, config), model, config)
 
 

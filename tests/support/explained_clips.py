@@ -12,7 +12,8 @@ import video_cam
 from video_cam import Classifier, Explanation
 from video_cam.video.clip import Clip
 
-PLAIN = {"align": "half-pixel"}  # an alignment that need not be measured
+# An alignment that need not be measured, and maps as they are in the layer.
+PLAIN = {"align": "half-pixel", "detail": "none"}
 
 
 def explain(path: Path, model: Classifier, **options: Any) -> Explanation:

@@ -50,6 +50,8 @@ class AttributionResult:
         class_ids: for each target int64 (N,), or None for a function.
         maps: (index of the target, layer, method) -> signed float32 (N, T', H', W').
         centres: layer -> positions of the cells of its maps.
+        layer_maps: as ``maps``, on the layers' own grids; where no detail is added, these are the
+            maps themselves.
         notes: what could not be done, one line each.
     """
 
@@ -59,6 +61,7 @@ class AttributionResult:
     class_ids: tuple[Tensor | None, ...]
     maps: dict[tuple[int, str, str], Tensor]
     centres: dict[str, CellCentres]
+    layer_maps: dict[tuple[int, str, str], Tensor]
     notes: tuple[str, ...] = ()
 
 
@@ -82,6 +85,7 @@ class Attributor:
         unpack: Unpacks,
         fields: Mapping[str, ReceptiveFields],
         finer: FinerLayers | None = None,
+        centres: Mapping[str, CellCentres] | None = None,
         progress: Progress = silent,
     ) -> None:
         """Bind a network.
@@ -93,12 +97,15 @@ class Attributor:
             fields: receptive fields of each layer, from ``find_receptive_fields``.
             finer: for ``config.detail`` "layers", each layer's finer ones, from ``finer_layers``;
                 ``unpack`` and ``fields`` hold these, too.
+            centres: of layers whose cells are elsewhere than ``fields`` say, such as those of a
+                pathway that gets some of the frames.
             progress: reports the number of channels scored by ablationcam and scorecam.
         """
         self.model = model
         self.layers = tuple(layers)
         self.config = config
         self._unpack, self._fields, self._progress = unpack, dict(fields), progress
+        self._known_centres = dict(centres or {})
         self._needs = needs_of(config.methods)
         self._refinement = Refinement(config, finer or {}, unpack, self.centres)
 
@@ -126,15 +133,26 @@ class Attributor:
         result = self._attribute(augment(x, unchanged), targets, config)
         if not others:
             return result
-        sums = dict(result.maps)
+        sums, layer_sums = dict(result.maps), dict(result.layer_maps)
         for augmentation in others:
             again = self._attribute(augment(x, augmentation), result.targets, config)
-            for (index, layer, method), values in again.maps.items():
-                sums[index, layer, method] += undo(values, augmentation, result.centres[layer])
-        return replace(result, maps={key: total / (1 + len(others)) for key, total in sums.items()})
+            for key, values in again.maps.items():
+                sums[key] = sums[key] + undo(values, augmentation, result.centres[key[1]])
+            for key, values in again.layer_maps.items():
+                centres = self.centres(key[1], values.shape[1:], input_size(x))
+                layer_sums[key] = layer_sums[key] + undo(values, augmentation, centres)
+        count = 1 + len(others)
+        return replace(
+            result,
+            maps={key: total / count for key, total in sums.items()},
+            layer_maps={key: total / count for key, total in layer_sums.items()},
+        )
 
     def centres(self, layer: str, grid: Sequence[int], size: Sequence[int]) -> CellCentres:
         """Positions of a layer's cells (T', H', W') in an input of (T, H, W)."""
+        known = self._known_centres.get(layer)
+        if known is not None and known.grid == tuple(grid):
+            return known
         return cell_centres(grid, size, self._fields[layer], self.config.align)
 
     def _attribute(self, x: Any, targets: Targets, config: AttributionConfig) -> AttributionResult:
@@ -147,12 +165,15 @@ class Attributor:
             for one in passes.targets:
                 retried_with_copies(partial(one.compute, AFTER_THE_PASS, self._needs))
                 notes.append(self._refinement.prepare(one, AFTER_THE_PASS))
-        maps: dict[tuple[int, str, str], Tensor] = {}
-        centres: dict[str, CellCentres] = {}
+        layer_maps, maps, centres = {}, {}, {}
         for index, one in enumerate(passes.targets):
             for layer in self.layers:
-                centres[layer], of_methods = self._maps(one, layer)
-                maps |= {(index, layer, method): m for method, m in of_methods.items()}
+                of_methods = self._maps(one, layer)
+                grid = next(iter(of_methods.values())).shape[1:]
+                centres[layer], refine = self._refinement.of_layer(one, layer, grid)
+                for method, values in of_methods.items():
+                    layer_maps[index, layer, method] = values.float()
+                    maps[index, layer, method] = refine(values).float()
         return AttributionResult(
             detached(passes.outputs),
             tuple(one.fixed_target for one in passes.targets),
@@ -160,6 +181,7 @@ class Attributor:
             tuple(one.class_ids for one in passes.targets),
             maps,
             centres,
+            layer_maps,
             tuple(dict.fromkeys(filter(None, notes))),
         )
 
@@ -214,8 +236,8 @@ class Attributor:
             )
         return outputs, recorded
 
-    def _maps(self, one: TargetPass, layer: str) -> tuple[CellCentres, dict[str, Tensor]]:
-        """The centres of one target's maps of a layer, and method -> signed float32 map."""
+    def _maps(self, one: TargetPass, layer: str) -> dict[str, Tensor]:
+        """Method -> one target's signed map (N, T', H', W') on the layer's own grid."""
         A = at_least_float32(
             unpacked(self._unpack, one.captured.activations[layer].detach(), layer)
         )
@@ -225,7 +247,6 @@ class Attributor:
                 f"{len(one.scores)} scores: choose another layer, or give unpack="
             )
         maps = {}
-        centres, refine = self._refinement.of_layer(one, layer, A.shape[2:])
         for method in self.config.methods:
             needed = [at_least_float32(one.need(name)[layer]) for name in METHODS[method].needs]
             axes = POOLING[self.config.pooling]
@@ -233,8 +254,8 @@ class Attributor:
             if values.shape[1:] != A.shape[2:]:  # a map on the input's grid
                 size = input_size(one.x)
                 values = gather_onto(values, self.centres(layer, A.shape[2:], size), size)
-            maps[method] = refine(values).float()
-        return centres, maps
+            maps[method] = values
+        return maps
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,20 @@
 A CAM of a deep layer is of the class and coarse; what is found nearer to the input is fine and
 less of the class. Where both agree is what the network looked at. Two sources of finer evidence:
 
-"layers": finer layers of the same forward and backward pass. The map is the geometric mean
+"layers": finer layers of the same forward and backward pass. With M the map of the layer, the map
+is a geometric mean of shares,
 
-    sign(M) (|M| F_1 ... F_n)^(1 / (n + 1)),    F = sum_k relu(+-g_k A_k) / 2
+    sign(M) P (|M| / P  F_1 / max F_1 ... F_n / max F_n)^(1 / (n + 1)),    F = sum_k relu(+-g_k A_k)
 
-M is the map of the layer, g the gradient at a finer layer averaged over the 3 x 3 x 3 cells around
-each cell, and the sign in F is that of M. F without the average is LayerCAM (Jiang et al. 2021,
-"LayerCAM: Exploring Hierarchical Class Activation Maps for Localization", eq. 6; there the layers'
-maps are fused by their maximum, section III-C), also for activations that are not positive. All
-factors have the unit score times activation, so the mean has it too, and windows stay comparable
-without a normalisation of each. The average lies between LayerCAM, which takes the gradient of
+P is the largest |M| of the sample with the same sign, g the gradient at a finer layer averaged over
+the 3 x 3 x 3 cells around each cell, and the sign in F is that of M. F without the average is
+LayerCAM (Jiang et al. 2021, "LayerCAM: Exploring Hierarchical Class Activation Maps for
+Localization", eq. 6; there the maps of layers are fused by their maximum, section III-C), also for
+activations that are not positive. The average lies between LayerCAM, which takes the gradient of
 every cell as it is, and Grad-CAM, which takes one for all cells: gradients of single cells are
-noisy. On drawn clips it raised the average precision from 0.57 to 0.59.
+noisy. On drawn clips it raised average precision from 0.57 to 0.59; the map alone has 0.42. The
+root keeps more than single cells visible. Without P, it would also make windows with little
+evidence nearly as strong as those with much.
 
 "input": M D / max D with an attribution D at the input (see ``path_gradients``), as Guided
 Grad-CAM multiplies a map with an input gradient (Selvaraju et al. 2017, section 3.2), and XRAI
@@ -88,20 +90,25 @@ def _neighbours_mean(values: Tensor, axis: int) -> Tensor:
 
 
 def geometric_mean(values: Tensor, evidence: Sequence[Evidence]) -> Tensor:
-    """sign(M) (|M| F_1 ... F_n)^(1 / (n + 1)).
+    """sign(M) P (|M| / P  F_1 / max F_1 ... F_n / max F_n)^(1 / (n + 1)).
+
+    P is the largest |M| of the same sign, and max F that of evidence of either sign, both of the
+    sample.
 
     Args:
         values: M, signed (N, T, H, W).
         evidence: F of n layers, on the same grid.
 
     Returns:
-        Signed, in the shape of ``values``.
+        Signed, in the shape of ``values``; zeros for a sample without evidence.
     """
     root = 1 / (len(evidence) + 1)
-    result = values.abs() ** root
+    negative = values < 0
+    peak = torch.where(negative, _peak(-values), _peak(values))
+    result = peak * _share(values.abs(), peak) ** root
     for one in evidence:
-        # The roots are multiplied, as a product of small gradients may be too small for a float.
-        result = result * torch.where(values < 0, one.negative, one.positive) ** root
+        of_sign = torch.where(negative, one.negative, one.positive)
+        result = result * _share(of_sign, _peak(torch.maximum(one.negative, one.positive))) ** root
     return result * values.sign()
 
 
@@ -115,5 +122,14 @@ def times_share(values: Tensor, attribution: Tensor) -> Tensor:
     Returns:
         Signed, in the shape of ``values``; zeros for a sample without attribution.
     """
-    peak = attribution.flatten(1).amax(1).reshape(-1, 1, 1, 1)
-    return values * torch.where(peak > 0, attribution / peak, torch.zeros_like(attribution))
+    return values * _share(attribution, _peak(attribution))
+
+
+def _peak(values: Tensor) -> Tensor:
+    """(N, 1, 1, 1), each sample's largest value."""
+    return values.flatten(1).amax(1).reshape(-1, 1, 1, 1)
+
+
+def _share(values: Tensor, peak: Tensor) -> Tensor:
+    """Values that are not negative as shares of a peak; 0 where the peak is."""
+    return torch.where(peak > 0, values / peak, torch.zeros_like(values))

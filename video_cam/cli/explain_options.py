@@ -156,6 +156,13 @@ def _add_maps(group: argparse._ArgumentGroup) -> None:
         f"{choices_in_words(config.ALIGNMENT_NAMES)} (default: %(default)s)",
     )
     group.add_argument(
+        "--detail",
+        default=ExplainConfig.detail,
+        metavar=choices(config.DETAIL_NAMES),
+        help="make maps finer than their layer's grid: with finer layers of the same pass, or with "
+        "an attribution at the input, which takes about two more passes (default: %(default)s)",
+    )
+    group.add_argument(
         "--fuse",
         default=ExplainConfig.fuse,
         metavar=choices(config.FUSION_NAMES),

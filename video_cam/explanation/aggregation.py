@@ -10,6 +10,7 @@ import numpy as np
 from video_cam.explanation.blending import Maps
 from video_cam.explanation.contributions import complete_bias
 from video_cam.explanation.map_series import ClassTarget, MapKey, MapSeries, MapTarget
+from video_cam.explanation.quantised_maps import QuantisedMaps, window_peaks
 from video_cam.explanation.target_selection import ExplainedTarget
 from video_cam.explanation.window_result import WindowResult
 from video_cam.layers.alignment import CellCentres, finest, interpolation_matrix
@@ -22,6 +23,7 @@ def aggregate(
     centres: Mapping[str, CellCentres],
     head_biases: np.ndarray | None,
     fuse: str | None,
+    details: Mapping[str, str] | None = None,
 ) -> Iterator[MapSeries]:
     """The series of every target, layer and method; of every target and method if fused.
 
@@ -29,13 +31,17 @@ def aggregate(
         results: of all windows, in order of time.
         targets: what each series explains.
         map_keys: (layer, method) of a window's maps, in their order.
-        centres: layer -> positions of its cells.
+        centres: layer -> positions of the cells of its maps.
         head_biases: float64 (classes,) of the network's linear head, None without one.
         fuse: of ``config.FUSION_NAMES``, or None.
+        details: layer -> what made its maps finer, of ``config.DETAIL_NAMES``; None for "none".
     """
     for target in targets:
         series = [
-            _series(results, target, index, key, centres[key[0]], head_biases)
+            replace(
+                _series(results, target, index, key, centres[key[0]], head_biases),
+                detail=(details or {}).get(key[0], "none"),
+            )
             for index, key in enumerate(map_keys)
         ]
         if fuse is None:
@@ -57,7 +63,7 @@ def _series(
     layer, method = key
     values = _stacked(results, explained.targets, index)
     if explained.rivals:
-        values = values - _stacked(results, explained.rivals, index)
+        values = np.asarray(values) - np.asarray(_stacked(results, explained.rivals, index))
     class_ids = tuple(t.class_id for t in explained.targets if isinstance(t, ClassTarget))
     series = MapSeries(
         target=explained.targets[0] if explained.is_constant else _most_frequent(class_ids),
@@ -73,12 +79,31 @@ def _series(
         return series  # the maps do not explain the logit of one class
     logits = np.stack([result.logits[series.class_id] for result in results])
     bias = None if head_biases is None else float(head_biases[series.class_id])
-    return replace(series, logits=logits, bias=complete_bias(values, logits, bias))
+    sums = _sample_sums(results, explained.targets, index)
+    bias = complete_bias(np.asarray(values) if sums is None else sums, logits, bias)
+    contributions = None if bias is None else sums
+    return replace(series, logits=logits, bias=bias, contributions=contributions)
 
 
-def _stacked(results: Sequence[WindowResult], targets: Sequence[MapTarget], index: int) -> Maps:
+def _stacked(
+    results: Sequence[WindowResult], targets: Sequence[MapTarget], index: int
+) -> Maps | QuantisedMaps:
     """Each window's map of its own target."""
-    return np.stack([one.maps[target][index] for one, target in zip(results, targets, strict=True)])
+    maps = [one.maps[target][index] for one, target in zip(results, targets, strict=True)]
+    quantised = [one for one in maps if isinstance(one, QuantisedMaps)]
+    return QuantisedMaps.stacked(quantised) if quantised else np.stack(maps)
+
+
+def _sample_sums(
+    results: Sequence[WindowResult], targets: Sequence[MapTarget], index: int
+) -> np.ndarray | None:
+    """float32 (W, N); None where the maps are on their layer's cells."""
+    rows = [
+        one.sample_sums.get(target, {}).get(index)
+        for one, target in zip(results, targets, strict=True)
+    ]
+    known = [row for row in rows if row is not None]
+    return np.stack(known) if known else None
 
 
 def _most_frequent(class_ids: Sequence[int]) -> ClassTarget:
@@ -121,18 +146,31 @@ def fused(series: Sequence[MapSeries], how: str) -> MapSeries:
         values at most 1; without logits, frame scores as in the first series.
     """
     centres = finest([one.centres for one in series])
-    maps = []
-    for one in series:
-        peak = float(one.values.max())
-        values = one.values / np.float32(peak) if peak > 0 else one.values * 0
-        maps.append(_on_grid(values, one.centres, centres))
+    peaks = [float(window_peaks(one.values).max()) for one in series]
+
+    def in_window(window: int) -> Maps:
+        maps = [
+            _on_grid(
+                one.values[window][None] / np.float32(peak)
+                if peak > 0
+                else 0 * one.values[window][None],
+                one.centres,
+                centres,
+            )
+            for one, peak in zip(series, peaks, strict=True)
+        ]
+        return FUSE[how](maps)[0].astype(np.float32)
+
+    windows = (in_window(window) for window in range(len(series[0].values)))
+    quantised = any(isinstance(one.values, QuantisedMaps) for one in series)
     return replace(
         series[0],
         layer=f"{how} of " + " and ".join(one.layer for one in series),
-        values=FUSE[how](maps).astype(np.float32),
+        values=QuantisedMaps.of(windows) if quantised else np.stack([*windows]),
         centres=centres,
         logits=None,
         bias=None,
+        contributions=None,
     )
 
 

@@ -16,7 +16,12 @@ GIB = 2**30
 
 
 def fitting_batch(
-    clip: Clip, model: Classifier, layers: Sequence[str], size: Sequence[int], wanted: int
+    clip: Clip,
+    model: Classifier,
+    layers: Sequence[str],
+    size: Sequence[int],
+    wanted: int,
+    to_input: bool = False,
 ) -> tuple[int, str | None]:
     """The number of windows in one forward pass, at most ``wanted``.
 
@@ -27,6 +32,7 @@ def fitting_batch(
         clip: whose pictures take a part of the memory.
         layers: the layers whose gradients are computed; none for passes without gradients.
         size: (T, H, W) of one window.
+        to_input: whether gradients at the input are computed, too.
 
     Returns:
         The number, and a sentence for the result's notes where memory made it smaller.
@@ -37,7 +43,8 @@ def fitting_batch(
     wanted = model.batch(wanted)
     needed = None
     if model.device.type == "cpu":
-        needed = pass_bytes(model.module, example(model.module, size), layers, model.identity)
+        x = example(model.module, size).requires_grad_(to_input)
+        needed = pass_bytes(model.module, x, layers, model.identity)
     if needed is None:
         return wanted, None
     needed_gib = KERNELS * max(needed, 1) / GIB

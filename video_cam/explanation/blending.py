@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from video_cam.explanation.quantised_maps import QuantisedMaps
 from video_cam.layers.alignment import Positions, interpolation_matrix
 
 # float32 (W, T', H', W'): the signed maps of W windows, each on a layer's grid of cells.
@@ -77,11 +78,11 @@ class WindowBlender:
             self._last = seconds, self._weights(seconds)
         return self._last[1]
 
-    def at(self, values: Maps, seconds: float) -> np.ndarray | None:
+    def at(self, values: Maps | QuantisedMaps, seconds: float) -> np.ndarray | None:
         """The blended map at a time.
 
         Args:
-            values: float32 (W, T', H', W'), the maps of all windows.
+            values: (W, T', H', W'), the maps of all windows, as ``MapSeries`` holds them.
             seconds: on the clock of ``sample_seconds``.
 
         Returns:

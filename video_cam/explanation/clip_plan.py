@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 import torch
 
+from video_cam.attribution.refinement import refined_centres
 from video_cam.config import ExplainConfig
 from video_cam.errors import UsageError
 from video_cam.explanation.batch_size import fitting_batch
@@ -20,6 +21,7 @@ from video_cam.explanation.scenes import split_scenes
 from video_cam.explanation.window_reader import plan_windows
 from video_cam.layers.alignment import CellCentres, cell_centres
 from video_cam.layers.cell_positions import find_receptive_fields
+from video_cam.layers.finer_layers import no_finer_layer
 from video_cam.layers.layout import Fold
 from video_cam.layers.receptive_field import ReceptiveFields
 from video_cam.models.classifier import Classifier
@@ -47,11 +49,14 @@ class ClipPlan:
         windows: the network's inputs, in order of time.
         map_keys: (layer, method) of a window's maps, in their order.
         input_size: (T, H, W) of one window.
-        centres: layer -> positions of its cells.
+        centres: layer -> positions of the cells of its maps.
+        layer_centres: layer -> positions of its own cells.
+        refined: the layers whose maps have other cells than the layer itself.
         head_biases: float64 (classes,) of the network's linear head, None without one.
         batch_size: windows in one forward pass.
         batch_note: why these are fewer than asked for, where memory is the reason.
         rate_note: what the results say about the clip's frame rate; often empty.
+        detail_note: which maps have no more detail than their layer, and why; often empty.
     """
 
     clip: Clip
@@ -66,10 +71,13 @@ class ClipPlan:
     map_keys: tuple[MapKey, ...]
     input_size: tuple[int, int, int]
     centres: dict[str, CellCentres]
+    layer_centres: dict[str, CellCentres]
+    refined: frozenset[str]
     head_biases: np.ndarray | None
     batch_size: int
     batch_note: str | None = None
     rate_note: str = ""
+    detail_note: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,13 +86,22 @@ class NetworkPlan:
 
     Attributes:
         layers: names of the mapped layers.
-        folds: layer -> how its output becomes (N, K, T', H', W').
-        fields: layer -> receptive fields of its cells.
+        finer: layer -> the finer layers that its maps are combined with.
+        folds: layer -> how its output becomes (N, K, T', H', W'); also of the finer layers.
+        fields: layer -> receptive fields of its cells; also of the finer layers.
+        centres: layer -> positions of its cells; also of the finer layers.
     """
 
     layers: tuple[str, ...]
+    finer: dict[str, tuple[str, ...]]
     folds: dict[str, Fold]
     fields: dict[str, ReceptiveFields]
+    centres: dict[str, CellCentres]
+
+    @property
+    def captured(self) -> tuple[str, ...]:
+        """The mapped layers and the finer ones."""
+        return tuple(self.folds)
 
 
 def plan_network(
@@ -102,15 +119,19 @@ def plan_network(
             ``config.conv_backcount`` names.
     """
     chosen = model.layers(size, layers, config.conv_backcount)
+    finer: dict[str, tuple[str, ...]] = {}
+    folds = chosen.folds
+    if config.attribution().detail == "layers":
+        finer, more = model.finer_layers(size, chosen.names)
+        folds = {**more, **folds}
+    names = tuple(folds)
     fields = find_receptive_fields(
-        model.module,
-        torch.empty(1, 3, *size),
-        chosen.names,
-        chosen.folds,
-        config.align,
-        model.identity,
+        model.module, torch.empty(1, 3, *size), names, folds, config.align, model.identity
     )
-    return NetworkPlan(chosen.names, chosen.folds, fields)
+    centres = {
+        name: _centres(model, folds[name], fields[name], size, config.align) for name in names
+    }
+    return NetworkPlan(chosen.names, finer, folds, fields, centres)
 
 
 def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
@@ -144,7 +165,13 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
     rate = config.frame_rate or lapse_rate(clip.timeline, span, model.frame_rate, config)
     size = (len(windows[0].frame_indices), *model.preprocess.crop)
     network = plan_network(model, size, config.layers, config)
-    batch_size, batch_note = fitting_batch(clip, model, network.layers, size, config.batch_size)
+    detail = config.attribution().detail
+    batch_size, batch_note = fitting_batch(
+        clip, model, network.captured, size, config.batch_size, to_input=detail == "input"
+    )
+    refined = (
+        network.layers if detail == "input" else [x for x in network.layers if network.finer.get(x)]
+    )
     return ClipPlan(
         clip=clip,
         model=_model_info(model, network, size[0], rate or model.frame_rate),
@@ -158,12 +185,21 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
         map_keys=tuple((layer, method) for layer in network.layers for method in config.methods),
         input_size=size,
         centres={
-            layer: _centres(model, network, layer, size, config.align) for layer in network.layers
+            layer: refined_centres(
+                detail,
+                network.centres[layer],
+                [network.centres[name] for name in network.finer.get(layer, ())],
+                size,
+            )
+            for layer in network.layers
         },
+        layer_centres={layer: network.centres[layer] for layer in network.layers},
+        refined=frozenset(refined),
         head_biases=head_biases(model.module, len(model.labels)),
         batch_size=batch_size,
         batch_note=batch_note,
         rate_note=rate_note(clip.timeline, span, model.frame_rate, config),
+        detail_note=_detail_note(network, config),
     )
 
 
@@ -175,6 +211,18 @@ def _bypass_note(model: Classifier, network: NetworkPlan) -> str:
         f"{model.bypass:.2f} of the gradient goes round layer {model.layer}, through a connection "
         "beside it, and its maps do not show that part: --layer names another layer"
     )
+
+
+def _detail_note(network: NetworkPlan, config: ExplainConfig) -> str:
+    """Which maps have no more detail than their layer, though the config asks for it."""
+    if config.contrast and config.detail != "none":
+        return (
+            "contrast subtracts maps of two classes, which needs maps as fine as their layer: "
+            "detail is none"
+        )
+    if config.detail != "layers":
+        return ""
+    return "; ".join(no_finer_layer(one) for one in network.layers if not network.finer[one])
 
 
 def _model_info(
@@ -197,9 +245,9 @@ def _scenes(clip: Clip, span: FrameSpan) -> tuple[FrameSpan, ...]:
 
 
 def _centres(
-    model: Classifier, network: NetworkPlan, layer: str, size: Sequence[int], align: str
+    model: Classifier, fold: Fold, fields: ReceptiveFields, size: Sequence[int], align: str
 ) -> CellCentres:
-    centres = cell_centres(network.folds[layer].grid, size, network.fields[layer], align)
+    centres = cell_centres(fold.grid, size, fields, align)
     # The cells of a slow pathway are at its frames, which are some of the fast pathway's frames.
     frames = model.input_layout.frames_of(len(centres.t), size[0])
     return centres if frames is None else replace(centres, t=frames.numpy().astype(np.float64))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from video_cam.config import ALIGNMENT_NAMES, SAMPLING_MODES, SCORE_KINDS
+from video_cam.config import ALIGNMENT_NAMES, DETAIL_NAMES, SAMPLING_MODES, SCORE_KINDS
 from video_cam.explanation.map_series import ClassTarget, MapSeries, MapTarget
+from video_cam.explanation.quantised_maps import QuantisedMaps
 
 if TYPE_CHECKING:
     from video_cam.explanation.explanation import Explanation
@@ -134,12 +135,21 @@ def _problems_of_maps(explanation: Explanation, series: MapSeries) -> Iterator[s
         is_row = one.dtype == np.float64 and one.ndim == 1 and one.size > 0
         if not is_row or not np.isfinite(one).all() or not _is_rising(one, axis=0):
             yield "the cells of a map have no positions in order"
-    if not _is(series.values, np.float32, num_windows, *series.centres.grid):
+    if series.detail not in DETAIL_NAMES:
+        yield "the detail of a map is unknown"
+    shape: tuple[int, ...] = (num_windows, *series.centres.grid)
+    if isinstance(series.values, QuantisedMaps):
+        levels, numbers = series.values.levels, series.values.scales
+        fits = _is(levels, np.int8, *shape) and _is(numbers, np.float32, num_windows)
+    else:
+        numbers, fits = series.values, _is(series.values, np.float32, *shape)
+    if not fits:
         yield "a map does not fit its windows and cells"
-    if not np.isfinite(series.values).all():
+    if not np.isfinite(numbers).all():
         yield "a map holds a value that is not a finite number"
     for scores, shape in (
         (series.frame_scores, (num_windows, length)),
+        (series.contributions, (num_windows, length)),
         (series.logits, (num_windows,)),
     ):
         if scores is None:

@@ -11,27 +11,25 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor, nn
 
-from video_cam.explanation.blending import Maps
 from video_cam.explanation.explanation import Explanation
-from video_cam.explanation.map_series import MapSeries
-from video_cam.layers.alignment import interpolation_matrix
+from video_cam.layers.alignment import CellCentres, interpolation_matrix
 
 TOLERANCE = 1e-3  # of the largest logit: rounding errors of float32
 
 
-def complete_bias(values: Maps, logits: np.ndarray, bias: float | None) -> float | None:
+def complete_bias(sums: np.ndarray, logits: np.ndarray, bias: float | None) -> float | None:
     """The head's bias where maps are complete, else None.
 
     Maps are complete if in every window the sum over all cells plus the bias is the logit.
 
     Args:
-        values: float32 (W, T', H', W').
+        sums: (W, T') or (W, T', H', W'), of the maps on their layer's cells.
         logits: float32 (W,), of the class that the maps explain.
         bias: of this class in the network's linear head; None without one.
     """
     if bias is None:
         return None
-    rest = logits - values.sum((1, 2, 3), dtype=np.float64)
+    rest = logits - sums.reshape(len(sums), -1).sum(1, dtype=np.float64)
     allowed = TOLERANCE * max(1.0, float(np.abs(logits).max()))
     return bias if float(np.abs(rest - bias).max()) <= allowed else None
 
@@ -76,17 +74,35 @@ def frame_contributions(explanation: Explanation, index: int = 0) -> tuple[np.nd
         mean logit.
     """
     series = explanation.maps[index]
-    per_cell = series.values.sum((2, 3), dtype=np.float64)  # (W, T')
     frame_indices = explanation.frame_indices  # (W, N)
-    per_sample = per_cell @ _shares_of_cells(series, frame_indices.shape[1]).T  # (W, N)
+    per_sample = series.contributions
+    if per_sample is None:
+        sums = np.asarray(series.values).sum((2, 3), dtype=np.float64)
+        per_sample = sample_contributions(sums, series.centres, frame_indices.shape[1])
     frames, position = np.unique(frame_indices, return_inverse=True)
     return frames, np.bincount(position.reshape(-1), per_sample.ravel()) / len(frame_indices)
 
 
-def _shares_of_cells(series: MapSeries, num_samples: int) -> np.ndarray:
+def sample_contributions(
+    sums: np.ndarray, layer_centres: CellCentres, num_samples: int
+) -> np.ndarray:
+    """What each sample of each window adds to the logit, by complete maps.
+
+    Args:
+        sums: float64 (W, T'), of the maps on their layer's cells, over space.
+        layer_centres: of these cells.
+        num_samples: N, of a window.
+
+    Returns:
+        float64 (W, N); the sum over the samples is the sum over the cells.
+    """
+    return np.asarray(sums @ _shares_of_cells(layer_centres, num_samples).T)
+
+
+def _shares_of_cells(layer_centres: CellCentres, num_samples: int) -> np.ndarray:
     """(N, T'): the share of each cell that each sample of a window gets; columns sum to 1."""
-    positions, centres = np.arange(num_samples), series.centres.t
-    matrix = interpolation_matrix(centres, positions, series.centres.nearest)
+    positions, centres = np.arange(num_samples), layer_centres.t
+    matrix = interpolation_matrix(centres, positions, layer_centres.nearest)
     # A cell far outside the window, which no sample is interpolated from, goes to the nearest one.
     for cell in np.flatnonzero(matrix.sum(0) == 0):
         matrix[np.abs(positions - centres[cell]).argmin(), cell] = 1

@@ -146,7 +146,15 @@ def _explanation(
     seconds: float,
 ) -> Explanation:
     maps = tuple(
-        aggregate(results, targets, plan.map_keys, plan.centres, plan.head_biases, config.fuse)
+        aggregate(
+            results,
+            targets,
+            plan.map_keys,
+            plan.centres,
+            plan.head_biases,
+            config.fuse,
+            dict.fromkeys(plan.refined, config.detail),
+        )
     )
     return Explanation(
         clip=plan.clip.info,

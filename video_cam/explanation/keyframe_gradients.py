@@ -17,6 +17,7 @@ from video_cam.attribution.input_gradients import guided_backprop, guided_cam, s
 from video_cam.attribution.targets import Target
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.map_series import FunctionTarget
+from video_cam.explanation.quantised_maps import window_peaks
 from video_cam.explanation.sampling import Window
 from video_cam.explanation.window_reader import read_windows
 from video_cam.layers.alignment import interpolate
@@ -108,6 +109,6 @@ def _window_heat(explanation: Explanation, index: int, size: Sequence[int]) -> T
     1 is the largest value in the clip.
     """
     series = explanation.maps[0]
-    values = torch.from_numpy(series.values[index : index + 1])
-    peak = max(float(series.values.max()), 1e-12)
+    values = torch.from_numpy(series.values[index][None])
+    peak = max(float(window_peaks(series.values).max()), 1e-12)
     return interpolate(values, series.centres, size, size).clamp(min=0) / peak

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from video_cam.explanation.blending import Maps
+from video_cam.explanation.quantised_maps import QuantisedMaps
 from video_cam.layers.alignment import CellCentres
 
 
@@ -77,25 +78,31 @@ class MapSeries:
         label: the target's name for people.
         layer: name of the layer, or of the layers that were combined.
         method: of ``config.METHOD_NAMES``.
-        values: float32 (W, T', H', W'), signed, in units of the score times activation.
+        values: signed (W, T', H', W'), in units of the score times activation: float32, or
+            quantised where the maps have more cells than their layer; ``values[w]`` is float32.
         centres: positions of the cells in input frames and pixels.
         class_ids: one per window where each is explained by its own class, else empty.
         frame_scores: float32 (W, N) of a network that scores every frame, else None.
         logits: float32 (W,) where the target is one class throughout, else None.
         bias: where the maps are complete, that is, where in every window the sum over all cells
-            plus this number is the class's logit; None where they are not.
+            of the layer plus this number is the class's logit; None where they are not.
+        detail: what made the maps finer than their layer, of ``config.DETAIL_NAMES``.
+        contributions: float32 (W, N), what each sample adds to the logit, where the maps are
+            complete and have other cells than their layer; else None.
     """
 
     target: MapTarget
     label: str
     layer: str
     method: str
-    values: Maps
+    values: Maps | QuantisedMaps
     centres: CellCentres
     class_ids: tuple[int, ...] = ()
     frame_scores: np.ndarray | None = None
     logits: np.ndarray | None = None
     bias: float | None = None
+    detail: str = "none"
+    contributions: np.ndarray | None = None
 
     @property
     def class_id(self) -> int | None:

@@ -8,6 +8,7 @@ from video_cam.config import ExplainConfig
 from video_cam.explanation.clip_plan import ClipPlan
 from video_cam.explanation.damage import Damage
 from video_cam.explanation.map_series import MapSeries
+from video_cam.explanation.quantised_maps import window_peaks
 from video_cam.explanation.window_result import WindowResult
 from video_cam.models.registry import UNTRAINED
 from video_cam.video.deinterlacing import deinterlacing_filter
@@ -53,6 +54,9 @@ def notes(
         yield plan.batch_note
     # Several workers may run out of memory, each in its own way.
     yield from dict.fromkeys(result.memory_note for result in results if result.memory_note)
+    if plan.detail_note:
+        yield plan.detail_note
+    yield from dict.fromkeys(result.detail_note for result in results if result.detail_note)
     yield from _notes_on_windows(plan, config)
     cuts = sorted({cut for result in results for cut in result.cuts})
     if cuts and not config.split_scenes:
@@ -97,7 +101,7 @@ def _note_on_cuts(plan: ClipPlan, cuts: Sequence[int]) -> str:
 
 def notes_on_maps(maps: Sequence[MapSeries]) -> Iterator[str]:
     """A note on maps without any positive value: they are drawn without heat."""
-    empty = [one for one in maps if not (one.values > 0).any()]
+    empty = [one for one in maps if not (window_peaks(one.values) > 0).any()]
     names = [f"{one.label} ({one.method} {one.layer})" for one in empty]
     if names:
         yield (

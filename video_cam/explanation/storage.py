@@ -16,6 +16,7 @@ import numpy as np
 from video_cam.errors import UsageError
 from video_cam.explanation.damage import Damage
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapSeries, ModelInfo
+from video_cam.explanation.quantised_maps import QuantisedMaps
 from video_cam.layers.alignment import NEAREST, CellCentres
 from video_cam.models.preprocessing import Geometry
 from video_cam.utils.array_archive import read_arrays
@@ -24,7 +25,7 @@ from video_cam.utils.strict_json import Entry, Row, checked, parse_json
 from video_cam.video.scan import ClipInfo
 from video_cam.video.timeline import Timeline
 
-FORMAT = 2
+FORMAT = 3
 # A small file may unpack to this much; a larger one is not compressed, so that no file has to be
 # trusted with more than a few times its own size.
 MAX_UNPACKED_BYTES, MAX_RATIO = 512 * 2**20, 4
@@ -32,8 +33,8 @@ MAX_UNPACKED_BYTES, MAX_RATIO = 512 * 2**20, 4
 # Fields of an Explanation and of a MapSeries: those that JSON can hold, and those that are arrays.
 _PLAIN = ("labels", "span", "options", "notes", "seconds", "functions", "check", "sanity", "scenes")
 _ARRAYS = ("frame_indices", "num_padded", "probabilities", "function_scores")
-_MAP_PLAIN = ("label", "layer", "method", "class_ids", "bias")
-_MAP_ARRAYS = ("frame_scores", "logits")
+_MAP_PLAIN = ("label", "layer", "method", "class_ids", "bias", "detail")
+_MAP_ARRAYS = ("frame_scores", "logits", "contributions")
 
 
 class _Target(msgspec.Struct):
@@ -51,6 +52,7 @@ class _MapMeta(msgspec.Struct):
     method: str
     class_ids: tuple[int, ...]
     bias: float | None
+    detail: str
     target: _Target
 
 
@@ -158,7 +160,11 @@ def _to_arrays(fields: Mapping[str, Any]) -> dict[str, Any]:
     arrays = {name: fields[name] for name in _ARRAYS}
     arrays["pts"] = fields["timeline"].pts
     for i, series in enumerate(fields["maps"]):
-        arrays[f"map_{i}"] = series.values
+        if isinstance(series.values, QuantisedMaps):
+            arrays[f"map_{i}"] = series.values.levels
+            arrays[f"map_{i}_scales"] = series.values.scales
+        else:
+            arrays[f"map_{i}"] = series.values
         for name in _MAP_ARRAYS:
             if getattr(series, name) is not None:
                 arrays[f"map_{i}_{name}"] = getattr(series, name)
@@ -195,11 +201,12 @@ def _series(meta: _MapMeta, arrays: Mapping[str, np.ndarray], key: str, nearest:
     class_id, number = meta.target.class_id, meta.target.number
     if (class_id is None) == (number is None):
         raise ValueError("the target of a map is neither a class nor a function")
+    values, scales = arrays[key], arrays.get(f"{key}_scales")
     optional: dict[str, Any] = {name: arrays.get(f"{key}_{name}") for name in _MAP_ARRAYS}
     return MapSeries(
         **{name: getattr(meta, name) for name in _MAP_PLAIN},
         target=FunctionTarget(number or 0) if class_id is None else ClassTarget(class_id),
-        values=arrays[key],
+        values=values if scales is None else QuantisedMaps(values, scales),
         centres=CellCentres(**{axis: arrays[f"{key}_{axis}"] for axis in "tyx"}, nearest=nearest),
         **optional,
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from video_cam.explanation.map_series import MapTarget
+from video_cam.explanation.quantised_maps import QuantisedMaps
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,10 @@ class WindowResult:
         logits: float32 (classes,).
         probabilities: float32 (classes,), or scores of another kind, as ModelInfo.score says.
         function_scores: float32 (functions,); empty where no functions were explained.
-        maps: target -> one signed float32 (T', H', W') map for each of ``ClipPlan.map_keys``.
+        maps: target -> one signed map (T', H', W') for each of ``ClipPlan.map_keys``: float32,
+            or quantised where it has more cells than its layer.
+        sample_sums: target -> number of a map that has other cells than its layer -> float32 (N,),
+            the map on the layer's own cells summed over space, divided among the window's samples.
         frame_scores: class -> float32 (N,) scores of single frames; empty for networks that score
             clips.
         num_damaged: packets that could not be decoded in what was read for this window and those
@@ -28,18 +32,21 @@ class WindowResult:
             run with it; one of these results has them, the others have none.
         cuts: source indices of frames in the window that look like the first after a hard cut.
         memory_note: what happened where memory was not sufficient, else None.
+        detail_note: why maps have no more detail than their layer, else None.
     """
 
     index: int
     logits: np.ndarray
     probabilities: np.ndarray
     function_scores: np.ndarray
-    maps: dict[MapTarget, tuple[np.ndarray, ...]]
+    maps: dict[MapTarget, tuple[np.ndarray | QuantisedMaps, ...]]
     frame_scores: dict[MapTarget, np.ndarray]
+    sample_sums: dict[MapTarget, dict[int, np.ndarray]] = field(default_factory=dict)
     num_damaged: int = 0
     corrupt_frames: tuple[int, ...] = ()
     cuts: tuple[int, ...] = ()
     memory_note: str | None = None
+    detail_note: str | None = None
 
     def with_maps_of(self, later: WindowResult) -> WindowResult:
         """This result with the maps, frame scores and memory note of a later pass added.
@@ -50,8 +57,10 @@ class WindowResult:
         return replace(
             self,
             maps=self.maps | later.maps,
+            sample_sums=self.sample_sums | later.sample_sums,
             frame_scores=self.frame_scores | later.frame_scores,
             memory_note=later.memory_note or self.memory_note,
+            detail_note=later.detail_note or self.detail_note,
         )
 
 

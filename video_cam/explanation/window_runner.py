@@ -15,7 +15,9 @@ from video_cam.attribution.targets import Target
 from video_cam.config import ExplainConfig
 from video_cam.errors import ClipError, UsageError, VideoCamError, first_line
 from video_cam.explanation.clip_plan import ClipPlan, plan_network
-from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapTarget
+from video_cam.explanation.contributions import sample_contributions
+from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapKey, MapTarget
+from video_cam.explanation.quantised_maps import QuantisedMaps
 from video_cam.explanation.sampling import FrameSpan, Window
 from video_cam.explanation.scenes import HardCutDetector, cuts_within
 from video_cam.explanation.target_selection import best_classes, candidates, num_candidates
@@ -56,6 +58,7 @@ class WindowRunner:
             progress: is told how many windows have been run.
         """
         self._plan, self._model, self._config = plan, model, config
+        self._map_keys = plan.map_keys
         self._progress = progress
         network = plan_network(model, plan.input_size, plan.model.layers, config)
         self._halving = BatchHalving(plan.batch_size)
@@ -65,6 +68,8 @@ class WindowRunner:
             config.attribution(),
             unpack=network.folds,
             fields=network.fields,
+            finer=network.finer,
+            centres=network.centres,
             progress=progress,
         )
         # (W, classes); rows of windows that have not been run are zero.
@@ -176,6 +181,11 @@ class WindowRunner:
             scores = _of_frames(scores, self._plan.input_size[0])
         functions = _function_scores(found, len(indices))
         maps = {key: values.cpu().numpy() for key, values in found.maps.items()}
+        sums = {
+            key: self._sample_sums(key[1], values)
+            for key, values in found.layer_maps.items()
+            if key[1] in self._plan.refined
+        }
         results = []
         for row, index in enumerate(indices):
             targets = _targets_of_row(found, row)
@@ -185,9 +195,15 @@ class WindowRunner:
                 probabilities=self._probabilities[index].copy(),
                 function_scores=functions[row],
                 maps={
-                    target: tuple(
-                        maps[number, layer, method][row] for layer, method in self._plan.map_keys
-                    )
+                    target: tuple(self._stored(maps, row, number, key) for key in self._map_keys)
+                    for number, target in enumerate(targets)
+                },
+                sample_sums={
+                    target: {
+                        place: sums[(number, *key)][row].copy()
+                        for place, key in enumerate(self._map_keys)
+                        if key[0] in self._plan.refined
+                    }
                     for number, target in enumerate(targets)
                 },
                 frame_scores={
@@ -195,9 +211,23 @@ class WindowRunner:
                     for target in targets
                     if scores is not None and isinstance(target, ClassTarget)
                 },
+                detail_note="; ".join(found.notes) or None,
             )
             results.append(result)
         return results
+
+    def _stored(
+        self, maps: Mapping[tuple[int, str, str], np.ndarray], row: int, number: int, key: MapKey
+    ) -> np.ndarray | QuantisedMaps:
+        """The map of one row of a batch and one target, as a result holds it."""
+        values = maps[(number, *key)][row]
+        return QuantisedMaps.of([values]) if key[0] in self._plan.refined else values
+
+    def _sample_sums(self, layer: str, values: Tensor) -> np.ndarray:
+        """float32 (windows, N): maps on a layer's own cells, divided among the samples."""
+        sums = values.sum((2, 3)).double().cpu().numpy()
+        centres = self._plan.layer_centres[layer]
+        return sample_contributions(sums, centres, self._plan.input_size[0]).astype(np.float32)
 
     def _candidates(self, logits: Tensor) -> Sequence[Target]:
         """The targets of the first pass over a batch."""

@@ -21,8 +21,12 @@ def run_on_meta(model: nn.Module, x: Any) -> Any:
 
 
 def shapes_alone(x: Any) -> Any:
-    """``x`` with tensors of the same shapes and dtypes on the meta device."""
-    return map_tensors(lambda t: torch.empty(t.shape, dtype=t.dtype, device="meta"), x)
+    """``x`` with tensors of the same shapes, dtypes and flags on the meta device."""
+
+    def empty(t: Tensor) -> Tensor:
+        return torch.empty(t.shape, dtype=t.dtype, device="meta", requires_grad=t.requires_grad)
+
+    return map_tensors(empty, x)
 
 
 def call_on_meta(model: nn.Module, function: Callable[[nn.Module, Any], Result], x: Any) -> Result:

@@ -16,7 +16,7 @@ from video_cam.layers.axes import run_network
 from video_cam.layers.cache import Fact, learned
 from video_cam.layers.hooks import capture
 from video_cam.layers.meta_device import call_on_meta, shapes_alone
-from video_cam.utils.nested import tensors_in
+from video_cam.utils.nested import map_tensors, tensors_in
 from video_cam.utils.strict_json import checked
 
 
@@ -28,7 +28,8 @@ def pass_bytes(model: nn.Module, x: Any, layers: Sequence[str], identity: str = 
     the whole was 0.8 to 2.0 times this number, in networks of torchvision.
 
     Args:
-        x: a tensor, or tensors in a tuple, list or dict; only shapes and dtypes are used.
+        x: a tensor, or tensors in a tuple, list or dict; only shapes and dtypes are used, and
+            whether gradients at the input are wanted.
         layers: names of the modules whose gradients are wanted; none for a pass without gradients.
         identity: of the network, for the cache on disk (see ``cache.learned``).
 
@@ -36,7 +37,8 @@ def pass_bytes(model: nn.Module, x: Any, layers: Sequence[str], identity: str = 
         None where the network does not run on shapes alone.
     """
     shapes = [list(tensor.shape) for tensor in tensors_in(x)]
-    key = [json.dumps([shapes, sorted(layers)])]
+    to_input = any(tensor.requires_grad for tensor in tensors_in(x))
+    key = [json.dumps([shapes, sorted(layers), *(["input"] if to_input else [])])]
     return learned(_PASS_BYTES, model, key, partial(_pass_bytes, model, x, layers), identity)
 
 
@@ -45,7 +47,7 @@ def _pass_bytes(model: nn.Module, x: Any, layers: Sequence[str]) -> int | None:
 
     def watched(network: nn.Module, empty: Any) -> None:
         with memory:
-            run_network(network, empty)
+            run_network(network, map_tensors(_as_input, empty))
 
     try:
         with capture(model, layers), torch.set_grad_enabled(bool(layers)):
@@ -54,6 +56,11 @@ def _pass_bytes(model: nn.Module, x: Any, layers: Sequence[str]) -> int | None:
     except Exception:
         return None
     return memory.peak
+
+
+def _as_input(x: Tensor) -> Tensor:
+    """A clone of a leaf of the graph: the network may begin with an in-place operation."""
+    return x.clone() if x.requires_grad else x
 
 
 class _LiveMemory(TorchDispatchMode):

@@ -150,7 +150,8 @@ def _cells(
         methods=[series.method],
         targets=[series.class_id, *rivals],
         unpack=folds,
-        align="half-pixel",  # positions do not matter: cells are compared with cells
+        detail=series.detail,
+        align="half-pixel",  # any will do: cells are compared with cells at the same positions
         **{name: getattr(config, name) for name in _OPTIONS},
     )
     values = own.values[0] - sum(cam.values[0] for cam in others)

@@ -12,6 +12,7 @@ from torch import nn
 
 from video_cam.config import InputConfig
 from video_cam.errors import DoesNotFit, UsageError
+from video_cam.layers.finer_layers import finer_layers
 from video_cam.layers.layout import Fold, Layout, folds, layouts
 from video_cam.layers.measured_layout import refusal, settled_folds
 from video_cam.layers.output_reading import OutputReading
@@ -169,6 +170,25 @@ class Classifier:
             names += choose_layers(meant, seen, found, all_names, size[0])
         names = tuple(dict.fromkeys(names))
         return ChosenLayers(names, self._settled(names, seen, size))
+
+    def finer_layers(
+        self, size: Sequence[int], layers: Sequence[str]
+    ) -> tuple[dict[str, tuple[str, ...]], dict[str, Fold]]:
+        """The finer layers that detail "layers" combines each layer with, and their folds.
+
+        Args:
+            size: (T, H, W) of the input.
+            layers: module names.
+        """
+        seen, found = self.trace(size)
+        wanted = {layer: finer_layers(layer, seen, found) for layer in layers}
+        names = tuple(dict.fromkeys(name for several in wanted.values() for name in several))
+        settled = self.settled(names, size)
+        finer = {
+            layer: tuple(name for name in several if name in settled)
+            for layer, several in wanted.items()
+        }
+        return finer, settled
 
     def settled(self, names: Sequence[str], size: Sequence[int]) -> dict[str, Fold]:
         """How these layers' outputs become grids, without those that measurement refutes."""

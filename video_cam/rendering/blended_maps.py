@@ -12,6 +12,7 @@ import numpy as np
 
 from video_cam.explanation.blending import Maps
 from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.quantised_maps import window_peaks
 from video_cam.rendering.explained_targets import MapTarget
 
 # Blended cells that are kept, of all maps of an explanation together. An hour of video at 30
@@ -76,8 +77,7 @@ class BlendedMap:
         self.peak = 0.0
         self._nearest = np.full(length, -1)  # the window with the largest share
         self.shares = self._blend_all()
-        positive_peaks = self.series.values.clip(min=0).max((1, 2, 3))
-        self.window_peaks = self.shares.mean(positive_peaks)
+        self.window_peaks = self.shares.mean(window_peaks(self.series.values))
         self._scores = self._blended_scores(explanation)
 
     def cells(self, frame_index: int) -> Maps | None:

@@ -107,6 +107,7 @@ def _map(series: MapSeries) -> dict[str, Any]:
         "class_id": target_number(series.target),
         "layer": series.layer,
         "method": series.method,
+        "detail": series.detail,
         "grid": series.centres.grid,
         "in_logits": series.bias is not None,
         "bias": series.bias,
