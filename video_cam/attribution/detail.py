@@ -85,7 +85,8 @@ def _neighbours_mean(values: Tensor, axis: int) -> Tensor:
     total.narrow(axis, 1, others).add_(values.narrow(axis, 0, others))
     total.narrow(axis, 0, others).add_(values.narrow(axis, 1, others))
     counts = values.new_full((others + 1, *[1] * (values.ndim - axis - 1)), 3)
-    counts[0] = counts[-1] = 2
+    for end in (0, others):
+        counts[end].fill_(2)  # a number that is assigned would be waited for on CUDA
     return total / counts
 
 
