@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from math import prod
 from typing import Any
 
@@ -30,7 +31,7 @@ from video_cam.layers.selection import match_layers
 from video_cam.layers.trace import ModuleOutput, trace
 from video_cam.utils.memory import is_out_of_memory
 from video_cam.utils.names import as_tuple, check_names
-from video_cam.utils.nested import map_tensors
+from video_cam.utils.nested import map_tensors, tensors_in
 from video_cam.utils.progress import Progress, silent
 
 
@@ -107,15 +108,16 @@ def compute_cams(
         A flat list, nested target, then layer, then method.
 
     Raises:
-        UsageError: for wrong names, layers or targets, and for outputs whose class scores cannot be
-            found.
+        UsageError: for wrong names, layers or targets, for outputs whose class scores cannot be
+            found, and for an input on another device than the network.
     """
     known = {one.name for one in fields(AttributionConfig)} - {"methods"}
     check_names("option", list(options), sorted(known))
     if not isinstance(targets, list | tuple):
         raise UsageError(f"targets {targets!r} must be a list with one entry for each target")
     config = AttributionConfig(as_tuple(methods), **options)
-    model, x = channels_first(_checked_network(model), x)
+    network = _checked_network(model)
+    model, x = channels_first(network, _on_its_device(x, network, model))
     attributor = _bind(model, x, as_tuple(layers), config, unpack, progress)
     if not all(map(callable, targets)):
         attributor = attributor.of(with_class_scores(model, x, output_layout))
@@ -142,6 +144,27 @@ def _checked_network(model: nn.Module) -> nn.Module:
             "of a video_cam classifier give its .module"
         )
     return unwrapped(model)
+
+
+def _on_its_device(x: Any, network: nn.Module, given: nn.Module) -> Any:
+    """The input on the network's device, where only wrappers for several devices bring it.
+
+    Raises:
+        UsageError: where it is elsewhere and the network was given without such a wrapper.
+    """
+    devices = {tensor.device for tensor in chain(network.parameters(), network.buffers())}
+    elsewhere = {one.device for one in tensors_in(x) if one.ndim} - devices
+    # Networks on several devices, and those with hooks of accelerate, move their inputs.
+    moves = len(devices) != 1 or any(hasattr(module, "_hf_hook") for module in network.modules())
+    if moves or not elsewhere:
+        return x
+    [device] = devices
+    if isinstance(given, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return map_tensors(lambda tensor: tensor.to(device), x)
+    raise UsageError(
+        f"the input is on {min(map(str, elsewhere))} and the network on {device}: move one to the "
+        "other's device"
+    )
 
 
 def _bind(
