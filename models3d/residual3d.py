@@ -67,6 +67,18 @@ class Residual3D(nn.Module):
     def initialise_stem(self, weight: Tensor) -> None:
         """Change the stem's random initial weights (C, 3, T, H, W), in place."""
 
+    @torch.no_grad()
+    def spread_over_time(self) -> None:
+        """Give each of the three taps in time of every convolution a third of the middle one.
+
+        On clips of one frame only the middle taps learn. Afterwards a still clip gives, but for
+        the zero padding at its ends, what its frame gave before: the inflation of Carreira and
+        Zisserman 2017 ("Quo Vadis, Action Recognition?", section 2.4.1).
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Conv3d) and module.kernel_size[0] == 3:
+                module.weight.copy_(module.weight[:, :, 1:2].expand_as(module.weight) / 3)
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalised float clips (N, 3, T, H, W) -> logits (N, num_classes)."""
         x = self.stem(x)

@@ -89,8 +89,11 @@ def train(
     losses: list[float] = []
     progress = tqdm(_batches(recipe, first, workers), initial=first, total=recipe.steps)
     for step, (frames, class_ids) in enumerate(progress, start=first):
-        if step > first and recipe.cycle_of(step)[1] == 0:
-            schedule = learning_rate_schedule(optimizer, recipe, step)
+        cycle, done = recipe.cycle_of(step)
+        if done == 0:
+            recipe.begin_cycle(cycle, net)
+            if step > first:
+                schedule = learning_rate_schedule(optimizer, recipe, step)
         loss = _loss(net, recipe, step, frames.to(device), class_ids.to(device))
         losses.append(_optimizer_step(net, optimizer, loss))
         if not math.isfinite(losses[-1]):
@@ -115,7 +118,7 @@ def learning_rate_schedule(
     cycle, done = recipe.cycle_of(step)
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
-        recipe.learning_rate if cycle == 0 else recipe.later_rate,
+        recipe.rate(cycle),
         total_steps=recipe.cycles[cycle],
         pct_start=0.05,
         last_epoch=done - 1,

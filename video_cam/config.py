@@ -142,8 +142,7 @@ class AttributionConfig:
     Attributes:
         methods: names of CAM methods, of METHOD_NAMES.
         pooling: gradients are pooled over the whole "clip" or per "frame".
-        detail: what makes the maps finer than their layer's grid, of DETAIL_NAMES: nothing, finer
-            layers of the same pass, or an attribution at the input.
+        detail: what makes maps finer than their layer's grid, of DETAIL_NAMES.
         align: how the positions of a layer's cells are found, of ALIGNMENT_NAMES.
         aug_smooth: mean over six versions of the input: flipped left to right or not, times 0.9,
             1 and 1.1.
@@ -277,17 +276,12 @@ class ExplainConfig(AttributionConfig):
 
     def as_json(self) -> dict[str, Any]:
         """Everything that changes the result, in JSON's types."""
-        without_effect = ("batch_size", "strict")
-        names = [one.name for one in fields(self) if one.name not in without_effect]
-        return {name: _plain(getattr(self, name)) for name in names}
+        return {n: _plain(v) for n, v in vars(self).items() if n not in ("batch_size", "strict")}
 
     def attribution(self) -> AttributionConfig:
-        """The part that says how maps are computed from one input.
-
-        Without detail for contrast: only maps that are linear in the score can be subtracted.
-        """
-        names = [one.name for one in fields(AttributionConfig)]
-        values = {name: getattr(self, name) for name in names}
+        """The part that says how maps are computed from one input."""
+        values = {one.name: getattr(self, one.name) for one in fields(AttributionConfig)}
+        # Only maps that are linear in the score can be subtracted, and finer ones are not.
         return AttributionConfig(**values | ({"detail": "none"} if self.contrast else {}))
 
 

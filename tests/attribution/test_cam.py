@@ -84,8 +84,23 @@ def test_maps_come_in_the_order_of_targets_layers_and_methods() -> None:
 
 
 def test_a_network_wrapped_for_several_devices(small: Small, x: Tensor) -> None:
-    [expected], [found] = (maps(n, x, ["gradcam"]) for n in (small, nn.DataParallel(small)))
+    [expected], [found] = (maps(n, x, ["gradcam"]) for n in (small, nn.DataParallel(small).cpu()))
     assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_name_of_a_layer_in_a_wrapper(small: Small, x: Tensor, wrapped: bool) -> None:
+    network: nn.Module = nn.DataParallel(small) if wrapped else small
+    options = {"targets": [1], "align": "half-pixel"}
+    [expected] = compute_cams(small, x, layers=["second"], **options)
+    for name in ("second", "module.second", "_orig_mod.module.second", "module.secon?"):
+        [found] = compute_cams(network, x, layers=[name], **options)
+        assert found.layer == "second" and torch.equal(found.values, expected.values)
+    for unpack in (lambda output: output, {"module.second": lambda output: output}):
+        [found] = compute_cams(network, x, layers=["module.second"], unpack=unpack, **options)
+        assert torch.equal(found.values, expected.values)
+    with pytest.raises(UsageError, match="unknown layer 'third': choose one of"):
+        compute_cams(network, x, layers=["module.third"], **options)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -52,6 +52,26 @@ def test_cam_is_refused_where_the_head_is_not_linear_in_the_layer() -> None:
         )
 
 
+class _WithPrior(PoolLinear):
+    """A linear score plus a constant; or plus ``slope`` times the mean of the input."""
+
+    slope = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + torch.arange(4) + self.slope * x.mean((1, 2, 3, 4))[:, None]
+
+
+def test_a_constant_beside_a_linear_score_does_not_change_its_map() -> None:
+    options = {"layers": ["relu"], "methods": ["cam"], "targets": [1], "align": "half-pixel"}
+    [expected] = compute_cams(seeded(PoolLinear), clip(), **options)
+    [found] = compute_cams(seeded(_WithPrior), clip(), **options)
+    torch.testing.assert_close(found.values, expected.values)
+    network = seeded(_WithPrior)
+    network.slope = 5.0
+    with pytest.raises(UsageError, match="cam needs scores that are a linear function"):
+        compute_cams(network, clip(), **options)
+
+
 def test_cam_is_refused_for_a_function() -> None:
     with pytest.raises(UsageError, match="cam needs scores that are a linear function"):
         compute_cams(

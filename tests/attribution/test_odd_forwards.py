@@ -152,7 +152,9 @@ def test_half_precision_networks(dtype: torch.dtype) -> None:
         torch.testing.assert_close(one, other, rtol=0, atol=tolerance * float(other.abs().max()))
 
 
-@pytest.mark.parametrize("wrap", [nn.DataParallel, lambda m: torch.compile(m, backend="eager")])
+@pytest.mark.parametrize(
+    "wrap", [lambda m: nn.DataParallel(m).cpu(), lambda m: torch.compile(m, backend="eager")]
+)
 def test_wrapped_networks(wrap) -> None:
     found = maps(wrap(seeded(Nonlinear)), clip(), "gradcam")
     for one, other in zip(found, maps(seeded(Nonlinear), clip(), "gradcam"), strict=True):

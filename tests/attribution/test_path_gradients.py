@@ -70,23 +70,6 @@ def test_the_baseline_keeps_what_does_not_change_and_blurs_in_space_and_time():
     assert spread[3, 10, 15] > 0 and spread[4, 10, 17] > 0 and spread.max() < 0.1
 
 
-def test_every_layout_gives_the_same_attribution():
-    network, x = seeded(Nonlinear).eval(), clip(size=(6, 12, 10))
-    size = x.shape[2:]
-    channels_first = input_attribution(network, x, 1, size)
-
-    class TimeFirst(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.network(x.transpose(1, 2))
-
-    time_first = input_attribution(TimeFirst(), x.transpose(1, 2).contiguous(), 1, size)
-    torch.testing.assert_close(time_first, channels_first)
-
-
 def test_pathways_are_added_at_the_frames_that_they_hold():
     network, fast = seeded(Pathways), clip(batch=1, size=(8, 12, 10))
     slow = fast[:, :, [1, 5]]

@@ -9,17 +9,20 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import video_cam
 from tests.support.explained_clips import cams, explain
 from tests.support.networks import PoolLinear
 from video_cam import Classifier, Explanation
+from video_cam.attribution.attributor import Attributor
 from video_cam.config import make_explain_config
-from video_cam.explanation.clip_plan import plan_clip
+from video_cam.explanation.clip_plan import plan_clip, plan_network
 from video_cam.explanation.contributions import frame_contributions
 from video_cam.explanation.explainer import explain_plan
 from video_cam.explanation.quantised_maps import QuantisedMaps
 from video_cam.explanation.window_runner import WindowRunner
+from video_cam.layers.alignment import interpolate
 from video_cam.video.clip import Clip
 
 GRIDS = {"layers": (16, 16, 16), "input": (16, 32, 32)}
@@ -115,3 +118,49 @@ def test_maps_of_one_frame(tmp_path, bundled, sample_clip):
     for detail, grid in GRIDS.items():
         [series] = explain(tmp_path / "still.png", bundled, detail=detail).maps
         assert series.centres.grid == grid and np.isfinite(np.asarray(series.values)).all()
+
+
+class TwoPathways(nn.Module):
+    """A slow pathway of two convolutions that take the middle of each kernel, and a fast one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fast = nn.Conv3d(3, 2, 1, (1, 4, 4))
+        self.first = nn.Conv3d(3, 4, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
+        self.second = nn.Conv3d(4, 4, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
+        self.fc = nn.Linear(4, 2)
+        for conv in (self.first, self.second):
+            nn.init.zeros_(conv.weight)
+            conv.weight.data[:, :, 0, 1, 1] = 1
+        nn.init.zeros_(self.fast.weight)
+        nn.init.ones_(self.fc.weight)
+
+    def forward(self, x: list[torch.Tensor]) -> torch.Tensor:
+        features = self.second(self.first(x[0])).mean((2, 3, 4))
+        return self.fc(features) + self.fast(x[1]).mean((2, 3, 4))
+
+
+@pytest.mark.parametrize("detail", GRIDS)
+def test_the_map_of_a_slow_pathway_is_at_its_own_frames(detail):
+    model = video_cam.load_model(
+        TwoPathways(), num_frames=16, size=(64, 64), frame_rate=8, layout="list:4,1"
+    )
+    config = make_explain_config({"align": "half-pixel", "detail": detail})
+    network = plan_network(model, (16, 64, 64), ["second"], config)
+    x = torch.zeros(1, 3, 16, 64, 64)
+    x[:, :, 10, 24:26, 40:42] = 1  # the slow pathway takes frames 0, 5, 10 and 15
+    attributor = Attributor(
+        model.module,
+        network.layers,
+        config.attribution(),
+        unpack=network.folds,
+        fields=network.fields,
+        finer=network.finer,
+        centres=network.centres,
+    )
+    found = attributor(x, [0])
+    size = (16, 64, 64)
+    [values] = found.maps.values()
+    volume = interpolate(values, found.centres["second"], size, size)[0]
+    t, y, x_ = np.unravel_index(int(volume.argmax()), size)
+    assert t == 10 and abs(y - 24.5) <= 2 and abs(x_ - 40.5) <= 2

@@ -170,7 +170,7 @@ def test_a_function_that_fails_for_a_clip_fails_that_clip(file: Path, short_clip
         ("{file}:pears", "has no 'pears': did you mean pair"),
         ("missing.py:pair", "no such file: 'missing.py'"),
         ("pair", "'pair' names no function: write file.py:name"),
-        (3, "input_factory 3 must be a function"),
+        (3, "input_factory 3 must be a text or a function"),
     ],
 )
 def test_a_wrong_function_gets_one_line(factory: Any, words: str, file: Path) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from video_cam.errors import UsageError
 from video_cam.layers.alignment import CellCentres, interpolation_matrix
-from video_cam.layers.axes import TIME
+from video_cam.layers.axes import TIME, has_pixels
 from video_cam.utils.devices import sent
 from video_cam.utils.nested import map_tensors, tensors_in
 
@@ -52,7 +52,8 @@ def augment(x: Any, augmentation: Augmentation) -> Any:
 
     Frames moved in from beyond either end repeat the first or last one. Of several inputs the one
     with the most frames moves by ``shift`` frames, the others by the same time. Tensors without
-    pixels, such as a mask or numbers beside the frames, stay as they are.
+    pixels, such as a mask or numbers beside the frames, stay as they are, and pictures beside a
+    clip, too.
 
     Args:
         x: a tensor (N, C, T, H, W) or (N, C, H, W), or several in a container.
@@ -68,8 +69,10 @@ def augment(x: Any, augmentation: Augmentation) -> Any:
             "(N, C, T, H, W), or aug_shift=0"
         )
 
+    axes = max((tensor.ndim for tensor in tensors_in(x) if has_pixels(tensor)), default=0)
+
     def augmented(x: Tensor) -> Tensor:
-        if not x.is_floating_point() or x.ndim < 4:
+        if not has_pixels(x) or x.ndim < axes:  # four axes beside a clip: a picture of its sound
             return x
         if augmentation.flip:
             x = x.flip(-1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from itertools import chain
 from math import prod
 from typing import Any
 
@@ -17,7 +16,15 @@ from video_cam.attribution.targets import Target
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError, first_line
 from video_cam.layers.alignment import CellCentres, guess_note, interpolate, needs_measuring
-from video_cam.layers.axes import Unpack, Unpacks, for_layer, input_size, to_grid, unpacked
+from video_cam.layers.axes import (
+    Unpack,
+    Unpacks,
+    beside_network,
+    for_layer,
+    input_size,
+    to_grid,
+    unpacked,
+)
 from video_cam.layers.batch_order import refuse_time_first, time_first
 from video_cam.layers.cell_positions import find_receptive_fields
 from video_cam.layers.clip_axes import channels_first
@@ -27,11 +34,11 @@ from video_cam.layers.layout import Fold, Layout, folds, layouts
 from video_cam.layers.measured_layout import refusal, settled_folds
 from video_cam.layers.output_search import with_class_scores
 from video_cam.layers.receptive_field import ReceptiveFields
-from video_cam.layers.selection import match_layers
+from video_cam.layers.selection import match_layers, own_name
 from video_cam.layers.trace import ModuleOutput, trace
 from video_cam.utils.memory import is_out_of_memory
 from video_cam.utils.names import as_tuple, check_names
-from video_cam.utils.nested import map_tensors, tensors_in
+from video_cam.utils.nested import map_tensors
 from video_cam.utils.progress import Progress, silent
 
 
@@ -85,9 +92,11 @@ def compute_cams(
     Args:
         model: any network.
         x: what its forward takes: a tensor, or a tuple, list or dict of them. A dict whose keys
-            are the forward's parameters is passed by keyword. Clips are (N, C, T, H, W) or
-            (N, T, C, H, W), whichever the network takes.
-        layers: module names, patterns such as ``layer?``, or positions from the back.
+            are the forward's parameters is passed by keyword. A tuple holds the arguments in order
+            where the forward needs more than one, else it is the only argument, as a list is.
+            Clips are (N, C, T, H, W) or (N, T, C, H, W), whichever the network takes.
+        layers: module names, patterns such as ``layer?``, or positions from the back. A wrapper's
+            ``module.`` in front of a name is left out.
         methods: of ``config.METHOD_NAMES``.
         targets: one backward pass each. None is each sample's best class; else a class id, one id
             per sample, or a function from the network's own outputs to (N,) scores. For classes
@@ -117,7 +126,7 @@ def compute_cams(
         raise UsageError(f"targets {targets!r} must be a list with one entry for each target")
     config = AttributionConfig(as_tuple(methods), **options)
     network = _checked_network(model)
-    model, x = channels_first(network, _on_its_device(x, network, model))
+    model, x = channels_first(network, beside_network(x, network, model))
     attributor = _bind(model, x, as_tuple(layers), config, unpack, progress)
     if not all(map(callable, targets)):
         attributor = attributor.of(with_class_scores(model, x, output_layout))
@@ -146,27 +155,6 @@ def _checked_network(model: nn.Module) -> nn.Module:
     return unwrapped(model)
 
 
-def _on_its_device(x: Any, network: nn.Module, given: nn.Module) -> Any:
-    """The input on the network's device, where only wrappers for several devices bring it.
-
-    Raises:
-        UsageError: where it is elsewhere and the network was given without such a wrapper.
-    """
-    devices = {tensor.device for tensor in chain(network.parameters(), network.buffers())}
-    elsewhere = {one.device for one in tensors_in(x) if one.ndim} - devices
-    # Networks on several devices, and those with hooks of accelerate, move their inputs.
-    moves = len(devices) != 1 or any(hasattr(module, "_hf_hook") for module in network.modules())
-    if moves or not elsewhere:
-        return x
-    [device] = devices
-    if isinstance(given, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        return map_tensors(lambda tensor: tensor.to(device), x)
-    raise UsageError(
-        f"the input is on {min(map(str, elsewhere))} and the network on {device}: move one to the "
-        "other's device"
-    )
-
-
 def _bind(
     model: nn.Module,
     x: Any,
@@ -176,15 +164,19 @@ def _bind(
     progress: Progress,
 ) -> Attributor:
     """An Attributor for inputs like ``x``."""
+    known = dict(model.named_modules())
     if unpack is None:
         layers, unpack = find_layers(model, x, layers)
+    elif isinstance(unpack, Mapping):
+        unpack = {own_name(layer, known): function for layer, function in unpack.items()}
+    layers = tuple(own_name(layer, known) for layer in layers)
     finer: dict[str, tuple[str, ...]] = {}
-    known = layers
+    of_fields = layers
     if config.detail == "layers":
         finer, more = find_finer_layers(model, x, layers)
         unpack = {**more} | {layer: for_layer(unpack, layer) for layer in layers}
-        known = tuple(dict.fromkeys((*layers, *more)))
-    fields_ = _receptive_fields(model, x, known, unpack, config.align)
+        of_fields = tuple(dict.fromkeys((*layers, *more)))
+    fields_ = _receptive_fields(model, x, of_fields, unpack, config.align)
     return Attributor(
         model, layers, config, unpack=unpack, fields=fields_, finer=finer, progress=progress
     )

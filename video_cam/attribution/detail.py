@@ -36,6 +36,7 @@ from torch import Tensor
 
 from video_cam.attribution.cam_methods import Axes
 from video_cam.layers.alignment import CellCentres, onto_centres
+from video_cam.utils.devices import sent
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,9 @@ def _neighbours_mean(values: Tensor, axis: int) -> Tensor:
     total = values.clone()
     total.narrow(axis, 1, others).add_(values.narrow(axis, 0, others))
     total.narrow(axis, 0, others).add_(values.narrow(axis, 1, others))
-    counts = values.new_full((others + 1, *[1] * (values.ndim - axis - 1)), 3)
-    for end in (0, others):
-        counts[end].fill_(2)  # a number that is assigned would be waited for on CUDA
-    return total / counts
+    counts = torch.full((others + 1, *[1] * (values.ndim - axis - 1)), 3, dtype=values.dtype)
+    counts[0] = counts[-1] = 2
+    return total / sent(counts, values.device)
 
 
 def geometric_mean(values: Tensor, evidence: Sequence[Evidence]) -> Tensor:

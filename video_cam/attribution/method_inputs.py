@@ -15,7 +15,13 @@ from torch import Tensor, nn
 
 from video_cam.attribution.cam_methods import at_least_float32
 from video_cam.attribution.full_gradient import full_gradient
-from video_cam.attribution.pass_facts import PassFacts, last_linear
+from video_cam.attribution.pass_facts import (
+    Linear,
+    PassFacts,
+    last_linear,
+    linear_part,
+    linear_tolerance,
+)
 from video_cam.attribution.path_gradients import input_attribution
 from video_cam.attribution.replay import Recording
 from video_cam.attribution.rescoring import ablation_weights, score_weights
@@ -234,9 +240,31 @@ def _noisy(x: Any, generator: torch.Generator) -> Any:
 
 def _head_weights(one: TargetPass, layer: str) -> Tensor:
     linear = last_linear(one.model)
-    if linear is not None and one.class_ids is not None and one.facts.of_layer("head", layer):
+    if (
+        linear is not None
+        and one.class_ids is not None
+        and (one.facts.of_layer("head", layer) or _is_linear_plus_constant(one, layer, linear))
+    ):
         return linear.weight.detach().flatten(1)[one.class_ids]
     raise UsageError(
         f"cam needs scores that are a linear function of layer {layer!r}'s average: "
         "choose the layer in front of that average, or the method hirescam"
     )
+
+
+def _is_linear_plus_constant(one: TargetPass, layer: str, linear: Linear) -> bool:
+    """Whether what is not linear in the average is the same for inputs with different noise."""
+    generator = torch.Generator().manual_seed(0)
+    parts = []
+    for _ in range(2):
+        with capture(one.model, [layer]) as captured:
+            outputs = class_scores(run_network(one.model, _noisy(one.x, generator))).detach()
+            A = unpacked(one.unpack, captured.activations[layer].detach(), layer)
+        part = linear_part(outputs, A, linear)
+        if part is None:
+            return False
+        parts.append((part, outputs.to(part.dtype) - part))
+    (linear_part_, rest), (other_part, other_rest) = parts
+    moved = (linear_part_ - other_part).abs().max()
+    allowed = linear_tolerance(outputs.dtype) * moved
+    return bool(moved > 0 and (rest - other_rest).abs().max() <= allowed)

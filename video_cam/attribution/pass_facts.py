@@ -22,6 +22,8 @@ from video_cam.utils.devices import on_cpu
 if TYPE_CHECKING:
     from video_cam.attribution.method_inputs import TargetPass
 
+Linear = nn.Linear | nn.Conv3d | nn.Conv2d
+
 # (need or method, layer, index of the target; 0 for what is the same for all targets)
 Key = tuple[str, str, int]
 
@@ -60,7 +62,7 @@ def channels(one: TargetPass, layer: str) -> Tensor:
     return grid
 
 
-def last_linear(model: nn.Module) -> nn.Linear | nn.Conv3d | nn.Conv2d | None:
+def last_linear(model: nn.Module) -> Linear | None:
     """The network's last linear layer or convolution."""
     found = [m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv3d | nn.Conv2d)]
     return found[-1] if found else None
@@ -71,22 +73,38 @@ def _filled_channels(one: TargetPass, layer: str) -> Tensor:
     return filled_channels(one.recording.replay(layer, one.outputs, len(one.scores)), one.unpack)
 
 
+def linear_part(outputs: Tensor, A: Tensor, linear: Linear) -> Tensor | None:
+    """The weights times the average of A, (N, classes); None where they do not fit together.
+
+    Args:
+        outputs: class scores (N, classes).
+        A: a layer's output (N, K, T', H', W').
+        linear: the last layer of the network.
+    """
+    weight = linear.weight.detach().flatten(1)  # (classes, K), a 1x1x1 convolution's too
+    if weight.shape != (outputs.shape[1], A.shape[1]):
+        return None
+    return A.mean((2, 3, 4)).to(weight.dtype) @ weight.T
+
+
+def linear_tolerance(dtype: torch.dtype) -> float:
+    """How far scores may be from a linear part, of its size: bfloat16 has about three digits."""
+    return 3e-2 if dtype == torch.bfloat16 else 1e-3
+
+
 def _is_linear_in_average(one: TargetPass, layer: str) -> Tensor:
     """Whether the class scores are a linear function of the layer's average, bool ()."""
-    last, no = last_linear(one.model), torch.tensor(False)
+    last = last_linear(one.model)
     if last is None or one.class_ids is None:
-        return no
-    A = unpacked(one.unpack, one.captured.activations[layer].detach(), layer)
-    weight = last.weight.detach().flatten(1)  # (classes, K), a 1x1x1 convolution's too
+        return torch.tensor(False)
     outputs = class_scores(one.outputs).detach()
-    if weight.shape != (outputs.shape[1], A.shape[1]):
-        return no
+    A = unpacked(one.unpack, one.captured.activations[layer].detach(), layer)
+    part = linear_part(outputs, A, last)
+    if part is None:
+        return torch.tensor(False)
     bias = 0 if last.bias is None else last.bias.detach()
-    linear_part = A.mean((2, 3, 4)).to(weight.dtype) @ weight.T
-    # bfloat16 has about three significant digits.
-    tolerance = 1e-3 if outputs.dtype != torch.bfloat16 else 3e-2
-    error = (linear_part + bias - outputs.to(linear_part.dtype)).abs().max()
-    return error <= tolerance * linear_part.abs().max()
+    error = (part + bias - outputs.to(part.dtype)).abs().max()
+    return error <= linear_tolerance(outputs.dtype) * part.abs().max()
 
 
 # By need: what is asked of each layer.

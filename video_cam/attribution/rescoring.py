@@ -17,7 +17,7 @@ from torch.nn.functional import interpolate
 
 from video_cam.attribution.replay import Replay
 from video_cam.errors import UsageError
-from video_cam.layers.axes import Unpacks, run_network, to_grid, unpacked
+from video_cam.layers.axes import Unpacks, has_pixels, run_network, to_grid, unpacked
 from video_cam.layers.hooks import frozen_evaluation
 from video_cam.utils.devices import on_cpu, sent
 from video_cam.utils.nested import map_tensors, sample_rows, strided_like, tensors_in
@@ -208,12 +208,28 @@ def _score_row(
     scores = []
     for part in distinct.split(batch_size):
         masks = sent(part, device).reshape(-1, 1, *channels.shape[1:])
-        outputs = run_network(model, map_tensors(partial(masked_inputs, channels=masks), x))
+        outputs = run_network(model, _masked(x, masks))
         scores.append(_scores(score, outputs, sample, len(part)))
         step(len(part))
     raw = torch.cat(scores)
     weights = raw[sent(mask_of, device)].softmax(0)
     return raw.new_zeros(len(channels)).index_copy_(0, sent(chosen, device), weights)
+
+
+def _masked(x: Any, masks: Tensor) -> Any:
+    """One sample's input for each of B masks (B, 1, T', H', W').
+
+    Clips are masked, of an input without clips its images. What else the network takes beside
+    them, such as sound, is the same for every mask.
+    """
+    axes = max((tensor.ndim for tensor in tensors_in(x) if has_pixels(tensor)), default=0)
+
+    def masked(tensor: Tensor) -> Tensor:
+        if axes and (tensor.ndim != axes or not tensor.is_floating_point()):
+            return sample_rows(tensor, samples=1, sample=0, copies=len(masks))
+        return masked_inputs(tensor, masks)
+
+    return map_tensors(masked, x)
 
 
 def masked_inputs(x: Tensor, channels: Tensor) -> Tensor:

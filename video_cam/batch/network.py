@@ -12,6 +12,7 @@ import torch
 from video_cam.batch.fingerprint import fingerprint_parts
 from video_cam.batch.request_size import announcement
 from video_cam.batch.run_config import ModelConfig, RunConfig
+from video_cam.batch.start_up import StartUp
 from video_cam.config import ANY_OUTPUT, ExplainConfig, InputConfig
 from video_cam.errors import UsageError
 from video_cam.explanation.explanation import Explanation
@@ -35,11 +36,15 @@ class NetworkExplainer:
         model: the network.
     """
 
-    def __init__(self, model: Classifier) -> None:
+    def __init__(self, model: Classifier, start: StartUp | None = None) -> None:
+        """Take a network; ``start`` logs how long it took up to its first window."""
         self.model = model
+        self._start = start
 
     def explain(self, clip: Clip, config: ExplainConfig, progress: Progress) -> Explanation:
         """The maps of a clip, with the checks that ``config`` asks for."""
+        if self._start is not None:
+            progress = self._start.watched(progress)
         return explain_and_verify(clip, self.model, config, progress)
 
     def write_gradients(
@@ -82,16 +87,20 @@ def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplai
     for target in config.explain.targets:
         if isinstance(target, UserFunction):
             target.load()  # a wrong reference is reported before the network loads
-    model = load_network(config.model, config.explain, reporter)
+    start = StartUp()
+    model = load_network(config.model, config.explain, reporter, start)
     explain = supported_precision(config.explain, model, reporter)
     check_options(model, explain)
     large_request = announcement(model, explain, config.num_clips)
     if large_request is not None:
         reporter.info(large_request)
-    return NetworkExplainer(model), replace(config, explain=explain)
+    start.end("network facts")
+    return NetworkExplainer(model, start), replace(config, explain=explain)
 
 
-def load_network(config: ModelConfig, explain: ExplainConfig, reporter: Reporter) -> Classifier:
+def load_network(
+    config: ModelConfig, explain: ExplainConfig, reporter: Reporter, start: StartUp | None = None
+) -> Classifier:
     """The network on its device; a status message says which, and which layers are explained.
 
     Raises:
@@ -110,6 +119,8 @@ def load_network(config: ModelConfig, explain: ExplainConfig, reporter: Reporter
         allow_partial=config.allow_partial,
         **options,
     )
+    if start is not None:
+        start.end("weights")
     layers = _chosen_layers(model, explain)
     scores = "" if model.reading is None else f", class scores from {model.reading}"
     reporter.info(f"model {model.name} ({model.weights}) on {model.device}{layers}{scores}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError
@@ -94,15 +96,54 @@ def detached(x: Any) -> Any:
     return map_tensors(lambda t: t.clone() if t.is_inference() else t.detach(), x)
 
 
-def run_network(model: nn.Module, x: Any) -> Any:
-    """``model(x)``, or ``model(**x)`` for a dict whose keys are parameters of the forward.
+def beside_network(x: Any, network: nn.Module, given: nn.Module) -> Any:
+    """The input on the network's device, where wrappers for several devices bring it.
 
+    Args:
+        x: tensors in any containers.
+        network: without its wrapper.
+        given: with its wrapper, where it has one.
+
+    Raises:
+        UsageError: where it is elsewhere and the network was given without such a wrapper.
+    """
+    devices = {tensor.device for tensor in chain(network.parameters(), network.buffers())}
+    elsewhere = {one.device for one in tensors_in(x) if one.ndim} - devices
+    # Networks on several devices, and those with hooks of accelerate, move their inputs.
+    moves = len(devices) != 1 or any(hasattr(module, "_hf_hook") for module in network.modules())
+    if moves or not elsewhere:
+        return x
+    [device] = devices
+    if isinstance(given, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return map_tensors(lambda tensor: tensor.to(device), x)
+    raise UsageError(
+        f"the input is on {min(map(str, elsewhere))} and the network on {device}: move one to the "
+        "other's device"
+    )
+
+
+def run_network(model: nn.Module, x: Any) -> Any:
+    """``model(x)``; ``model(*x)`` or ``model(**x)`` where ``x`` holds the forward's arguments.
+
+    That is a tuple where the forward needs more than one, and a dict whose keys are its parameters.
     What the network keeps at the pass is forgotten, so that the next one begins as this one did.
     """
     with left_as_found(model):
         if isinstance(x, Mapping) and _are_parameters(model, x):
             return model(**x)
+        if isinstance(x, tuple) and not hasattr(x, "_fields") and _needs_several(model):
+            return model(*x)
         return model(x)
+
+
+def _needs_several(model: nn.Module) -> bool:
+    """Whether the forward needs more than one argument, or takes any number of them."""
+    if isinstance(model, torch.jit.ScriptModule):  # its signature does not say
+        return False
+    parameters = inspect.signature(model.forward).parameters.values()
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [p for p in parameters if p.kind in by_position and p.default is p.empty]
+    return len(needed) > 1 or any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
 
 def _are_parameters(model: nn.Module, x: Mapping[Any, Any]) -> bool:

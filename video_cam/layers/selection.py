@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from torch import nn
@@ -18,6 +18,7 @@ _NEVER_DEFAULT = (
     *(nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
     *(nn.Dropout, nn.Dropout2d, nn.Dropout3d),
 )
+_WRAPPERS = ("module.", "_orig_mod.")
 _MAX_MATCHES = 24  # of one pattern
 _MIN_CELLS_IN_TIME = 4
 
@@ -96,7 +97,21 @@ def _inside_a_block(one: ModuleOutput, fold: Fold) -> bool:
     return fold.axes == "tokens" and one.leaf and "norm" not in one.kind.__name__.lower()
 
 
+def own_name(name: str, known: Collection[str]) -> str:
+    """A layer's name without the prefixes that wrappers give it, such as ``module.``.
+
+    Args:
+        name: as it is called in DataParallel, DistributedDataParallel or torch.compile, or a
+            pattern of such names.
+        known: the names of the network's own modules.
+    """
+    while name not in known and name.startswith(_WRAPPERS):
+        name = name.partition(".")[2]
+    return name
+
+
 def _match(wanted: str, folds: Mapping[str, Fold], known: Sequence[str]) -> list[str]:
+    wanted = own_name(wanted, known)
     if re.fullmatch(r"-\d+", wanted) and wanted not in known:
         names = [name for name, fold in folds.items() if fold.in_space]
         if not 1 <= -int(wanted) <= len(names):

@@ -17,7 +17,6 @@ from video_cam.explanation.explanation import Explanation
 from video_cam.rendering.annotated_video import PANELS_OF_LAYOUT, AnnotatedVideo, video_names
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.contents import describe_contents
-from video_cam.rendering.figure import draw_strip
 from video_cam.rendering.image_files import save_image
 from video_cam.rendering.keyframes import (
     describe_keyframes,
@@ -162,6 +161,8 @@ def _write_figures(clip: Clip, maps: BlendedMaps, folder: Path, config: RenderCo
     """Write the figure for a paper where it is asked for; returns its files' names."""
     if not config.figure:
         return []
+    from video_cam.rendering.figure import draw_strip  # matplotlib takes long to import
+
     strip = draw_strip(clip, maps, config)
     for name in FIGURES:
         strip.save(folder / name)

@@ -209,7 +209,7 @@ class VideoWriter:
         if height % 2 or width % 2:
             rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         return self._reformatter().reformat(
-            VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24"),
+            VideoFrame.from_numpy_buffer(np.ascontiguousarray(rgb), format="rgb24"),  # no copy
             format="yuv420p",
             dst_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.JPEG,

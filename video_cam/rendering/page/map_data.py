@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.quantised_maps import QuantisedMaps
 from video_cam.rendering.blended_maps import BlendedMap
 from video_cam.rendering.curves import shorten
 from video_cam.rendering.explained_targets import target_number
@@ -20,15 +21,17 @@ from video_cam.rendering.page.script_data import pack_levels, write_bytes_script
 
 MAX_CHUNK_BYTES = 200_000  # a chunk loads in a few milliseconds
 MAX_CURVE_POINTS = 1500  # more than a scrub bar has pixels
-MAX_LEVEL = 32767
+# Of an integer of 16 bits; and of 8 bits, for maps that the explanation holds in as many.
+MAX_LEVEL, MAX_SMALL_LEVEL = 32767, 127
 HEAD_BYTES = 12  # of each frame: scale, window peak, score
 
 
 def write_maps(folder: Path, blended: BlendedMap, index: int) -> None:
     """Write a map as `<folder>/maps/<index>-<chunk>.js`.
 
-    A chunk holds float32 (frames, 3): scale, window peak and score of each frame; then int16
-    (frames, H', W'): value = scale * cell. A negative scale marks a frame that no window covers.
+    A chunk holds float32 (frames, 3): scale, window peak and score of each frame; then int16, or
+    int8 for quantised maps, (frames, H', W'): value = scale * cell. A negative scale marks a frame
+    that no window covers.
 
     Args:
         folder: of the page.
@@ -45,19 +48,25 @@ def write_maps(folder: Path, blended: BlendedMap, index: int) -> None:
 def frames_per_chunk(blended: BlendedMap) -> int:
     """How many frames a chunk holds, but for the last one."""
     height, width = blended.series.values.shape[2:]
-    return max(1, MAX_CHUNK_BYTES // (2 * height * width + HEAD_BYTES))
+    return max(1, MAX_CHUNK_BYTES // (_cell_bytes(blended) * height * width + HEAD_BYTES))
+
+
+def _cell_bytes(blended: BlendedMap) -> int:
+    return 1 if isinstance(blended.series.values, QuantisedMaps) else 2
 
 
 def _chunk(blended: BlendedMap, frames: range) -> bytes:
     height, width = blended.series.values.shape[2:]
     head = np.zeros((len(frames), 3), "<f4")
-    cells = np.zeros((len(frames), height, width), "<i2")
+    is_small = _cell_bytes(blended) == 1
+    max_level = MAX_SMALL_LEVEL if is_small else MAX_LEVEL
+    cells = np.zeros((len(frames), height, width), "<i1" if is_small else "<i2")
     for i, frame_index in enumerate(frames):
         values = blended.cells(frame_index)
         if values is None:
             head[i, 0] = -1
             continue
-        scale = np.float32(np.abs(values).max() / MAX_LEVEL)
+        scale = np.float32(np.abs(values).max() / max_level)
         window_peak = blended.window_peaks[frame_index - blended.first]
         head[i] = scale, window_peak, blended.score(frame_index)
         if scale > 0:
@@ -87,5 +96,6 @@ def describe_map(explanation: Explanation, blended: BlendedMap) -> dict[str, Any
         "y": y,
         "peak": blended.peak,
         "chunk_frames": frames_per_chunk(blended),
+        "cell_bytes": _cell_bytes(blended),
         "mass": pack_levels(shorten(blended.mass, np.max, MAX_CURVE_POINTS)),
     }

@@ -52,9 +52,11 @@ class MapStore {
 
   _parse(map, bytes) {
     const cells = this.maps[map].x.length * this.maps[map].y.length;
-    const count = bytes.length / (4 * HEAD + 2 * cells);
+    const width = this.maps[map].cell_bytes;
+    const Levels = width === 1 ? Int8Array : Int16Array;
+    const count = bytes.length / (4 * HEAD + width * cells);
     const heads = new Float32Array(bytes.buffer, 0, count * HEAD);
-    const levels = new Int16Array(bytes.buffer, 4 * HEAD * count, count * cells);
+    const levels = new Levels(bytes.buffer, 4 * HEAD * count, count * cells);
     return Array.from({ length: count }, (_, i) => {
       const [scale, windowPeak, score] = heads.subarray(i * HEAD, (i + 1) * HEAD);
       if (scale < 0) return { seen: false };
