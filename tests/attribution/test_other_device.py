@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tests.support.device_checks import TOLERANCE, cams_on, distance, on
 from tests.support.networks import Nonlinear, PoolLinear, clip, seeded
 from tests.support.stand_in import DEVICE, counted_waits, needs_stand_in, random_state
-from video_cam import CAMProbe, compute_cams, guided_backprop, smooth_gradient
+from video_cam import CAMProbe, UsageError, compute_cams, guided_backprop, smooth_gradient
 from video_cam.attribution.rescoring import score_weights
 from video_cam.config import METHOD_NAMES
 from video_cam.utils.devices import on_cpu, sent
@@ -145,6 +145,16 @@ def test_the_random_state_is_left_as_found() -> None:
     smooth_gradient(*on(DEVICE, seeded(Nonlinear).float(), clip().float()), samples=2)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert torch.equal(random_state(), before[1])
+
+
+def test_an_input_elsewhere_than_the_network_is_refused_or_moved_by_its_wrapper() -> None:
+    [network], x = on(DEVICE, seeded(Nonlinear).float()), clip().float()
+    options = {"layers": ["layer3"], "targets": [1], "align": "half-pixel"}
+    with pytest.raises(UsageError, match="the input is on cpu and the network on standin:0: move"):
+        compute_cams(network, x, **options)
+    [found] = compute_cams(nn.DataParallel(network), x, **options)
+    [expected] = compute_cams(network, x.to(DEVICE), **options)
+    assert torch.equal(found.values.cpu(), expected.values.cpu())
 
 
 # Waiting

@@ -89,7 +89,8 @@ def assert_same_explanation(found: Explanation, expected: Explanation) -> None:
     assert len(found.maps) == len(expected.maps)
     for one, other in zip(found.maps, expected.maps, strict=True):
         assert (one.target, one.layer, one.method) == (other.target, other.layer, other.method)
-        assert distance(one.values, other.values) < TOLERANCE, (one.layer, one.method)
+        values = (np.asarray(series.values) for series in (one, other))
+        assert distance(*values) < TOLERANCE, (one.layer, one.method)
         for axis in "tyx":
             centres = getattr(one.centres, axis), getattr(other.centres, axis)
             np.testing.assert_allclose(*centres, atol=1e-2)

@@ -3,6 +3,8 @@
 The device "standin" is PyTorch's PrivateUse1. Its tensors lie in the CPU's memory, and every
 operation on them is the CPU's, but PyTorch and this file treat them as those of an accelerator:
 an operation on tensors of both devices fails, and what a program would have to wait for is counted.
+
+Not seen here: ``tensor[index] = number``, for which PyTorch waits on CUDA only.
 """
 
 from __future__ import annotations

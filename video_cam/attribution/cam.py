@@ -16,7 +16,15 @@ from video_cam.attribution.targets import Target
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError, first_line
 from video_cam.layers.alignment import CellCentres, guess_note, interpolate, needs_measuring
-from video_cam.layers.axes import Unpack, Unpacks, for_layer, input_size, to_grid, unpacked
+from video_cam.layers.axes import (
+    Unpack,
+    Unpacks,
+    beside_network,
+    for_layer,
+    input_size,
+    to_grid,
+    unpacked,
+)
 from video_cam.layers.batch_order import refuse_time_first, time_first
 from video_cam.layers.cell_positions import find_receptive_fields
 from video_cam.layers.clip_axes import channels_first
@@ -109,15 +117,16 @@ def compute_cams(
         A flat list, nested target, then layer, then method.
 
     Raises:
-        UsageError: for wrong names, layers or targets, and for outputs whose class scores cannot be
-            found.
+        UsageError: for wrong names, layers or targets, for outputs whose class scores cannot be
+            found, and for an input on another device than the network.
     """
     known = {one.name for one in fields(AttributionConfig)} - {"methods"}
     check_names("option", list(options), sorted(known))
     if not isinstance(targets, list | tuple):
         raise UsageError(f"targets {targets!r} must be a list with one entry for each target")
     config = AttributionConfig(as_tuple(methods), **options)
-    model, x = channels_first(_checked_network(model), x)
+    network = _checked_network(model)
+    model, x = channels_first(network, beside_network(x, network, model))
     attributor = _bind(model, x, as_tuple(layers), config, unpack, progress)
     if not all(map(callable, targets)):
         attributor = attributor.of(with_class_scores(model, x, output_layout))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 import torch
@@ -93,6 +94,32 @@ def detached(x: Any) -> Any:
     """
     # A tensor made in inference mode cannot be saved for a backward pass, but its clone can.
     return map_tensors(lambda t: t.clone() if t.is_inference() else t.detach(), x)
+
+
+def beside_network(x: Any, network: nn.Module, given: nn.Module) -> Any:
+    """The input on the network's device, where wrappers for several devices bring it.
+
+    Args:
+        x: tensors in any containers.
+        network: without its wrapper.
+        given: with its wrapper, where it has one.
+
+    Raises:
+        UsageError: where it is elsewhere and the network was given without such a wrapper.
+    """
+    devices = {tensor.device for tensor in chain(network.parameters(), network.buffers())}
+    elsewhere = {one.device for one in tensors_in(x) if one.ndim} - devices
+    # Networks on several devices, and those with hooks of accelerate, move their inputs.
+    moves = len(devices) != 1 or any(hasattr(module, "_hf_hook") for module in network.modules())
+    if moves or not elsewhere:
+        return x
+    [device] = devices
+    if isinstance(given, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return map_tensors(lambda tensor: tensor.to(device), x)
+    raise UsageError(
+        f"the input is on {min(map(str, elsewhere))} and the network on {device}: move one to the "
+        "other's device"
+    )
 
 
 def run_network(model: nn.Module, x: Any) -> Any:
