@@ -277,8 +277,7 @@ class ExplainConfig(AttributionConfig):
 
     def as_json(self) -> dict[str, Any]:
         """Everything that changes the result, in JSON's types."""
-        names = [one.name for one in fields(self) if one.name not in ("batch_size", "strict")]
-        return {name: _plain(getattr(self, name)) for name in names}
+        return {n: _plain(v) for n, v in vars(self).items() if n not in ("batch_size", "strict")}
 
     def attribution(self) -> AttributionConfig:
         """The part that says how maps are computed from one input."""

@@ -1,0 +1,42 @@
+"""The chunks of maps that the page loads, read as maps.js reads them."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from video_cam import Explanation
+from video_cam.explanation.quantised_maps import QuantisedMaps
+from video_cam.rendering.blended_maps import BlendedMap
+from video_cam.rendering.page.map_data import describe_map, frames_per_chunk, write_maps
+from video_cam.rendering.page.script_data import read_bytes_script
+
+
+@pytest.mark.parametrize("quantised", [False, True])
+def test_a_chunk_holds_the_blended_maps_of_its_frames(
+    quantised: bool, explanation: Explanation, tmp_path: Path
+) -> None:
+    if quantised:
+        first = explanation.maps[0]
+        maps = (replace(first, values=QuantisedMaps.of(first.values)), *explanation.maps[1:])
+        explanation = replace(explanation, maps=maps)
+    blended = BlendedMap(explanation, 0)
+    described = describe_map(explanation, blended)
+    assert described["cell_bytes"] == (1 if quantised else 2)
+    write_maps(tmp_path, blended, 0)
+    data = b64decode(read_bytes_script(tmp_path / "maps" / "0-0.js")[1])
+    grid = (len(described["y"]), len(described["x"]))
+    count = len(data) // (12 + described["cell_bytes"] * grid[0] * grid[1])
+    assert count == min(frames_per_chunk(blended), len(blended.mass))
+    heads = np.frombuffer(data, np.float32, 3 * count).reshape(count, 3)
+    levels = np.frombuffer(data, np.int8 if quantised else np.int16, offset=12 * count)
+    values = levels.reshape(count, *grid) * heads[:, :1, None]
+    for frame in range(count):
+        cells = blended.cells(blended.first + frame)
+        assert cells is not None
+        step = np.abs(cells).max() / (127 if quantised else 32767)
+        np.testing.assert_allclose(values[frame], cells, atol=0.51 * step)
