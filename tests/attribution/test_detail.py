@@ -105,10 +105,9 @@ def test_every_method_keeps_order_signs_scores_and_gets_the_finer_grid(nonlinear
         assert torch.equal(before.scores, after.scores)
         assert after.values.shape[1:] == after.centres.grid == grid
         assert after.values.dtype == torch.float32 and after.values.isfinite().all()
-        # Signs are those of the map itself, interpolated; not beside a change of sign, where the
-        # map of finer layers is interpolated once more.
+        # Signs are those of the map itself, interpolated.
         enlarged = onto_centres(before.values.double(), before.centres, after.centres)
-        clear = enlarged.abs() > 0.02 * enlarged.abs().amax()
+        clear = enlarged.abs() > 1e-6 * enlarged.abs().amax()
         assert (enlarged * after.values)[clear].min() >= 0
 
 
@@ -183,15 +182,15 @@ def test_a_layer_without_finer_ones_keeps_its_map_and_says_so(nonlinear):
 
 def test_detail_of_the_input_is_that_of_layers_times_the_attribution(nonlinear):
     x = clip(size=(8, 32, 32))
-    [of_layers], [of_input] = (
-        cams(nonlinear, x, layers=["layer3"], detail=one) for one in ("layers", "input")
-    )
-    size = tuple(x.shape[2:])
-    attribution = input_attribution(nonlinear, x, 1, size)
+    of_layers, of_input = (cams(nonlinear, x, detail=one)[0] for one in ("layers", "input"))
+    attribution = input_attribution(nonlinear, x, 1, tuple(x.shape[2:]))
     expected = onto_centres(of_layers.values, of_layers.centres, of_input.centres)
-    expected = times_share(expected, attribution.to(expected))
-    assert not torch.allclose(of_input.values, onto_centres_of_none(nonlinear, x, of_input))
-    torch.testing.assert_close(of_input.values, expected, rtol=1e-4, atol=1e-6)
+    expected = times_share(expected, attribution.to(expected)).flatten()
+    # Not equal, as roots are taken on the finer grid.
+    pair = torch.stack([of_input.values.flatten(), expected])
+    assert torch.corrcoef(pair.double())[0, 1] > 0.98
+    alone = onto_centres_of_none(nonlinear, x, of_input).flatten()
+    assert torch.corrcoef(torch.stack([pair[0], alone]).double())[0, 1] < 0.95
 
 
 def onto_centres_of_none(network: nn.Module, x: Tensor, other) -> Tensor:

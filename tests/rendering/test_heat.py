@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -103,3 +104,25 @@ def test_coarse_heat_looks_like_the_heat_of_every_pixel(size, explanation) -> No
     exact, drawn = (overlay(frame, heat, mapper.box, palette) for heat in (fine, coarse))
     difference = np.abs(exact.astype(int) - drawn)
     assert difference.mean() < 1 and np.quantile(difference, 0.999) <= 6
+
+
+@pytest.mark.parametrize("cells", [7, 14, 28, 56, 112])
+def test_fine_maps_are_drawn_with_all_their_cells(cells, explanation) -> None:
+    """On a large frame the colours of the coarse heat are those of the heat of every pixel."""
+    side = explanation.geometry.resized_height
+    geometry = replace(explanation.geometry, source_height=720, source_width=720)
+    series = explanation.maps[0]
+    steps = len(series.centres.t)
+    values = np.random.default_rng(4).random((len(series.values), steps, cells, cells))
+    places = (np.arange(cells) + 0.5) * side / cells - 0.5
+    fine_map = replace(
+        series,
+        values=values.astype(np.float32),
+        centres=replace(series.centres, y=places, x=places),
+    )
+    mapper = mapper_of(replace(explanation, geometry=geometry, maps=(fine_map,)))
+    heat, coarse = mapper.heat(16), mapper.coarse_heat(16)
+    enlarged = cv2.resize(coarse, heat.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    assert np.abs(enlarged - heat).mean() < 0.02
+    assert abs(enlarged.max() - heat.max()) < 0.1
+    assert coarse.size < heat.size / 10 or cells > 28

@@ -102,19 +102,18 @@ class Refinement:
             for name in self._finer.get(layer, ())
             if name in one.captured.activations
         }
-        of_layers = finest([own, *finer.values()])
+        centres = refined_centres(self._detail, own, list(finer.values()), size)
         evidence = [
-            self._evidence(one, name, place).onto(of_layers)
+            self._evidence(one, name, place).onto(centres)
             for name, place in finer.items()
             if name in one.need("gradient")
         ]
-        centres = refined_centres(self._detail, own, list(finer.values()), size)
         attribution = one.need("input_attribution").get(layer)
 
         def refine(values: Tensor) -> Tensor:
+            values = onto_centres(values, own, centres)
             if evidence:
-                values = geometric_mean(onto_centres(values, own, of_layers), evidence)
-            values = onto_centres(values, of_layers if evidence else own, centres)
+                values = geometric_mean(values, evidence)
             return values if attribution is None else times_share(values, attribution.to(values))
 
         return centres, refine
