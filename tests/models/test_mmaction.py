@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 import torch
 
 from video_cam import UsageError, load_model
-from video_cam.models.mmaction import settings_of
+from video_cam.models.mmaction import register_networks, settings_of, without_log
 
 PREPROCESSOR = {"mean": [51, 102, 153], "std": [25.5, 51, 255], "format_shape": "NCTHW"}
 
@@ -54,6 +56,74 @@ def test_the_settings_of_a_2d_recogniser() -> None:
     assert (found.preprocess.resize, found.preprocess.crop) == ((240, 320), (220, 200))
     # The numbers are those of the turned channels.
     assert found.channels == "bgr" and found.preprocess.mean == pytest.approx((0.6, 0.4, 0.2))
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "expected"),
+    [
+        ("Recognizer3D", {"type": "UniformSample", "clip_len": 16, "num_clips": 4}, (16, 8 / 5)),
+        ("Recognizer3D", {"type": "DenseSampleFrames", "clip_len": 32, "frame_interval": 2},
+         (32, 15)),
+        ("Recognizer2D",
+         {"type": "SampleFrames", "clip_len": 8, "frame_interval": 8, "num_clips": 10},
+         (8, 15 / 4)),
+        ("Recognizer2D", {"type": "DenseSampleFrames", "clip_len": 1, "num_clips": 8}, (8, 15 / 4)),
+        ("Recognizer2D", {"type": "mmaction.SampleFrames", "clip_len": 1, "num_clips": 8},
+         (8, 4 / 5)),
+    ],
+)  # fmt: skip
+def test_frames_and_their_rate(kind: str, step: dict[str, Any], expected: tuple) -> None:
+    found = settings_of(config_of(kind, steps=[step]), "x")
+    assert (found.num_frames, float(found.frame_rate)) == pytest.approx(expected)
+
+
+def test_a_configuration_without_a_test_pipeline_is_refused() -> None:
+    """As of UniFormerV2's pretraining: it would be shown two frames of a thirtieth of a second."""
+    with pytest.raises(UsageError, match="does not say which frames its network takes"):
+        settings_of(config_of(steps=[]), "x")
+
+
+PACKAGE = {
+    "__init__.py": "",
+    "models/__init__.py": "from .recognizers import *\nfrom .multimodal import *\n",
+    "models/recognizers.py": "RUNS = 1\n",
+    "models/multimodal/__init__.py": "from transformers.modeling_utils import not_there_any_more\n",
+}
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch) -> Iterator[Path]:
+    """A package of mmaction's form, of which one part needs another version of transformers."""
+    for name, text in PACKAGE.items():
+        path = tmp_path / "mmaction" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mmaction"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path / "mmaction"
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mmaction"]:
+        del sys.modules[name]
+
+
+def test_networks_of_text_and_video_may_fail_to_import(package: Path) -> None:
+    register_networks()
+    assert sys.modules["mmaction.models"].RUNS == 1
+    assert "mmaction.models.multimodal" not in sys.modules
+
+
+def test_recognisers_may_not(package: Path) -> None:
+    (package / "models/recognizers.py").write_text("import not_there_either\n")
+    with pytest.raises(ImportError, match="not_there_either"):
+        register_networks()
+
+
+def test_what_networks_log_while_they_are_built_is_left_out(caplog) -> None:
+    with caplog.at_level(logging.INFO), without_log():
+        logging.getLogger("mmengine").info("layer1.0.conv1.weight: KaimingInit")
+        logging.getLogger("mmengine").warning("unknown option")
+    logging.getLogger("mmengine").warning("later")
+    assert [record.message for record in caplog.records] == ["unknown option", "later"]
 
 
 @pytest.mark.parametrize(

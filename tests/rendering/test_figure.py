@@ -14,6 +14,7 @@ import video_cam
 from tests.support.media import write_clip
 from tests.support.pages import Rendered
 from video_cam import UsageError
+from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.figure import chosen_frames
 from video_cam.video.clip import Clip
 
@@ -109,11 +110,12 @@ def test_another_clip_is_refused(explanation, tmp_path) -> None:
 
 @pytest.mark.parametrize("frames", [np.array([1, 4]), torch.tensor([4, 1]), (np.int64(1), 4)])
 def test_frames_may_be_numbers_of_other_libraries(frames, explanation) -> None:
-    assert chosen_frames(explanation, frames) == [1, 4]
-    assert chosen_frames(explanation, np.int32(3)) == chosen_frames(explanation, 3)
+    maps = BlendedMaps(explanation)
+    assert chosen_frames(maps, frames) == [1, 4]
+    assert chosen_frames(maps, np.int32(3)) == chosen_frames(maps, 3)
 
 
 @pytest.mark.parametrize("frames", [2.5, "3", None, [1.5], ["a"], True, np.array([[1]]), [None]])
 def test_frames_that_are_no_whole_numbers_are_told(frames, explanation) -> None:
     with pytest.raises(UsageError, match="must be a whole number, or a list of source frames"):
-        chosen_frames(explanation, frames)
+        chosen_frames(BlendedMaps(explanation), frames)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +21,7 @@ from video_cam.rendering.captions import Caption
 from video_cam.rendering.keyframes import (
     describe_keyframes,
     evenly,
+    frames_to_look_at,
     keep_keyframes,
     make_folders,
     most_important,
@@ -37,6 +40,51 @@ def read_rgb(path: Path) -> np.ndarray:
 )
 def test_evenly_spread_items(count: int, expected: list[int]) -> None:
     assert evenly(range(10), count) == expected
+
+
+class Masses:
+    """Maps of which only the mass is known, of a clip whose keyframes are every second frame."""
+
+    def __init__(self, mass: list[float]) -> None:
+        self.explanation = SimpleNamespace(keyframes=lambda: list(range(10, 10 + 2 * len(mass), 2)))
+        spread = np.repeat(np.array(mass, float), 2)
+        self._map = SimpleNamespace(mass=spread, first=10)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._map
+
+
+def looked_at(mass: list[float], count: int) -> list[int]:
+    """The chosen positions among the keyframes."""
+    return [(frame - 10) // 2 for frame in frames_to_look_at(Masses(mass), count)]
+
+
+def test_frames_with_most_heat_are_looked_at_and_the_clip_between() -> None:
+    mass = [0.1] * 100
+    mass[23], mass[24], mass[70] = 5.0, 4.9, 3.0
+    found = looked_at(mass, 6)
+    assert {23, 70} <= set(found) and 24 not in found
+    assert len(found) == 6 and found == sorted(found)
+    gaps = np.diff([-1, *found, 100])
+    assert gaps.max() <= 34  # no part of the clip is left out
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 30])
+def test_the_frame_with_most_heat_is_always_looked_at(count: int) -> None:
+    mass = np.random.default_rng(1).random(97).tolist()
+    found = looked_at(mass, count)
+    assert int(np.argmax(mass)) in found and len(found) == len(set(found)) == count
+
+
+def test_without_differences_frames_are_evenly_spread() -> None:
+    for mass in ([0.0] * 50, [2.0] * 50):
+        assert looked_at(mass, 4) == evenly(range(50), 4)
+    assert looked_at([1.0, 3.0, 2.0], 7) == [0, 1, 2]
+
+
+def test_heat_at_a_single_moment_leaves_the_rest_evenly_spread() -> None:
+    found = looked_at([0.0] * 40 + [1.0] + [0.0] * 39, 5)
+    assert 40 in found and found[0] == 0 and found[-1] == 79 and len(found) == 5
 
 
 def test_keyframes_are_the_frames_the_network_saw(results: Path, explanation, sample_clip) -> None:

@@ -172,8 +172,10 @@ def _bind(
     layers = tuple(own_name(layer, known) for layer in layers)
     finer: dict[str, tuple[str, ...]] = {}
     of_fields = layers
-    if config.detail == "layers":
+    if config.detail != "none":
         finer, more = find_finer_layers(model, x, layers)
+        if config.detail == "layers":
+            _warn_of_no_finer(finer)
         unpack = {**more} | {layer: for_layer(unpack, layer) for layer in layers}
         of_fields = tuple(dict.fromkeys((*layers, *more)))
     fields_ = _receptive_fields(model, x, of_fields, unpack, config.align)
@@ -237,9 +239,7 @@ def find_layers(
 def find_finer_layers(
     model: nn.Module, x: Any, layers: Sequence[str]
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, Unpack]]:
-    """The finer layers that detail "layers" combines each layer with, and how these are unpacked.
-
-    A layer that has none is reported in a warning.
+    """The finer layers that each layer is combined with for detail, and how these are unpacked.
 
     Args:
         x: as in ``compute_cams``.
@@ -260,10 +260,13 @@ def find_finer_layers(
         layer: tuple(name for name in several if name in folds_)
         for layer, several in wanted.items()
     }
-    for layer in layers:
-        if not finer[layer]:
-            warnings.warn(no_finer_layer(layer), stacklevel=4)
     return finer, {**folds_}
+
+
+def _warn_of_no_finer(finer: Mapping[str, Sequence[str]]) -> None:
+    for layer, several in finer.items():
+        if not several:
+            warnings.warn(no_finer_layer(layer), stacklevel=4)
 
 
 def _possible_layouts(

@@ -18,10 +18,13 @@ noisy. On drawn clips it raised average precision from 0.57 to 0.59; the map alo
 root keeps more than single cells visible. Without P, it would also make windows with little
 evidence nearly as strong as those with much.
 
-"input": M D / max D with an attribution D at the input (see ``path_gradients``), as Guided
-Grad-CAM multiplies a map with an input gradient (Selvaraju et al. 2017, section 3.2), and XRAI
-(Kapishnikov et al. 2019) sums integrated gradients over regions. The product is linear in M, so
-signs stay, and windows with little evidence keep it.
+"input": the map of "layers" (M where there are no finer layers) times D / max D, with an
+attribution D at the input (see ``path_gradients``), as Guided Grad-CAM multiplies a map with an
+input gradient (Selvaraju et al. 2017, section 3.2), and XRAI (Kapishnikov et al. 2019) sums
+integrated gradients over regions. The product is linear in the map, so signs stay, and windows with
+little evidence keep it. On 32 drawn clips average precision was 0.71, that of M D / max D 0.68, and
+the share of the map's mass on the event 0.50 and 0.38; on clips crowded with distractors 0.61 and
+0.60, and their share of the mass 0.08 and 0.10.
 
 Both are signed; ReLU and normalisation come after blending, as for all maps.
 """

@@ -44,7 +44,7 @@ from video_cam.layers.hooks import (
 )
 
 # Of an input of unit variance: small, so that few ReLUs of the network change their side.
-NOISE_SCALE = 5e-2
+NOISE_SCALE = 2e-2
 FIRST_SEED = 3_000_000
 # A network with many channels averages over them; a small one needs more clips, which are cheap.
 LARGE_NETWORK_PARAMETERS, CLIPS_FOR_SMALL_NETWORKS = 10_000_000, 8

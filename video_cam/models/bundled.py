@@ -8,14 +8,16 @@ from pathlib import Path
 
 from torch import nn
 
-from models3d import motion3d
+from models3d import motion3d, texture3d
 from models3d.drawn_clips import CLASSES
 from models3d.frame_lstm import FrameLSTM
 from models3d.residual3d import FRAME_RATE, MEAN, NUM_FRAMES, SIZE, STD
+from models3d.texture_clips import TEXTURE_CLASSES
 from video_cam.models.preprocessing import Preprocess
 from video_cam.models.spec import ModelSpec
 
 BUNDLED = "motion3d"
+BUNDLED_TEXTURE = "texture3d"
 
 
 def _spec(
@@ -39,6 +41,9 @@ def _spec(
 SPECS = {
     BUNDLED: _spec(
         motion3d.Motion3D, CLASSES, "layer4", {"DRAWN_MOTION_V1": motion3d.WEIGHTS_FILE}
+    ),
+    BUNDLED_TEXTURE: _spec(
+        texture3d.Texture3D, TEXTURE_CLASSES, "layer4", {"DRAWN_TEXTURE_V1": texture3d.WEIGHTS_FILE}
     ),
     "frame_lstm": _spec(FrameLSTM, CLASSES, "cnn", {}),
 }

@@ -7,12 +7,17 @@ Checkpoints are read as tensors, without running anything in them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from traceback import walk_tb
+from types import ModuleType
 from typing import Any
 
 from torch import Tensor, nn
@@ -24,7 +29,9 @@ from video_cam.models.spec import IMAGENET_MEAN, IMAGENET_STD, ModelSpec
 
 PREFIX = "mmaction:"
 FRAMES_PER_SECOND = 30  # of the clips that frame intervals are meant for
-SECONDS = 10  # of the clips that segments are spread over
+SECONDS = 10  # of the clips that segments, or the frames of a clip, are spread over
+DENSE_FRAMES = 64  # that dense segments are spread over, where nothing else is said
+_MODELS, _MULTIMODAL = "mmaction.models", "mmaction.models.multimodal"
 KINDS = {"Recognizer2D": "NTCHW", "Recognizer3D": "NCTHW"}
 
 
@@ -95,20 +102,41 @@ def settings_of(config: Mapping[str, Any], name: str) -> Settings:
     order = slice(None, None, -1 if channels == "bgr" else 1)
     steps = _test_steps(config)
     sampling = next((s for s in steps if "Sample" in str(s.get("type"))), {})
-    clip_length, interval = sampling.get("clip_len", 1), sampling.get("frame_interval", 1)
-    clips = sampling.get("num_clips", 8)
-    is_2d = kind == "Recognizer2D"
+    if not sampling:
+        raise UsageError(
+            f"{name} does not say which frames its network takes: it has no test pipeline with a "
+            "step that samples frames; copy one from another configuration of this network"
+        )
+    num_frames, frame_rate = _frames(sampling, is_2d=kind == "Recognizer2D")
     red, green, blue = (one / 255 for one in mean[order])
     red_std, green_std, blue_std = (one / 255 for one in std[order])
     resize, crop = _sizes(steps)
     return Settings(
         kind=kind,
         classes=head["num_classes"],
-        num_frames=clips if is_2d else max(clip_length, 2),
-        frame_rate=Fraction(clips, SECONDS) if is_2d else Fraction(FRAMES_PER_SECOND, interval),
+        num_frames=num_frames,
+        frame_rate=frame_rate,
         preprocess=Preprocess(resize, crop, (red, green, blue), (red_std, green_std, blue_std)),
         channels=channels,
     )
+
+
+def _frames(sampling: Mapping[str, Any], is_2d: bool) -> tuple[int, Fraction]:
+    """The number of frames of one input and their rate, of a step that samples frames.
+
+    A 2D recogniser takes segments of single frames, or frames at an interval.
+    """
+    length, interval = sampling.get("clip_len", 1), sampling.get("frame_interval", 1)
+    kind = str(sampling.get("type"))
+    if is_2d and length == 1:
+        segments = sampling.get("num_clips", 8)
+        if "Dense" in kind:
+            span = sampling.get("sample_range", DENSE_FRAMES)
+            return segments, Fraction(segments * FRAMES_PER_SECOND, span)
+        return segments, Fraction(segments, SECONDS)
+    if "Uniform" in kind:
+        return max(length, 2), Fraction(length, SECONDS)
+    return max(length, 2), Fraction(FRAMES_PER_SECOND, interval)
 
 
 def _sizes(steps: Sequence[Mapping[str, Any]]) -> tuple[int | tuple[int, int], tuple[int, int]]:
@@ -150,18 +178,47 @@ def _read(path: Path) -> Any:
 
 def _build(config: Any, name: str, classes: int) -> nn.Module:
     try:
-        import_module("mmaction.models")  # registers the networks
+        register_networks()
         from mmengine.registry import MODELS, DefaultScope
     except (ImportError, AssertionError) as error:  # mmaction2 asserts the versions it works with
         raise _not_installed(error) from error
     model = _without_downloads(config.model.to_dict())
     model["cls_head"]["num_classes"] = classes
     try:
-        with DefaultScope.overwrite_default_scope("mmaction"):
+        with DefaultScope.overwrite_default_scope("mmaction"), without_log():
             module = MODELS.build(model)
     except Exception as error:  # a configuration can ask for anything
         raise UsageError(f"{name} cannot be built: {first_line(error)}") from error
     return _with_scores(module)
+
+
+@contextmanager
+def without_log() -> Iterator[None]:
+    """Leave out what networks log about each of their weights, up to a thousand lines."""
+    level = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(level)
+
+
+def register_networks() -> None:
+    """Import mmaction2's networks, without those of text and video where only these fail.
+
+    They need names that transformers no longer has; no recogniser does.
+    """
+    try:
+        import_module(_MODELS)
+    except ImportError as error:
+        modules = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+        if not any(name.startswith(_MULTIMODAL) for name in modules):
+            raise
+        sys.modules[_MULTIMODAL] = ModuleType(_MULTIMODAL)
+        try:
+            import_module(_MODELS)
+        finally:
+            del sys.modules[_MULTIMODAL]
 
 
 def _without_downloads(settings: Any) -> Any:

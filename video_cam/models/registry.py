@@ -228,7 +228,7 @@ def _runs(module: nn.Module, spec: ModelSpec) -> bool:
     try:
         with frozen_evaluation(module), torch.inference_mode():
             module(spec.input_layout.pack(x))
-    except RuntimeError:
+    except Exception:  # the network's own code may raise anything; the trace says what
         return False
     return True
 

@@ -40,7 +40,8 @@ def draw_contours(image: RGBImage, heat: Heat, box: Box, levels: Sequence[float]
     found = [np.asarray(line) for level in levels for line in generator.lines(level)]
     lines = [_on_image(line, heat, box) for line in found]
     width, edge = line_widths(min(image.shape[:2]))
-    for colour, thickness in ((_DARK, width + 2 * edge), (_BRIGHT, width)):
+    for colour, wanted in ((_DARK, width + 2 * edge), (_BRIGHT, width)):
+        thickness = max(wanted - 1, 1)  # OpenCV's smooth edges lie outside of it
         cv2.polylines(image, lines, False, colour, thickness, cv2.LINE_AA, _SHIFT)
     return image
 

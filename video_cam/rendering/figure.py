@@ -21,7 +21,7 @@ from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.models.registry import UNTRAINED
 from video_cam.rendering.blended_maps import BlendedMaps, seconds_of
 from video_cam.rendering.heat import HeatMapper
-from video_cam.rendering.keyframes import evenly
+from video_cam.rendering.keyframes import frames_to_look_at
 from video_cam.rendering.overlay import Palette, overlay
 from video_cam.rendering.plot_text import boxes_for_missing_letters, plot_text
 from video_cam.rendering.source_clip import as_explained, check_clip, check_explanation
@@ -94,7 +94,8 @@ def figure(
         clip: the clip that was explained.
         explanation: what to draw.
         path: where to save the figure: .pdf, .png or .svg.
-        frames: how many keyframes, evenly spread, or the indices of source frames.
+        frames: how many keyframes, those with most heat and some between them; or the indices of
+            source frames.
         methods, layers, class_ids: which of the explanation's maps; None for all of them.
         source: a first row shows the frames without maps.
         colormap, alpha, normalize, contours: as in RenderConfig.
@@ -109,11 +110,11 @@ def figure(
     check_explanation(explanation)
     if path is not None:
         check_path("the figure's file", path)
-    frame_indices = chosen_frames(explanation, frames)
     chosen = _chosen_maps(explanation, methods, layers, class_ids)
+    maps = BlendedMaps(explanation)
+    frame_indices = chosen_frames(maps, frames, chosen[0])
     opened = Clip.open(clip, video_stream=explanation.clip.video_stream)
     check_clip(opened, explanation)
-    maps = BlendedMaps(explanation)
     drawn = draw_strip(opened, maps, config, frame_indices, chosen, source)
     if path is not None:
         drawn.save(Path(path))
@@ -140,7 +141,7 @@ def draw_strip(
     """
     explanation = maps.explanation
     if frame_indices is None:
-        frame_indices = evenly(explanation.keyframes(), NUM_FRAMES)
+        frame_indices = frames_to_look_at(maps, NUM_FRAMES)
     images = as_explained(clip, explanation).frames_at(frame_indices)
     palette = Palette.of(config)
     rows: list[ImageRow] = [("frame", [images[i] for i in frame_indices])] if source else []
@@ -151,22 +152,23 @@ def draw_strip(
     return _assemble(explanation, frame_indices, rows, config)
 
 
-def chosen_frames(explanation: Explanation, frames: Any) -> list[int]:
+def chosen_frames(maps: BlendedMaps, frames: Any, index: int = 0) -> list[int]:
     """The source frames of the columns, in order.
 
     Args:
-        explanation: whose frames they are.
+        maps: of the explanation whose frames they are.
         frames: how many, or the indices of source frames; also NumPy's and PyTorch's.
+        index: of the map in ``maps`` that is looked at; see ``frames_to_look_at``.
 
     Raises:
         UsageError: for other values, and for frames that were not explained.
     """
-    first, stop = explanation.span
+    first, stop = maps.explanation.span
     frames = _whole_numbers(frames)
     if isinstance(frames, int):
         if frames < 1:
             raise UsageError(f"frames {frames} must be 1 or more, or a list of source frames")
-        return evenly(explanation.keyframes(), frames)
+        return frames_to_look_at(maps, frames, index)
     for index in frames:
         if not first <= index < stop:
             raise UsageError(

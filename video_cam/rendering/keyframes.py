@@ -28,6 +28,40 @@ def evenly(items: Sequence[int], max_count: int) -> list[int]:
     return [items[i] for i in np.linspace(0, len(items) - 1, max_count).round().astype(int)]
 
 
+def frames_to_look_at(maps: BlendedMaps, max_count: int, index: int = 0) -> list[int]:
+    """Some of the frames that the network saw: where a map is strong, and the clip between.
+
+    Half of them are the frames with the largest mass, each at least a ``max_count``-th part of the
+    keyframes away from the others; the rest are those that are farthest from all chosen before, so
+    that no part of the clip is left out.
+
+    Args:
+        maps: of the explanation.
+        max_count: at most so many frames.
+        index: of the map in ``maps``.
+
+    Returns:
+        Source frame indices, rising; evenly spread where no frame has more mass than another.
+    """
+    frames = np.array(maps.explanation.keyframes())
+    mass = maps[index].mass[frames - maps[index].first]
+    if len(frames) <= max_count or np.ptp(mass) == 0:
+        return evenly(frames.tolist(), max_count)
+    gap = len(frames) / max_count
+    distance = np.full(len(frames), np.inf)  # of each keyframe from the chosen ones
+    chosen: list[int] = []
+
+    def choose(position: int) -> None:
+        chosen.append(position)
+        np.minimum(distance, np.abs(np.arange(len(frames)) - position), out=distance)
+
+    while len(chosen) < (max_count + 1) // 2 and (mass[distance >= gap] > 0).any():
+        choose(int(np.where(distance >= gap, mass, -1).argmax()))
+    while len(chosen) < max_count:
+        choose(int(distance.argmax()))
+    return frames[sorted(chosen)].tolist()
+
+
 def keyframe_name(frame_index: int) -> str:
     """The path of a keyframe's image, relative to the clip's folder."""
     return f"{FOLDER}/{frame_index:06d}.png"

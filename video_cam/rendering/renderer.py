@@ -21,6 +21,7 @@ from video_cam.rendering.image_files import save_image
 from video_cam.rendering.keyframes import (
     describe_keyframes,
     evenly,
+    frames_to_look_at,
     make_folders,
     most_important,
     save_keyframe,
@@ -209,7 +210,9 @@ class _ClipDrawing:
         self.pixel_aspect = float(self.explanation.clip.sample_aspect_ratio)
         self.keyframes = evenly(self.explanation.keyframes(), config.max_keyframes)
         self.keyframe_set = set(self.keyframes)
-        self.on_sheet = set(evenly(self.keyframes, CONTACT_SHEET_IMAGES))
+        self.on_sheet = set(self.keyframes)
+        if len(self.keyframes) > CONTACT_SHEET_IMAGES:
+            self.on_sheet = set(frames_to_look_at(maps, CONTACT_SHEET_IMAGES))
         # One map has nothing to be compared with.
         self.compared = most_important(maps, self.keyframes) if len(maps) > 1 else None
         self.sheet_images: dict[int, RGBImage] = {}

@@ -67,8 +67,8 @@ def to_tensorboard(
     """
     config = RenderConfig(colormap=colormap, alpha=alpha, contours=tuple(contours))
     check_explanation(explanation)
-    frame_indices = chosen_frames(explanation, frames)
     explained, maps = explanation.clip, BlendedMaps(explanation)
+    frame_indices = chosen_frames(maps, frames)
     source = Clip.open(
         explained.path if clip is None else clip, video_stream=explained.video_stream
     )

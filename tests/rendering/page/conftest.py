@@ -82,5 +82,5 @@ def rendered(bundled: Classifier, tmp_path_factory: pytest.TempPathFactory) -> R
 
 @pytest.fixture
 def page(open_page: Callable[..., Any], rendered: Rendered) -> Any:
-    """The page of ``rendered``, opened from disk."""
-    return open_page((rendered.folder / "index.html").as_uri())
+    """The page of ``rendered``, opened from disk at its first frame."""
+    return open_page((rendered.folder / "index.html").as_uri() + "#frame=0")

@@ -77,7 +77,7 @@ def test_a_video_in_which_the_browser_cannot_seek_is_loaded_whole(
     write_clip(clip, moving_texture(75, 320, 240), codec="libvpx", options=options)
     made = render_page(clip, bundled, tmp_path / "out")
     as_live_stream(tmp_path / "out" / "page" / "clip.webm")
-    page = open_page(f"{serve(tmp_path / 'out')}/index.html")
+    page = open_page(f"{serve(tmp_path / 'out')}/index.html#frame=0")
     frames = [30, 0, 50, 74]
     for frame, expected in zip(frames, [made.overlay([i])[0] for i in frames], strict=True):
         goto(page, frame)

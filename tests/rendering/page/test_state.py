@@ -10,6 +10,7 @@ import pytest
 from tests.support.browser import STATE, change, frame_of, goto, wait_until
 from tests.support.pages import Rendered
 from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.rendering.keyframes import most_important
 from video_cam.rendering.overlay import Palette
 
 
@@ -124,3 +125,11 @@ def test_controls_show_the_state(page: Any) -> None:
     )
     shown = np.reshape(legend, (256, 4))[:, :3]
     np.testing.assert_array_equal(shown, Palette("viridis", 1).colours)
+
+
+def test_a_page_opens_at_the_keyframe_with_most_heat(open_page: Any, rendered: Rendered) -> None:
+    page = open_page((rendered.folder / "index.html").as_uri())
+    maps = BlendedMaps(rendered.explanation)
+    assert frame_of(page) == most_important(maps, rendered.explanation.keyframes())
+    page.click("#first")
+    wait_until(page, f"{STATE}.frame_index === 0")

@@ -17,6 +17,7 @@ from video_cam.rendering.explained_targets import (
     colours_of_targets,
     target_number,
 )
+from video_cam.rendering.keyframes import most_important
 from video_cam.rendering.overlay import COLORMAPS, Palette
 from video_cam.rendering.page.assets import ENVIRONMENT, PAGE_FOLDER, read_asset
 from video_cam.rendering.page.map_data import MAX_CURVE_POINTS, describe_map, write_maps
@@ -132,6 +133,7 @@ def _page_data(
 ) -> dict[str, Any]:
     """What the scripts know before a chunk of maps is loaded, ready for JSON."""
     explanation = maps.explanation
+    keyframes = [k["frame_index"] for k in summary["keyframes"]]
     return {
         "title": Path(explanation.clip.path).name,
         "folder": PAGE_FOLDER,
@@ -140,7 +142,7 @@ def _page_data(
         "model": {"name": explanation.model.name, "trained": explanation.model.trained},
         "maps": [describe_map(explanation, blended) for blended in maps],
         "classes": _classes(maps),
-        "keyframes": [k["frame_index"] for k in summary["keyframes"]],
+        "keyframes": keyframes,
         "windows": explanation.frame_indices[:, [0, -1]].tolist(),
         "seen_box": explanation.geometry.seen_box,
         "colormaps": {
@@ -152,6 +154,7 @@ def _page_data(
         },
         "contours": config.contours or DEFAULT_CONTOURS,
         "initial_view": {
+            "frame_index": most_important(maps, keyframes),
             "colormap": config.colormap,
             "opacity": config.alpha,
             "normalize": config.normalize,

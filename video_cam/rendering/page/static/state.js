@@ -15,9 +15,9 @@ class Rules {
 
   _initial() {
     const [first] = this.data.maps;
-    const { colormap, opacity, normalize, view, contours } = this.data.initial_view;
+    const { frame_index, colormap, opacity, normalize, view, contours } = this.data.initial_view;
     return {
-      frame_index: this.timeline.first,
+      frame_index,
       class_id: first.class_id,
       method: first.method,
       layer: first.layer,
