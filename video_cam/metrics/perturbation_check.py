@@ -277,7 +277,7 @@ def _affordable_forwards(logit: Logit, x: Tensor, seconds: float) -> int:
 
 def _on_input_grid(series: MapSeries, window: int, x: Tensor) -> Tensor:
     """The map of one window on the grid (T, H, W) of its input."""
-    values = torch.from_numpy(series.values[window][None]).to(x.device)
+    values = sent(torch.from_numpy(series.values[window][None]), x.device)
     size = tuple(x.shape[1:])
     return interpolate(values, series.centres, size, size)[0]
 
