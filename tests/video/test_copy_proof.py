@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 from tests.support.media import (
     flip_bits,
@@ -18,6 +19,7 @@ from tests.support.media import (
     stamps_seconds,
     write_clip,
 )
+from video_cam.video import copy_proof
 from video_cam.video.browser_copy import BrowserCopy
 from video_cam.video.clip import Clip
 from video_cam.video.copy_proof import shows_the_same
@@ -109,3 +111,19 @@ def test_another_clip_of_the_same_shape_is_not_the_same(tmp_path: Path) -> None:
     other = write_clip(tmp_path / "other.mp4", moving_square(10)[5:])
     for path, expected in [(one, True), (other, False)]:
         assert shows_the_same(path, Clip.open(one), (0, 5), Fraction(0)) == expected
+
+
+def test_of_the_source_only_key_frames_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = Clip.open(write_clip(tmp_path / "v.mp4", 20, options={"g": "8"}))
+    decoded: list[bool] = []
+    kind = copy_proof._kind
+
+    def recorded(frame: VideoFrame) -> tuple[object, ...]:
+        decoded.append(bool(frame.key_frame))
+        return kind(frame)
+
+    monkeypatch.setattr(copy_proof, "_kind", recorded)
+    assert copy_proof._has_one_set_of_tags(clip)
+    assert decoded == [True] * 3

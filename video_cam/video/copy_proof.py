@@ -11,7 +11,7 @@ source show that it has one set of tags, too; so the colours of one frame are th
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +85,13 @@ def _has_one_set_of_tags(clip: Clip) -> bool:
     stream = clip.info.video_stream
     with open_video(clip.path, clip.limits, num_threads=1, video_stream=stream) as video:
         video.stream.codec_context.skip_frame = "NONKEY"
-        return len({_kind(frame) for frame in video.frames()}) == 1
+        # Not ``video.frames``, which decodes a stream again that gives fewer frames than packets.
+        kinds = {
+            _kind(frame)
+            for packet in chain(video.packets(), [None])
+            for frame in video.decode(packet)
+        }
+    return len(kinds) == 1
 
 
 def _is_pixel_exact(copy: Clip, clip: Clip, first: int, first_in_copy: int) -> bool:
