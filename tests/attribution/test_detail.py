@@ -15,6 +15,7 @@ from tests.support.networks import ImageNetwork, Nonlinear, clip, seeded
 from tests.support.odd_layers import Tokens
 from video_cam import UsageError, compute_cams, upsample
 from video_cam.attribution.detail import Evidence, geometric_mean, layer_evidence, times_share
+from video_cam.attribution.path_gradients import input_attribution
 from video_cam.config import DETAIL_NAMES, METHOD_NAMES
 from video_cam.layers.alignment import CellCentres, onto_centres
 
@@ -170,6 +171,24 @@ def test_images_are_clips_of_one_frame(detail):
         warnings.simplefilter("ignore")  # its only layer has no finer one
         [cam] = compute_cams(seeded(ImageNetwork), x, layers=["conv"], targets=[0], detail=detail)
     assert cam.values.shape[:2] == (2, 1)
+
+
+def test_detail_of_the_input_is_the_map_of_the_layers_times_a_share(nonlinear):
+    x = clip()
+    for layer, finer in (("layer3", True), ("layer1", False)):
+        [plain], [found] = (
+            cams(nonlinear, x, layers=[layer], detail=detail) for detail in ("none", "input")
+        )
+        attribution = input_attribution(nonlinear, x, 1, found.input_size)
+        enlarged = onto_centres(plain.values, plain.centres, found.centres)
+        product = times_share(enlarged, attribution).float()
+        assert torch.allclose(found.values, product, atol=1e-6) != finer
+        if finer:
+            [of_layers] = cams(nonlinear, x, layers=[layer], detail="layers")
+            enlarged = onto_centres(of_layers.values, of_layers.centres, found.centres)
+            product = times_share(enlarged, attribution)
+        pair = torch.stack([found.values.flatten(), product.flatten()])
+        assert torch.corrcoef(pair)[0, 1] > 0.95
 
 
 def test_a_layer_without_finer_ones_keeps_its_map_and_says_so(nonlinear):

@@ -154,8 +154,11 @@ def _bind(
         layers, unpack = find_layers(model, x, layers)
     finer: dict[str, tuple[str, ...]] = {}
     known = layers
-    if config.detail == "layers":
+    if config.detail != "none":
         finer, more = find_finer_layers(model, x, layers)
+        for layer in layers:
+            if config.detail == "layers" and not finer[layer]:
+                warnings.warn(no_finer_layer(layer), stacklevel=3)
         unpack = {**more} | {layer: for_layer(unpack, layer) for layer in layers}
         known = tuple(dict.fromkeys((*layers, *more)))
     fields_ = _receptive_fields(model, x, known, unpack, config.align)
@@ -219,9 +222,7 @@ def find_layers(
 def find_finer_layers(
     model: nn.Module, x: Any, layers: Sequence[str]
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, Unpack]]:
-    """The finer layers that detail "layers" combines each layer with, and how these are unpacked.
-
-    A layer that has none is reported in a warning.
+    """The finer layers that detail combines each layer with, and how these are unpacked.
 
     Args:
         x: as in ``compute_cams``.
@@ -242,9 +243,6 @@ def find_finer_layers(
         layer: tuple(name for name in several if name in folds_)
         for layer, several in wanted.items()
     }
-    for layer in layers:
-        if not finer[layer]:
-            warnings.warn(no_finer_layer(layer), stacklevel=4)
     return finer, {**folds_}
 
 

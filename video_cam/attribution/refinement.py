@@ -19,7 +19,7 @@ from video_cam.layers.axes import Unpacks, input_size, unpacked
 NEEDS: dict[str, tuple[str, ...]] = {
     "none": (),
     "layers": ("gradient",),
-    "input": ("input_attribution",),
+    "input": ("gradient", "input_attribution"),
 }
 
 FinerLayers = Mapping[str, Sequence[str]]  # layer -> finer ones, the coarsest first
@@ -62,15 +62,17 @@ class Refinement:
 
         Args:
             config: says how maps are refined.
-            finer: for detail "layers"; layers without an entry keep their maps.
+            finer: of each layer; a layer without any is refined by the input alone, or not.
             unpack: brings a layer's output to (N, K, T', H', W').
             centres: of a layer's cells.
         """
         self._detail, self._axes = config.detail, POOLING[config.pooling]
-        self._finer = dict(finer) if config.detail == "layers" else {}
+        self._finer = dict(finer) if config.detail != "none" else {}
         self._unpack, self._centres = unpack, centres
         self.also = tuple(dict.fromkeys(name for names in self._finer.values() for name in names))
-        self._needs = NEEDS[config.detail] if self.also or config.detail == "input" else ()
+        self._needs = tuple(
+            name for name in NEEDS[config.detail] if self.also or name != "gradient"
+        )
 
     def prepare(self, one: TargetPass, table: Mapping[str, Compute]) -> str | None:
         """Compute what of the table is needed; the reason where that is not possible."""
@@ -94,8 +96,6 @@ class Refinement:
         """
         size = input_size(one.x)
         own = self._centres(layer, grid, size)
-        if self._detail == "input":
-            return self._by_input(one, layer, own, size)
         finer = {
             name: self._centres(name, self._grid(one, name), size)
             for name in self._finer.get(layer, ())
@@ -107,21 +107,12 @@ class Refinement:
             for name, place in finer.items()
             if name in one.need("gradient")
         ]
-
-        def refine(values: Tensor) -> Tensor:
-            values = onto_centres(values, own, centres)
-            return geometric_mean(values, evidence) if evidence else values
-
-        return centres, refine
-
-    def _by_input(
-        self, one: TargetPass, layer: str, own: CellCentres, size: Sequence[int]
-    ) -> tuple[CellCentres, Callable[[Tensor], Tensor]]:
-        centres = refined_centres(self._detail, own, (), size)
         attribution = one.need("input_attribution").get(layer)
 
         def refine(values: Tensor) -> Tensor:
             values = onto_centres(values, own, centres)
+            if evidence:
+                values = geometric_mean(values, evidence)
             return values if attribution is None else times_share(values, attribution.to(values))
 
         return centres, refine

@@ -121,7 +121,7 @@ def plan_network(
     chosen = model.layers(size, layers, config.conv_backcount)
     finer: dict[str, tuple[str, ...]] = {}
     folds = chosen.folds
-    if config.attribution().detail == "layers":
+    if config.attribution().detail != "none":
         finer, more = model.finer_layers(size, chosen.names)
         folds = {**more, **folds}
     names = tuple(folds)
