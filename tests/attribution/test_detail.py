@@ -173,6 +173,24 @@ def test_images_are_clips_of_one_frame(detail):
     assert cam.values.shape[:2] == (2, 1)
 
 
+def test_detail_of_the_input_is_the_map_of_the_layers_times_a_share(nonlinear):
+    x = clip()
+    for layer, finer in (("layer3", True), ("layer1", False)):
+        [plain], [found] = (
+            cams(nonlinear, x, layers=[layer], detail=detail) for detail in ("none", "input")
+        )
+        attribution = input_attribution(nonlinear, x, 1, found.input_size)
+        enlarged = onto_centres(plain.values, plain.centres, found.centres)
+        product = times_share(enlarged, attribution).float()
+        assert torch.allclose(found.values, product, atol=1e-6) != finer
+        if finer:
+            [of_layers] = cams(nonlinear, x, layers=[layer], detail="layers")
+            enlarged = onto_centres(of_layers.values, of_layers.centres, found.centres)
+            product = times_share(enlarged, attribution)
+        pair = torch.stack([found.values.flatten(), product.flatten()])
+        assert torch.corrcoef(pair)[0, 1] > 0.95
+
+
 def test_a_layer_without_finer_ones_keeps_its_map_and_says_so(nonlinear):
     with pytest.warns(UserWarning, match=r"no layer before 'layer1' has a finer grid"):
         [cam] = cams(nonlinear, clip(), layers=["layer1"], detail="layers")

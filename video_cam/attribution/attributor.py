@@ -108,7 +108,7 @@ class Attributor:
             config: methods and how maps are computed.
             unpack: brings a layer's output to (N, K, T', H', W'); one for all, or by layer.
             fields: receptive fields of each layer, from ``find_receptive_fields``.
-            finer: for ``config.detail`` "layers", each layer's finer ones, from ``finer_layers``;
+            finer: for ``config.detail``, each layer's finer ones, from ``finer_layers``;
                 ``unpack`` and ``fields`` hold these, too.
             centres: of layers whose cells are elsewhere than ``fields`` say, such as those of a
                 pathway that gets some of the frames.

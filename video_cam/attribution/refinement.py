@@ -19,7 +19,7 @@ from video_cam.layers.axes import Unpacks, input_size, unpacked
 NEEDS: dict[str, tuple[str, ...]] = {
     "none": (),
     "layers": ("gradient",),
-    "input": ("input_attribution", "gradient"),
+    "input": ("gradient", "input_attribution"),
 }
 
 FinerLayers = Mapping[str, Sequence[str]]  # layer -> finer ones, the coarsest first
@@ -62,8 +62,7 @@ class Refinement:
 
         Args:
             config: says how maps are refined.
-            finer: not for detail "none". The maps of a layer without an entry are as fine as its
-                grid with detail "layers", and multiplied with the attribution alone with "input".
+            finer: of each layer; a layer without any is refined by the input alone, or not.
             unpack: brings a layer's output to (N, K, T', H', W').
             centres: of a layer's cells.
         """
@@ -72,7 +71,7 @@ class Refinement:
         self._unpack, self._centres = unpack, centres
         self.also = tuple(dict.fromkeys(name for names in self._finer.values() for name in names))
         self._needs = tuple(
-            need for need in NEEDS[config.detail] if self.also or need != "gradient"
+            name for name in NEEDS[config.detail] if self.also or name != "gradient"
         )
 
     def prepare(self, one: TargetPass, table: Mapping[str, Compute]) -> str | None:

@@ -174,7 +174,7 @@ class Classifier:
     def finer_layers(
         self, size: Sequence[int], layers: Sequence[str]
     ) -> tuple[dict[str, tuple[str, ...]], dict[str, Fold]]:
-        """The finer layers that each layer is combined with for detail, and their folds.
+        """The finer layers that detail combines each layer with, and their folds.
 
         Args:
             size: (T, H, W) of the input.
