@@ -187,14 +187,16 @@ def _draw_detail(drawn: RGBImage, image: RGBImage, opacity: np.ndarray) -> None:
     cells = (max(round(width * scale), 1), max(round(height * scale), 1))
     small = cv2.resize(gray, cells, interpolation=cv2.INTER_AREA)
     around = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    for start in range(0, height, _BAND_ROWS):
-        rows = slice(start, start + _BAND_ROWS)
-        here, there, share, band = gray[rows], around[rows], opacity[rows], drawn[rows]
-        darker = cv2.multiply(cv2.subtract(there, here), share, scale=1 / 255)
-        brighter = cv2.multiply(cv2.subtract(here, there), share, scale=1 / 255)
-        dark = cv2.multiply(band, _three(cv2.LUT(darker, _REMAINING_TWICE)), scale=1 / 255)
-        missing = _three(cv2.LUT(brighter, _REMAINING_TWICE))
-        band[:] = cv2.bitwise_not(cv2.multiply(cv2.bitwise_not(dark), missing, scale=1 / 255))
+    left, top, heat_width, heat_height = cv2.boundingRect(opacity)
+    for start in range(top, top + heat_height, _BAND_ROWS):
+        part = np.s_[start : min(start + _BAND_ROWS, top + heat_height), left : left + heat_width]
+        here, there, share, band = gray[part], around[part], opacity[part], drawn[part]
+        difference = cv2.multiply(cv2.absdiff(here, there), share, scale=1 / 255)
+        remaining = cv2.LUT(difference, _REMAINING_TWICE)
+        is_brighter = cv2.compare(here, there, cv2.CMP_GT)
+        white = cv2.bitwise_and(cv2.bitwise_not(remaining), is_brighter)
+        cv2.multiply(band, _three(remaining), dst=band, scale=1 / 255)
+        cv2.add(band, _three(white), dst=band)
 
 
 def _three(gray: np.ndarray) -> RGBImage:

@@ -61,7 +61,7 @@ def test_link_and_picture_go_to_the_clipboard(open_page: Any, serve: Any, render
 def test_a_page_from_disk_asks_for_the_file_of_a_large_clip(
     open_page: Any, rendered: Rendered, tmp_path: Path
 ) -> None:
-    page = open_page((rendered.folder / "index.html").as_uri())
+    page = open_page((rendered.folder / "index.html").as_uri() + "#frame=0")
     page.evaluate("DATA.clip.in_script = false")
     with page.expect_download() as download:
         with page.expect_file_chooser() as chooser:

@@ -189,7 +189,8 @@ def test_the_page_of_an_hour_opens_in_two_seconds(
 
     def opened(folder: Path) -> tuple[Any, float]:
         began = time.perf_counter()
-        page = open_page((folder / "index.html").as_uri())
+        # The short video has no frame at the moment with most heat.
+        page = open_page((folder / "index.html").as_uri() + "#frame=0")
         return page, time.perf_counter() - began
 
     usual = [opened(results)[1] for _ in range(2)]
