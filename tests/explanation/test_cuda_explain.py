@@ -62,7 +62,10 @@ def test_methods_targets_and_measured_alignment(
 
 
 def test_finer_detail(sample_clip: Path, bundled: Classifier, on_cuda: Classifier) -> None:
-    found, expected = (explained(sample_clip, model, class_ids=[0]) for model in (on_cuda, bundled))
+    found, expected = (
+        explained(sample_clip, model, class_ids=[0], detail="layers")
+        for model in (on_cuda, bundled)
+    )
     assert found.maps[0].values.shape[1:] != (4, 4, 4)
     for one, other in zip(found.maps, expected.maps, strict=True):
         assert correlation(np.asarray(one.values), np.asarray(other.values)) > 0.999, one.layer
