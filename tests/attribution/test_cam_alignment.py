@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from video_cam import compute_cams
+from video_cam import Classifier, compute_cams
 from video_cam.layers.alignment import cell_centres
 from video_cam.layers.axes import to_grid
 from video_cam.layers.cell_positions import find_receptive_fields
@@ -114,6 +114,21 @@ def test_cells_that_are_spread_evenly_for_want_of_arithmetic_are_told(
     compute_cams(network, x, layers=["conv"], align="half-pixel")
     compute_cams(network, x, layers=["conv"], unpack=to_grid_of_tokens, align="receptive-field")
     assert not recwarn
+
+
+def test_finer_detail_is_no_reason_to_tell_of_spread_cells(
+    bundled: Classifier, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Its maps have a cell for each frame, and their layer has not."""
+    [cam] = compute_cams(
+        bundled.module,
+        torch.randn(1, 3, 16, 64, 64, generator=torch.Generator().manual_seed(0)),
+        layers=["layer4"],
+        targets=[0],
+        detail="layers",
+        align="receptive-field",
+    )
+    assert len(cam.centres.t) == 16 and not recwarn
 
 
 def to_grid_of_tokens(output: Tensor) -> Tensor:

@@ -134,13 +134,14 @@ def compute_cams(
     for note in result.notes:
         warnings.warn(note, stacklevel=2)
     cams = _activation_maps(attributor, result, input_size(x))
-    _warn_of_guesses(attributor, cams, input_size(x)[0])
+    _warn_of_guesses(attributor, result, input_size(x)[0])
     return cams
 
 
-def _warn_of_guesses(attributor: Attributor, cams: Sequence[ActivationMap], frames: int) -> None:
+def _warn_of_guesses(attributor: Attributor, result: AttributionResult, frames: int) -> None:
     """Warn of layers whose cells are spread evenly, because it is not known where they look."""
-    cells = {cam.layer: cam.values.shape[1] for cam in cams}
+    # Detail makes maps finer than the layer's own cells.
+    cells = {layer: values.shape[1] for (_, layer, _), values in result.layer_maps.items()}
     for layer in attributor.guessed_layers(cells, frames):
         warnings.warn(guess_note(layer, attributor.config.align), stacklevel=3)
 
