@@ -157,9 +157,9 @@ class TextureRecipe(Recipe):
         whole_clips_rate: highest learning rate where clips have more than one frame.
     """
 
-    cycles: tuple[int, ...] = (1000, 1500, 30)
+    cycles: tuple[int, ...] = (1000, 1500, 1200, 30)
     later_difficulty: tuple[float, ...] = (1.0,)
-    frames: tuple[int, ...] = (1, 1, NUM_FRAMES)
+    frames: tuple[int, ...] = (1, 1, 1, NUM_FRAMES)
     whole_clips_rate: float = 1e-5
     network: str = "texture3d"
 

@@ -87,8 +87,8 @@ def test_each_cycle_has_its_own_difficulty_and_learning_rate() -> None:
 
 
 def test_the_texture_recipe_draws_single_frames_first() -> None:
-    recipe = TextureRecipe(cycles=(40, 1, 1), batch_size=8)
-    early, late = recipe.clips(30), recipe.clips(41)
+    recipe = TextureRecipe(cycles=(40, 1, 1, 1), batch_size=8)
+    early, late = recipe.clips(30), recipe.clips(42)
     assert {len(clip.frames) for clip in early} == {1} and recipe.difficulty(30) == 1.0
     assert {len(clip.frames) for clip in late} == {16}
     for clips in (early, late):

@@ -30,7 +30,8 @@ def test_spread_over_time_a_still_clip_gives_what_its_frame_gave() -> None:
     [
         (TextureRecipe(), 0, False),
         (TextureRecipe(), 1, False),
-        (TextureRecipe(), 2, True),
+        (TextureRecipe(), 2, False),
+        (TextureRecipe(), 3, True),
         (Recipe(), 1, False),
     ],
 )
