@@ -14,7 +14,7 @@ from torch import nn
 import video_cam
 from tests.support.explained_clips import cams, explain
 from tests.support.networks import PoolLinear
-from video_cam import Classifier, Explanation
+from video_cam import Classifier, Explanation, UsageError
 from video_cam.attribution.attributor import Attributor
 from video_cam.config import make_explain_config
 from video_cam.explanation.clip_plan import plan_clip, plan_network
@@ -85,6 +85,27 @@ def test_a_file_holds_the_bytes(detailed, tmp_path):
     assert series.detail == "layers" and series.values.levels.dtype == np.int8
     np.testing.assert_array_equal(series.values.levels, saved.values.levels)
     np.testing.assert_array_equal(series.contributions, saved.contributions)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"map_0_scales": np.full(2, -1, np.float32)},
+        {"map_0_scales": np.full(2, np.nan, np.float32)},
+        {"map_0_scales": np.ones(3, np.float32)},
+        {"map_0": np.zeros((2, 16, 16, 16), np.int16)},
+        {"map_0": np.zeros((2, 16, 16, 15), np.int8)},
+        {"map_0_contributions": None},
+    ],
+)
+def test_a_damaged_file_is_refused(damage, detailed, tmp_path):
+    path = tmp_path / "e.npz"
+    detailed["layers"].save(path)
+    with np.load(path) as file:
+        arrays = dict(file) | damage
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    with pytest.raises(UsageError, match="is damaged"):
+        Explanation.load(path)
 
 
 def test_contrast_has_the_detail_of_the_layer_and_says_so(sample_clip, bundled):

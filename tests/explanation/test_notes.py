@@ -88,6 +88,7 @@ def test_there_is_nothing_to_note(declared) -> None:
             "--video-stream 0 takes the first",
         ),
         ({"rate_note": "a picture every 10 s"}, "a picture every 10 s"),
+        ({"detail_note": "no finer layer"}, "no finer layer"),
         (
             {"num_jumps": 2},
             "the clip's time stamps jump 2 times: its parts are joined without a gap, and times "
@@ -149,6 +150,10 @@ def test_cuts_are_listed_in_order_each_once() -> None:
 def test_notes_on_memory_are_given_once_for_each_worker() -> None:
     results = [{"memory_note": note} for note in ("halved", "halved", "halved twice", None)]
     assert written(results) == ["halved", "halved twice"]
+
+
+def test_why_there_is_no_detail_is_said_once() -> None:
+    assert written([{"detail_note": "no gradient"}] * 3) == ["no gradient"]
 
 
 def test_all_notes_in_order() -> None:

@@ -42,6 +42,13 @@ def test_what_the_backward_pass_needs_is_kept() -> None:
     assert with_gradients > pass_bytes(network(), X, ["3"])
 
 
+def test_a_pass_that_goes_back_to_the_input_keeps_everything() -> None:
+    to_input = pass_bytes(network(), X.clone().requires_grad_(), ["3"])
+    to_layer = pass_bytes(network(), X, ["3"])
+    assert to_input is not None and to_layer is not None
+    assert to_input >= to_layer + 8 * PLANE  # what the first ReLU puts out
+
+
 def test_it_grows_with_the_batch() -> None:
     one, four = (pass_bytes(network(), X.expand(n, -1, -1, -1, -1), ["2"]) for n in (1, 4))
     assert one is not None and four == pytest.approx(4 * one, rel=0.01)

@@ -43,7 +43,15 @@ def test_keys_are_those_of_the_contract(explanation: Explanation) -> None:
         *("options", "notes", "damage", "check", "sanity", "files", "seconds", "versions"),
     ]
     assert list(summary["targets"][0]) == ["class_id", "label", "score", "shown"]
-    assert list(summary["maps"][0]) == ["class_id", "layer", "method", "grid", "in_logits", "bias"]
+    assert list(summary["maps"][0]) == [
+        "class_id",
+        "layer",
+        "method",
+        "detail",
+        "grid",
+        "in_logits",
+        "bias",
+    ]
     assert list(summary["windows"][0]) == [
         *("start_seconds", "end_seconds", "frame_indices", "num_padded"),
         *("class_id", "label", "score", "runner_up", "targets"),

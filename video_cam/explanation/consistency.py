@@ -141,6 +141,9 @@ def _problems_of_maps(explanation: Explanation, series: MapSeries) -> Iterator[s
     if isinstance(series.values, QuantisedMaps):
         levels, numbers = series.values.levels, series.values.scales
         fits = _is(levels, np.int8, *shape) and _is(numbers, np.float32, num_windows)
+        fits = fits and not (numbers < 0).any()
+        if series.bias is not None and series.contributions is None:
+            yield "what the frames add to the logit is missing"
     else:
         numbers, fits = series.values, _is(series.values, np.float32, *shape)
     if not fits:

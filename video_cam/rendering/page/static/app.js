@@ -137,7 +137,8 @@ class App {
     const text = score === undefined ? "" : ` ${scoreText(score, row.is_probability)}`;
     const untrained = this.data.model.trained ? "" : " · untrained network";
     const label = labelAt(map, this.data.windows, this.state.frame_index);
-    return `${label}${text} · ${map.method} · ${map.layer}${untrained}`;
+    const detail = map.detail === "none" ? "" : ` · detail: ${map.detail}`;
+    return `${label}${text} · ${map.method} · ${map.layer}${detail}${untrained}`;
   }
 
   describePlace() {
