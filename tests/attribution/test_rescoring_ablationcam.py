@@ -64,7 +64,7 @@ def test_before_a_pool_and_linear_head_the_weights_have_a_closed_form(seed: int)
 
 
 def test_r3d_18() -> None:
-    network = r3d_18(weights=None).eval()
+    network = seeded(r3d_18).eval().float()
     x = clip(batch=1, size=(4, 32, 32)).float()
     weights = ablation_weights(network, x, "layer4.0.conv1", score_of(7), batch_size=64)
     assert weights.shape == (1, 512)

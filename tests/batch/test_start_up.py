@@ -37,7 +37,7 @@ def test_the_parts_by_hand(monkeypatch: pytest.MonkeyPatch, caplog) -> None:
     progress = start.watched(silent)
     pass_time(0.25)
     steps = []
-    with caplog.at_level(logging.INFO), progress("explain", 4) as step:
+    with caplog.at_level(logging.INFO, "video_cam"), progress("explain", 4) as step:
         for _ in range(2):
             pass_time(0.125)
             steps.append(step(2))
