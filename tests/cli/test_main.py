@@ -31,7 +31,7 @@ from tests.support.media import moving_square, stamps_seconds, write_clip
 from video_cam.batch.inputs import clip_id
 from video_cam.cli import main as main_module
 
-QUICK = (*BUNDLED, "--max-keyframes", "1", "--no-check")
+QUICK = (*BUNDLED, "--max-keyframes", "1", "--no-check", "--detail", "none")
 
 
 def test_a_person_types_the_command(sample_clip: Path, out: Path) -> None:
