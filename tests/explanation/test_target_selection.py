@@ -39,9 +39,16 @@ def class_ids(targets) -> list[int]:
         ({}, [], None, [[0, 2]]),
         ({"top_k": 2}, [], None, [[0, 2], [1, 0]]),
         ({"contrast": True}, [], None, [[0, 2], [1, 0]]),
-        # Later batches may change the order: one more class, and the clip's best so far.
-        ({}, [], [1, 0], [[0, 2], [1, 0], 1]),
-        ({"top_k": 2}, [], [1, 0], [[0, 2], [1, 0], [2, 1], 1, 0]),
+        # Later batches may change the order: one more class, and the clip's best so far where a
+        # window has not got it already.
+        ({"detail": "none"}, [], [1, 0], [[0, 2], [1, 0], 1]),
+        ({"detail": "none"}, [], [0, 1], [[0, 2], [1, 0]]),
+        ({"detail": "none", "top_k": 2}, [], [1, 0], [[0, 2], [1, 0], [2, 1]]),
+        # Contrast has no detail.
+        ({"contrast": True}, [], [1, 0], [[0, 2], [1, 0], [2, 1]]),
+        # With detail each class costs more, so none is spared.
+        ({}, [], [1, 0], [[0, 2], 1]),
+        ({"detail": "input", "top_k": 2}, [], [0, 1], [[0, 2], [1, 0], 1]),
         # More than there are classes.
         ({"top_k": 9}, [], None, [[0, 2], [1, 0], [2, 1]]),
         # Each window's own classes do not depend on the clip.

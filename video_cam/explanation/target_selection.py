@@ -16,7 +16,8 @@ from video_cam.utils.names import function_name
 
 # In the first pass, each window is explained for its own best classes and this many more, besides
 # the best classes of the clip so far. Mostly the clip's best classes are among them, and a second
-# pass is not needed.
+# pass is not needed. With detail none is spared: each class then costs a backward pass to the finer
+# layers or to the input, and not only through the layers behind the mapped one.
 SPARE_CANDIDATES = 1
 
 
@@ -43,7 +44,7 @@ class ExplainedTarget:
 
 def candidates(
     logits: Tensor, config: ExplainConfig, asked: Sequence[int], leading: Sequence[int] | None
-) -> list[Target]:
+) -> Sequence[Target]:
     """The targets to explain in a batch of windows, before the clip's best classes are known.
 
     Args:
@@ -66,8 +67,11 @@ def candidates(
         return [*_ranked(logits, wanted), *worst]
     if leading is None:
         return _ranked(logits, wanted)
-    own = _ranked(logits, min(wanted + SPARE_CANDIDATES, classes))
-    return [*own, *leading[:wanted]]
+    spare = SPARE_CANDIDATES if config.attribution().detail == "none" else 0
+    own = _ranked(logits, min(wanted + spare, classes))
+    per_window = [set(ids) for ids in zip(*own, strict=True)]
+    missing = [c for c in leading[:wanted] if not all(c in ids for ids in per_window)]
+    return [*own, *missing]
 
 
 def num_candidates(config: ExplainConfig) -> int:
@@ -157,6 +161,6 @@ def _own_class(probabilities: np.ndarray, rank: int, contrast: bool) -> Explaine
     return ExplainedTarget(targets, label, rivals, is_constant=False)
 
 
-def _ranked(logits: Tensor, count: int) -> list[Target]:
+def _ranked(logits: Tensor, count: int) -> list[list[int]]:
     """The best class of each window, then the second best of each, and so on."""
     return list(logits.topk(count, 1).indices.T.tolist())
