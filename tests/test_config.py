@@ -108,7 +108,7 @@ def test_a_wrong_value_is_named_with_what_was_expected(kind, values, words) -> N
 
 def test_a_long_wrong_value_is_shortened() -> None:
     with pytest.raises(UsageError) as caught:
-        RenderConfig(alpha=[1.5] * 1000)  # type: ignore[arg-type]
+        RenderConfig(alpha=[1.5] * 1000)
     assert len(str(caught.value)) < MAX_SHOWN_LETTERS + 40
 
 

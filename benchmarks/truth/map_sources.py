@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -94,18 +95,8 @@ def detail_volumes(
     model: Classifier, clips: BenchmarkClips, method: str, layer: str, detail: str
 ) -> Tensor:
     """Maps of the clips' target classes with a detail: float32 (N, T, H, W), signed."""
-    parts = []
-    for x, class_ids in clips.batches():
-        [cam] = video_cam.compute_cams(
-            model.module,
-            x.to(model.device),
-            layers=[layer],
-            methods=[method],
-            targets=[class_ids],
-            detail=detail,
-        )
-        parts.append(video_cam.upsample(cam, cam.input_size).cpu())
-    return torch.cat(parts)
+    cams = _cams(model, clips, method, layer, detail=detail)
+    return torch.cat([video_cam.upsample(cam, cam.input_size).cpu() for cam in cams])
 
 
 def class_volumes(
@@ -119,19 +110,24 @@ def class_volumes(
 
 def _values(model: Classifier, clips: BenchmarkClips, method: str, layer: str) -> Tensor:
     """Maps at the layer's resolution, float32 (N, T', H', W'), on the CPU."""
-    parts = []
+    # The alignment has no effect on the values; this one costs nothing.
+    cams = _cams(model, clips, method, layer, align="half-pixel")
+    return torch.cat([cam.values.cpu() for cam in cams])
+
+
+def _cams(
+    model: Classifier, clips: BenchmarkClips, method: str, layer: str, **options: Any
+) -> Iterator[ActivationMap]:
+    """The maps of the clips' target classes, batch by batch; options of ``compute_cams``."""
     for x, class_ids in clips.batches():
-        [cam] = video_cam.compute_cams(
+        yield from video_cam.compute_cams(
             model.module,
             x.to(model.device),
             layers=[layer],
             methods=[method],
             targets=[class_ids],
-            # Has no effect on the values, and is the one that costs nothing.
-            align="half-pixel",
+            **options,
         )
-        parts.append(cam.values.cpu())
-    return torch.cat(parts)
 
 
 def _upsampled(aligned: ActivationMap, values: Tensor) -> Tensor:

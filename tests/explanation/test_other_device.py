@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from torch import Tensor, nn
+from torch import nn
 
 import video_cam
 from tests.support.device_checks import assert_same_explanation, distance
 from tests.support.media import moving_square, write_clip
-from tests.support.networks import Nonlinear, PoolLinear, seeded
+from tests.support.networks import Nonlinear, PerFrame, PoolLinear, seeded
 from tests.support.stand_in import DEVICE, counted_waits, limited_memory, needs_stand_in
 from video_cam import Classifier
 from video_cam.config import METHOD_NAMES, make_explain_config
@@ -24,18 +24,6 @@ from video_cam.video.clip import Clip
 pytestmark = needs_stand_in
 
 WAITS = 3  # for each window: class scores, what methods must know, results
-
-
-class PerFrame(nn.Module):
-    """Scores every frame: (N, T, classes)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv3d(3, 4, 3, stride=(1, 2, 2), padding=1)
-        self.fc = nn.Linear(4, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.conv(x).relu().mean((3, 4)).transpose(1, 2))
 
 
 class Gray(PerFrame):

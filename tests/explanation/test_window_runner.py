@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import video_cam
 from tests.support.media import moving_square, write_clip
-from tests.support.networks import PoolLinear
+from tests.support.networks import PerFrame, PoolLinear
 from video_cam import Classifier, ClipError, UsageError
 from video_cam.config import make_explain_config
 from video_cam.explanation.clip_plan import plan_clip
@@ -28,18 +28,6 @@ from video_cam.video.clip import Clip
 from video_cam.video.timeline import Timeline
 
 NUM_FRAMES = 20  # of the clip: windows at frames 0, 2, ..., 16 at 8 frames per second
-
-
-class PerFrame(nn.Module):
-    """Scores every frame: (N, T, classes)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv3d(3, 4, 3, stride=(1, 2, 2), padding=1)
-        self.fc = nn.Linear(4, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.conv(x).relu().mean((3, 4)).transpose(1, 2))
 
 
 @pytest.fixture(scope="module")

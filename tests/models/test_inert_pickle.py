@@ -58,7 +58,7 @@ def state() -> OrderedDict[str, Any]:
         transposed=torch.randn(2, 3).T,
         part=torch.arange(10.0)[3:7],
     )
-    tensors._metadata = {"": {"version": 1}}  # type: ignore[attr-defined]
+    tensors._metadata = {"": {"version": 1}}
     return tensors
 
 

@@ -28,7 +28,7 @@ WIDTH = 600
 
 def plot_of(*marks: object, **fields: object) -> Plot:
     """One panel from 0 to 10 seconds and from 0 to 1."""
-    panel = Panel("value", marks, (0.0, 1.0))  # type: ignore[arg-type]
+    panel = Panel("value", marks, (0.0, 1.0))
     return replace(Plot((panel,), "seconds", (0.0, 10.0), (), "", WIDTH), **fields)
 
 

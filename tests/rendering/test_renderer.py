@@ -110,7 +110,7 @@ def test_frames_drawn_side_by_side_give_the_same_files(
     def recorded(*arguments: object) -> list[Panels]:
         threads.add(threading.get_ident())
         time.sleep(0.002)  # so that no thread draws all frames
-        return draw(*arguments)  # type: ignore[arg-type]
+        return draw(*arguments)
 
     monkeypatch.setattr(PanelDrawer, "draw", recorded)
     pictures = {}

@@ -49,6 +49,18 @@ class ImageNetwork(nn.Module):
         return self.fc(self.conv(x).relu().mean((2, 3)))
 
 
+class PerFrame(nn.Module):
+    """Scores every frame: (N, T, classes)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, 3, stride=(1, 2, 2), padding=1)
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(x).relu().mean((3, 4)).transpose(1, 2))
+
+
 def seeded(build: type[nn.Module], seed: int = 0, **options: object) -> nn.Module:
     """A network in float64 with weights that depend only on the seed."""
     with torch.random.fork_rng(devices=[]):

@@ -92,7 +92,8 @@ class _Drawing:
     """A picture, and the texts that are written on it when everything else is drawn."""
 
     image: RGBImage
-    texts: list[tuple[tuple[float, float], str, dict[str, object]]] = field(default_factory=list)
+    # (x, y), text, size, colour, anchor
+    texts: list[tuple[tuple[float, float], str, int, str, str | None]] = field(default_factory=list)
     turned: list[tuple[float, float, str]] = field(default_factory=list)
 
     def text(
@@ -102,12 +103,11 @@ class _Drawing:
         text: str,
         size: int = _TEXT,
         colour: str = _BLACK,
-        anchor: str = "",
+        anchor: str | None = None,
     ) -> None:
         """Write text at (x, y); ``anchor`` as Pillow has it."""
         if text:
-            options = {"font": font(size), "fill": colour, "anchor": anchor}
-            self.texts.append(((x, y), text, options))
+            self.texts.append(((x, y), text, size, colour, anchor))
 
     def text_upwards(self, x: float, y: float, text: str) -> None:
         """Write text from below upwards, with its middle at (x, y)."""
@@ -117,8 +117,8 @@ class _Drawing:
         """The picture with its texts."""
         picture = Image.fromarray(self.image)
         draw = ImageDraw.Draw(picture)
-        for position, text, options in self.texts:
-            draw.text(position, text, **options)  # type: ignore[arg-type]
+        for position, text, size, colour, anchor in self.texts:
+            draw.text(position, text, font=font(size), fill=colour, anchor=anchor)
         for x, y, text in self.turned:
             left, top, right, bottom = font(_TEXT).getbbox(text)
             mask = Image.new("L", (round(right - left), round(bottom - top)))
