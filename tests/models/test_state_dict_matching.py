@@ -52,6 +52,18 @@ def test_the_place_with_most_names_wins_and_of_equal_ones_the_first() -> None:
     assert values(match_state(places, NAMES).state) == dict.fromkeys(NAMES, 2.0)
 
 
+def test_of_places_with_as_many_names_the_first_is_taken() -> None:
+    places = {"ema": tensors("", 1, NAMES[:1]), "net": tensors("", 2, NAMES[1:2])}
+    assert values(match_state(places, NAMES).state) == {NAMES[0]: 1.0}
+
+
+def test_wrappers_within_names_are_no_part_of_them() -> None:
+    state = {name.replace(".", "._orig_mod."): torch.ones(1) for name in NAMES}
+    assert values(match_state({"": state}, NAMES).state) == dict.fromkeys(NAMES, 1.0)
+    wrapped = [name.replace(".", ".module.") for name in NAMES]
+    assert values(match_state({"": state}, wrapped).state) == dict.fromkeys(wrapped, 1.0)
+
+
 def test_names_that_the_network_does_not_have_stay() -> None:
     match = match_state({"": tensors("model.", 1, (*NAMES, "extra.weight"))}, NAMES)
     assert "extra.weight" in match.state and match.matched == 3
