@@ -71,15 +71,20 @@ def test_flipped_and_moved_inputs_are_averaged_at_their_own_cells(monkeypatch) -
     quick_input_method(monkeypatch, "occlusion")
     network, x = seeded(Nonlinear), clip()
     plain, smooth = (
-        compute_cams(network, x, methods=["occlusion"], targets=[0], aug_smooth=smooth)[0]
+        compute_cams(
+            network, x, layers=["layer3"], methods=["gradcam", "occlusion"], aug_smooth=smooth
+        )[1]
         for smooth in (False, True)
     )
+    best = plain.class_ids.tolist()
     flipped = [
-        compute_cams(network, x.flip(-1) * f, methods=["occlusion"], targets=[0])[0].values.flip(-1)
+        compute_cams(network, x.flip(-1) * f, methods=["occlusion"], targets=[best])[0].values.flip(
+            -1
+        )
         for f in (1, 0.9, 1.1)
     ]
     own = [
-        compute_cams(network, x * f, methods=["occlusion"], targets=[0])[0].values
+        compute_cams(network, x * f, methods=["occlusion"], targets=[best])[0].values
         for f in (1, 0.9, 1.1)
     ]
     assert smooth.values.shape == plain.values.shape

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from video_cam.explanation.clip_plan import plan_clip
 from video_cam.metrics.perturbation_check import run_perturbation_check
 from video_cam.metrics.randomization_check import run_randomization_check
 from video_cam.pipeline import check_options
+from video_cam.utils.progress import Step, silent
 from video_cam.video.clip import Clip
 
 
@@ -45,12 +48,19 @@ def model() -> Classifier:
 
 
 def test_a_clip_of_several_windows(path, model, monkeypatch, tmp_path) -> None:
-    calls = quick_input_method(monkeypatch, "occlusion")
+    calls: list[Any] = quick_input_method(monkeypatch, "occlusion")
+
+    def progress(stage: str, total: int) -> AbstractContextManager[Step]:
+        calls.append(stage)
+        return silent(stage, total)
+
     check_options(model, ExplainConfig(methods=("occlusion",)))
-    found = video_cam.explain(path, model, methods=["occlusion"], top_k=2, batch_size=2)
+    found = video_cam.explain(
+        path, model, methods=["occlusion"], top_k=2, batch_size=2, progress=progress
+    )
     assert len(found.frame_indices) == 3
     # The scores of all windows first, then both classes of each batch: no map is made in vain.
-    assert calls == [2, 2]
+    assert calls == ["explain", "explain", 2, 2]
     assert [(one.layer, one.method, one.detail) for one in found.maps] == [
         ("input", "occlusion", "none")
     ] * 2

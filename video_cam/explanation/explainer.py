@@ -111,8 +111,8 @@ def explain_plan(
         ClipError: for a damaged clip where ``config.strict`` is set.
     """
     indices = range(len(plan.windows))
-    first = [] if _scores_first(plan, config) else None
-    results = {one.index: one for one in run_windows(indices, first)}
+    scores_first = _scores_first(plan, config)
+    results = {one.index: one for one in run_windows(indices, [] if scores_first else None)}
     damage = damage_of(plan.clip, list(results.values()))
     if config.strict:
         refuse_damage(plan.clip, damage)
