@@ -89,6 +89,10 @@ def test_flipped_and_moved_inputs_are_averaged_at_their_own_cells(monkeypatch) -
     ]
     assert smooth.values.shape == plain.values.shape
     torch.testing.assert_close(smooth.values, torch.stack([*own, *flipped]).mean(0))
+    # Each map is moved by its own centres: a layer has other cells.
+    layers, methods = ["layer3"], ["gradcam", "occlusion"]
+    moved = compute_cams(network, x, layers=layers, methods=methods, aug_shift=1)[1]
+    assert moved.values.shape == plain.values.shape
 
 
 def test_what_is_about_layers_is_refused_in_one_line() -> None:
