@@ -29,7 +29,7 @@ def quick_input_method(
         signs = torch.ones(2, 1, 2)
         signs[0, 0, 0] = -1
         maps = [one.scores.detach()[:, None, None, None] * signs for one in targets]
-        return maps, CellCentres(np.array([1.0, 3.0]), np.array([5.0]), np.array([2.0, 6.0]))
+        return maps, CellCentres(np.array([1.0, 5.0]), np.array([5.0]), np.array([2.0, 6.0]))
 
     monkeypatch.setitem(INPUT_METHODS, name, InputMethod(compute, layer))
     return calls
