@@ -57,7 +57,7 @@ def notes(
     yield from dict.fromkeys(result.memory_note for result in results if result.memory_note)
     if plan.detail_note:
         yield plan.detail_note
-    yield from dict.fromkeys(result.detail_note for result in results if result.detail_note)
+    yield from dict.fromkeys(result.map_note for result in results if result.map_note)
     yield from _notes_on_masks(plan, config, results)
     yield from _notes_on_windows(plan, config)
     cuts = sorted({cut for result in results for cut in result.cuts})

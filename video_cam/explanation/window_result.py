@@ -39,7 +39,7 @@ class WindowResult:
         has_interlaced: whether a frame in what was read for this window and those run with it is
             interlaced.
         memory_note: what happened where memory was not sufficient, else None.
-        detail_note: why maps have no more detail than their layer, else None.
+        map_note: what could not be done for the maps, or not as asked, else None.
     """
 
     index: int
@@ -56,7 +56,7 @@ class WindowResult:
     cuts: tuple[int, ...] = ()
     has_interlaced: bool = False
     memory_note: str | None = None
-    detail_note: str | None = None
+    map_note: str | None = None
 
     def with_maps_of(self, later: WindowResult) -> WindowResult:
         """This result with the maps, frame scores and memory note of a later pass added.
@@ -72,7 +72,7 @@ class WindowResult:
             sampling=self.sampling | later.sampling,
             input_centres=self.input_centres | later.input_centres,
             memory_note=later.memory_note or self.memory_note,
-            detail_note=later.detail_note or self.detail_note,
+            map_note=later.map_note or self.map_note,
         )
 
 

@@ -221,7 +221,7 @@ class WindowRunner:
                     for target in targets
                     if scores is not None and isinstance(target, ClassTarget)
                 },
-                detail_note="; ".join(found.notes) or None,
+                map_note="; ".join(found.notes) or None,
                 sampling={
                     target: self._sampling(found, maps, number, row)
                     for number, target in enumerate(targets)
