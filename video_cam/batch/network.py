@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from video_cam.batch.fingerprint import fingerprint_parts
-from video_cam.batch.request_size import announcement
+from video_cam.batch.request_size import announcement, passes_announcement
 from video_cam.batch.run_config import ModelConfig, RunConfig
 from video_cam.batch.start_up import StartUp
 from video_cam.config import ANY_OUTPUT, ExplainConfig, InputConfig
@@ -91,9 +91,12 @@ def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplai
     model = load_network(config.model, config.explain, reporter, start)
     explain = supported_precision(config.explain, model, reporter)
     check_options(model, explain)
-    large_request = announcement(model, explain, config.num_clips)
-    if large_request is not None:
-        reporter.info(large_request)
+    for large_request in (
+        passes_announcement(model, explain),
+        announcement(model, explain, config.num_clips),
+    ):
+        if large_request is not None:
+            reporter.info(large_request)
     start.end("network facts")
     return NetworkExplainer(model, start), replace(config, explain=explain)
 
