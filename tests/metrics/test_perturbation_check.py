@@ -13,6 +13,7 @@ from tests.support import media
 from tests.support.networks import PoolLinear
 from tests.support.output_networks import Returning
 from video_cam import Classifier, Explanation, load_model
+from video_cam.analysis.window_input import read_input
 from video_cam.config import make_explain_config
 from video_cam.explanation.explainer import explain_clip
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget
@@ -24,7 +25,6 @@ from video_cam.metrics.perturbation_check import (
     Drops,
     frame_difference,
     measure_drops,
-    read_window,
     run_perturbation_check,
     sentence,
     shifted_regions,
@@ -288,7 +288,7 @@ def test_the_logit_behind_a_softmax(kind: str, sample_clip: Path) -> None:
     explanation = explain_clip(clip, model, config)
     found = run_perturbation_check(clip, model, explanation, config, always=True)
     assert found is not None
-    x = read_window(clip, model, explanation, found["window"])[None]
+    x = read_input(clip, model, explanation, found["window"])[None]
     with torch.no_grad():
         logits = network.of_clips(x)[0]
     known = logits if kind == "softmax" else logits - logits.mean()
@@ -326,7 +326,7 @@ def test_a_window_is_sought_and_has_the_frames_that_were_explained(
     indices = explanation.frame_indices[last]
     assert indices[0] > 40
     readers.clear()
-    x = read_window(Clip.open(path), bundled, explanation, last)
+    x = read_input(Clip.open(path), bundled, explanation, last)
     assert torch.equal(x, frames_from_the_beginning(path, bundled, indices))
     [reader] = readers
     assert reader.first_decoded == indices[0]
@@ -345,6 +345,6 @@ def test_a_window_of_a_damaged_clip_has_the_frames_that_were_explained(
     last = len(explanation.frame_indices) - 1
     indices = explanation.frame_indices[last]
     readers.clear()
-    x = read_window(clip, bundled, explanation, last)
+    x = read_input(clip, bundled, explanation, last)
     assert torch.equal(x, frames_from_the_beginning(path, bundled, indices))
     assert readers[0].first_decoded == 0

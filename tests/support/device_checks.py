@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from tests.support.networks import Nonlinear, PoolLinear, clip, seeded
 from video_cam import ActivationMap, Explanation, compute_cams
-from video_cam.metrics.perturbation_check import Drops, Logit, measure_drops
+from video_cam.metrics.perturbation_check import Drops, measure_drops
+from video_cam.perturbation.scoring import Score
 
 TOLERANCE = 1e-4  # of the largest value on the CPU, in float32
 
@@ -66,7 +67,7 @@ def cams_on(
     return compute_cams(model, x, methods=[method], **given)
 
 
-def check_on(device: str) -> tuple[Logit, Tensor, Tensor]:
+def check_on(device: str) -> tuple[Score, Tensor, Tensor]:
     """What the perturbation check takes: a logit, a clip, and a map of noise."""
     model, x = on(device, seeded(PoolLinear).float(), clip(size=(8, 24, 20)).float())
     volume = x[1].abs().mean(0)

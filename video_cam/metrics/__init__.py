@@ -2,16 +2,14 @@
 
 A map is a signed volume (T, H, W) on the clip's own grid, as ``upsample`` returns it; negative
 values count as 0. A ground truth is a bool mask of the same shape: where and when the event is.
-May import: video_cam.explanation, video_cam.models and what is below them.
+May import: video_cam.analysis, video_cam.explanation, video_cam.models and what is below them.
 """
 
 from video_cam.metrics.bootstrap import Interval, bootstrap, paired_difference
 from video_cam.metrics.detection import average_precision, best_iou
 from video_cam.metrics.faithfulness import (
-    BASELINES,
     UNITS,
     average_drop,
-    baseline_of,
     deletion,
     insertion,
     rank_voxels,
@@ -23,6 +21,7 @@ from video_cam.metrics.localization import (
     space_time_pointing,
 )
 from video_cam.metrics.timing import lag, onset_error, temporal_hit
+from video_cam.perturbation.baselines import BASELINES, baseline_of
 
 __all__ = [
     "BASELINES",

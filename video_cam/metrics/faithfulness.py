@@ -6,19 +6,18 @@ A score is any function from clips (N, C, T, H, W) to (N,), such as
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from video_cam.errors import UsageError
+from video_cam.perturbation.alterations import Replace
+from video_cam.perturbation.baselines import baseline_of
+from video_cam.perturbation.scoring import Score, scores_of_altered
 from video_cam.utils.devices import sent
+from video_cam.utils.memory import BatchHalving
 from video_cam.utils.names import check_names
 
-Score = Callable[[Tensor], Tensor]
 UNITS = ("voxels", "frames", "tubes")
-BASELINES = ("blur", "mean")
-BLUR_SHARE = 1 / 8  # standard deviation of the blur, as a share of the frame's shorter side
 STEPS = 10
 BATCH = 16  # altered clips in one forward pass
 
@@ -44,7 +43,7 @@ def deletion(
         volume: its map, (T, H, W).
         unit: what is replaced at a time, of UNITS: single "voxels"; whole "frames", ranked by the
             sum of their values; or "tubes", one pixel in all frames, ranked likewise.
-        baseline: what replaces it, of BASELINES; see ``baseline_of``.
+        baseline: what replaces it, of ``baselines.BASELINES``.
         steps: number of steps.
 
     Returns:
@@ -102,29 +101,6 @@ def average_drop(score: Score, x: Tensor, volume: Tensor) -> tuple[float, float]
     return max(0.0, original - masked) / original, float(masked > original)
 
 
-def baseline_of(x: Tensor, name: str) -> Tensor:
-    """What replaces a clip in ``deletion`` and ``insertion``.
-
-    Args:
-        x: clips, (..., C, T, H, W).
-        name: "blur": each frame blurred by a Gaussian whose standard deviation is BLUR_SHARE of
-            the shorter side; "mean": the mean of each channel.
-
-    Returns:
-        Of the shape of ``x``.
-
-    Raises:
-        UsageError: for another name.
-    """
-    check_names("baseline", [name], BASELINES)
-    if name == "mean":
-        return x.mean((-3, -2, -1), keepdim=True).expand_as(x)
-    sigma = BLUR_SHARE * min(x.shape[-2:])
-    for axis in (-2, -1):
-        x = _blur_axis(x, sigma, axis)
-    return x
-
-
 def rank_voxels(volume: Tensor, unit: str = "voxels") -> Tensor:
     """Each voxel's rank by its value, largest first, as a fraction of the clip.
 
@@ -169,13 +145,9 @@ def _scores(
     ranks, replacement = rank_voxels(volume, unit).to(x.device), baseline_of(x, baseline)
     before, after = (replacement, x) if inserting else (x, replacement)
     fractions = torch.arange(steps + 1, device=x.device) / steps
-    with torch.no_grad():
-        return torch.cat(
-            [
-                score(torch.stack([torch.where(ranks < part, after, before) for part in batch]))
-                for batch in fractions.split(BATCH)
-            ]
-        ).double()
+    altered = ((before, Replace(ranks < part, after)) for part in fractions)
+    scores = scores_of_altered(score, altered, BatchHalving(BATCH))
+    return torch.cat(list(scores)).double()
 
 
 def _check_map(x: Tensor, volume: Tensor) -> None:
@@ -190,16 +162,3 @@ def _check_map(x: Tensor, volume: Tensor) -> None:
 
 def _area(scores: Tensor) -> float:
     return float(torch.trapezoid(scores, dx=1 / (len(scores) - 1)))
-
-
-def _blur_axis(x: Tensor, sigma: float, axis: int) -> Tensor:
-    """A Gaussian blur along one axis; the border pixels continue beyond the frame."""
-    length = x.shape[axis]
-    reach = max(round(3 * sigma), 1)
-    offsets = torch.arange(-reach, reach + 1, device=x.device)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2).to(x)
-    positions = torch.arange(length, device=x.device)[:, None]
-    sources = (positions + offsets).clamp(0, length - 1)  # (length, kernel)
-    matrix = torch.zeros(length, length, device=x.device, dtype=x.dtype)
-    matrix.scatter_add_(1, sources, (kernel / kernel.sum()).expand(length, -1))
-    return torch.tensordot(x, matrix, dims=([axis], [1])).movedim(-1, axis)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,19 +18,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from video_cam.analysis.window_input import read_input
 from video_cam.config import ExplainConfig
 from video_cam.explanation.batch_size import fitting_batch
 from video_cam.explanation.explanation import Explanation, MapSeries
-from video_cam.explanation.sampling import Window
 from video_cam.explanation.target_selection import rivals_of
-from video_cam.explanation.window_reader import read_windows
 from video_cam.layers.alignment import interpolate
 from video_cam.layers.axes import run_network
 from video_cam.layers.output_reading import centred
 from video_cam.layers.outputs import class_scores
-from video_cam.metrics.faithfulness import baseline_of, rank_voxels
+from video_cam.metrics.faithfulness import rank_voxels
 from video_cam.models.classifier import Classifier
+from video_cam.perturbation.alterations import Replace
+from video_cam.perturbation.baselines import baseline_of
+from video_cam.perturbation.scoring import Score, scores_of_altered
 from video_cam.utils.devices import on_cpu, sent
+from video_cam.utils.memory import BatchHalving
 from video_cam.utils.progress import Progress, silent
 from video_cam.video.clip import Clip
 
@@ -45,8 +48,6 @@ MIN_DROP = 0.05
 MAX_OVERLAP, MAX_DRAWS = 0.25, 20
 # A change between frames spreads this far, in pixels of a frame of 64: maps are coarse as well.
 DIFFERENCE_REACH = 4
-
-Logit = Callable[[Tensor], Tensor]  # clips (N, C, T, H, W) -> (N,)
 
 
 class CheckNotApplicable(Exception):
@@ -109,7 +110,7 @@ def run_perturbation_check(
     if series.class_id is None or series.class_ids:
         raise CheckNotApplicable("the first map is not of one class")
     window = int(explanation.window_scores(series).argmax())
-    x = read_window(clip, model, explanation, window)
+    x = read_input(clip, model, explanation, window)
     rivals = rivals_of(explanation, config.contrast)[window : window + 1]
     frames = explanation.frame_indices[window].tolist()
     in_window = partial(model.input_layout.in_window, clip, frames)
@@ -131,7 +132,7 @@ def run_perturbation_check(
 
 
 def measure_drops(
-    logit: Logit, x: Tensor, volume: Tensor, forwards: int = FULL_FORWARDS, batch: int = BATCH
+    logit: Score, x: Tensor, volume: Tensor, forwards: int = FULL_FORWARDS, batch: int = BATCH
 ) -> Drops | None:
     """Blur regions of one clip and compare the drops of the logit.
 
@@ -157,10 +158,8 @@ def measure_drops(
         unchanged = float(logit(x[None]))
         if unchanged <= 0:
             return None
-        scores = []
-        for start in range(0, len(regions), batch):
-            masks = torch.stack(regions[start : start + batch])[:, None]  # (N, 1, T, H, W)
-            scores.append(logit(torch.where(sent(masks, x.device), blurred, x)))
+        altered = ((x, Replace(sent(region[None], x.device), blurred)) for region in regions)
+        scores = list(scores_of_altered(logit, altered, BatchHalving(batch)))
     drop, difference, *random = (
         (unchanged - score) / unchanged for score in torch.cat(scores).tolist()
     )
@@ -225,34 +224,13 @@ def _change(drop: float) -> str:
     return f"lowers the score by {percent} %" if percent < 100 else "takes the whole score"
 
 
-def read_window(clip: Clip, model: Classifier, explanation: Explanation, window: int) -> Tensor:
-    """The network's input in one window, read from the clip again.
-
-    Args:
-        clip: the clip that was explained; only the window's frames are decoded, where the
-            container allows to seek.
-        window: its index in ``explanation.frame_indices``.
-
-    Returns:
-        (C, T, H, W), normalised, of the network's dtype and on its device.
-    """
-    indices = tuple(explanation.frame_indices[window].tolist())
-    if not np.array_equal(clip.timeline.pts, explanation.timeline.pts):
-        # The file is damaged: fewer frames decode than its packets announce, and indices count
-        # decoded frames.
-        clip = replace(clip, can_seek=False)
-    with clip.frames(indices[0], indices[-1] + 1) as reader:
-        [frames] = read_windows(iter(reader), [Window(indices)], model.preprocess)
-    return model.preprocess.tensor(frames[None], model.device)[0].to(model.dtype)
-
-
 def _logit(
     model: Classifier,
     class_id: int,
     rivals: Sequence[int],
     precision: str,
     in_window: Callable[[], AbstractContextManager[None]],
-) -> Logit:
+) -> Score:
     """The logit of a class, less those of its rivals, for versions of a window."""
     device, bf16 = model.device.type, precision == "bf16"
 
@@ -265,7 +243,7 @@ def _logit(
     return logit
 
 
-def _affordable_forwards(logit: Logit, x: Tensor, seconds: float) -> int:
+def _affordable_forwards(logit: Score, x: Tensor, seconds: float) -> int:
     """FULL_FORWARDS, SHORT_FORWARDS or 0: the most that take at most ``seconds``."""
     began = time.perf_counter()
     with torch.no_grad():

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from video_cam.analysis.window_input import read_input
 from video_cam.attribution.cam import compute_cams
 from video_cam.config import ExplainConfig
 from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.explanation.target_selection import rivals_of
 from video_cam.layers.layout import Fold
-from video_cam.metrics.perturbation_check import CheckNotApplicable, read_window
+from video_cam.metrics.perturbation_check import CheckNotApplicable
 from video_cam.models.classifier import Classifier
 from video_cam.utils.progress import Progress, silent
 from video_cam.video.clip import Clip
@@ -60,7 +61,7 @@ def run_randomization_check(
     if series.class_id is None or series.class_ids or config.fuse:
         raise CheckNotApplicable("the first map is not one layer's of one class")
     window = int(explanation.window_scores(series).argmax())
-    x = read_window(clip, model, explanation, window)[None]
+    x = read_input(clip, model, explanation, window)[None]
     folds = model.layers(tuple(x.shape[2:]), [series.layer]).folds
     rivals = rivals_of(explanation, config.contrast)[window : window + 1]
     module = copy.deepcopy(model.module)
