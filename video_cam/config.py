@@ -179,6 +179,8 @@ class ExplainConfig(AttributionConfig):
 
     Attributes:
         detail: as in AttributionConfig, where the default is "none".
+        own_methods: no method was asked for, so that a network without gradients may get another
+            one than the default.
         layers: module names, patterns, positions from the back, "where" or "when"; None for the
             network's own.
         conv_backcount: convolutions counted from the back; 1 is the last one.
@@ -205,6 +207,7 @@ class ExplainConfig(AttributionConfig):
     """
 
     detail: str = "layers"
+    own_methods: bool = False
     layers: tuple[str | int, ...] | None = None
     conv_backcount: tuple[int, ...] = ()
     class_ids: tuple[int | str, ...] = ()
@@ -282,7 +285,8 @@ class ExplainConfig(AttributionConfig):
 
     def as_json(self) -> dict[str, Any]:
         """Everything that changes the result, in JSON's types."""
-        return {n: _plain(v) for n, v in vars(self).items() if n not in ("batch_size", "strict")}
+        unchanging = ("batch_size", "strict", "own_methods")
+        return {n: _plain(v) for n, v in vars(self).items() if n not in unchanging}
 
     def attribution(self) -> AttributionConfig:
         """The part that says how maps are computed from one input."""
@@ -333,12 +337,15 @@ def make_explain_config(values: dict[str, Any]) -> ExplainConfig:
     """An ExplainConfig from keyword arguments as people write them.
 
     Args:
-        values: fields by name, as ``check_types`` takes them; see ``utils.field_types``.
+        values: fields by name, as ``check_types`` takes them; see ``utils.field_types``. Without
+            methods, or None in their place, they are the network's own.
 
     Raises:
         UsageError: for an unknown name or a wrong value.
     """
     check_names("option", list(values), ExplainConfig.__dataclass_fields__)
+    if values.get("methods") is None:
+        values = {k: v for k, v in values.items() if k != "methods"} | {"own_methods": True}
     return ExplainConfig(**values)
 
 

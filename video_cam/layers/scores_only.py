@@ -6,13 +6,14 @@ change the input and compare scores work.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from video_cam.choice_names import SCORE_METHOD_NAMES
 from video_cam.errors import UsageError
 from video_cam.utils.nested import map_tensors, tensors_in
 
@@ -22,12 +23,14 @@ class ScoresOnly(nn.Module):
 
     Attributes:
         kind: what it is, for messages.
+        has_input_gradient: whether the scores have a gradient at the input.
     """
 
-    kind = "a network that gives scores alone"
+    kind = "a network"
+    has_input_gradient = False
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
-        """The network's outputs, detached, for inputs with values.
+        """The network's outputs for inputs with values.
 
         Raises:
             ValueError: for inputs without values, as on the meta device: what is called here may
@@ -35,7 +38,7 @@ class ScoresOnly(nn.Module):
         """
         if any(tensor.is_meta for tensor in tensors_in((inputs, named))):
             raise ValueError(f"{self.kind} cannot run on shapes alone")
-        with torch.no_grad():
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.has_input_gradient):
             return self.scores(*inputs, **named)
 
     def scores(self, *inputs: Any, **named: Any) -> Any:
@@ -64,6 +67,7 @@ class ScriptedNetwork(ScoresOnly):
     """
 
     kind = "a TorchScript network"
+    has_input_gradient = True
 
     def __init__(self, scripted: torch.jit.ScriptModule) -> None:
         super().__init__()
@@ -121,9 +125,19 @@ def as_network(network: Any) -> nn.Module:
         return FunctionNetwork(network)
     what = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
     raise UsageError(
-        f"the network is {what}, expected an nn.Module or a function from a clip to scores: of a "
-        "video_cam classifier give its .module"
+        f"the network is {what}, expected an nn.Module or a function from a clip to scores: of "
+        "a video_cam classifier give its .module"
     )
+
+
+def refuse_methods(network: nn.Module, methods: Sequence[str]) -> None:
+    """Raise UsageError for methods that need more than scores of a network that gives no more."""
+    wrong = [method for method in methods if method not in SCORE_METHOD_NAMES]
+    if isinstance(network, ScoresOnly) and wrong:
+        raise UsageError(
+            f"{wrong[0]} needs a network's layers, and {network.kind} gives scores alone: give "
+            f"--method {' or '.join(SCORE_METHOD_NAMES)} (in Python methods=)"
+        )
 
 
 def _as_tensors(outputs: Any) -> Any:
