@@ -179,8 +179,7 @@ class ExplainConfig(AttributionConfig):
 
     Attributes:
         detail: as in AttributionConfig, where the default is "none".
-        own_methods: no method was asked for, so that a network without gradients may get another
-            one than the default.
+        own_methods: no method was asked for, so a network without gradients may get another one.
         layers: module names, patterns, positions from the back, "where" or "when"; None for the
             network's own.
         conv_backcount: convolutions counted from the back; 1 is the last one.
@@ -337,15 +336,14 @@ def make_explain_config(values: dict[str, Any]) -> ExplainConfig:
     """An ExplainConfig from keyword arguments as people write them.
 
     Args:
-        values: fields by name, as ``check_types`` takes them; see ``utils.field_types``. Without
-            methods, or None in their place, they are the network's own.
+        values: fields by name, as ``check_types`` takes them; methods may be None.
 
     Raises:
         UsageError: for an unknown name or a wrong value.
     """
     check_names("option", list(values), ExplainConfig.__dataclass_fields__)
     if values.get("methods") is None:
-        values = {k: v for k, v in values.items() if k != "methods"} | {"own_methods": True}
+        values = values | {"methods": ExplainConfig.methods, "own_methods": True}
     return ExplainConfig(**values)
 
 

@@ -196,6 +196,8 @@ def _chosen_layers(model: Classifier, config: ExplainConfig) -> str:
 
     Their grids tell how the shapes of their outputs were understood.
     """
+    if isinstance(model.module, ScoresOnly):
+        return ""
     named = config.layers is not None or config.conv_backcount
     if not config.layer_methods or not (named or model.layer):
         return ""

@@ -11,6 +11,7 @@ from video_cam.layers.differentiable import quantised_layer, without_gradient
 from video_cam.layers.reachability import has_gradient
 from video_cam.layers.scores_only import ScoresOnly, refuse_methods
 from video_cam.models.classifier import Classifier
+from video_cam.utils.text import joined
 
 _GRADIENTS = "computes gradients"
 # What of a config needs more than scores, and what for.
@@ -40,9 +41,9 @@ def with_own_method(
     if not reason:
         return model, config, ""
     method = SCORE_METHOD_NAMES[0]
-    note = f"{reason}: the method is {method}, which needs scores alone"
+    note = f"{reason}, and no method was named: {method} is taken"
     check_scores_only(model, replace(config, methods=(method,)))
-    model = replace(model, note="; ".join(filter(None, (model.note, note))))
+    model = replace(model, note=joined(model.note, note))
     return model, replace(config, methods=(method,), own_methods=False), note
 
 
@@ -51,6 +52,10 @@ def check_scores_only(model: Classifier, config: ExplainConfig) -> None:
     module = model.module
     if not isinstance(module, ScoresOnly):
         return
+    if config.detail == "input":
+        raise UsageError(
+            f"detail input {_GRADIENTS}, and {module.kind} gives scores alone: leave it out"
+        )
     for name, use in _NEEDS.items():
         is_possible = use == _GRADIENTS and module.has_input_gradient
         if getattr(config, name) and not is_possible:

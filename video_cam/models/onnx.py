@@ -218,9 +218,10 @@ def _open(runtime: Any, path: Path, added: set[str], device: torch.device) -> An
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = torch.get_num_threads()
     options.add_session_config_entry(_DATA_FOLDER, str(path.parent.resolve()))
+    providers = _providers(runtime, device)
     content: Any = with_outputs(path.read_bytes(), sorted(added)) if added else str(path)
     try:
-        session = runtime.InferenceSession(content, options, providers=_providers(runtime, device))
+        session = runtime.InferenceSession(content, options, providers=providers)
     except Exception as error:  # ONNX Runtime has an exception class for every status
         raise _unusable(path, error) from error
     if device.type == "cuda" and session.get_providers()[0] != _CUDA:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,9 @@ def _load_exported(path: Path) -> nn.Module:
 
 def _load_torchscript(path: Path) -> nn.Module:
     try:
-        return ScriptedNetwork(torch.jit.load(path, map_location="cpu"))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*torch.jit", FutureWarning)
+            return ScriptedNetwork(torch.jit.load(path, map_location="cpu"))
     except Exception as error:  # damaged files make the reader raise anything
         raise UsageError(
             f"{str(path)!r} cannot be read as a TorchScript network ({type(error).__name__}): save "

@@ -75,10 +75,9 @@ def load_user_network(
         module, name, weights or "its own", USER_NETWORK, input_config, labels, check_layer=True
     )
     classifier = _with_max_batch(replace(classifier, note=joined(note, classifier.note)), module)
-    if isinstance(module, FunctionNetwork):
-        return replace(classifier, code=digest_of_code(module.function), known=False)
     if not isinstance(source, str):
-        return replace(classifier, known=False)
+        code = digest_of_code(module.function) if isinstance(module, FunctionNetwork) else ""
+        return replace(classifier, code=code, known=False)
     if isinstance(module, ScriptedNetwork):  # its code is in the file
         return replace(classifier, code=sha256_of(Path(source)), known=False)
     if not is_reference(source):
@@ -131,9 +130,10 @@ def _check_scores_only(
     """Raise UsageError for options that a network of which only scores can be had does not take."""
     if weights is not None:
         raise _holds_its_weights(module.kind)
-    if device is not None and isinstance(module, FunctionNetwork):
+    on_cpu = torch.device(device or "cpu").type == "cpu"
+    if isinstance(module, FunctionNetwork) and not on_cpu:
         raise UsageError(
-            "a function is given clips on the CPU, and moves them itself: leave device out"
+            f"a function is given clips on the CPU and moves them itself: leave device {device} out"
         )
 
 
