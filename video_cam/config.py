@@ -130,6 +130,10 @@ class AttributionConfig:
             sum over channels.
         precision: of PRECISIONS.
         max_channels: how many channels scorecam runs; None for all, which is exact.
+        fill: what occlusion and rise put in place of what they hide, of FILL_NAMES.
+        masks: how many random masks rise scores at most.
+        mask_error: rise stops when its standard error is this share of the map; 0 for never.
+        seed: of the masks.
         batch_size: inputs, or altered inputs and activations, in one forward pass.
     """
 
@@ -142,6 +146,10 @@ class AttributionConfig:
     eigen_smooth: bool = False
     precision: str = "fp32"
     max_channels: int | None = None
+    fill: str = "blur"
+    masks: int = 1000
+    mask_error: float = 0.1
+    seed: int = 0
     batch_size: int = 4
 
     def __post_init__(self) -> None:
@@ -153,7 +161,12 @@ class AttributionConfig:
         check_names("precision", [self.precision], choice_names.PRECISIONS)
         if not self.methods:
             raise UsageError("no method is named: give at least one, or leave methods out")
+        check_names("fill", [self.fill], choice_names.FILL_NAMES)
         check_positive(self, ("max_channels", "batch_size"))
+        if self.masks < 2:
+            raise UsageError(f"masks {self.masks} must be 2 or more")
+        if not 0 <= self.mask_error < 1:
+            raise UsageError(f"mask_error {self.mask_error} must lie between 0 and 1")
         if self.aug_shift < 0:
             raise UsageError(f"aug_shift {self.aug_shift} must be 0 or more frames")
         if self.eigen_smooth and self.input_methods:

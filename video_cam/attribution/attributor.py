@@ -23,6 +23,7 @@ from video_cam.attribution.cam_methods import (
     principal_component,
     signed_map,
 )
+from video_cam.attribution.input_maps import InputMaps
 from video_cam.attribution.input_methods import INPUT_METHODS, input_map_keys
 from video_cam.attribution.method_inputs import AFTER_THE_PASS, FROM_THE_GRAPH, TargetPass
 from video_cam.attribution.pass_facts import PassFacts
@@ -68,6 +69,8 @@ class AttributionResult:
         centres: (layer, method) -> positions of the cells of the maps.
         layer_maps: as ``maps``, on the layers' own grids; where no detail is added, these are the
             maps themselves. Without those of no layer.
+        errors: as ``maps``, the standard errors of maps that random masks are drawn for, on the
+            CPU; of several augmented inputs their means, which is more than that of the mean map.
         notes: what could not be done, one line each.
     """
 
@@ -78,6 +81,7 @@ class AttributionResult:
     maps: dict[tuple[int, str, str], Tensor]
     centres: dict[tuple[str, str], CellCentres]
     layer_maps: dict[tuple[int, str, str], Tensor]
+    errors: dict[tuple[int, str, str], Tensor]
     notes: tuple[str, ...] = ()
 
 
@@ -153,11 +157,15 @@ class Attributor:
         result = self._attribute(augment(x, unchanged), targets, config)
         if not others:
             return result
-        sums, layer_sums = dict(result.maps), dict(result.layer_maps)
+        sums, layer_sums, errors = (
+            dict(part) for part in (result.maps, result.layer_maps, result.errors)
+        )
         for augmentation in others:
             again = self._attribute(augment(x, augmentation), result.targets, config)
             for key, values in again.maps.items():
                 sums[key] = sums[key] + undo(values, augmentation, result.centres[key[1:]])
+            for key, values in again.errors.items():
+                errors[key] = errors[key] + undo(values, augmentation, result.centres[key[1:]])
             for key, values in again.layer_maps.items():
                 centres = self.centres(key[1], values.shape[1:], input_size(x))
                 layer_sums[key] = layer_sums[key] + undo(values, augmentation, centres)
@@ -166,6 +174,7 @@ class Attributor:
             result,
             maps={key: total / count for key, total in sums.items()},
             layer_maps={key: total / count for key, total in layer_sums.items()},
+            errors={key: total / count for key, total in errors.items()},
         )
 
     def centres(self, layer: str, grid: Sequence[int], size: Sequence[int]) -> CellCentres:
@@ -200,7 +209,7 @@ class Attributor:
                 retried_with_copies(partial(one.compute, AFTER_THE_PASS, self._needs))
                 notes.append(self._refinement.prepare(one, AFTER_THE_PASS))
             of_input = self._input_maps(passes.targets, config)
-        layer_maps, maps, centres = {}, {}, {}
+        layer_maps, maps, errors, centres = {}, {}, {}, {}
         for index, one in enumerate(passes.targets):
             for layer in self.layers:
                 of_methods = self._maps(one, layer)
@@ -210,9 +219,12 @@ class Attributor:
                     centres[layer, method] = own
                     layer_maps[index, layer, method] = values.float()
                     maps[index, layer, method] = refine(values).float()
-            for (layer, method), (of_targets, own) in of_input.items():
-                centres[layer, method] = own
-                maps[index, layer, method] = of_targets[index].float()
+            for (layer, method), found in of_input.items():
+                centres[layer, method] = found.centres
+                maps[index, layer, method] = found.values[index].float()
+                if found.errors is not None:
+                    errors[index, layer, method] = found.errors[index].float()
+        notes += [note for found in of_input.values() for note in found.notes]
         return AttributionResult(
             detached(passes.outputs),
             tuple(one.fixed_target for one in passes.targets),
@@ -221,12 +233,13 @@ class Attributor:
             maps,
             centres,
             layer_maps,
+            errors,
             tuple(dict.fromkeys(filter(None, notes))),
         )
 
     def _input_maps(
         self, targets: Sequence[TargetPass], config: AttributionConfig
-    ) -> dict[tuple[str, str], tuple[Sequence[Tensor], CellCentres]]:
+    ) -> dict[tuple[str, str], InputMaps]:
         """The maps of all targets by each method without a layer."""
         if not targets:
             return {}

@@ -57,6 +57,8 @@ class ActivationMap:
         centres: positions of the cells in input frames and pixels.
         input_size: (T, H, W).
         detail: what makes the map finer than its layer's grid, of ``choice_names.DETAIL_NAMES``.
+        errors: float32 as ``values``, the standard error of each cell, on the CPU; None where no
+            random masks are drawn.
     """
 
     values: Tensor
@@ -67,6 +69,7 @@ class ActivationMap:
     centres: CellCentres
     input_size: tuple[int, int, int]
     detail: str = "none"
+    errors: Tensor | None = None
 
 
 def compute_cams(
@@ -213,6 +216,7 @@ def _activation_maps(
             result.centres[layer, method],
             size,
             attributor.config.detail if method in LAYER_METHOD_NAMES else "none",
+            result.errors.get((index, layer, method)),
         )
         for index in range(len(result.targets))
         for layer, method in attributor.map_keys

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
-
+from video_cam.attribution.input_maps import InputMaps
 from video_cam.attribution.method_inputs import TargetPass
 from video_cam.attribution.occlusion import occlusion
-from video_cam.layers.alignment import CellCentres
+from video_cam.attribution.rise import rise
 
-# From the targets of one input, whose forward pass is over: for each target a signed map
-# (N, T', H', W'), and where the cells of these maps are.
-ComputeMaps = Callable[[Sequence[TargetPass]], tuple[Sequence[Tensor], CellCentres]]
+# From the targets of one input, whose forward pass is over, to the maps of all of them.
+ComputeMaps = Callable[[Sequence[TargetPass]], InputMaps]
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,7 @@ class InputMethod:
 
 INPUT_METHODS: dict[str, InputMethod] = {
     "occlusion": InputMethod(occlusion),
+    "rise": InputMethod(rise),
 }
 
 
