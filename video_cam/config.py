@@ -121,6 +121,7 @@ class ExplainConfig(AttributionConfig):
 
     Attributes:
         detail: as in AttributionConfig, where the default is "none".
+        own_methods: no method was asked for, so a network without gradients may get another one.
         layers: module names, patterns, positions from the back, "where" or "when"; None for the
             network's own.
         conv_backcount: convolutions counted from the back; 1 is the last one.
@@ -147,6 +148,7 @@ class ExplainConfig(AttributionConfig):
     """
 
     detail: str = "layers"
+    own_methods: bool = False
     layers: tuple[str | int, ...] | None = None
     conv_backcount: tuple[int, ...] = ()
     class_ids: tuple[int | str, ...] = ()
@@ -224,7 +226,8 @@ class ExplainConfig(AttributionConfig):
 
     def as_json(self) -> dict[str, Any]:
         """Everything that changes the result, in JSON's types."""
-        return {n: _plain(v) for n, v in vars(self).items() if n not in ("batch_size", "strict")}
+        unchanging = ("batch_size", "strict", "own_methods")
+        return {n: _plain(v) for n, v in vars(self).items() if n not in unchanging}
 
     def attribution(self) -> AttributionConfig:
         """The part that says how maps are computed from one input."""
@@ -275,12 +278,14 @@ def make_explain_config(values: dict[str, Any]) -> ExplainConfig:
     """An ExplainConfig from keyword arguments as people write them.
 
     Args:
-        values: fields by name, as ``check_types`` takes them; see ``utils.field_types``.
+        values: fields by name, as ``check_types`` takes them; methods may be None.
 
     Raises:
         UsageError: for an unknown name or a wrong value.
     """
     check_names("option", list(values), ExplainConfig.__dataclass_fields__)
+    if values.get("methods") is None:
+        values = values | {"methods": ExplainConfig.methods, "own_methods": True}
     return ExplainConfig(**values)
 
 

@@ -14,6 +14,7 @@ from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
 from video_cam.explanation.explainer import explain_clip
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.keyframe_gradients import GRADIENTS
+from video_cam.explanation.own_method import check_scores_only
 from video_cam.metrics.perturbation_check import CheckNotApplicable, run_perturbation_check
 from video_cam.metrics.randomization_check import run_randomization_check
 from video_cam.models.classifier import Classifier
@@ -137,7 +138,8 @@ def verify(
 
 
 def check_options(model: Classifier, config: ExplainConfig) -> None:
-    """Raise UsageError for layers and classes that the network lacks, before any clip is read."""
+    """Raise UsageError for what the network lacks, before any clip is read."""
+    check_scores_only(model, config)
     size = (config.num_frames or model.num_frames, *model.preprocess.crop)
     if config.layer_methods:
         model.layers(size, config.layers, config.conv_backcount)

@@ -25,9 +25,9 @@ def _add_targets(group: argparse._ArgumentGroup) -> None:
         "--method",
         dest="methods",
         nargs="+",
-        default=ExplainConfig.methods,
         metavar="NAME",
-        help=f"{', '.join(choice_names.METHOD_NAMES)} (default: {' '.join(ExplainConfig.methods)})",
+        help=f"{', '.join(choice_names.METHOD_NAMES)} (default: {' '.join(ExplainConfig.methods)}; "
+        f"{choice_names.SCORE_METHOD_NAMES[0]} for networks without gradients)",
     )
     group.add_argument(
         "--layer",
