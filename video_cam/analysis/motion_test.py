@@ -40,7 +40,7 @@ ROUNDING = 1e-5  # of the scores: smaller differences are those of float32
 
 def num_forwards(num_frames: int) -> int:
     """Forward passes for one target in one window of ``num_frames`` frames."""
-    return len(_versions(num_frames))
+    return len(versions(num_frames))
 
 
 def frozen_frames(num_frames: int) -> list[int]:
@@ -130,8 +130,11 @@ _OF_OTHERS = (
 )
 
 
-def _versions(num_frames: int) -> list[Alteration]:
-    """The window as it is, reversed, slow, fast, blurred and still; shuffled; frozen."""
+def versions(num_frames: int) -> list[Alteration]:
+    """The altered versions of a window that the test scores.
+
+    As it is, reversed, slow, fast, blurred and still; shuffled by each seed; frozen at each frame.
+    """
     return [
         unaltered(num_frames),
         backwards(num_frames),
@@ -146,33 +149,23 @@ def _versions(num_frames: int) -> list[Alteration]:
 def _entries(scores: WindowScores, explanation: Explanation, series: MapSeries) -> dict[str, Any]:
     window, target = tested_window(explanation, series)
     frames = explanation.frame_indices[window]
-    versions = _versions(len(frames))
-    values = _by_version(_scores(scores, explanation, target, window, versions))
-    shown = _by_version(scores.probabilities(target, [window], versions, STAGE)[0])
-    means = {name: float(np.mean(of_version)) for name, of_version in values.items()}
-    best = best_frozen(means["score"], values["frozen"], means["still"])
-    share = motion_share(means["score"], best, means["still"])
+    altered = versions(len(frames))
+    numbers = numbers_of(_scores(scores, explanation, target, window, altered))
+    score, best, still = (numbers[name] for name in ("score", "frozen_best", "still"))
+    shown = _by_version(scores.probabilities(target, [window], altered, STAGE)[0])
     chosen = frames[frozen_frames(len(frames))].tolist()
-    kept = shown["frozen"][values["frozen"].index(best)]
+    kept = shown["frozen"][numbers["frozen_scores"].index(best)]
     in_words = [explanation.score_text(target, one) for one in (shown["score"][0], kept)]
+    # The probability of a class depends on the others, too: it can rise where the score falls.
+    agrees = (kept - shown["score"][0]) * (best - score) >= 0
+    has_words = explanation.is_probability(target) and agrees
     return {
         "sentence": sentence(
-            means["score"],
-            best,
-            means["still"],
-            share,
-            in_words if explanation.is_probability(target) else None,
+            score, best, still, numbers["motion_share"], in_words if has_words else None
         ),
-        "motion_share": share,
-        **means,
-        "frozen_best": best,
-        "frozen_scores": values["frozen"],
+        **numbers,
         "frozen_frame_indices": chosen,
         "frozen_pts_seconds": [float(explanation.timeline.pts_seconds(i)) for i in chosen],
-        "shuffled_scores": values["shuffled"],
-        "standard_deviations": {
-            name: float(np.std(values[name])) for name in ("frozen", "shuffled")
-        },
         "shown": {
             name: explanation.score_text(target, float(np.mean(of_version)))
             for name, of_version in shown.items()
@@ -180,10 +173,34 @@ def _entries(scores: WindowScores, explanation: Explanation, series: MapSeries) 
         "probabilities": {name: float(np.mean(of_version)) for name, of_version in shown.items()}
         if explanation.is_probability(target)
         else None,
-        "forwards": len(versions),
+        "forwards": len(altered),
         "window": window,
         "class_id": None if isinstance(target, FunctionTarget) else target.class_id,
         "label": explanation.label(target),
+    }
+
+
+def numbers_of(scores: np.ndarray) -> dict[str, Any]:
+    """The numbers of one motion test.
+
+    Args:
+        scores: float64 (versions,), in the order of ``versions``.
+
+    Returns:
+        "motion_share"; "score", "reversed", "slow", "fast", "still" and the means "shuffled" and
+        "frozen"; "frozen_best"; the single "frozen_scores" and "shuffled_scores"; and their
+        "standard_deviations".
+    """
+    values = _by_version(scores)
+    means = {name: float(np.mean(of_version)) for name, of_version in values.items()}
+    best = best_frozen(means["score"], values["frozen"], means["still"])
+    several = ("frozen", "shuffled")
+    return {
+        "motion_share": motion_share(means["score"], best, means["still"]),
+        **means,
+        "frozen_best": best,
+        **{f"{name}_scores": values[name] for name in several},
+        "standard_deviations": {name: float(np.std(values[name])) for name in several},
     }
 
 
@@ -192,7 +209,7 @@ def _scores(
     explanation: Explanation,
     target: MapTarget,
     window: int,
-    versions: Sequence[Alteration],
+    altered: Sequence[Alteration],
 ) -> np.ndarray:
     """float64 (versions,): logits, or values of a function.
 
@@ -200,15 +217,15 @@ def _scores(
     mean over the classes, which leaves a mean over frames a mean over frames.
     """
     if isinstance(target, FunctionTarget) or explanation.model.score != "softmax":
-        return scores.scores(target, [window], versions, STAGE)[0]
-    logits = scores.all_scores([window], versions, STAGE)[0]  # (versions, classes)
+        return scores.scores(target, [window], altered, STAGE)[0]
+    logits = scores.all_scores([window], altered, STAGE)[0]  # (versions, classes)
     if logits.shape[1] == 1:
         return logits[:, 0]
     return np.asarray(logits[:, target.class_id] - logits.mean(1))
 
 
 def _by_version(values: np.ndarray) -> dict[str, list[float]]:
-    """The numbers of ``_versions`` by the names of their entries."""
+    """The numbers of ``versions`` by the names of their entries."""
     single = [[value] for value in values[:5].tolist()]
     last = 5 + len(SHUFFLE_SEEDS)
     several = [values[5:last].tolist(), values[last:].tolist()]
