@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from video_cam import choice_names
 from video_cam.errors import UsageError
 from video_cam.utils.field_types import check_types
 from video_cam.utils.names import check_names, check_positive, function_name
@@ -20,29 +21,7 @@ from video_cam.utils.names import check_names, check_positive, function_name
 if TYPE_CHECKING:
     from torch import Tensor
 
-# The names of the choices. The tables of functions behind them import PyTorch, these lists do not;
-# a test holds the lists equal to the tables' keys.
-METHOD_NAMES = (
-    *("gradcam", "gradcam++", "xgradcam", "hirescam", "gradcam-elementwise", "layercam"),
-    *("eigencam", "eigengradcam", "ablationcam", "scorecam", "fullgrad", "finercam"),
-    *("shapleycam", "fem", "cam", "smoothgradcam++"),
-)
-POOLING_NAMES = ("clip", "frame")
-DETAIL_NAMES = ("none", "layers", "input")
-ALIGNMENT_NAMES = ("receptive-field", "probe", "half-pixel", "corners", "nearest")
-PRECISIONS = ("fp32", "bf16")
-SAMPLING_MODES = ("windows", "uniform")
-CLASS_SCOPES = ("video", "window")
-FUSION_NAMES = ("product", "mean", "max")
-# The signed maps of these methods are linear in the score, so the map of the difference of two
-# scores is the difference of their maps.
-LINEAR_METHODS = ("gradcam", "xgradcam", "hirescam", "cam")
-VIDEO_LAYOUTS = ("overlay", "side-by-side", "strip")
-NORMALIZATIONS = ("video", "window", "frame")
-COLORMAP_NAMES = ("inferno", "magma", "plasma", "viridis", "cividis", "turbo", "jet", "hot")
-SCORE_KINDS = ("softmax", "sigmoid", "raw")
-# What a network takes of a clip, and how many numbers --mean and --std have then.
-CHANNEL_NAMES = ("rgb", "bgr", "gray", "flow")
+# How many numbers --mean and --std have for what a network takes of a clip.
 _NORMALIZED = {
     "rgb": ((3,), "three numbers, for red, green and blue"),
     "bgr": ((3,), "three numbers, for blue, green and red"),
@@ -113,14 +92,14 @@ class InputConfig:
     def __post_init__(self) -> None:
         check_types(self)
         if self.score is not None:
-            check_names("score", [self.score], SCORE_KINDS)
+            check_names("score", [self.score], choice_names.SCORE_KINDS)
         if self.channels == "rgbd":
             raise UsageError(
                 "a clip holds no depth for channels rgbd: give input_factory (--input-factory), a "
                 "function (clip, path, times) that returns torch.cat([clip, depth], 1)"
             )
         if self.channels is not None:
-            check_names("channels", [self.channels], CHANNEL_NAMES)
+            check_names("channels", [self.channels], choice_names.CHANNEL_NAMES)
         check_positive(self, ("num_frames", "frame_rate", "value_range"))
         counts, words = _NORMALIZED[self.channels or "rgb"]
         for name in ("mean", "std"):
@@ -140,7 +119,7 @@ class AttributionConfig:
     """How maps are computed from one input.
 
     Attributes:
-        methods: names of CAM methods, of METHOD_NAMES.
+        methods: of METHOD_NAMES.
         pooling: gradients are pooled over the whole "clip" or per "frame".
         detail: what makes maps finer than their layer's grid, of DETAIL_NAMES.
         align: how the positions of a layer's cells are found, of ALIGNMENT_NAMES.
@@ -167,16 +146,31 @@ class AttributionConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
-        check_names("method", self.methods, METHOD_NAMES)
-        check_names("pooling", [self.pooling], POOLING_NAMES)
-        check_names("detail", [self.detail], DETAIL_NAMES)
-        check_names("align", [self.align], ALIGNMENT_NAMES)
-        check_names("precision", [self.precision], PRECISIONS)
+        check_names("method", self.methods, choice_names.METHOD_NAMES)
+        check_names("pooling", [self.pooling], choice_names.POOLING_NAMES)
+        check_names("detail", [self.detail], choice_names.DETAIL_NAMES)
+        check_names("align", [self.align], choice_names.ALIGNMENT_NAMES)
+        check_names("precision", [self.precision], choice_names.PRECISIONS)
         if not self.methods:
             raise UsageError("no method is named: give at least one, or leave methods out")
         check_positive(self, ("max_channels", "batch_size"))
         if self.aug_shift < 0:
             raise UsageError(f"aug_shift {self.aug_shift} must be 0 or more frames")
+        if self.eigen_smooth and self.input_methods:
+            raise UsageError(
+                f"eigen_smooth combines a layer's channels, and {self.input_methods[0]} has none: "
+                "leave it out"
+            )
+
+    @property
+    def layer_methods(self) -> tuple[str, ...]:
+        """The methods with a map for each layer."""
+        return tuple(name for name in self.methods if name in choice_names.LAYER_METHOD_NAMES)
+
+    @property
+    def input_methods(self) -> tuple[str, ...]:
+        """The methods whose map is of the whole input."""
+        return tuple(name for name in self.methods if name not in choice_names.LAYER_METHOD_NAMES)
 
 
 @dataclass(frozen=True)
@@ -239,14 +233,12 @@ class ExplainConfig(AttributionConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_names("sampling", [self.sampling], SAMPLING_MODES)
-        check_names("class_scope", [self.class_scope], CLASS_SCOPES)
+        check_names("sampling", [self.sampling], choice_names.SAMPLING_MODES)
+        check_names("class_scope", [self.class_scope], choice_names.CLASS_SCOPES)
         if self.fuse is not None:
-            check_names("fuse", [self.fuse], FUSION_NAMES)
+            check_names("fuse", [self.fuse], choice_names.FUSION_NAMES)
         self._check_combinations()
         self._check_times()
-        if self.layers == ():
-            raise UsageError("no layer is named: give at least one, or leave layers out")
         if self.bit_depth not in (None, *BIT_DEPTHS):
             raise UsageError(f"bit_depth {self.bit_depth} must be a whole number from 1 to 16")
         check_positive(self, ("top_k", "num_frames", "frame_rate", "window_stride"))
@@ -256,17 +248,31 @@ class ExplainConfig(AttributionConfig):
             raise UsageError(f"num_frames {self.num_frames} must be at most {MAX_INPUT_FRAMES}")
 
     def _check_combinations(self) -> None:
+        self._check_layers()
         if self.class_scope == "window" and self.class_ids:
             raise UsageError(
                 "class_scope window explains each window's own best class: leave class_ids out"
             )
-        foreign = [method for method in self.methods if method not in LINEAR_METHODS]
+        linear = choice_names.LINEAR_METHODS
+        foreign = [method for method in self.methods if method not in linear]
         if self.contrast and (foreign or self.eigen_smooth):
             raise UsageError(
-                f"contrast takes maps that are linear in the score ({', '.join(LINEAR_METHODS)}), "
+                f"contrast takes maps that are linear in the score ({', '.join(linear)}), "
                 f"not {foreign[0] if foreign else 'those of eigen_smooth'}; finercam contrasts "
                 "by itself"
             )
+
+    def _check_layers(self) -> None:
+        if self.layers == ():
+            raise UsageError("no layer is named: give at least one, or leave layers out")
+        if self.layer_methods:
+            return
+        for name in ("layers", "conv_backcount", "fuse"):
+            if getattr(self, name):
+                raise UsageError(
+                    f"{name} is about layers, and {' and '.join(self.methods)} explains the input "
+                    f"without one: leave {name} out, or name a method of layers beside it"
+                )
 
     def _check_times(self) -> None:
         for name in ("start", "end"):
@@ -311,9 +317,9 @@ class RenderConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
-        check_names("layout", [self.layout], VIDEO_LAYOUTS)
-        check_names("colormap", [self.colormap], COLORMAP_NAMES)
-        check_names("normalize", [self.normalize], NORMALIZATIONS)
+        check_names("layout", [self.layout], choice_names.VIDEO_LAYOUTS)
+        check_names("colormap", [self.colormap], choice_names.COLORMAP_NAMES)
+        check_names("normalize", [self.normalize], choice_names.NORMALIZATIONS)
         if not 0 <= self.alpha <= 1:
             raise UsageError(f"alpha {self.alpha} must lie between 0 and 1")
         if self.max_keyframes < 1:

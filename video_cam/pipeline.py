@@ -170,7 +170,8 @@ def _motion_results(
 def check_options(model: Classifier, config: ExplainConfig) -> None:
     """Raise UsageError for layers and classes that the network lacks, before any clip is read."""
     size = (config.num_frames or model.num_frames, *model.preprocess.crop)
-    model.layers(size, config.layers, config.conv_backcount)
+    if config.layer_methods:
+        model.layers(size, config.layers, config.conv_backcount)
     for wanted in config.class_ids:
         class_id(wanted, model.labels)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.speed.ratios import ratios, seconds
 from benchmarks.truth.peer_classes import CAPTUM, PYTORCH_GRAD_CAM, TORCHCAM
-from video_cam.config import METHOD_NAMES
+from video_cam.choice_names import METHOD_NAMES
 from video_cam.errors import first_line
 
 LAYERS = ("layer4", "layer3")

@@ -13,7 +13,8 @@ from torch import Tensor
 import video_cam
 from benchmarks.truth.benchmark_clips import BenchmarkClips
 from video_cam import ActivationMap
-from video_cam.config import ALIGNMENT_NAMES, AttributionConfig
+from video_cam.choice_names import ALIGNMENT_NAMES
+from video_cam.config import AttributionConfig
 from video_cam.models.classifier import Classifier
 from video_cam.models.registry import load_model
 
@@ -33,7 +34,7 @@ class MapRow:
         source: OWN, CONTROL or the name of another tool.
         volumes: float32 (N, T, H, W), signed, on the clips' own grid.
         seconds: per clip, to compute the maps and to upsample them.
-        detail: of ``config.DETAIL_NAMES``; empty where the maps are of no layer.
+        detail: of ``choice_names.DETAIL_NAMES``; empty where the maps are of no layer.
     """
 
     method: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from video_cam.config import ALIGNMENT_NAMES, DETAIL_NAMES, METHOD_NAMES
+from video_cam.choice_names import ALIGNMENT_NAMES, DETAIL_NAMES, METHOD_NAMES
 from video_cam.errors import UsageError
 from video_cam.utils.names import check_names
 
@@ -21,10 +21,10 @@ class BenchmarkOptions:
         seed: another seed draws other clips.
         model: the bundled network whose maps are measured, of NETWORK_NAMES.
         crowded: a distractor that moves as much as the actor lies near it.
-        methods: names of CAM methods, of ``config.METHOD_NAMES``.
+        methods: names of CAM methods, of ``choice_names.METHOD_NAMES``.
         layers: names of the network's layers.
-        align: how cells are placed, of ``config.ALIGNMENT_NAMES``; of maps without detail.
-        detail: of ``config.DETAIL_NAMES``.
+        align: how cells are placed, of ``choice_names.ALIGNMENT_NAMES``; of maps without detail.
+        detail: of ``choice_names.DETAIL_NAMES``.
         peers: also measure the maps of other tools.
         faithful_clips: number of clips for the measures that run the network on altered clips.
         units: also insertion and deletion by every unit and baseline.

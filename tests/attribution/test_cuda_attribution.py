@@ -20,7 +20,7 @@ from tests.support.device_checks import (
 )
 from tests.support.networks import Nonlinear, clip, seeded
 from video_cam import Classifier, compute_cams, guided_backprop, smooth_gradient
-from video_cam.config import METHOD_NAMES
+from video_cam.choice_names import METHOD_NAMES
 from video_cam.models.registry import BUNDLED, load_model
 from video_cam.utils.devices import on_cpu, sent
 

@@ -16,7 +16,7 @@ from tests.support.odd_layers import Tokens
 from video_cam import UsageError, compute_cams, upsample
 from video_cam.attribution.detail import Evidence, geometric_mean, layer_evidence, times_share
 from video_cam.attribution.path_gradients import input_attribution
-from video_cam.config import DETAIL_NAMES, METHOD_NAMES
+from video_cam.choice_names import DETAIL_NAMES, LAYER_METHOD_NAMES
 from video_cam.layers.alignment import CellCentres, onto_centres
 
 DETAILED = [name for name in DETAIL_NAMES if name != "none"]
@@ -92,7 +92,7 @@ def test_the_map_of_one_bright_voxel_is_at_that_voxel(detail, family):
 
 @pytest.mark.parametrize("detail", DETAILED)
 def test_every_method_keeps_order_signs_scores_and_gets_the_finer_grid(nonlinear, detail):
-    x, methods = clip(), METHOD_NAMES
+    x, methods = clip(), LAYER_METHOD_NAMES
     methods = [name for name in methods if name != "cam"]
     plain = cams(nonlinear, x, layers=["layer3", "layer2"], methods=methods, targets=[1, None])
     finer = cams(

@@ -11,7 +11,7 @@ from tests.support.networks import Nonlinear, PoolLinear, clip, seeded
 from tests.support.stand_in import DEVICE, counted_waits, needs_stand_in, random_state
 from video_cam import CAMProbe, UsageError, compute_cams, guided_backprop, smooth_gradient
 from video_cam.attribution.rescoring import score_weights
-from video_cam.config import METHOD_NAMES
+from video_cam.choice_names import METHOD_NAMES
 from video_cam.utils.devices import on_cpu, sent
 
 pytestmark = needs_stand_in

@@ -10,6 +10,7 @@ import pytest
 
 import video_cam
 from tests.support.command import BUNDLED, Run
+from tests.support.input_methods import quick_input_method
 from tests.support.media import write_clip
 from tests.support.reporting import RecordingReporter
 from video_cam import Classifier
@@ -37,12 +38,18 @@ def first_score(output):
         ExplainConfig(methods=("gradcam", "hirescam"), targets=(first_score,)),
         ExplainConfig(targets=(first_score,), class_ids=(0,), conv_backcount=(1, 2)),
         ExplainConfig(top_k=100, worst=True, class_scope="window"),
+        ExplainConfig(methods=("gradcam", "occlusion"), layers=("layer4", "layer3"), top_k=2),
+        ExplainConfig(methods=("occlusion",)),
     ],
-    ids=["default", "many", "fused", "function", "function and class", "windows' own"],
+    ids=[
+        *("default", "many", "fused", "function", "function and class", "windows' own"),
+        *("with the input", "the input alone"),
+    ],
 )
 def test_the_videos_are_counted_as_the_maps_are_made(
-    config: ExplainConfig, bundled: Classifier, clip: Path
+    config: ExplainConfig, bundled: Classifier, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    quick_input_method(monkeypatch, "occlusion")
     options = {name: getattr(config, name) for name in config.__dataclass_fields__}
     explanation = video_cam.explain(clip, bundled, **options | QUICK)
     assert math.prod(maps_per_clip(bundled, config).values()) == len(explanation.maps)

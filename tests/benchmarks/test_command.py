@@ -13,7 +13,7 @@ from benchmarks.truth.check_power import CheckPower
 from benchmarks.truth.options import NETWORK_NAMES
 from models3d.tasks import TASKS
 from video_cam import Classifier
-from video_cam.config import ALIGNMENT_NAMES
+from video_cam.choice_names import ALIGNMENT_NAMES
 from video_cam.utils.progress import Progress
 
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import video_cam
-from video_cam import config
+from video_cam import choice_names
 from video_cam.attribution.cam_methods import METHODS, POOLING
+from video_cam.attribution.input_methods import INPUT_METHODS
 from video_cam.cli import main as main_module
 from video_cam.layers.alignment import ALIGNMENTS
 from video_cam.rendering.overlay import COLORMAPS
@@ -61,10 +62,11 @@ def test_help_and_argument_errors_do_not_import_torch(words: list[str]) -> None:
 
 
 def test_the_lists_of_names_are_the_tables_keys() -> None:
-    assert tuple(METHODS) == config.METHOD_NAMES
-    assert tuple(POOLING) == config.POOLING_NAMES
-    assert tuple(ALIGNMENTS) == config.ALIGNMENT_NAMES
-    assert tuple(COLORMAPS) == config.COLORMAP_NAMES
+    assert tuple(METHODS) == choice_names.LAYER_METHOD_NAMES
+    assert tuple(INPUT_METHODS) == choice_names.INPUT_METHOD_NAMES
+    assert tuple(POOLING) == choice_names.POOLING_NAMES
+    assert tuple(ALIGNMENTS) == choice_names.ALIGNMENT_NAMES
+    assert tuple(COLORMAPS) == choice_names.COLORMAP_NAMES
 
 
 def test_type_checkers_and_the_interpreter_see_the_same_names() -> None:

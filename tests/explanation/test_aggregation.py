@@ -13,7 +13,8 @@ from video_cam.explanation.target_selection import ExplainedTarget
 A, B, C = map(ClassTarget, range(3))
 F = FunctionTarget(0)
 KEYS = [("late", "gradcam"), ("late", "layercam")]
-CENTRES = {"late": centres([0.5, 2.5]), "early": centres([0.0, 1.0, 2.0, 3.0])}
+LAYERS = {"late": centres([0.5, 2.5]), "early": centres([0.0, 1.0, 2.0, 3.0])}
+CENTRES = {(x, method): own for x, own in LAYERS.items() for method in ("gradcam", "layercam")}
 
 
 def values(series) -> list[list[float]]:
@@ -44,7 +45,7 @@ def test_every_target_then_every_layer_and_method() -> None:
         [[1, 2], [11, 12]],
         [[3, 4], [13, 14]],
     ]
-    assert all(one.centres is CENTRES["late"] and one.class_ids == () for one in series)
+    assert all(one.centres is LAYERS["late"] and one.class_ids == () for one in series)
 
 
 def test_each_window_by_its_own_class() -> None:
@@ -111,7 +112,7 @@ def test_frame_scores_are_those_of_each_windows_class() -> None:
 
 
 def test_fusion_combines_the_layers_of_each_method() -> None:
-    keys = [(layer, method) for layer in CENTRES for method in ("gradcam", "layercam")]
+    keys = [(layer, method) for layer in LAYERS for method in ("gradcam", "layercam")]
     maps = {A: [[0, 2], [0, 4], [0, 2, 4, 8], [1, 1, 1, 1]]}
     results = [window_result(index, maps, logits=np.zeros(3)) for index in range(2)]
     series = list(aggregate(results, [one_class(0, 0)], keys, CENTRES, np.zeros(3), "mean"))
@@ -125,6 +126,24 @@ def test_fusion_combines_the_layers_of_each_method() -> None:
     for one, wanted in zip(series, expected, strict=True):
         np.testing.assert_allclose(values(one), [wanted, wanted], atol=1e-6)
         assert one.logits is None and one.bias is None
+
+
+def test_maps_of_the_whole_input_bring_their_centres_and_are_not_fused() -> None:
+    keys = [*CENTRES, ("input", "occlusion")]
+    places = {keys[-1]: centres([1.0, 2.0])}
+    maps = {A: [[1, 2], [1, 2], [1, 2, 3, 4], [1, 2, 3, 4], [0.5, 1.5]]}
+    results = [
+        window_result(index, maps, logits=np.full(3, 2.0), input_centres=places)
+        for index in range(2)
+    ]
+    for fuse, count in ((None, 5), ("mean", 3)):
+        series = list(aggregate(results, [one_class(0, 0)], keys, CENTRES, np.zeros(3), fuse))
+        assert len(series) == count
+        last = series[-1]
+        assert (last.layer, last.method, last.detail) == ("input", "occlusion", "none")
+        assert last.centres is places[keys[-1]] and values(last) == [[0.5, 1.5]] * 2
+        # It sums to the logit, but says nothing of a linear head.
+        assert last.bias is None and last.logits.tolist() == [2, 2]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_a_plan_of_the_sample_clip(sample_clip: Path, bundled: Classifier) -> No
         BUNDLED, bundled.weights, ("layer4", "layer3"), 16, bundled.frame_rate, trained=True
     )
     assert made.batch_size == 3
-    assert {layer: one.grid for layer, one in made.centres.items()} == {
+    assert {layer: one.grid for (layer, _), one in made.centres.items()} == {
         "layer4": (4, 4, 4),
         "layer3": (8, 8, 8),
     }
@@ -143,8 +143,8 @@ def test_cells_of_a_slow_pathway_are_at_its_frames(sample_clip: Path) -> None:
         SlowAndFast(), num_frames=16, frame_rate=16, size=(16, 16), layout="list"
     )
     made = plan(sample_clip, model, layers=["slow", "fast"])
-    assert made.centres["slow"].t.tolist() == [0, 5, 10, 15]
-    assert made.centres["fast"].t.tolist() == list(range(16))
+    assert made.centres["slow", "gradcam"].t.tolist() == [0, 5, 10, 15]
+    assert made.centres["fast", "gradcam"].t.tolist() == list(range(16))
 
 
 def test_batches_are_no_larger_than_the_network_takes(sample_clip, bundled) -> None:

@@ -182,6 +182,6 @@ def test_the_map_of_a_slow_pathway_is_at_its_own_frames(detail):
     found = attributor(x, [0])
     size = (16, 64, 64)
     [values] = found.maps.values()
-    volume = interpolate(values, found.centres["second"], size, size)[0]
+    volume = interpolate(values, found.centres["second", "gradcam"], size, size)[0]
     t, y, x_ = np.unravel_index(int(volume.argmax()), size)
     assert t == 10 and abs(y - 24.5) <= 2 and abs(x_ - 40.5) <= 2

@@ -15,7 +15,8 @@ from tests.support.media import moving_square, write_clip
 from tests.support.networks import Nonlinear, PerFrame, PoolLinear, seeded
 from tests.support.stand_in import DEVICE, counted_waits, limited_memory, needs_stand_in
 from video_cam import Classifier
-from video_cam.config import METHOD_NAMES, make_explain_config
+from video_cam.choice_names import METHOD_NAMES
+from video_cam.config import make_explain_config
 from video_cam.explanation.clip_plan import plan_clip
 from video_cam.explanation.keyframe_gradients import keyframe_gradients
 from video_cam.explanation.window_runner import WindowRunner

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from tests.support.centre_taps import SIZE, centre_taps
 from video_cam import compute_cams, upsample
-from video_cam.config import ALIGNMENT_NAMES
+from video_cam.choice_names import ALIGNMENT_NAMES
 from video_cam.layers.alignment import (
     ALIGNMENTS,
     NEAREST,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tests.support.networks import Nonlinear, PoolLinear, clip, seeded
 from video_cam import ActivationMap, Explanation, compute_cams
+from video_cam.choice_names import INPUT_METHOD_NAMES
 from video_cam.metrics.perturbation_check import Drops, measure_drops
 from video_cam.perturbation.scoring import Score
 
@@ -64,6 +65,8 @@ def cams_on(
     built, layers = network_for(method)
     model, x = on(device, network or built, clip().float())
     given = {"layers": layers, "targets": [None, 1], "align": "half-pixel", **options}
+    if method in INPUT_METHOD_NAMES:
+        del given["layers"]
     return compute_cams(model, x, methods=[method], **given)
 
 

@@ -23,6 +23,7 @@ from video_cam.attribution.cam_methods import (
     principal_component,
     signed_map,
 )
+from video_cam.attribution.input_methods import INPUT_METHODS, input_map_keys
 from video_cam.attribution.method_inputs import AFTER_THE_PASS, FROM_THE_GRAPH, TargetPass
 from video_cam.attribution.pass_facts import PassFacts
 from video_cam.attribution.refinement import FinerLayers, Refinement
@@ -61,10 +62,12 @@ class AttributionResult:
         targets: the targets, with the best class ids in place of None.
         scores: for each target float32 (N,), the target's scores.
         class_ids: for each target int64 (N,), or None for a function.
-        maps: (index of the target, layer, method) -> signed float32 (N, T', H', W').
-        centres: layer -> positions of the cells of its maps.
+        maps: (index of the target, layer, method) -> signed float32 (N, T', H', W'), in this order;
+            of methods without a layer, behind those of layers, with the name in their row of
+            ``input_methods.INPUT_METHODS``.
+        centres: (layer, method) -> positions of the cells of the maps.
         layer_maps: as ``maps``, on the layers' own grids; where no detail is added, these are the
-            maps themselves.
+            maps themselves. Without those of no layer.
         notes: what could not be done, one line each.
     """
 
@@ -73,7 +76,7 @@ class AttributionResult:
     scores: tuple[Tensor, ...]
     class_ids: tuple[Tensor | None, ...]
     maps: dict[tuple[int, str, str], Tensor]
-    centres: dict[str, CellCentres]
+    centres: dict[tuple[str, str], CellCentres]
     layer_maps: dict[tuple[int, str, str], Tensor]
     notes: tuple[str, ...] = ()
 
@@ -104,7 +107,7 @@ class Attributor:
         """Bind a network.
 
         Args:
-            layers: module names.
+            layers: module names; none where all methods are without a layer.
             config: methods and how maps are computed.
             unpack: brings a layer's output to (N, K, T', H', W'); one for all, or by layer.
             fields: receptive fields of each layer, from ``find_receptive_fields``.
@@ -119,8 +122,12 @@ class Attributor:
         self.config = config
         self._unpack, self._fields, self._progress = unpack, dict(fields), progress
         self._known_centres = dict(centres or {})
-        self._needs = needs_of(config.methods)
-        self._refinement = Refinement(config, finer or {}, unpack, self.centres)
+        self._needs = needs_of(config.layer_methods)
+        detailed = config if self.layers else replace(config, detail="none")
+        self._refinement = Refinement(detailed, finer or {}, unpack, self.centres)
+        of_layers = [(layer, method) for layer in self.layers for method in config.layer_methods]
+        # (layer, method) of the maps of each target.
+        self.map_keys = (*of_layers, *input_map_keys(config.input_methods))
 
     def of(self, model: nn.Module) -> Attributor:
         """This attributor for a network with the same layers and another output."""
@@ -150,7 +157,7 @@ class Attributor:
         for augmentation in others:
             again = self._attribute(augment(x, augmentation), result.targets, config)
             for key, values in again.maps.items():
-                sums[key] = sums[key] + undo(values, augmentation, result.centres[key[1]])
+                sums[key] = sums[key] + undo(values, augmentation, result.centres[key[1:]])
             for key, values in again.layer_maps.items():
                 centres = self.centres(key[1], values.shape[1:], input_size(x))
                 layer_sums[key] = layer_sums[key] + undo(values, augmentation, centres)
@@ -192,15 +199,20 @@ class Attributor:
             for one in passes.targets:
                 retried_with_copies(partial(one.compute, AFTER_THE_PASS, self._needs))
                 notes.append(self._refinement.prepare(one, AFTER_THE_PASS))
+            of_input = self._input_maps(passes.targets, config)
         layer_maps, maps, centres = {}, {}, {}
         for index, one in enumerate(passes.targets):
             for layer in self.layers:
                 of_methods = self._maps(one, layer)
                 grid = next(iter(of_methods.values())).shape[1:]
-                centres[layer], refine = self._refinement.of_layer(one, layer, grid)
+                own, refine = self._refinement.of_layer(one, layer, grid)
                 for method, values in of_methods.items():
+                    centres[layer, method] = own
                     layer_maps[index, layer, method] = values.float()
                     maps[index, layer, method] = refine(values).float()
+            for (layer, method), (of_targets, own) in of_input.items():
+                centres[layer, method] = own
+                maps[index, layer, method] = of_targets[index].float()
         return AttributionResult(
             detached(passes.outputs),
             tuple(one.fixed_target for one in passes.targets),
@@ -211,6 +223,15 @@ class Attributor:
             layer_maps,
             tuple(dict.fromkeys(filter(None, notes))),
         )
+
+    def _input_maps(
+        self, targets: Sequence[TargetPass], config: AttributionConfig
+    ) -> dict[tuple[str, str], tuple[Sequence[Tensor], CellCentres]]:
+        """The maps of all targets by each method without a layer."""
+        if not targets:
+            return {}
+        keys = input_map_keys(config.input_methods)
+        return {(layer, method): INPUT_METHODS[method].compute(targets) for layer, method in keys}
 
     def _passes(
         self,
@@ -254,6 +275,7 @@ class Attributor:
         x = map_tensors(torch.clone, detached(x))
         with ExitStack() as stack:
             stack.enter_context(_precision(self.model, x, config.precision))
+            stack.enter_context(torch.set_grad_enabled(bool(captured.layers)))
             if "hessian_product" in self._needs:
                 # The fused kernels of attention have no second derivative.
                 stack.enter_context(sdpa_kernel(SDPBackend.MATH))
@@ -277,7 +299,7 @@ class Attributor:
                 f"{len(one.scores)} scores: choose another layer, or give unpack="
             )
         maps = {}
-        for method in self.config.methods:
+        for method in self.config.layer_methods:
             values = self._values(one, layer, method, A)
             if values.shape[1:] != A.shape[2:]:  # a map on the input's grid
                 size = input_size(one.x)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from video_cam.attribution.attributor import AttributionResult, Attributor
 from video_cam.attribution.targets import Target
+from video_cam.choice_names import INPUT_METHOD_NAMES, LAYER_METHOD_NAMES
 from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError, first_line
 from video_cam.layers.alignment import CellCentres, guess_note, interpolate, needs_measuring
@@ -50,11 +51,11 @@ class ActivationMap:
         values: float32 (N, T', H', W'), signed.
         scores: float32 (N,), the target's scores.
         class_ids: int64 (N,), or None where the target is a function.
-        layer: module name.
-        method: of ``config.METHOD_NAMES``.
+        layer: module name; "input" for a map of the whole input.
+        method: of ``choice_names.METHOD_NAMES``.
         centres: positions of the cells in input frames and pixels.
         input_size: (T, H, W).
-        detail: what makes the map finer than its layer's grid, of ``config.DETAIL_NAMES``.
+        detail: what makes the map finer than its layer's grid, of ``choice_names.DETAIL_NAMES``.
     """
 
     values: Tensor
@@ -71,7 +72,7 @@ def compute_cams(
     model: nn.Module,
     x: Any,
     *,
-    layers: Sequence[str],
+    layers: Sequence[str] = (),
     methods: Sequence[str] = AttributionConfig.methods,
     targets: Sequence[Target] = (None,),
     unpack: Unpacks | None = None,
@@ -96,8 +97,9 @@ def compute_cams(
             where the forward needs more than one, else it is the only argument, as a list is.
             Clips are (N, C, T, H, W) or (N, T, C, H, W), whichever the network takes.
         layers: module names, patterns such as ``layer?``, or positions from the back. A wrapper's
-            ``module.`` in front of a name is left out.
-        methods: of ``config.METHOD_NAMES``.
+            ``module.`` in front of a name is left out. Methods of the whole input
+            (``choice_names.INPUT_METHOD_NAMES``) take none.
+        methods: of ``choice_names.METHOD_NAMES``.
         targets: one backward pass each. None is each sample's best class; else a class id, one id
             per sample, or a function from the network's own outputs to (N,) scores. For classes
             the outputs may be scores of clips (N, classes), of frames (N, T, classes) or (N,
@@ -114,7 +116,8 @@ def compute_cams(
         options: the other fields of ``config.AttributionConfig``.
 
     Returns:
-        A flat list, nested target, then layer, then method.
+        A flat list, nested target, then layer, then method. Maps of the whole input come behind
+        those of the layers, with "input" in place of a layer's name.
 
     Raises:
         UsageError: for wrong names, layers or targets, for outputs whose class scores cannot be
@@ -125,9 +128,10 @@ def compute_cams(
     if not isinstance(targets, list | tuple):
         raise UsageError(f"targets {targets!r} must be a list with one entry for each target")
     config = AttributionConfig(as_tuple(methods), **options)
+    layers = _checked_layers(as_tuple(layers), config)
     network = _checked_network(model)
     model, x = channels_first(network, beside_network(x, network, model))
-    attributor = _bind(model, x, as_tuple(layers), config, unpack, progress)
+    attributor = _bind(model, x, layers, config, unpack, progress)
     if not all(map(callable, targets)):
         attributor = attributor.of(with_class_scores(model, x, output_layout))
     result = attributor(x, targets)
@@ -156,6 +160,21 @@ def _checked_network(model: nn.Module) -> nn.Module:
     return unwrapped(model)
 
 
+def _checked_layers(layers: tuple[str, ...], config: AttributionConfig) -> tuple[str, ...]:
+    """The layers, where there are methods that take some."""
+    if config.layer_methods and not layers:
+        raise UsageError(
+            f"no layer is named for {config.layer_methods[0]}: give layers=, or a method without "
+            f"one ({', '.join(INPUT_METHOD_NAMES)})"
+        )
+    if layers and not config.layer_methods:
+        raise UsageError(
+            f"layers {', '.join(map(str, layers))} are named, and {' and '.join(config.methods)} "
+            "explains the input without one: leave layers out"
+        )
+    return layers
+
+
 def _bind(
     model: nn.Module,
     x: Any,
@@ -165,6 +184,8 @@ def _bind(
     progress: Progress,
 ) -> Attributor:
     """An Attributor for inputs like ``x``."""
+    if not layers:
+        return Attributor(model, (), config, unpack={}, fields={}, progress=progress)
     known = dict(model.named_modules())
     if unpack is None:
         layers, unpack = find_layers(model, x, layers)
@@ -196,13 +217,12 @@ def _activation_maps(
             result.class_ids[index],
             layer,
             method,
-            result.centres[layer],
+            result.centres[layer, method],
             size,
-            attributor.config.detail,
+            attributor.config.detail if method in LAYER_METHOD_NAMES else "none",
         )
         for index in range(len(result.targets))
-        for layer in attributor.layers
-        for method in attributor.config.methods
+        for layer, method in attributor.map_keys
     ]
 
 

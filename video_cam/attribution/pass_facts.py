@@ -116,7 +116,7 @@ ASKED: dict[str, Callable[[TargetPass, str], Tensor]] = {
 
 
 def _of_layers(one: TargetPass) -> dict[Key, Tensor]:
-    needs = needs_of(one.config.methods)
+    needs = needs_of(one.config.layer_methods)
     return {
         (need, layer, 0): ask(one, layer)
         for need, ask in ASKED.items()
@@ -130,7 +130,7 @@ def _features(targets: Sequence[TargetPass]) -> dict[Key, Tensor]:
     found: dict[Key, Tensor] = {}
     for one in targets:
         axes = POOLING[one.config.pooling]
-        for method in one.config.methods:
+        for method in one.config.layer_methods:
             row, index = METHODS[method], _index(targets, one, method)
             for layer in one.captured.layers if row.gives == "features" else ():
                 if (method, layer, index) in found:

@@ -15,7 +15,7 @@ from video_cam.errors import UsageError
 from video_cam.layers.alignment import CellCentres, finest, onto_centres
 from video_cam.layers.axes import Unpacks, input_size, unpacked
 
-# Of ``method_inputs``, by the names in ``config.DETAIL_NAMES``.
+# Of ``method_inputs``, by the names in ``choice_names.DETAIL_NAMES``.
 NEEDS: dict[str, tuple[str, ...]] = {
     "none": (),
     "layers": ("gradient",),
@@ -33,7 +33,7 @@ def refined_centres(
     """The centres of the cells of a refined map.
 
     Args:
-        detail: of ``config.DETAIL_NAMES``.
+        detail: of ``choice_names.DETAIL_NAMES``.
         own: of the map's layer.
         finer: of its finer layers.
         size: (T, H, W) of the input.

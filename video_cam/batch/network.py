@@ -180,7 +180,8 @@ def _chosen_layers(model: Classifier, config: ExplainConfig) -> str:
 
     Their grids tell how the shapes of their outputs were understood.
     """
-    if config.layers is None and not config.conv_backcount and not model.layer:
+    named = config.layers is not None or config.conv_backcount
+    if not config.layer_methods or not (named or model.layer):
         return ""
     size = (config.num_frames or model.num_frames, *model.preprocess.crop)
     chosen = model.layers(size, config.layers, config.conv_backcount)

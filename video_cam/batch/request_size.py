@@ -53,20 +53,31 @@ def costs_of_tests(model: Classifier, config: ExplainConfig) -> list[str]:
 def maps_per_clip(model: Classifier, config: ExplainConfig) -> dict[str, int]:
     """How many layers, methods and targets are combined into maps; each map gives a video.
 
+    With methods of the whole input beside others, the maps of one target are counted together.
+
     Raises:
         UsageError: for layers and classes that the network lacks.
     """
-    size = (config.num_frames or model.num_frames, *model.preprocess.crop)
-    layers = len(model.layers(size, config.layers, config.conv_backcount).names)
     classes = len({class_id(wanted, model.labels) for wanted in config.class_ids})
     if not classes and not config.targets:
         classes = min(config.top_k, len(model.labels))
     kind = "target" if config.targets else "class"
     return {
-        "layer": 1 if config.fuse else layers,
-        "method": len(dict.fromkeys(config.methods)),
+        **_maps_per_target(model, config),
         kind: classes + config.worst + len(config.targets),
     }
+
+
+def _maps_per_target(model: Classifier, config: ExplainConfig) -> dict[str, int]:
+    methods, of_input = (len({*names}) for names in (config.layer_methods, config.input_methods))
+    if not methods:
+        return {"method": of_input}
+    size = (config.num_frames or model.num_frames, *model.preprocess.crop)
+    layers = len(model.layers(size, config.layers, config.conv_backcount).names)
+    layers = 1 if config.fuse else layers
+    if of_input:
+        return {"map": layers * methods + of_input}
+    return {"layer": layers, "method": methods}
 
 
 def _counted(count: int, kind: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from video_cam import config
+from video_cam import choice_names
 from video_cam.cli.option_types import choices, choices_in_words, frame_rate
 from video_cam.config import ExplainConfig
 
@@ -27,7 +27,7 @@ def _add_targets(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         default=ExplainConfig.methods,
         metavar="NAME",
-        help=f"{', '.join(config.METHOD_NAMES)} (default: {' '.join(ExplainConfig.methods)})",
+        help=f"{', '.join(choice_names.METHOD_NAMES)} (default: {' '.join(ExplainConfig.methods)})",
     )
     group.add_argument(
         "--layer",
@@ -81,7 +81,7 @@ def _add_time(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--sampling",
         default=ExplainConfig.sampling,
-        metavar=choices(config.SAMPLING_MODES),
+        metavar=choices(choice_names.SAMPLING_MODES),
         help="overlapping windows at the network's frame rate, or one input of frames evenly "
         "spaced over the whole clip (default: %(default)s)",
     )
@@ -111,7 +111,7 @@ def _add_time(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--class-scope",
         default=ExplainConfig.class_scope,
-        metavar=choices(config.CLASS_SCOPES),
+        metavar=choices(choice_names.CLASS_SCOPES),
         help="explain the clip's best classes in every window, or each window's own best classes "
         "(default: %(default)s)",
     )
@@ -144,7 +144,7 @@ def _add_maps(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--pooling",
         default=ExplainConfig.pooling,
-        metavar=choices(config.POOLING_NAMES),
+        metavar=choices(choice_names.POOLING_NAMES),
         help="average gradients over the whole window, or separately at each time step (default: "
         "%(default)s)",
     )
@@ -153,19 +153,19 @@ def _add_maps(group: argparse._ArgumentGroup) -> None:
         default=ExplainConfig.align,
         metavar="NAME",
         help="how the centres of a layer's cells are found: "
-        f"{choices_in_words(config.ALIGNMENT_NAMES)} (default: %(default)s)",
+        f"{choices_in_words(choice_names.ALIGNMENT_NAMES)} (default: %(default)s)",
     )
     group.add_argument(
         "--detail",
         default=ExplainConfig.detail,
-        metavar=choices(config.DETAIL_NAMES),
+        metavar=choices(choice_names.DETAIL_NAMES),
         help="make maps finer than their layer's grid: with finer layers of the same pass, or with "
         "an attribution at the input, which takes about two more passes (default: %(default)s)",
     )
     group.add_argument(
         "--fuse",
         default=ExplainConfig.fuse,
-        metavar=choices(config.FUSION_NAMES),
+        metavar=choices(choice_names.FUSION_NAMES),
         help="combine the layers of --layer into one map, each divided by its largest value",
     )
     group.add_argument(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from video_cam import config
+from video_cam import choice_names
 from video_cam.batch.run_config import ModelConfig
 from video_cam.cli.option_types import choices
 from video_cam.config import InputConfig
@@ -83,7 +83,7 @@ def _add_network_input(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--channels",
         default=InputConfig.channels,
-        metavar=choices(config.CHANNEL_NAMES),
+        metavar=choices(choice_names.CHANNEL_NAMES),
         help="what the network takes of the frames: colours, blue first, grey, or the optical "
         "flow between consecutive ones (default: rgb)",
     )
@@ -115,7 +115,7 @@ def _add_network_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--score",
         default=InputConfig.score,
-        metavar=choices(config.SCORE_KINDS),
+        metavar=choices(choice_names.SCORE_KINDS),
         help="how scores are shown (default: softmax; sigmoid for a single score; raw is for "
         "regression)",
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from video_cam import config
+from video_cam import choice_names
 from video_cam.batch.run_config import ENGINES, LOG_LEVELS, ModelConfig, RayConfig, RunConfig
 from video_cam.cli.option_types import (
     choices,
@@ -75,7 +75,7 @@ def add_render_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--normalize",
         default=RenderConfig.normalize,
-        metavar=choices(config.NORMALIZATIONS),
+        metavar=choices(choice_names.NORMALIZATIONS),
         help="what full heat is: the largest value in the video, the window or the frame "
         "(default: %(default)s)",
     )
@@ -83,7 +83,7 @@ def add_render_options(group: argparse._ArgumentGroup) -> None:
         "--colormap",
         default=RenderConfig.colormap,
         metavar="NAME",
-        help=f"{choices_in_words(config.COLORMAP_NAMES)} (default: %(default)s)",
+        help=f"{choices_in_words(choice_names.COLORMAP_NAMES)} (default: %(default)s)",
     )
     group.add_argument(
         "--alpha",
@@ -104,7 +104,7 @@ def add_render_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--layout",
         default=RenderConfig.layout,
-        metavar=choices(config.VIDEO_LAYOUTS),
+        metavar=choices(choice_names.VIDEO_LAYOUTS),
         help="the overlay; source and overlay; source, heat map and overlay (default: %(default)s)",
     )
     group.add_argument(
@@ -148,7 +148,7 @@ def add_machine_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--precision",
         default=ExplainConfig.precision,
-        metavar=choices(config.PRECISIONS),
+        metavar=choices(choice_names.PRECISIONS),
         help="of the network's arithmetic (default: %(default)s)",
     )
     group.add_argument(

@@ -20,10 +20,10 @@ def aggregate(
     results: Sequence[WindowResult],
     targets: Sequence[ExplainedTarget],
     map_keys: Sequence[MapKey],
-    centres: Mapping[str, CellCentres],
+    centres: Mapping[MapKey, CellCentres],
     head_biases: np.ndarray | None,
     fuse: str | None,
-    details: Mapping[str, str] | None = None,
+    details: Mapping[MapKey, str] | None = None,
 ) -> Iterator[MapSeries]:
     """The series of every target, layer and method; of every target and method if fused.
 
@@ -31,16 +31,27 @@ def aggregate(
         results: of all windows, in order of time.
         targets: what each series explains.
         map_keys: (layer, method) of a window's maps, in their order.
-        centres: layer -> positions of the cells of its maps.
+        centres: (layer, method) -> positions of the cells of these maps; those of the whole input
+            are in the results.
         head_biases: float64 (classes,) of the network's linear head, None without one.
-        fuse: of ``config.FUSION_NAMES``, or None.
-        details: layer -> what made its maps finer, of ``config.DETAIL_NAMES``; None for "none".
+        fuse: of ``choice_names.FUSION_NAMES``, or None; maps of the whole input stay as they are.
+        details: (layer, method) -> what made these maps finer, of ``choice_names.DETAIL_NAMES``;
+            None where nothing did.
     """
+    places = {**results[0].input_centres, **centres}
     for target in targets:
         series = [
             replace(
-                _series(results, target, index, key, centres[key[0]], head_biases),
-                detail=(details or {}).get(key[0], "none"),
+                # Only maps of layers can add up to the score.
+                _series(
+                    results,
+                    target,
+                    index,
+                    key,
+                    places[key],
+                    head_biases if key in centres else None,
+                ),
+                detail=(details or {}).get(key, "none"),
             )
             for index, key in enumerate(map_keys)
         ]
@@ -48,7 +59,9 @@ def aggregate(
             yield from series
             continue
         for method in dict.fromkeys(method for _, method in map_keys):
-            yield fused([one for one in series if one.method == method], fuse)
+            of_method = [one for one in series if one.method == method]
+            of_layers = (of_method[0].layer, method) in centres
+            yield fused(of_method, fuse) if of_layers else of_method[0]
 
 
 def _series(

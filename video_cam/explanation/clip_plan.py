@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 import torch
 
+from video_cam.attribution.input_methods import input_map_keys
 from video_cam.attribution.refinement import refined_centres
 from video_cam.config import ExplainConfig
 from video_cam.errors import UsageError
@@ -49,9 +50,10 @@ class ClipPlan:
         windows: the network's inputs, in order of time.
         map_keys: (layer, method) of a window's maps, in their order.
         input_size: (T, H, W) of one window.
-        centres: layer -> positions of the cells of its maps.
+        centres: (layer, method) -> positions of the cells of these maps; without maps of the whole
+            input, whose positions are in the window results.
         layer_centres: layer -> positions of its own cells.
-        refined: the layers whose maps have other cells than the layer itself.
+        refined: (layer, method) of the maps with other cells than their layer.
         head_biases: float64 (classes,) of the network's linear head, None without one.
         batch_size: windows in one forward pass.
         batch_note: why these are fewer than asked for, where memory is the reason.
@@ -70,9 +72,9 @@ class ClipPlan:
     windows: tuple[Window, ...]
     map_keys: tuple[MapKey, ...]
     input_size: tuple[int, int, int]
-    centres: dict[str, CellCentres]
+    centres: dict[MapKey, CellCentres]
     layer_centres: dict[str, CellCentres]
-    refined: frozenset[str]
+    refined: frozenset[MapKey]
     head_biases: np.ndarray | None
     batch_size: int
     batch_note: str | None = None
@@ -112,12 +114,15 @@ def plan_network(
 ) -> NetworkPlan:
     """Choose layers for inputs of (T, H, W), and find the receptive fields of their cells.
 
-    What is measured for that is measured once per network, layers and size.
+    What is measured for that is measured once per network, layers and size. Without methods of
+    layers there is nothing to find.
 
     Args:
         layers: names, patterns or positions; None for the network's own, and those that
             ``config.conv_backcount`` names.
     """
+    if not config.layer_methods:
+        return NetworkPlan((), {}, {}, {}, {})
     chosen = model.layers(size, layers, config.conv_backcount)
     finer: dict[str, tuple[str, ...]] = {}
     folds = chosen.folds
@@ -166,9 +171,12 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
     size = (len(windows[0].frame_indices), *model.preprocess.crop)
     network = plan_network(model, size, config.layers, config)
     detail = config.attribution().detail
+    to_input = detail == "input" and bool(network.layers)
     batch_size, batch_note = fitting_batch(
-        clip, model, network.captured, size, config.batch_size, to_input=detail == "input"
+        clip, model, network.captured, size, config.batch_size, to_input
     )
+    of_layers = [(layer, name) for layer in network.layers for name in config.layer_methods]
+    centres = {layer: _map_centres(network, layer, detail, size) for layer in network.layers}
     refined = (
         network.layers if detail == "input" else [x for x in network.layers if network.finer.get(x)]
     )
@@ -182,25 +190,23 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
         span=span,
         scenes=scenes,
         windows=tuple(windows),
-        map_keys=tuple((layer, method) for layer in network.layers for method in config.methods),
+        map_keys=(*of_layers, *input_map_keys(config.input_methods)),
         input_size=size,
-        centres={
-            layer: refined_centres(
-                detail,
-                network.centres[layer],
-                [network.centres[name] for name in network.finer.get(layer, ())],
-                size,
-            )
-            for layer in network.layers
-        },
+        centres={key: centres[key[0]] for key in of_layers},
         layer_centres={layer: network.centres[layer] for layer in network.layers},
-        refined=frozenset(refined),
+        refined=frozenset(key for key in of_layers if key[0] in refined),
         head_biases=head_biases(model.module, len(model.labels)),
         batch_size=batch_size,
         batch_note=batch_note,
         rate_note=rate_note(clip.timeline, span, model.frame_rate, config),
         detail_note=_detail_note(network, config),
     )
+
+
+def _map_centres(network: NetworkPlan, layer: str, detail: str, size: Sequence[int]) -> CellCentres:
+    """The positions of the cells of a layer's maps, which detail makes finer than its own."""
+    finer = [network.centres[name] for name in network.finer.get(layer, ())]
+    return refined_centres(detail, network.centres[layer], finer, size)
 
 
 def _notes(
@@ -229,7 +235,7 @@ def _bypass_note(model: Classifier, network: NetworkPlan) -> str:
 
 def _detail_note(network: NetworkPlan, config: ExplainConfig) -> str:
     """Which maps have no more detail than their layer, though the config asks for it."""
-    if config.contrast and config.detail != "none":
+    if config.contrast and config.detail != "none" and network.layers:
         return (
             "contrast subtracts maps of two classes, which needs maps as fine as their layer: "
             "detail is none"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from video_cam.config import ALIGNMENT_NAMES, DETAIL_NAMES, SAMPLING_MODES, SCORE_KINDS
+from video_cam.choice_names import ALIGNMENT_NAMES, DETAIL_NAMES, SAMPLING_MODES, SCORE_KINDS
 from video_cam.explanation.map_series import ClassTarget, MapSeries, MapTarget
 from video_cam.explanation.quantised_maps import QuantisedMaps
 

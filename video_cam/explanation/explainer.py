@@ -98,7 +98,8 @@ def explain_plan(
 ) -> Explanation:
     """Run a plan's windows and put their results together; needs no network itself.
 
-    A second pass runs the windows whose maps of the finally chosen classes are missing.
+    A second pass runs the windows whose maps of the finally chosen classes are missing. Where a map
+    takes many forward passes, the first one computes no maps, so that none is made in vain.
 
     Args:
         plan: of the clip.
@@ -110,7 +111,8 @@ def explain_plan(
         ClipError: for a damaged clip where ``config.strict`` is set.
     """
     indices = range(len(plan.windows))
-    results = {one.index: one for one in run_windows(indices, None)}
+    scores_first = _scores_first(plan, config)
+    results = {one.index: one for one in run_windows(indices, [] if scores_first else None)}
     damage = damage_of(plan.clip, list(results.values()))
     if config.strict:
         refuse_damage(plan.clip, damage)
@@ -126,6 +128,12 @@ def explain_plan(
             results[one.index] = results[one.index].with_maps_of(one)
     ordered = [results[index] for index in indices]
     return _explanation(plan, config, ordered, targets, damage, time.perf_counter() - began)
+
+
+def _scores_first(plan: ClipPlan, config: ExplainConfig) -> bool:
+    """Whether maps of the whole input wait until the clip's best classes are known."""
+    is_known = bool(plan.class_ids or config.targets) or config.class_scope == "window"
+    return bool(config.input_methods) and len(plan.windows) > 1 and not is_known
 
 
 def _needed(targets: Sequence[ExplainedTarget], window: int) -> set[MapTarget]:

@@ -41,7 +41,7 @@ class ModelInfo:
         num_frames: frames in one input.
         frame_rate: frames per second of the input.
         trained: False for random weights.
-        score: what scores are, of ``config.SCORE_KINDS``.
+        score: what scores are, of ``choice_names.SCORE_KINDS``.
         shares: whether a score is the share of the clip's places where the class is predicted.
     """
 
@@ -79,7 +79,7 @@ class MapSeries:
             tie the one with the lowest id.
         label: the target's name for people.
         layer: name of the layer, or of the layers that were combined.
-        method: of ``config.METHOD_NAMES``.
+        method: of ``choice_names.METHOD_NAMES``.
         values: signed (W, T', H', W'), in units of the score times activation: float32, or
             quantised where the maps have more cells than their layer; ``values[w]`` is float32.
         centres: positions of the cells in input frames and pixels.
@@ -88,7 +88,7 @@ class MapSeries:
         logits: float32 (W,) where the target is one class throughout, else None.
         bias: where the maps are complete, that is, where in every window the sum over all cells
             of the layer plus this number is the class's logit; None where they are not.
-        detail: what made the maps finer than their layer, of ``config.DETAIL_NAMES``.
+        detail: what made the maps finer than their layer, of ``choice_names.DETAIL_NAMES``.
         contributions: float32 (W, N), what each sample adds to the logit, where the maps are
             complete and have other cells than their layer; else None.
     """

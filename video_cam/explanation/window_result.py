@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from video_cam.explanation.map_series import MapTarget
+from video_cam.explanation.map_series import MapKey, MapTarget
 from video_cam.explanation.quantised_maps import QuantisedMaps
+from video_cam.layers.alignment import CellCentres
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class WindowResult:
             the map on the layer's own cells summed over space, divided among the window's samples.
         frame_scores: class -> float32 (N,) scores of single frames; empty for networks that score
             clips.
+        input_centres: (layer, method) -> positions of the cells of the maps of the whole input.
         num_damaged: packets that could not be decoded in what was read for this window and those
             run with it.
         corrupt_frames: source indices of corrupt frames in what was read for this window and those
@@ -44,6 +46,7 @@ class WindowResult:
     maps: dict[MapTarget, tuple[np.ndarray | QuantisedMaps, ...]]
     frame_scores: dict[MapTarget, np.ndarray]
     sample_sums: dict[MapTarget, dict[int, np.ndarray]] = field(default_factory=dict)
+    input_centres: dict[MapKey, CellCentres] = field(default_factory=dict)
     num_damaged: int = 0
     corrupt_frames: tuple[int, ...] = ()
     cuts: tuple[int, ...] = ()
@@ -62,6 +65,7 @@ class WindowResult:
             maps=self.maps | later.maps,
             sample_sums=self.sample_sums | later.sample_sums,
             frame_scores=self.frame_scores | later.frame_scores,
+            input_centres=self.input_centres | later.input_centres,
             memory_note=later.memory_note or self.memory_note,
             detail_note=later.detail_note or self.detail_note,
         )

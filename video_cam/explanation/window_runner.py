@@ -183,7 +183,7 @@ class WindowRunner:
         of_functions = [
             one for one, ids in zip(found.scores, found.class_ids, strict=True) if ids is None
         ]
-        of_layers = {k: v for k, v in found.layer_maps.items() if k[1] in self._plan.refined}
+        of_layers = {k: v for k, v in found.layer_maps.items() if k[1:] in self._plan.refined}
         # Every copy waits for the device, so there is one.
         wanted = [*found.maps.values(), *of_layers.values(), *of_functions]
         copied = on_cpu([*wanted, *([] if own is None else [own])])
@@ -195,7 +195,7 @@ class WindowRunner:
         if own is not None:
             scores = shown_scores(copied[-1].float(), self._model.score)
             scores = _of_frames(scores, self._plan.input_size[0])
-        results = []
+        results, plan = [], self._plan
         for row, index in enumerate(indices):
             targets = _targets_of_row(found, row)
             result = WindowResult(
@@ -211,7 +211,7 @@ class WindowRunner:
                     target: {
                         place: sums[(number, *key)][row].copy()
                         for place, key in enumerate(self._map_keys)
-                        if key[0] in self._plan.refined
+                        if key in self._plan.refined
                     }
                     for number, target in enumerate(targets)
                 },
@@ -221,6 +221,7 @@ class WindowRunner:
                     if scores is not None and isinstance(target, ClassTarget)
                 },
                 detail_note="; ".join(found.notes) or None,
+                input_centres={k: v for k, v in found.centres.items() if k not in plan.centres},
             )
             results.append(result)
         return results
@@ -230,7 +231,7 @@ class WindowRunner:
     ) -> np.ndarray | QuantisedMaps:
         """The map of one row of a batch and one target, as a result holds it."""
         values = maps[(number, *key)][row]
-        return QuantisedMaps.of([values]) if key[0] in self._plan.refined else values
+        return QuantisedMaps.of([values]) if key in self._plan.refined else values
 
     def _sample_sums(self, layer: str, values: Tensor) -> np.ndarray:
         """float32 (windows, N): maps on a layer's own cells, divided among the samples."""

@@ -55,7 +55,7 @@ def find_receptive_fields(
             tensors in a container.
         layers: module names.
         unpack: brings a layer's output to (N, K, T', H', W').
-        align: of ``config.ALIGNMENT_NAMES``.
+        align: of ``choice_names.ALIGNMENT_NAMES``.
         identity: of the network, for the cache on disk (see ``cache.learned``).
 
     Returns:

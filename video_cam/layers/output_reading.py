@@ -149,7 +149,7 @@ def centred(scores: Tensor, reading: OutputReading | None) -> Tensor:
 
 
 def with_values(reading: OutputReading, kind: str | None) -> OutputReading:
-    """The reading whose scores are shown rightly by ``kind``, of ``config.SCORE_KINDS``.
+    """The reading whose scores are shown rightly by ``kind``, of ``choice_names.SCORE_KINDS``.
 
     The softmax of log p and the sigmoid of log(p / (1 - p)) are p, and so are those of what made
     them. "raw" leaves probabilities as they are; None is the reading's own kind.

@@ -57,7 +57,8 @@ def paired_difference(
     What makes a clip easy or hard for both cancels out, so the interval is narrower.
 
     Args:
-        values, others: one per clip, of the same clips in the same order.
+        values: one per clip.
+        others: of the same clips in the same order.
         seed: as in ``bootstrap``.
 
     Raises:

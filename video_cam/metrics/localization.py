@@ -51,7 +51,8 @@ def space_time_pointing(volume: Any, truth: Any, frames: int = 1, pixels: int = 
     Args:
         volume: the map, (T, H, W).
         truth: the ground truth, bool (T, H, W).
-        frames, pixels: the tolerance along each axis.
+        frames: the tolerance in time.
+        pixels: the tolerance along each axis of the frame.
 
     Returns:
         1 or 0, or a fraction where several voxels share the largest value; NaN where the ground

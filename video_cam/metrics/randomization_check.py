@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from video_cam.analysis.window_input import read_input
 from video_cam.attribution.cam import compute_cams
+from video_cam.choice_names import LAYER_METHOD_NAMES
 from video_cam.config import ExplainConfig
 from video_cam.errors import CheckNotApplicable
 from video_cam.explanation.explanation import Explanation, MapSeries
@@ -52,8 +53,8 @@ def run_randomization_check(
         constant map).
 
     Raises:
-        CheckNotApplicable: for an untrained network, and a map that is not one layer's of one
-            class.
+        CheckNotApplicable: for an untrained network, and a map that is not one layer's, or the
+            input's, of one class.
     """
     series = explanation.maps[0]
     if not model.trained:
@@ -62,7 +63,9 @@ def run_randomization_check(
         raise CheckNotApplicable("the first map is not one layer's of one class")
     window = int(explanation.window_scores(series).argmax())
     x = read_input(clip, model, explanation, window)[None]
-    folds = model.layers(tuple(x.shape[2:]), [series.layer]).folds
+    folds: Mapping[str, Fold] = {}
+    if series.method in LAYER_METHOD_NAMES:
+        folds = model.layers(tuple(x.shape[2:]), [series.layer]).folds
     rivals = rivals_of(explanation, config.contrast)[window : window + 1]
     module = copy.deepcopy(model.module)
     names, stages = stage_names(module), []
@@ -143,11 +146,14 @@ def _cells(
     folds: Mapping[str, Fold],
     config: ExplainConfig,
 ) -> np.ndarray:
-    """The map (T', H', W') of the layer, class and method of ``series``, less its rivals'."""
+    """The map (T', H', W') of the layer, class and method of ``series``, less its rivals'.
+
+    ``folds`` are of its layer; empty for a map of the whole input.
+    """
     own, *others = compute_cams(
         module,
         x,
-        layers=[series.layer],
+        layers=list(folds),
         methods=[series.method],
         targets=[series.class_id, *rivals],
         unpack=folds,

@@ -31,7 +31,7 @@ def select_channels(x: Tensor, channels: str) -> Tensor:
     """What a network takes of a clip (N, 3, T, H, W).
 
     Args:
-        channels: of ``config.CHANNEL_NAMES``.
+        channels: of ``choice_names.CHANNEL_NAMES``.
 
     Returns:
         "rgb": the clip. "bgr": (N, 3, T, H, W), blue first. "gray": (N, 1, T, H, W), weighted by

@@ -66,7 +66,7 @@ class Classifier:
             a grid that the scores depend on.
         input_layout: how the network's own forward takes a clip.
         space_first: as in ModelSpec.
-        score: how scores are shown, of ``config.SCORE_KINDS``.
+        score: how scores are shown, of ``choice_names.SCORE_KINDS``.
         reading: how class scores are read from the network's own output; None where it is scores.
         code: SHA-256 of the user's files that the network is made of, else empty.
         known: ``name``, ``code`` and the weights identify the network, so that what was learned of

@@ -28,7 +28,7 @@ def channels_advice(module: nn.Module, channels: str, layout: str, num_frames: i
     """Which option fits the first convolution; None where it takes what it is given.
 
     Args:
-        channels: of ``config.CHANNEL_NAMES``.
+        channels: of ``choice_names.CHANNEL_NAMES``.
         layout: as in InputLayout.
         num_frames: frames of one input.
     """

@@ -37,7 +37,7 @@ class InputLayout:
             (N x T, C, H, W), for image networks; "stacked": (N, T x C, H, W), the channels of one
             frame after those of the frame before; "list": a list of pathways (N, C, T_i, H, W).
         strides: of "list": pathway i gets one of every strides[i] frames.
-        channels: what C is, of ``config.CHANNEL_NAMES``.
+        channels: what C is, of ``choice_names.CHANNEL_NAMES``.
         factory: makes the arguments of the forward from that; None where it is the only argument.
     """
 

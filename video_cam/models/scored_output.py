@@ -42,7 +42,7 @@ class ScoredNetwork:
     Attributes:
         module: the network; its output is class scores, or anything where ``classes`` is 0.
         classes: the number of classes.
-        score: how scores are shown, of ``config.SCORE_KINDS``.
+        score: how scores are shown, of ``choice_names.SCORE_KINDS``.
         reading: how the scores are read from the network's own output; None where it is scores.
         note: what readers of results must know, else empty.
     """

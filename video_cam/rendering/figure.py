@@ -96,9 +96,14 @@ def figure(
         path: where to save the figure: .pdf, .png or .svg.
         frames: how many keyframes, those with most heat and some between them; or the indices of
             source frames.
-        methods, layers, class_ids: which of the explanation's maps; None for all of them.
+        methods: which methods' maps; None for all of the explanation's.
+        layers: which layers' maps, likewise.
+        class_ids: which classes' maps, likewise.
         source: a first row shows the frames without maps.
-        colormap, alpha, normalize, contours: as in RenderConfig.
+        colormap: as in RenderConfig.
+        alpha: as in RenderConfig.
+        normalize: as in RenderConfig.
+        contours: as in RenderConfig.
 
     Raises:
         UsageError: for frames or maps that the explanation does not hold, or a wrong option.

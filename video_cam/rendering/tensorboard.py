@@ -59,7 +59,9 @@ def to_tensorboard(
         frames: of the strip, as in ``figure``.
         video: also write the first map's overlay through the whole clip; torch's writer needs
             moviepy for it.
-        colormap, alpha, contours: as in RenderConfig.
+        colormap: as in RenderConfig.
+        alpha: as in RenderConfig.
+        contours: as in RenderConfig.
 
     Raises:
         UsageError: for frames that the explanation does not hold, or a wrong option.

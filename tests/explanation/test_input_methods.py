@@ -1,0 +1,111 @@
+"""Clips explained by methods of the whole input: passes, saving, contrast, checks."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import video_cam
+from tests.support.input_methods import quick_input_method
+from tests.support.media import write_clip
+from tests.support.networks import seeded
+from video_cam import Classifier, Explanation
+from video_cam.config import ExplainConfig
+from video_cam.explanation.clip_plan import plan_clip
+from video_cam.metrics.perturbation_check import run_perturbation_check
+from video_cam.metrics.randomization_check import run_randomization_check
+from video_cam.pipeline import check_options
+from video_cam.utils.progress import Step, silent
+from video_cam.video.clip import Clip
+
+
+class Flat(nn.Module):
+    """Scores from one matrix: no layer has a grid."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3 * 4, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x.mean((3, 4)).flatten(1))
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", 10)
+
+
+@pytest.fixture
+def model() -> Classifier:
+    network = seeded(Flat).float()
+    return video_cam.load_model(network, num_frames=4, frame_rate=16, size=(16, 16))
+
+
+def test_a_clip_of_several_windows(path, model, monkeypatch, tmp_path) -> None:
+    calls: list[Any] = quick_input_method(monkeypatch, "occlusion")
+
+    def progress(stage: str, total: int) -> AbstractContextManager[Step]:
+        calls.append(stage)
+        return silent(stage, total)
+
+    check_options(model, ExplainConfig(methods=("occlusion",)))
+    found = video_cam.explain(
+        path, model, methods=["occlusion"], top_k=2, batch_size=2, progress=progress
+    )
+    assert len(found.frame_indices) == 3
+    # The scores of all windows first, then both classes of each batch: no map is made in vain.
+    assert calls == ["explain", "explain", 2, 2]
+    assert [(one.layer, one.method, one.detail) for one in found.maps] == [
+        ("input", "occlusion", "none")
+    ] * 2
+    assert [one.class_id for one in found.maps] == [p.class_id for p in found.predictions(2)]
+    for series in found.maps:
+        assert series.bias is None and series.centres.grid == (2, 1, 2)
+        np.testing.assert_allclose(series.values[:, 1, 0, 1], series.logits, rtol=1e-6)
+    found.save(tmp_path / "saved.npz")
+    again = Explanation.load(tmp_path / "saved.npz")
+    assert again.maps[0].layer == "input" and again.maps[0].method == "occlusion"
+    np.testing.assert_array_equal(again.maps[0].centres.t, found.maps[0].centres.t)
+
+
+def test_named_classes_need_one_pass(path, model, monkeypatch) -> None:
+    calls = quick_input_method(monkeypatch, "occlusion")
+    video_cam.explain(path, model, methods=["occlusion"], class_ids=[1, 3, 4], batch_size=4)
+    assert calls == [3]
+
+
+def test_a_contrast_is_the_map_of_the_difference(path, model, monkeypatch) -> None:
+    quick_input_method(monkeypatch, "occlusion")
+    found = video_cam.explain(path, model, methods=["occlusion"], contrast=True)
+    [series] = found.maps
+    best, second = (one.class_id for one in found.predictions(2))
+    logits = [
+        video_cam.explain(path, model, methods=["occlusion"], class_ids=[one]).maps[0].logits
+        for one in (best, second)
+    ]
+    np.testing.assert_allclose(series.values[:, 1, 0, 1], logits[0] - logits[1], atol=1e-5)
+    assert not any("detail" in note for note in found.notes)
+
+
+def test_both_checks_of_a_map_of_the_input(path, model, monkeypatch) -> None:
+    quick_input_method(monkeypatch, "occlusion")
+    config = ExplainConfig(methods=("occlusion",), class_ids=(2,), end=0.25)
+    clip = Clip.open(path)
+    found = video_cam.explain(path, model, methods=["occlusion"], class_ids=[2], end=0.25)
+    sanity = run_randomization_check(clip, model, found, config)
+    assert len(sanity["stages"]) == 1 and "randomised" in sanity["sentence"]
+    with torch.no_grad():
+        model.module.head.bias += 10
+    assert run_perturbation_check(clip, model, found, config, always=True)["layer"] == "input"
+
+
+def test_a_plan_without_layers(path, model) -> None:
+    made = plan_clip(Clip.open(path), model, ExplainConfig(methods=("occlusion",)))
+    assert made.map_keys == (("input", "occlusion"),)
+    assert made.model.layers == () and made.centres == {} and not made.detail_note

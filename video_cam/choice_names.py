@@ -1,0 +1,31 @@
+"""The names of the choices that options have.
+
+The tables of functions behind them import PyTorch, these lists do not; a test holds the lists equal
+to the tables' keys.
+"""
+
+from __future__ import annotations
+
+# Methods with a map for each layer, and those whose map is of the whole input.
+LAYER_METHOD_NAMES = (
+    *("gradcam", "gradcam++", "xgradcam", "hirescam", "gradcam-elementwise", "layercam"),
+    *("eigencam", "eigengradcam", "ablationcam", "scorecam", "fullgrad", "finercam"),
+    *("shapleycam", "fem", "cam", "smoothgradcam++"),
+)
+INPUT_METHOD_NAMES = ("occlusion",)
+METHOD_NAMES = (*LAYER_METHOD_NAMES, *INPUT_METHOD_NAMES)
+# The signed maps of these methods are linear in the score, so the map of the difference of two
+# scores is the difference of their maps.
+LINEAR_METHODS = ("gradcam", "xgradcam", "hirescam", "cam", "occlusion")
+POOLING_NAMES = ("clip", "frame")
+DETAIL_NAMES = ("none", "layers", "input")
+ALIGNMENT_NAMES = ("receptive-field", "probe", "half-pixel", "corners", "nearest")
+PRECISIONS = ("fp32", "bf16")
+SAMPLING_MODES = ("windows", "uniform")
+CLASS_SCOPES = ("video", "window")
+FUSION_NAMES = ("product", "mean", "max")
+VIDEO_LAYOUTS = ("overlay", "side-by-side", "strip")
+NORMALIZATIONS = ("video", "window", "frame")
+COLORMAP_NAMES = ("inferno", "magma", "plasma", "viridis", "cividis", "turbo", "jet", "hot")
+SCORE_KINDS = ("softmax", "sigmoid", "raw")
+CHANNEL_NAMES = ("rgb", "bgr", "gray", "flow")  # what a network takes of a clip
