@@ -35,6 +35,9 @@ MAX_TARGETS = 4  # each in its own strongest window, which bounds the cost
 STAGE = "motion test"
 # Above and below these shares the sentence names one of the two.
 MOSTLY_MOTION, MOSTLY_APPEARANCE = 0.75, 0.25
+# Of the logit, against the blurred still picture: below it the odds change by less than a factor e,
+# and the sentence says that the share means little.
+MIN_EFFECT = 1.0
 ROUNDING = 1e-5  # of the scores: smaller differences are those of float32
 
 
@@ -161,7 +164,12 @@ def _entries(scores: WindowScores, explanation: Explanation, series: MapSeries) 
     has_words = explanation.is_probability(target) and agrees
     return {
         "sentence": sentence(
-            score, best, still, numbers["motion_share"], in_words if has_words else None
+            score,
+            best,
+            still,
+            numbers["motion_share"],
+            in_words if has_words else None,
+            isinstance(target, ClassTarget) and explanation.model.score != "raw",
         ),
         **numbers,
         "frozen_frame_indices": chosen,
@@ -239,35 +247,48 @@ def sentence(
     still_score: float,
     share: float | None,
     probabilities: Sequence[str] | None = None,
+    is_class: bool = True,
 ) -> str:
     """The result in one line, for people who do not know what a logit is.
 
     Args:
         score, frozen_score, still_score, share: as ``motion_share`` takes and returns them.
         probabilities: of the first two, as text; None where they are none.
+        is_class: whether the scores are logits of a class.
     """
-    before, after = _texts(score, frozen_score)
+    before, after, still = _texts(score, frozen_score, still_score)
+    if share is None or (is_class and abs(score - still_score) < MIN_EFFECT):
+        return (
+            f"The score, {before}, hardly differs from that of a blurred still picture, {still}, "
+            "so its motion share means little"
+        )
+    if is_class and score < still_score:
+        return (
+            f"The score, {before}, is below that of a blurred still picture, {still}: nothing in "
+            "the clip speaks for it, so its motion share means little"
+        )
     verb = "falls" if frozen_score < score else "rises"
     change = f"stays at {before}" if before == after else f"{verb} from {before} to {after}"
     if probabilities:
         change += f" (probability {' to '.join(dict.fromkeys(probabilities))})"
-    if share is None:
-        verdict = "it is that of a blurred still picture, so it depends on neither"
-    elif score > still_score:
-        verdict = _pick(
+    return f"Without motion the score {change}: {_verdict(share, score > still_score)}"
+
+
+def _verdict(share: float, is_raised: bool) -> str:
+    """What the share means, for a score that is above or below that of the still picture."""
+    if not is_raised:
+        return _pick(
             share,
-            "the network answers by motion",
-            "the network answers by what things look like, and hardly needs motion",
-            "the network uses both motion and what things look like",
+            "it is motion that lowers it",
+            "what things look like lowers it, and motion hardly matters",
+            "both motion and what things look like lower it",
         )
-    else:
-        verdict = _pick(
-            share,
-            "motion speaks against it",
-            "what things look like speaks against it, and motion hardly matters",
-            "both motion and what things look like speak against it",
-        )
-    return f"Without motion the score {change}: {verdict}"
+    return _pick(
+        share,
+        "the network answers by motion",
+        "the network answers by what things look like, and hardly needs motion",
+        "the network uses both motion and what things look like",
+    )
 
 
 def _pick(share: float, motion: str, appearance: str, both: str) -> str:
