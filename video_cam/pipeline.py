@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
+from video_cam.errors import CheckNotApplicable
 from video_cam.explanation.explainer import explain_clip
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.keyframe_gradients import GRADIENTS
-from video_cam.metrics.perturbation_check import CheckNotApplicable, run_perturbation_check
+from video_cam.metrics.perturbation_check import run_perturbation_check
 from video_cam.metrics.randomization_check import run_randomization_check
 from video_cam.models.classifier import Classifier
 from video_cam.models.labels import class_id
