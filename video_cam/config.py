@@ -201,6 +201,7 @@ class ExplainConfig(AttributionConfig):
         guided, smoothgrad: also compute guided backpropagation or SmoothGrad for the keyframes.
         check: run the perturbation check; None runs it where it takes no longer than the maps.
         sanity: run the randomization check.
+        motion_test: compare the score with those of the clip without its motion.
         strict: refuse a clip with damaged or missing pictures instead of noting them.
     """
 
@@ -227,6 +228,7 @@ class ExplainConfig(AttributionConfig):
     smoothgrad: bool = False
     check: bool | None = None
     sanity: bool = False
+    motion_test: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:

@@ -10,6 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from video_cam.analysis.motion_maps import motion_maps
+from video_cam.analysis.motion_test import check_applies, run_motion_test
+from video_cam.analysis.window_scores import WindowScores
 from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
 from video_cam.errors import CheckNotApplicable
 from video_cam.explanation.explainer import explain_clip
@@ -133,8 +136,35 @@ def verify(
         except CheckNotApplicable as reason:
             if name == "sanity" or is_asked_for:
                 notes.append(f"no {name}: {reason}")
+    if config.motion_test:
+        results |= _motion_results(clip, model, explanation, config, progress, notes)
     seconds = explanation.seconds | {"check": time.perf_counter() - began}
     return replace(explanation, seconds=seconds, notes=tuple(notes), **results)
+
+
+def _motion_results(
+    clip: Clip,
+    model: Classifier,
+    explanation: Explanation,
+    config: ExplainConfig,
+    progress: Progress,
+    notes: list[str],
+) -> dict[str, Any]:
+    """Fields of the explanation; ``notes`` get the reason where one of them is missing."""
+    scores = WindowScores(clip, model, explanation, config, progress)
+    results: dict[str, Any] = {}
+    try:
+        check_applies(model, explanation)
+        try:
+            results["motion_maps"] = motion_maps(clip, model, explanation, config, scores, progress)
+        except CheckNotApplicable as reason:
+            notes.append(f"no map of motion: {reason}")
+        results["motion_test"] = run_motion_test(scores, explanation)
+    except CheckNotApplicable as reason:
+        notes.append(f"no motion test: {reason}")
+    if scores.memory_note:
+        notes.append(scores.memory_note)
+    return results
 
 
 def check_options(model: Classifier, config: ExplainConfig) -> None:

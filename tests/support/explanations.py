@@ -21,6 +21,22 @@ from video_cam.video.timeline import Timeline
 
 LABELS = ("ant", "bee", "cat")
 
+# A motion test of the first window of ``make_explanation``, frozen at two of its frames.
+MOTION_TEST: dict[str, Any] = {
+    "sentence": "Without motion the score falls from 5.0 to 2.0: the network answers by motion",
+    "motion_share": 0.75,
+    **{"score": 5.0, "frozen": 1.5, "frozen_best": 2.0, "shuffled": 0.5, "reversed": -1.0},
+    **{"slow": 4.0, "fast": 3.0, "still": 1.0},
+    "frozen_scores": [1.0, 2.0],
+    "frozen_frame_indices": [0, 3],
+    "frozen_pts_seconds": [0.0, 0.3],
+    "shuffled_scores": [0.0, 0.5, 1.0],
+    "standard_deviations": {"frozen": 0.5, "shuffled": 0.4},
+    "shown": {"score": "70%", "frozen": "20%"},
+    "probabilities": {"score": 0.7, "frozen": 0.2},
+    **{"forwards": 10, "window": 0, "class_id": 0, "label": "ant", "others": []},
+}
+
 
 def centres(t: Sequence[float], cells: int = 1) -> CellCentres:
     """Cells at these positions in time, and one pixel apart in space."""

@@ -69,6 +69,18 @@ class WindowScores:
         """How many clips the network has to score for these, beside what is known already."""
         return sum(len(self._missing(window, alterations)) for window in windows)
 
+    def learn(
+        self, window: int, alteration: Alteration, logits: np.ndarray, shown: np.ndarray
+    ) -> None:
+        """Take scores that are known from elsewhere; only where no functions are explained.
+
+        Args:
+            logits: float32 (classes,), of the altered window.
+            shown: float32 (classes,), as results show them.
+        """
+        rows = centred(torch.from_numpy(logits)[None], self._model.reading)
+        self._known[window, alteration] = np.concatenate([rows[0].numpy(), shown])
+
     def scores(
         self,
         target: MapTarget,

@@ -218,6 +218,14 @@ def _add_checks(group: argparse._ArgumentGroup) -> None:
         help="randomise the network's weights part by part, and report how much the map changes",
     )
     group.add_argument(
+        "--motion-test",
+        action="store_true",
+        help="does the network answer by motion, or would one frame do? Score the strongest window "
+        "of each explained class frozen, shuffled, reversed, slower and faster, and divide the "
+        "first map into a part by motion and a part by appearance: at most 24 forward passes for a "
+        "window, 16 of them with a map",
+    )
+    group.add_argument(
         "--guided",
         action="store_true",
         help="also write guided/: network input | guided backprop | guided Grad-CAM",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from video_cam.explanation.quantised_maps import QuantisedMaps
 if TYPE_CHECKING:
     from video_cam.explanation.explanation import Explanation
 
+NUM_PARTS = 2  # motion and appearance
 _MAX_SIDE = 2**31 - 1  # pixels
 _MAX_TICKS = 2**61  # differences of two time stamps stay within 64 bits
 _ROUNDING = 1e-3  # of probabilities in half precision
@@ -30,6 +32,24 @@ def problems(explanation: Explanation) -> Iterator[str]:
         yield from _problems_of_maps(explanation, series)
     if not explanation.maps:
         yield "there is no map"
+    yield from _problems_of_parts(explanation)
+
+
+def _problems_of_parts(explanation: Explanation) -> Iterator[str]:
+    parts, num_windows = explanation.motion_maps, explanation.num_windows
+    if parts is None:
+        return
+    windows = parts.windows
+    is_rising = all(a < b for a, b in pairwise(windows))
+    if not windows or not is_rising or not 0 <= windows[0] <= windows[-1] < num_windows:
+        yield "the windows of the motion test are not windows of the clip"
+    if len(parts.maps) != NUM_PARTS:
+        yield "a map has other parts than motion and appearance"
+    of_parts = explanation.of_parts()
+    assert of_parts is not None  # there are parts
+    for series in parts.maps:
+        yield from _problems_of_target(of_parts, series)
+        yield from _problems_of_maps(of_parts, series)
 
 
 def _problems_of_clip(explanation: Explanation) -> Iterator[str]:
