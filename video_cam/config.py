@@ -202,6 +202,7 @@ class ExplainConfig(AttributionConfig):
         check: run the perturbation check; None runs it where it takes no longer than the maps.
         sanity: run the randomization check.
         motion_test: compare the score with those of the clip without its motion.
+        frame_test: find what each frame adds to the score, and which frames are enough.
         strict: refuse a clip with damaged or missing pictures instead of noting them.
     """
 
@@ -229,6 +230,7 @@ class ExplainConfig(AttributionConfig):
     check: bool | None = None
     sanity: bool = False
     motion_test: bool = False
+    frame_test: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:

@@ -147,7 +147,7 @@ def _entries(scores: WindowScores, explanation: Explanation, series: MapSeries) 
     window, target = tested_window(explanation, series)
     frames = explanation.frame_indices[window]
     versions = _versions(len(frames))
-    values = _by_version(_scores(scores, explanation, target, window, versions))
+    values = _by_version(scores.differences(target, [window], versions, STAGE)[0])
     shown = _by_version(scores.probabilities(target, [window], versions, STAGE)[0])
     means = {name: float(np.mean(of_version)) for name, of_version in values.items()}
     best = best_frozen(means["score"], values["frozen"], means["still"])
@@ -185,26 +185,6 @@ def _entries(scores: WindowScores, explanation: Explanation, series: MapSeries) 
         "class_id": None if isinstance(target, FunctionTarget) else target.class_id,
         "label": explanation.label(target),
     }
-
-
-def _scores(
-    scores: WindowScores,
-    explanation: Explanation,
-    target: MapTarget,
-    window: int,
-    versions: Sequence[Alteration],
-) -> np.ndarray:
-    """float64 (versions,): logits, or values of a function.
-
-    Where classes share a softmax, only differences between logits count; they are counted from the
-    mean over the classes, which leaves a mean over frames a mean over frames.
-    """
-    if isinstance(target, FunctionTarget) or explanation.model.score != "softmax":
-        return scores.scores(target, [window], versions, STAGE)[0]
-    logits = scores.all_scores([window], versions, STAGE)[0]  # (versions, classes)
-    if logits.shape[1] == 1:
-        return logits[:, 0]
-    return np.asarray(logits[:, target.class_id] - logits.mean(1))
 
 
 def _by_version(values: np.ndarray) -> dict[str, list[float]]:
