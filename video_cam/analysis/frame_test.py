@@ -29,7 +29,7 @@ MAX_FORWARDS = 150  # for the frames of one window, where not all sets of them a
 MAX_EXACT = 10  # frames of which all sets are scored: 1024
 # More frames are grouped: with more players, fewer permutations could be afforded.
 MAX_PLAYERS = 16
-SEARCH_PER_PLAYER = 3  # forward passes that are left for the search of a sufficient set
+SEARCH_PER_PLAYER = 1.5  # forward passes that are left for the search of a sufficient set
 MIN_PAIRS = 2  # of permutations
 STAGE = "frame test"
 _NO_FRAMES: dict[str, Any] = {
@@ -148,7 +148,7 @@ def _contributions(
     if 2**num_players <= most:
         return exact_shapley(game, num_players), True
     left = most - 2 - SEARCH_PER_PLAYER * num_players
-    num_pairs = max(left // (2 * (num_players - 1)), MIN_PAIRS)
+    num_pairs = max(int(left / (2 * (num_players - 1))), MIN_PAIRS)
     return sampled_shapley(game, num_players, num_pairs), False
 
 

@@ -40,6 +40,10 @@ class _SanityResult(msgspec.Struct):
     sentence: str
 
 
+class _FrameTestResult(msgspec.Struct):
+    sentence: str
+
+
 class _Clip(msgspec.Struct):
     path: str
     duration_seconds: Annotated[float, msgspec.Meta(ge=0)]
@@ -64,6 +68,7 @@ class _Summary(msgspec.Struct):
     notes: list[str] = []
     check: CheckResult | None = None
     sanity: _SanityResult | None = None
+    frame_test: _FrameTestResult | None = None
     damage: dict[str, int | float | None] | None = None
     contents: dict[str, _File] | None = None
 
