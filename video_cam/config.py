@@ -123,8 +123,7 @@ class AttributionConfig:
         pooling: gradients are pooled over the whole "clip" or per "frame".
         detail: what makes maps finer than their layer's grid, of DETAIL_NAMES.
         align: how the positions of a layer's cells are found, of ALIGNMENT_NAMES.
-        aug_smooth: mean over six versions of the input: flipped left to right or not, times 0.9,
-            1 and 1.1.
+        aug_smooth: mean over six versions of the input: mirrored or not, times 0.9, 1 and 1.1.
         aug_shift: mean over the input as it is and moved this many frames earlier and later.
         eigen_smooth: the first principal component of the weighted activations instead of their
             sum over channels.
@@ -179,8 +178,7 @@ class ExplainConfig(AttributionConfig):
 
     Attributes:
         detail: as in AttributionConfig, where the default is "none".
-        layers: module names, patterns, positions from the back, "where" or "when"; None for the
-            network's own.
+        layers: names, patterns, positions from the back, "where" or "when"; None for the usual.
         conv_backcount: convolutions counted from the back; 1 is the last one.
         class_ids: ids or names; empty for the ``top_k`` best classes of the whole clip.
         targets: functions from the network's output to (N,) scores; where one is given, only the
@@ -194,15 +192,13 @@ class ExplainConfig(AttributionConfig):
         window_stride: samples from one window's start to the next; None for half a window.
         start, end: in seconds; None for the clip's own.
         split_scenes: no window runs across a cut.
-        class_scope: explain the clip's best classes in every window ("video"), or each window's
-            own best ("window").
+        class_scope: the clip's best classes in every window ("video"), or its own ("window").
         contrast: maps of the class's score minus that of the best other class.
         fuse: combine all layers into one map, of FUSION_NAMES.
         guided, smoothgrad: also compute guided backpropagation or SmoothGrad for the keyframes.
         check: run the perturbation check; None runs it where it takes no longer than the maps.
         sanity: run the randomization check.
-        motion_test: compare the score with those of the clip without its motion.
-        frame_test: find what each frame adds to the score, and which frames are enough.
+        motion_test, frame_test: ask what motion does, and which frames are enough for the score.
         strict: refuse a clip with damaged or missing pictures instead of noting them.
     """
 

@@ -86,7 +86,6 @@ def test_networks_whose_motion_share_is_known(build: type[nn.Module], share: flo
     np.testing.assert_allclose(appearance, whole - by_motion, atol=1e-5 * largest)
     if share:
         assert result["frozen_scores"] == pytest.approx([result["still"]] * FRAMES, abs=1e-5)
-        assert result["sentence"].endswith("the network answers by motion")
 
 
 @pytest.fixture(scope="module")
@@ -191,22 +190,27 @@ def test_the_frame_that_keeps_most_counts() -> None:
 @pytest.mark.parametrize(
     ("numbers", "expected"),
     [
-        (
-            (7.1, 0.4, 0.2, 0.97),
-            "Without motion the score falls from 7.1 to 0.4: the network answers by motion",
-        ),
-        ((0.51, 0.5, 0.1, 0.02), "Without motion the score falls from 0.51 to 0.5: the network "),
+        ((7.1, 0.4, 0.2, 0.97), "Without motion the score falls from 7.1 to 0.4: the network ans"),
+        ((7.1, 7.1, 0.2, 0.0), "Without motion the score stays at 7.1: the network answers by wha"),
         ((4.0, 6.0, 1.0, 0.0), "Without motion the score rises from 4.0 to 6.0: the network answ"),
         ((4.0, 2.5, 1.0, 0.5), "Without motion the score falls from 4.0 to 2.5: the network uses"),
-        ((4.0, 4.01, 4.0, None), "Without motion the score stays at 4.0: it is that of a blurred"),
-        ((-4.0, 1.0, 1.0, 1.0), "Without motion the score rises from -4.0 to 1.0: motion speaks"),
+        ((4.0, 4.1, 4.0, None), "The score, 4.0, hardly differs from that of a blurred still pic"),
+        ((4.0, 3.0, 3.5, 1.0), "The score, 4.0, hardly differs from that of a blurred still pict"),
+        ((4.0, -1.8, 6.0, 0.0), "The score, 4.0, is below that of a blurred still picture, 6.0: "),
     ],
 )
 def test_the_sentence(numbers: Any, expected: str) -> None:
     assert sentence(*numbers).startswith(expected)
-    assert "falls from 7.1 to 0.4 (probability 99% to 3%)" in sentence(
-        7.1, 0.4, 0.2, 0.97, ["99%", "3%"]
+
+
+def test_the_sentence_has_probabilities_and_takes_values_of_functions() -> None:
+    in_per_cent = sentence(7.1, 0.4, 0.2, 0.97, ["99%", "3%"])
+    assert (
+        "falls from 7.1 to 0.4 (probability 99% to 3%): the network answers by mot" in in_per_cent
     )
+    of_function = sentence(-0.4, 0.1, 0.1, 1.0, is_class=False)
+    expected = "Without motion the score rises from -0.4 to 0.1: it is motion that lowers it"
+    assert of_function == expected
 
 
 def brightness(output: Tensor) -> Tensor:
@@ -223,6 +227,7 @@ def brightness(output: Tensor) -> Tensor:
         ({"detail": "layers", "class_ids": (2, 0)}, True),
         ({"methods": ("eigencam",)}, False),
         ({"methods": ("scorecam",), "max_channels": 2}, False),
+        ({"methods": ("occlusion",), "layers": None}, False),
         ({"fuse": "mean"}, False),
     ],
 )

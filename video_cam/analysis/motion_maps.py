@@ -117,16 +117,16 @@ def motion_maps(
 
 
 def _check_divisible(series: MapSeries, config: ExplainConfig) -> None:
-    row = METHODS[series.method]
+    row = METHODS.get(series.method)
+    if row is None or not ONE_PASS_NEEDS.issuperset(row.needs):
+        raise CheckNotApplicable(
+            f"{series.method} needs many passes for the map of each frozen frame; name another "
+            "--method first"
+        )
     if not row.needs or row.gives == "features" or config.eigen_smooth:
         raise CheckNotApplicable(
             f"maps of {'eigen_smooth' if config.eigen_smooth else series.method} have no unit in "
             "which one could be subtracted from another"
-        )
-    if not ONE_PASS_NEEDS.issuperset(row.needs):
-        raise CheckNotApplicable(
-            f"{series.method} needs many passes for the map of each frozen frame; name another "
-            "--method first"
         )
     if config.fuse:
         raise CheckNotApplicable("fused maps have no unit in which one could be subtracted")

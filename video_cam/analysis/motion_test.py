@@ -35,12 +35,15 @@ MAX_TARGETS = 4  # each in its own strongest window, which bounds the cost
 STAGE = "motion test"
 # Above and below these shares the sentence names one of the two.
 MOSTLY_MOTION, MOSTLY_APPEARANCE = 0.75, 0.25
+# Of the logit, against the blurred still picture: below it the odds change by less than a factor e,
+# and the sentence says that the share means little.
+MIN_EFFECT = 1.0
 ROUNDING = 1e-5  # of the scores: smaller differences are those of float32
 
 
 def num_forwards(num_frames: int) -> int:
     """Forward passes for one target in one window of ``num_frames`` frames."""
-    return len(_versions(num_frames))
+    return len(versions(num_frames))
 
 
 def frozen_frames(num_frames: int) -> list[int]:
@@ -130,8 +133,11 @@ _OF_OTHERS = (
 )
 
 
-def _versions(num_frames: int) -> list[Alteration]:
-    """The window as it is, reversed, slow, fast, blurred and still; shuffled; frozen."""
+def versions(num_frames: int) -> list[Alteration]:
+    """The altered versions of a window that the test scores.
+
+    As it is, reversed, slow, fast, blurred and still; shuffled by each seed; frozen at each frame.
+    """
     return [
         unaltered(num_frames),
         backwards(num_frames),
@@ -146,33 +152,28 @@ def _versions(num_frames: int) -> list[Alteration]:
 def _entries(scores: WindowScores, explanation: Explanation, series: MapSeries) -> dict[str, Any]:
     window, target = tested_window(explanation, series)
     frames = explanation.frame_indices[window]
-    versions = _versions(len(frames))
-    values = _by_version(scores.differences(target, [window], versions, STAGE)[0])
-    shown = _by_version(scores.probabilities(target, [window], versions, STAGE)[0])
-    means = {name: float(np.mean(of_version)) for name, of_version in values.items()}
-    best = best_frozen(means["score"], values["frozen"], means["still"])
-    share = motion_share(means["score"], best, means["still"])
+    altered = versions(len(frames))
+    numbers = numbers_of(scores.differences(target, [window], altered, STAGE)[0])
+    score, best, still = (numbers[name] for name in ("score", "frozen_best", "still"))
+    shown = _by_version(scores.probabilities(target, [window], altered, STAGE)[0])
     chosen = frames[frozen_frames(len(frames))].tolist()
-    kept = shown["frozen"][values["frozen"].index(best)]
+    kept = shown["frozen"][numbers["frozen_scores"].index(best)]
     in_words = [explanation.score_text(target, one) for one in (shown["score"][0], kept)]
+    # The probability of a class depends on the others, too: it can rise where the score falls.
+    agrees = (kept - shown["score"][0]) * (best - score) >= 0
+    has_words = explanation.is_probability(target) and agrees
     return {
         "sentence": sentence(
-            means["score"],
+            score,
             best,
-            means["still"],
-            share,
-            in_words if explanation.is_probability(target) else None,
+            still,
+            numbers["motion_share"],
+            in_words if has_words else None,
+            isinstance(target, ClassTarget) and explanation.model.score != "raw",
         ),
-        "motion_share": share,
-        **means,
-        "frozen_best": best,
-        "frozen_scores": values["frozen"],
+        **numbers,
         "frozen_frame_indices": chosen,
         "frozen_pts_seconds": [float(explanation.timeline.pts_seconds(i)) for i in chosen],
-        "shuffled_scores": values["shuffled"],
-        "standard_deviations": {
-            name: float(np.std(values[name])) for name in ("frozen", "shuffled")
-        },
         "shown": {
             name: explanation.score_text(target, float(np.mean(of_version)))
             for name, of_version in shown.items()
@@ -180,15 +181,39 @@ def _entries(scores: WindowScores, explanation: Explanation, series: MapSeries) 
         "probabilities": {name: float(np.mean(of_version)) for name, of_version in shown.items()}
         if explanation.is_probability(target)
         else None,
-        "forwards": len(versions),
+        "forwards": len(altered),
         "window": window,
         "class_id": None if isinstance(target, FunctionTarget) else target.class_id,
         "label": explanation.label(target),
     }
 
 
+def numbers_of(scores: np.ndarray) -> dict[str, Any]:
+    """The numbers of one motion test.
+
+    Args:
+        scores: float64 (versions,), in the order of ``versions``.
+
+    Returns:
+        "motion_share"; "score", "reversed", "slow", "fast", "still" and the means "shuffled" and
+        "frozen"; "frozen_best"; the single "frozen_scores" and "shuffled_scores"; and their
+        "standard_deviations".
+    """
+    values = _by_version(scores)
+    means = {name: float(np.mean(of_version)) for name, of_version in values.items()}
+    best = best_frozen(means["score"], values["frozen"], means["still"])
+    several = ("frozen", "shuffled")
+    return {
+        "motion_share": motion_share(means["score"], best, means["still"]),
+        **means,
+        "frozen_best": best,
+        **{f"{name}_scores": values[name] for name in several},
+        "standard_deviations": {name: float(np.std(values[name])) for name in several},
+    }
+
+
 def _by_version(values: np.ndarray) -> dict[str, list[float]]:
-    """The numbers of ``_versions`` by the names of their entries."""
+    """The numbers of ``versions`` by the names of their entries."""
     single = [[value] for value in values[:5].tolist()]
     last = 5 + len(SHUFFLE_SEEDS)
     several = [values[5:last].tolist(), values[last:].tolist()]
@@ -202,35 +227,48 @@ def sentence(
     still_score: float,
     share: float | None,
     probabilities: Sequence[str] | None = None,
+    is_class: bool = True,
 ) -> str:
     """The result in one line, for people who do not know what a logit is.
 
     Args:
         score, frozen_score, still_score, share: as ``motion_share`` takes and returns them.
         probabilities: of the first two, as text; None where they are none.
+        is_class: whether the scores are logits of a class.
     """
-    before, after = _texts(score, frozen_score)
+    before, after, still = _texts(score, frozen_score, still_score)
+    if share is None or (is_class and abs(score - still_score) < MIN_EFFECT):
+        return (
+            f"The score, {before}, hardly differs from that of a blurred still picture, {still}, "
+            "so its motion share means little"
+        )
+    if is_class and score < still_score:
+        return (
+            f"The score, {before}, is below that of a blurred still picture, {still}: nothing in "
+            "the clip speaks for it, so its motion share means little"
+        )
     verb = "falls" if frozen_score < score else "rises"
     change = f"stays at {before}" if before == after else f"{verb} from {before} to {after}"
     if probabilities:
         change += f" (probability {' to '.join(dict.fromkeys(probabilities))})"
-    if share is None:
-        verdict = "it is that of a blurred still picture, so it depends on neither"
-    elif score > still_score:
-        verdict = _pick(
+    return f"Without motion the score {change}: {_verdict(share, score > still_score)}"
+
+
+def _verdict(share: float, is_raised: bool) -> str:
+    """What the share means, for a score that is above or below that of the still picture."""
+    if not is_raised:
+        return _pick(
             share,
-            "the network answers by motion",
-            "the network answers by what things look like, and hardly needs motion",
-            "the network uses both motion and what things look like",
+            "it is motion that lowers it",
+            "what things look like lowers it, and motion hardly matters",
+            "both motion and what things look like lower it",
         )
-    else:
-        verdict = _pick(
-            share,
-            "motion speaks against it",
-            "what things look like speaks against it, and motion hardly matters",
-            "both motion and what things look like speak against it",
-        )
-    return f"Without motion the score {change}: {verdict}"
+    return _pick(
+        share,
+        "the network answers by motion",
+        "the network answers by what things look like, and hardly needs motion",
+        "the network uses both motion and what things look like",
+    )
 
 
 def _pick(share: float, motion: str, appearance: str, both: str) -> str:

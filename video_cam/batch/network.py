@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from video_cam.batch.fingerprint import fingerprint_parts
-from video_cam.batch.request_size import announcement
+from video_cam.batch.request_size import announcement, costs_of_tests
 from video_cam.batch.run_config import ModelConfig, RunConfig
 from video_cam.batch.start_up import StartUp
 from video_cam.config import ANY_OUTPUT, ExplainConfig, InputConfig
@@ -94,6 +94,8 @@ def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplai
     large_request = announcement(model, explain, config.num_clips)
     if large_request is not None:
         reporter.info(large_request)
+    for cost in costs_of_tests(model, explain):
+        reporter.info(cost)
     start.end("network facts")
     return NetworkExplainer(model, start), replace(config, explain=explain)
 

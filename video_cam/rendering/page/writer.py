@@ -18,6 +18,8 @@ from video_cam.rendering.explained_targets import (
     target_number,
 )
 from video_cam.rendering.keyframes import most_important, sufficient_frames
+from video_cam.rendering.motion_bars import motion_bars
+from video_cam.rendering.motion_parts import describe_parts, motion_parts
 from video_cam.rendering.overlay import COLORMAPS, Palette
 from video_cam.rendering.page.assets import ENVIRONMENT, PAGE_FOLDER, read_asset
 from video_cam.rendering.page.map_data import MAX_CURVE_POINTS, describe_map, write_maps
@@ -65,7 +67,7 @@ def write_page(
     """
     page = folder / PAGE_FOLDER
     page.mkdir(exist_ok=True)
-    for index, blended in enumerate(maps):
+    for index, blended in enumerate([*maps, *motion_parts(maps)]):
         write_maps(page, blended, index)
     data = _page_data(page, maps, summary, config, copy)
     (page / "data.js").write_text(
@@ -82,6 +84,7 @@ def write_page(
         scripts=("data", *SCRIPTS),
         style=read_asset("page.css"),
         clip=data["clip"],
+        motion_bars=motion_bars(summary["motion_test"]) if summary.get("motion_test") else [],
         frame_test=data["frame_test"],
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
@@ -141,7 +144,10 @@ def _page_data(
         "clip": _clip(page, explanation, copy),
         "timeline": _timeline(explanation),
         "model": {"name": explanation.model.name, "trained": explanation.model.trained},
-        "maps": [describe_map(explanation, blended) for blended in maps],
+        "maps": [
+            *(describe_map(explanation, blended) for blended in maps),
+            *describe_parts(maps, motion_parts(maps)),
+        ],
         "classes": _classes(maps),
         "keyframes": keyframes,
         "frame_test": _frame_test(explanation),

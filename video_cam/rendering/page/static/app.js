@@ -113,7 +113,7 @@ class App {
     const { state, chosen, data } = this;
     const frame = this.player.shown ?? state.frame_index;
     this.stage.draw((map) => this.frameOf(map), this.options, (panel) => this._describe(panel));
-    this.readout.show(frame, state, this.frameOf(chosen), this.player.playing);
+    this.readout.show(frame, state, this.frameOf(chosen), this.player.playing, data.maps[chosen].unseen);
     this.strip.mark(frame, !this.player.playing);
     this.scrub.draw({
       frame,
