@@ -9,6 +9,7 @@ that is not in it. Without any frame it gets the mean of all, blurred.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,44 @@ def cost(num_frames: int) -> str:
     )
 
 
+@dataclass(frozen=True)
+class MeasuredFrames:
+    """What was found for the frames of one window.
+
+    Attributes:
+        contributions: float64 (F,), what each frame adds to the score; neighbours that were tested
+            together share equally what they add together.
+        standard_errors: float64 (F,), those of sampling, shared likewise; zeros where the
+            contributions are exact.
+        is_exact: whether every set of frames was scored.
+        frames_per_group: how many frames were tested together, at most.
+        sufficient: the smallest set of frames that was found to be enough; None where the score
+            does not come from the frames.
+    """
+
+    contributions: np.ndarray
+    standard_errors: np.ndarray
+    is_exact: bool
+    frames_per_group: int
+    sufficient: Players | None
+
+
+def measure_frames(kept: KeptFrames) -> MeasuredFrames:
+    """Contributions of frames, or of groups of neighbours where there are more than MAX_PLAYERS."""
+    num_frames = len(kept.frame_indices)
+    groups = np.array_split(np.arange(num_frames), min(num_frames, MAX_PLAYERS))
+    shapley, is_exact = _contributions(kept, groups)
+    order = shapley.contributions if is_exact else _smoothed(shapley.contributions)
+    sizes = np.array([len(group) for group in groups])
+    return MeasuredFrames(
+        np.repeat(shapley.contributions / sizes, sizes),
+        np.repeat(shapley.standard_errors / sizes, sizes),
+        is_exact,
+        int(sizes.max()),
+        _sufficient(kept, groups, kept.shares.sign * order),
+    )
+
+
 def _test_frames(
     scores: WindowScores,
     explanation: Explanation,
@@ -114,42 +153,45 @@ def _test_frames(
             most_forwards=most,
             step=step,
         )
-        num_frames = len(kept.frame_indices)
-        groups = np.array_split(np.arange(num_frames), min(num_frames, MAX_PLAYERS))
-        shapley, is_exact = _contributions(kept, groups, most)
-        sizes = np.array([len(group) for group in groups])
-        found = _sufficient(kept, groups, kept.shares.sign * shapley.contributions)
+        found = measure_frames(kept)
         step(most - kept.num_forwards)
     indices = kept.frame_indices
     return {
         "score": kept.score,
         "blank_score": kept.blank_score,
-        "kept_share": None if found is None else kept.share(found),
-        "is_exact": is_exact,
-        "frames_per_group": int(sizes.max()),
-        "sufficient_frames": indices[sorted(found or ())].tolist(),
+        "kept_share": None if found.sufficient is None else kept.share(found.sufficient),
+        "is_exact": found.is_exact,
+        "frames_per_group": found.frames_per_group,
+        "sufficient_frames": indices[sorted(found.sufficient or ())].tolist(),
         "frame_indices": indices.tolist(),
         "pts_seconds": [float(explanation.timeline.pts_seconds(i)) for i in indices],
-        # What neighbours in a group add together is shared equally.
-        "contributions": np.repeat(shapley.contributions / sizes, sizes).tolist(),
-        "standard_errors": np.repeat(shapley.standard_errors / sizes, sizes).tolist(),
+        "contributions": found.contributions.tolist(),
+        "standard_errors": found.standard_errors.tolist(),
     }, kept.num_forwards
 
 
-def _contributions(
-    kept: KeptFrames, groups: Sequence[np.ndarray], most: int
-) -> tuple[Shapley, bool]:
+def _contributions(kept: KeptFrames, groups: Sequence[np.ndarray]) -> tuple[Shapley, bool]:
     """The groups' Shapley values, and whether they are exact."""
 
     def game(sets: Sequence[Players]) -> np.ndarray:
         return kept.values([_frames_of(one, groups) for one in sets])
 
-    num_players = len(groups)
+    num_players, most = len(groups), kept.most_forwards
     if 2**num_players <= most:
         return exact_shapley(game, num_players), True
     left = most - 2 - SEARCH_PER_PLAYER * num_players
     num_pairs = max(int(left / (2 * (num_players - 1))), MIN_PAIRS)
     return sampled_shapley(game, num_players, num_pairs), False
+
+
+def _smoothed(contributions: np.ndarray) -> np.ndarray:
+    """The mean with both neighbours, which count half.
+
+    A frame that is left out is replaced by a neighbour, so that neighbours add nearly the same, and
+    a difference between them is mostly one of the sample.
+    """
+    ends = np.pad(contributions, 1, mode="edge")
+    return np.asarray((ends[:-2] + 2 * ends[1:-1] + ends[2:]) / 4)
 
 
 def _sufficient(

@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from video_cam.analysis.score_share import ENOUGH, ScoreShare
-from video_cam.analysis.window_scores import WindowScores
 from video_cam.explanation.map_series import FunctionTarget, MapTarget
 from video_cam.perturbation.alterations import Alteration, held
 from video_cam.utils.progress import Step
+
+
+class AlteredScores(Protocol):
+    """Scores of altered windows, as ``WindowScores`` has them."""
+
+    def num_forwards(self, windows: Sequence[int], alterations: Sequence[Alteration]) -> int:
+        """How many clips have to be scored for these."""
+
+    def differences(
+        self,
+        target: MapTarget,
+        windows: Sequence[int],
+        alterations: Sequence[Alteration],
+        stage: str | Step,
+    ) -> np.ndarray:
+        """float64 (windows, alterations)."""
+
+    def probabilities(
+        self,
+        target: MapTarget,
+        windows: Sequence[int],
+        alterations: Sequence[Alteration],
+        stage: str | Step,
+    ) -> np.ndarray:
+        """float64 (windows, alterations)."""
+
+    def all_scores(
+        self, windows: Sequence[int], alterations: Sequence[Alteration], stage: str | Step
+    ) -> np.ndarray:
+        """float64 (windows, alterations, classes)."""
 
 
 class KeptFrames:
@@ -25,11 +55,12 @@ class KeptFrames:
         blank_score: likewise, with none.
         shares: counts shares of the shown score.
         num_forwards: how many clips have been scored here.
+        most_forwards: how many may be; ``share`` scores no more.
     """
 
     def __init__(
         self,
-        scores: WindowScores,
+        scores: AlteredScores,
         target: MapTarget,
         window: int,
         frame_indices: np.ndarray,
@@ -46,12 +77,12 @@ class KeptFrames:
             window: its number.
             frame_indices: int64 (N,), the source frames of the window.
             is_probability: whether the target's scores are shown as probabilities.
-            most_forwards: more clips than these are not scored.
+            most_forwards: as the attribute.
             step: called with the number of clips that have been scored.
         """
         self._scores, self._target, self._window, self._step = scores, target, window, step
         self.frame_indices, self._frame_at = np.unique(frame_indices, return_inverse=True)
-        self.num_forwards, self._most_forwards = 0, most_forwards
+        self.num_forwards, self.most_forwards = 0, most_forwards
         ends = (frozenset(range(len(self.frame_indices))), frozenset[int]())
         self.score, self.blank_score = self.values(ends).tolist()
         whole, blank = map(self._shown, ends)
@@ -75,7 +106,7 @@ class KeptFrames:
         where no more clips may be scored.
         """
         missing = self._scores.num_forwards([self._window], [self._alteration(kept)])
-        if self.num_forwards + missing > self._most_forwards:
+        if self.num_forwards + missing > self.most_forwards:
             return None
         self.values([kept])
         share = float(self.shares.of(np.array(self._shown(kept))))
