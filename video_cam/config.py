@@ -137,14 +137,13 @@ class ExplainConfig(AttributionConfig):
         window_stride: samples from one window's start to the next; None for half a window.
         start, end: in seconds; None for the clip's own.
         split_scenes: no window runs across a cut.
-        class_scope: explain the clip's best classes in every window ("video"), or each window's
-            own best ("window").
+        class_scope: the clip's best classes in every window ("video"), or its own ("window").
         contrast: maps of the class's score minus that of the best other class.
         fuse: combine all layers into one map, of FUSION_NAMES.
         guided, smoothgrad: also compute guided backpropagation or SmoothGrad for the keyframes.
         check: run the perturbation check; None runs it where it takes no longer than the maps.
         sanity: run the randomization check.
-        motion_test: compare the score with those of the clip without its motion.
+        motion_test, frame_test: ask what motion does, and which frames are enough for the score.
         strict: refuse a clip with damaged or missing pictures instead of noting them.
     """
 
@@ -173,6 +172,7 @@ class ExplainConfig(AttributionConfig):
     check: bool | None = None
     sanity: bool = False
     motion_test: bool = False
+    frame_test: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:

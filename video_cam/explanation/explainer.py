@@ -34,7 +34,7 @@ from video_cam.video.clip import Clip
 RunWindows = Callable[[Sequence[int], Sequence[int] | None], Iterable[WindowResult]]
 
 # Options of ExplainConfig that need more than the maps.
-BY_THE_COMMAND = ("check", "sanity", "motion_test", "guided", "smoothgrad")
+BY_THE_COMMAND = ("check", "sanity", "motion_test", "frame_test", "guided", "smoothgrad")
 
 
 def explain(
