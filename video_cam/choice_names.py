@@ -13,6 +13,8 @@ LAYER_METHOD_NAMES = (
     *("shapleycam", "fem", "cam", "smoothgradcam++"),
 )
 INPUT_METHOD_NAMES = ("occlusion", "rise")
+# Of these the ones that need nothing of a network but its scores.
+SCORE_METHOD_NAMES = ("occlusion", "rise")
 METHOD_NAMES = (*LAYER_METHOD_NAMES, *INPUT_METHOD_NAMES)
 # The signed maps of these methods are linear in the score, so the map of the difference of two
 # scores is the difference of their maps.

@@ -121,6 +121,7 @@ class ExplainConfig(AttributionConfig):
 
     Attributes:
         detail: as in AttributionConfig, where the default is "none".
+        own_methods: no method was asked for, so a network without gradients may get another one.
         layers: module names, patterns, positions from the back, "where" or "when"; None for the
             network's own.
         conv_backcount: convolutions counted from the back; 1 is the last one.
@@ -136,17 +137,18 @@ class ExplainConfig(AttributionConfig):
         window_stride: samples from one window's start to the next; None for half a window.
         start, end: in seconds; None for the clip's own.
         split_scenes: no window runs across a cut.
-        class_scope: explain the clip's best classes in every window ("video"), or each window's
-            own best ("window").
+        class_scope: the clip's best classes in every window ("video"), or its own ("window").
         contrast: maps of the class's score minus that of the best other class.
         fuse: combine all layers into one map, of FUSION_NAMES.
         guided, smoothgrad: also compute guided backpropagation or SmoothGrad for the keyframes.
         check: run the perturbation check; None runs it where it takes no longer than the maps.
         sanity: run the randomization check.
+        motion_test, frame_test: ask what motion does, and which frames are enough for the score.
         strict: refuse a clip with damaged or missing pictures instead of noting them.
     """
 
     detail: str = "layers"
+    own_methods: bool = False
     layers: tuple[str | int, ...] | None = None
     conv_backcount: tuple[int, ...] = ()
     class_ids: tuple[int | str, ...] = ()
@@ -169,6 +171,8 @@ class ExplainConfig(AttributionConfig):
     smoothgrad: bool = False
     check: bool | None = None
     sanity: bool = False
+    motion_test: bool = False
+    frame_test: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -224,7 +228,8 @@ class ExplainConfig(AttributionConfig):
 
     def as_json(self) -> dict[str, Any]:
         """Everything that changes the result, in JSON's types."""
-        return {n: _plain(v) for n, v in vars(self).items() if n not in ("batch_size", "strict")}
+        unchanging = ("batch_size", "strict", "own_methods")
+        return {n: _plain(v) for n, v in vars(self).items() if n not in unchanging}
 
     def attribution(self) -> AttributionConfig:
         """The part that says how maps are computed from one input."""
@@ -275,12 +280,14 @@ def make_explain_config(values: dict[str, Any]) -> ExplainConfig:
     """An ExplainConfig from keyword arguments as people write them.
 
     Args:
-        values: fields by name, as ``check_types`` takes them; see ``utils.field_types``.
+        values: fields by name, as ``check_types`` takes them; methods may be None.
 
     Raises:
         UsageError: for an unknown name or a wrong value.
     """
     check_names("option", list(values), ExplainConfig.__dataclass_fields__)
+    if values.get("methods") is None:
+        values = values | {"methods": ExplainConfig.methods, "own_methods": True}
     return ExplainConfig(**values)
 
 

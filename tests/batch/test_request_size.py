@@ -20,6 +20,7 @@ from video_cam.batch.network import load_explainer
 from video_cam.batch.request_size import (
     MANY_VIDEOS,
     announcement,
+    costs_of_tests,
     maps_per_clip,
     passes_announcement,
 )
@@ -87,6 +88,20 @@ def test_many_forward_passes_are_announced_in_one_line(bundled: Classifier) -> N
     moved = ExplainConfig(methods=("rise",), mask_error=0, masks=100, aug_shift=1)
     assert passes_announcement(bundled, moved) == "rise takes 300 forward passes for each window"
     assert passes_announcement(bundled, ExplainConfig()) is None
+
+
+def test_the_cost_of_the_motion_test_is_said_before_it_runs(bundled: Classifier) -> None:
+    assert costs_of_tests(bundled, ExplainConfig()) == []
+    assert costs_of_tests(bundled, ExplainConfig(motion_test=True)) == [
+        "motion test: at most 24 forward passes for each clip, in the window where the score is "
+        "highest; 16 of them with a map"
+    ]
+    [many] = costs_of_tests(bundled, ExplainConfig(motion_test=True, top_k=9, num_frames=4))
+    assert "at most 48 forward passes for each clip (4 classes, 12 each)" in many
+    reporter = RecordingReporter()
+    tested = ExplainConfig(motion_test=True)
+    load_explainer(RunConfig(ModelConfig("motion3d"), tested, num_clips=1), reporter)
+    assert reporter.texts("info")[-1].startswith("motion test: at most 24 forward passes")
 
 
 def test_it_is_said_when_the_network_is_loaded_and_before_any_clip() -> None:

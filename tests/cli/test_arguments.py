@@ -66,6 +66,8 @@ RUN_OPTIONS: list[tuple[str, str, Any]] = [
     ("--check", "explain.check", True),
     ("--no-check", "explain.check", False),
     ("--sanity", "explain.sanity", True),
+    ("--motion-test", "explain.motion_test", True),
+    ("--frame-test", "explain.frame_test", True),
     ("--max-channels 4", "explain.max_channels", 4),
     ("--fill before", "explain.fill", "before"),
     ("--masks 64", "explain.masks", 64),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from math import prod
 from typing import Any
@@ -37,6 +37,7 @@ from video_cam.layers.layout import Fold, Layout, folds, layouts
 from video_cam.layers.measured_layout import refusal, settled_folds
 from video_cam.layers.output_search import with_class_scores
 from video_cam.layers.receptive_field import ReceptiveFields
+from video_cam.layers.scores_only import as_network, refuse_methods
 from video_cam.layers.selection import match_layers, own_name
 from video_cam.layers.trace import ModuleOutput, trace
 from video_cam.utils.memory import is_out_of_memory
@@ -46,7 +47,7 @@ from video_cam.utils.progress import Progress, silent
 
 
 def compute_cams(
-    model: nn.Module,
+    model: nn.Module | Callable[..., Any],
     x: Any,
     *,
     layers: Sequence[str] = (),
@@ -68,7 +69,8 @@ def compute_cams(
     out, with a warning.
 
     Args:
-        model: any network.
+        model: any network; or a function from what its ``x`` is to scores, for methods that need no
+            more (``choice_names.SCORE_METHOD_NAMES``), as TorchScript networks are.
         x: what its forward takes: a tensor, or a tuple, list or dict of them. A dict whose keys
             are the forward's parameters is passed by keyword. A tuple holds the arguments in order
             where the forward needs more than one, else it is the only argument, as a list is.
@@ -105,8 +107,9 @@ def compute_cams(
     if not isinstance(targets, list | tuple):
         raise UsageError(f"targets {targets!r} must be a list with one entry for each target")
     config = AttributionConfig(as_tuple(methods), **options)
+    network = as_network(unwrapped(model) if isinstance(model, nn.Module) else model)
+    refuse_methods(network, config.methods)
     layers = _checked_layers(as_tuple(layers), config)
-    network = _checked_network(model)
     model, x = channels_first(network, beside_network(x, network, model))
     attributor = _bind(model, x, layers, config, unpack, progress)
     if not all(map(callable, targets)):
@@ -125,16 +128,6 @@ def _warn_of_guesses(attributor: Attributor, result: AttributionResult, frames: 
     cells = {layer: values.shape[1] for (_, layer, _), values in result.layer_maps.items()}
     for layer in attributor.guessed_layers(cells, frames):
         warnings.warn(guess_note(layer, attributor.config.align), stacklevel=3)
-
-
-def _checked_network(model: nn.Module) -> nn.Module:
-    """The network without its wrapper."""
-    if not isinstance(model, nn.Module):
-        raise UsageError(
-            f"the network is a {type(model).__name__}, expected an nn.Module: "
-            "of a video_cam classifier give its .module"
-        )
-    return unwrapped(model)
 
 
 def _checked_layers(layers: tuple[str, ...], config: AttributionConfig) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from video_cam.analysis.frame_test import cost as cost_of_frame_test
+from video_cam.analysis.motion_test import MAX_FROZEN, MAX_TARGETS, num_forwards
 from video_cam.attribution.augmentation import augmentations
 from video_cam.attribution.input_methods import INPUT_METHODS
 from video_cam.config import ExplainConfig
@@ -52,6 +54,26 @@ def passes_announcement(model: Classifier, config: ExplainConfig) -> str | None:
         if count >= MANY_PASSES
     ]
     return f"{' and '.join(parts)} forward passes for each window" if parts else None
+
+
+def costs_of_tests(model: Classifier, config: ExplainConfig) -> list[str]:
+    """One line for each test that is asked for: how many forward passes it takes for a clip."""
+    costs = [_motion_cost(model, config)] if config.motion_test else []
+    if config.frame_test:
+        costs.append(cost_of_frame_test(config.num_frames or model.num_frames))
+    return costs
+
+
+def _motion_cost(model: Classifier, config: ExplainConfig) -> str:
+    kind, targets = [*maps_per_clip(model, config).items()][-1]
+    each = num_forwards(config.num_frames or model.num_frames)
+    total = min(targets, MAX_TARGETS) * each
+    of = "" if targets == 1 else f" ({_counted(min(targets, MAX_TARGETS), kind)}, {each} each)"
+    mapped = min(config.num_frames or model.num_frames, MAX_FROZEN)
+    return (
+        f"motion test: at most {total} forward passes for each clip{of}, in the window where the "
+        f"score is highest; {mapped} of them with a map"
+    )
 
 
 def maps_per_clip(model: Classifier, config: ExplainConfig) -> dict[str, int]:
