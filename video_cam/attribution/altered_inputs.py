@@ -32,6 +32,7 @@ class AlteredInputs:
 
     Attributes:
         num_samples: of the input.
+        num_targets: how many are scored.
         size: (T, H, W) of the input.
     """
 
@@ -48,7 +49,8 @@ class AlteredInputs:
         """
         first = targets[0]
         self._targets, self._model = targets, first.model
-        self.num_samples, self.size = len(first.scores), input_size(first.x)
+        self.num_samples, self.num_targets = len(first.scores), len(targets)
+        self.size = input_size(first.x)
         fill = first.config.fill
         if fill == "before" and self.size[0] == 1:
             raise UsageError(
