@@ -36,13 +36,12 @@ class AlteredInputs:
         size: (T, H, W) of the input.
     """
 
-    def __init__(self, targets: Sequence[TargetPass], method: str) -> None:
+    def __init__(self, targets: Sequence[TargetPass]) -> None:
         """Bind the targets of an input.
 
         Args:
             targets: of one input; its config says how clips are filled, and how many of them are
                 scored at a time.
-            method: for messages.
 
         Raises:
             UsageError: for an input that cannot be filled.
@@ -54,8 +53,8 @@ class AlteredInputs:
         fill = first.config.fill
         if fill == "before" and self.size[0] == 1:
             raise UsageError(
-                f"fill=before replaces a part by what it was a moment before, and {method} has a "
-                "single frame: set fill to blur or mean"
+                "fill=before replaces a part by what it was a moment before, and this network's "
+                "input has a single frame: set fill to blur or mean"
             )
         self._samples = [
             (sample, change_clips(partial(baseline_of, name=fill), sample))

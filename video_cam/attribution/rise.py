@@ -38,7 +38,7 @@ def rise(targets: Sequence[TargetPass]) -> InputMaps:
     Args:
         targets: of one input.
     """
-    inputs = AlteredInputs(targets, "rise")
+    inputs = AlteredInputs(targets)
     config = targets[0].config
     with targets[0].progress("rise", inputs.num_samples * config.masks) as step:
         run = _Run(inputs, MaskDrawing(CELLS, inputs.size, config.seed))
