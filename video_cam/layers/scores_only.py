@@ -83,7 +83,7 @@ class ScriptedNetwork(ScoresOnly):
         """The network's own outputs."""
         return self.scripted(*inputs, **named)
 
-    def modules(self) -> Iterator[nn.Module]:
+    def modules(self, remove_duplicate: bool = True) -> Iterator[nn.Module]:
         """Itself and the network's parts, whose modes are restored; frozen ones have none."""
         yield self
         yield from (part for part in self.scripted.modules() if hasattr(part, "training"))
