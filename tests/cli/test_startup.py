@@ -17,6 +17,7 @@ from video_cam.attribution.cam_methods import METHODS, POOLING
 from video_cam.attribution.input_methods import INPUT_METHODS
 from video_cam.cli import main as main_module
 from video_cam.layers.alignment import ALIGNMENTS
+from video_cam.perturbation.baselines import BASELINES
 from video_cam.rendering.overlay import COLORMAPS
 
 ROOT = Path(video_cam.__file__).parent.parent
@@ -65,6 +66,7 @@ def test_the_lists_of_names_are_the_tables_keys() -> None:
     assert tuple(METHODS) == choice_names.LAYER_METHOD_NAMES
     assert tuple(INPUT_METHODS) == choice_names.INPUT_METHOD_NAMES
     assert tuple(POOLING) == choice_names.POOLING_NAMES
+    assert tuple(BASELINES) == choice_names.FILL_NAMES
     assert tuple(ALIGNMENTS) == choice_names.ALIGNMENT_NAMES
     assert tuple(COLORMAPS) == choice_names.COLORMAP_NAMES
 

@@ -15,13 +15,13 @@ from tests.support.output_networks import Returning
 from video_cam import Classifier, Explanation, load_model
 from video_cam.analysis.window_input import read_input
 from video_cam.config import make_explain_config
+from video_cam.errors import CheckNotApplicable
 from video_cam.explanation.explainer import explain_clip
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget
 from video_cam.metrics import baseline_of, perturbation_check
 from video_cam.metrics.faithfulness import rank_voxels
 from video_cam.metrics.perturbation_check import (
     MASKED_SHARE,
-    CheckNotApplicable,
     Drops,
     frame_difference,
     measure_drops,
