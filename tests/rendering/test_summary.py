@@ -41,7 +41,7 @@ def test_keys_are_those_of_the_contract(explanation: Explanation) -> None:
     assert list(summary) == [
         *("clip", "model", "predictions", "targets", "maps", "windows", "keyframes", "seen_box"),
         *("options", "notes", "damage", "check", "sanity"),
-        *("motion_test", "files", "seconds", "versions"),
+        *("motion_test", "frame_test", "files", "seconds", "versions"),
     ]
     assert list(summary["targets"][0]) == ["class_id", "label", "score", "shown"]
     assert list(summary["maps"][0]) == [

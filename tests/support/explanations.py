@@ -36,6 +36,20 @@ MOTION_TEST: dict[str, Any] = {
     "probabilities": {"score": 0.7, "frozen": 0.2},
     **{"forwards": 10, "window": 0, "class_id": 0, "label": "ant", "others": []},
 }
+FRAME_TEST: dict[str, Any] = {
+    "sentence": "2 of 4 frames are enough for ant: those at 0.10 and 0.30 s keep 94 % of the score",
+    **{"window": 0, "label": "ant", "score": 5.0, "blank_score": 1.0},
+    "frame_indices": [0, 1, 2, 3],
+    "pts_seconds": [0.0, 0.1, 0.2, 0.3],
+    "contributions": [-0.5, 2.5, 0.5, 1.5],
+    "standard_errors": [0.1, 0.2, 0.1, 0.3],
+    **{"sufficient_frames": [1, 3], "kept_share": 0.94, "is_exact": False, "frames_per_group": 1},
+    "windows": {
+        **{"score": 3.0, "blank_score": 1.0, "contributions": [1.75, 0.25]},
+        **{"sufficient_windows": [0], "kept_share": 0.91},
+    },
+    "forwards": 120,
+}
 
 
 def centres(t: Sequence[float], cells: int = 1) -> CellCentres:

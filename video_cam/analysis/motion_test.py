@@ -153,7 +153,7 @@ def _entries(scores: WindowScores, explanation: Explanation, series: MapSeries) 
     window, target = tested_window(explanation, series)
     frames = explanation.frame_indices[window]
     altered = versions(len(frames))
-    numbers = numbers_of(_scores(scores, explanation, target, window, altered))
+    numbers = numbers_of(scores.differences(target, [window], altered, STAGE)[0])
     score, best, still = (numbers[name] for name in ("score", "frozen_best", "still"))
     shown = _by_version(scores.probabilities(target, [window], altered, STAGE)[0])
     chosen = frames[frozen_frames(len(frames))].tolist()
@@ -210,26 +210,6 @@ def numbers_of(scores: np.ndarray) -> dict[str, Any]:
         **{f"{name}_scores": values[name] for name in several},
         "standard_deviations": {name: float(np.std(values[name])) for name in several},
     }
-
-
-def _scores(
-    scores: WindowScores,
-    explanation: Explanation,
-    target: MapTarget,
-    window: int,
-    altered: Sequence[Alteration],
-) -> np.ndarray:
-    """float64 (versions,): logits, or values of a function.
-
-    Where classes share a softmax, only differences between logits count; they are counted from the
-    mean over the classes, which leaves a mean over frames a mean over frames.
-    """
-    if isinstance(target, FunctionTarget) or explanation.model.score != "softmax":
-        return scores.scores(target, [window], altered, STAGE)[0]
-    logits = scores.all_scores([window], altered, STAGE)[0]  # (versions, classes)
-    if logits.shape[1] == 1:
-        return logits[:, 0]
-    return np.asarray(logits[:, target.class_id] - logits.mean(1))
 
 
 def _by_version(values: np.ndarray) -> dict[str, list[float]]:

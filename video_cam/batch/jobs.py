@@ -105,7 +105,7 @@ def finished_record(
         seconds: that processing took.
         summary_sha256: of summary.json.
     """
-    sanity = summary.get("sanity")
+    tests = [summary.get(name) for name in ("sanity", "frame_test")]
     return ClipRecord(
         clip=str(job.clip),
         folder=job.name,
@@ -116,7 +116,7 @@ def finished_record(
         duration_seconds=summary["clip"]["duration_seconds"],
         seconds=round(seconds, 3),
         targets=tuple(summary["targets"]),
-        notes=(*summary.get("notes", ()), *([sanity["sentence"]] if sanity else [])),
+        notes=(*summary.get("notes", ()), *(test["sentence"] for test in tests if test)),
         summary_sha256=summary_sha256,
     )
 

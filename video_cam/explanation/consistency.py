@@ -27,6 +27,7 @@ def problems(explanation: Explanation) -> Iterator[str]:
     yield from _problems_of_clip(explanation)
     yield from _problems_of_windows(explanation)
     yield from _problems_of_scores(explanation)
+    yield from _problems_of_frame_test(explanation)
     for series in explanation.maps:
         yield from _problems_of_target(explanation, series)
         yield from _problems_of_maps(explanation, series)
@@ -50,6 +51,20 @@ def _problems_of_parts(explanation: Explanation) -> Iterator[str]:
     for series in parts.maps:
         yield from _problems_of_target(of_parts, series)
         yield from _problems_of_maps(of_parts, series)
+
+
+def _problems_of_frame_test(explanation: Explanation) -> Iterator[str]:
+    result = explanation.frame_test
+    if result is None:
+        return
+    first, stop = explanation.span
+    if not all(first <= frame < stop for frame in result["frame_indices"]):
+        yield "a frame of the frame test lies outside the span"
+    num_windows, windows = explanation.num_windows, result["windows"]
+    if result["window"] >= num_windows or (
+        windows is not None and len(windows["contributions"]) != num_windows
+    ):
+        yield "the windows of the frame test are not those of the clip"
 
 
 def _problems_of_clip(explanation: Explanation) -> Iterator[str]:

@@ -56,6 +56,7 @@ class Explanation:
         check: result of the perturbation check, None where it did not run.
         sanity: result of the randomization check, None where it did not run.
         motion_test: result of the motion test, None where it did not run.
+        frame_test: result of the frame test, None where it did not run.
         motion_maps: what it divides the first map into, None where it does not.
         scenes: the source frames [first, stop) of each scene; no window runs across two.
         damage: what of the pictures is damaged or missing.
@@ -79,6 +80,7 @@ class Explanation:
     check: dict[str, Any] | None = None
     sanity: dict[str, Any] | None = None
     motion_test: dict[str, Any] | None = None
+    frame_test: dict[str, Any] | None = None
     motion_maps: MapParts | None = None
     scenes: tuple[tuple[int, int], ...] = ()
     damage: Damage = field(default_factory=Damage)

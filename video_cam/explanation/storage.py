@@ -15,6 +15,7 @@ import numpy as np
 
 from video_cam.errors import UsageError
 from video_cam.explanation.damage import Damage
+from video_cam.explanation.frame_test_fields import FrameTest
 from video_cam.explanation.map_series import (
     ClassTarget,
     FunctionTarget,
@@ -39,7 +40,7 @@ MAX_UNPACKED_BYTES, MAX_RATIO = 512 * 2**20, 4
 # Fields of an Explanation and of a MapSeries: those that JSON can hold, and those that are arrays.
 _PLAIN = (
     *("labels", "span", "options", "notes", "seconds", "functions", "check", "sanity"),
-    *("motion_test", "scenes"),
+    *("motion_test", "frame_test", "scenes"),
 )
 _ARRAYS = ("frame_indices", "num_padded", "probabilities", "function_scores")
 _MAP_PLAIN = ("label", "layer", "method", "class_ids", "bias", "detail")
@@ -141,6 +142,7 @@ class _Meta(msgspec.Struct):
     # Not in files of earlier versions.
     damage: Damage = Damage()
     motion_test: dict[str, Entry] | None = None
+    frame_test: dict[str, Entry] | None = None
     motion_maps: _MapParts | None = None
 
     def __post_init__(self) -> None:
@@ -148,6 +150,7 @@ class _Meta(msgspec.Struct):
             (self.check, _Check),
             (self.sanity, _Sanity),
             (self.motion_test, _MotionTest),
+            (self.frame_test, FrameTest),
         ):
             if result is not None:
                 checked(result, kind)

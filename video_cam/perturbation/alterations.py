@@ -5,7 +5,7 @@ Those of whole frames are values: two that do the same are equal, so a score can
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,3 +145,20 @@ def blurred_still() -> Steps:
     The colours and the rough layout are left.
     """
     return Steps((MeanFrame(), KeepFrames(frozenset(), "blur")))
+
+
+def held(num_frames: int, kept: Collection[int]) -> Alteration:
+    """Only some frames, each shown until another kept frame is nearer in time.
+
+    A network is never shown a picture that is not in the clip, nor flicker between pictures and
+    something else: what is left is the clip at a lower rate.
+
+    Args:
+        num_frames: of the window.
+        kept: indices of frames; the earlier of two that are as near is shown. Of
+            no frame ``blurred_still`` is left.
+    """
+    if not kept:
+        return blurred_still()
+    rows = sorted(kept)
+    return Frames(tuple(min(rows, key=lambda row: abs(row - t)) for t in range(num_frames)))

@@ -57,6 +57,7 @@ def summarise(
         "check": explanation.check,
         "sanity": explanation.sanity,
         "motion_test": explanation.motion_test,
+        "frame_test": explanation.frame_test,
         "files": {
             "videos": list(videos),
             "keyframes": "keyframes",

@@ -47,6 +47,10 @@ class _SanityResult(msgspec.Struct):
     sentence: str
 
 
+class _FrameTestResult(msgspec.Struct):
+    sentence: str
+
+
 class _Clip(msgspec.Struct):
     path: str
     duration_seconds: Annotated[float, msgspec.Meta(ge=0)]
@@ -72,6 +76,7 @@ class _Summary(msgspec.Struct):
     check: CheckResult | None = None
     sanity: _SanityResult | None = None
     motion_test: MotionTestResult | None = None
+    frame_test: _FrameTestResult | None = None
     damage: dict[str, int | float | None] | None = None
     contents: dict[str, _File] | None = None
 

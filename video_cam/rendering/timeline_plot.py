@@ -17,6 +17,7 @@ from video_cam.rendering.explained_targets import (
     labels_of_targets,
     shown_targets,
 )
+from video_cam.rendering.frame_panels import frame_panels
 from video_cam.rendering.image_files import save_image
 from video_cam.rendering.motion_bars import motion_panel
 from video_cam.rendering.plot import (
@@ -79,6 +80,7 @@ def timeline_plot(maps: BlendedMaps) -> Plot:
         panels.append(_contribution_panel(explanation, colours))
     if explanation.motion_test is not None:
         panels.append(motion_panel(explanation, colours[explanation.maps[0].target]))
+    panels += frame_panels(explanation, colours[explanation.maps[0].target])
     width = LONG_WIDTH if _is_dense(explanation) else WIDTH
     name, span, ticks = _time_axis(explanation, panels, TIME_TICKS[width])
     notes = for_picture("; ".join(explanation.notes), MAX_NOTES_LETTERS)
