@@ -19,6 +19,7 @@ from video_cam.errors import CheckNotApplicable
 from video_cam.explanation.explainer import explain_clip
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.keyframe_gradients import GRADIENTS
+from video_cam.explanation.own_method import check_scores_only
 from video_cam.metrics.perturbation_check import run_perturbation_check
 from video_cam.metrics.randomization_check import run_randomization_check
 from video_cam.models.classifier import Classifier
@@ -183,7 +184,8 @@ def _frame_results(
 
 
 def check_options(model: Classifier, config: ExplainConfig) -> None:
-    """Raise UsageError for layers and classes that the network lacks, before any clip is read."""
+    """Raise UsageError for what the network lacks, before any clip is read."""
+    check_scores_only(model, config)
     size = (config.num_frames or model.num_frames, *model.preprocess.crop)
     if config.layer_methods:
         model.layers(size, config.layers, config.conv_backcount)

@@ -27,7 +27,7 @@ from video_cam.batch.results_file import RESULTS
 from video_cam.batch.store import FolderStore
 from video_cam.rendering.result_folder import SUMMARY_FILE
 
-QUICK = (*BUNDLED, "--max-keyframes", "1")
+QUICK = (*BUNDLED, "--max-keyframes", "1", "--align", "receptive-field", "--detail", "none")
 GROW = {"class_id": 4, "label": "grow", "score": 0.1, "shown": "10%"}
 SPIN = {"class_id": 1, "label": "spin", "score": 0.9, "shown": "90%"}
 

@@ -1,4 +1,4 @@
-"""How many annotated videos the options of a run ask for, said before the first clip."""
+"""How much work the options of a run ask for, said before the first clip."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 from video_cam.analysis.frame_test import cost as cost_of_frame_test
 from video_cam.analysis.motion_test import MAX_FROZEN, MAX_TARGETS, num_forwards
+from video_cam.attribution.augmentation import augmentations
+from video_cam.attribution.input_methods import INPUT_METHODS
 from video_cam.config import ExplainConfig
 from video_cam.models.labels import class_id
 
 if TYPE_CHECKING:
     from video_cam.models.classifier import Classifier
 
+EARLY_STOPS = ("rise",)  # where their standard error is small enough
+MANY_PASSES = 16  # for one window; more are announced
 MANY_VIDEOS = 8  # for one clip; a request for more is announced
 
 
@@ -54,6 +58,22 @@ def _motion_cost(model: Classifier, config: ExplainConfig) -> str:
         f"motion test: at most {total} forward passes for each clip{of}, in the window where the "
         f"score is highest; {mapped} of them with a map"
     )
+
+
+def passes_announcement(model: Classifier, config: ExplainConfig) -> str | None:
+    """One line about methods that run the network many times; None where there are none."""
+    size = (config.num_frames or model.num_frames, *model.preprocess.crop)
+    versions = len(augmentations(config.aug_smooth, config.aug_shift))
+    passes = {
+        name: versions * INPUT_METHODS[name].forwards(size, config)
+        for name in dict.fromkeys(config.input_methods)
+    }
+    parts = [
+        f"{name} takes {'at most ' if name in EARLY_STOPS and config.mask_error else ''}{count:,}"
+        for name, count in passes.items()
+        if count >= MANY_PASSES
+    ]
+    return f"{' and '.join(parts)} forward passes for each window" if parts else None
 
 
 def maps_per_clip(model: Classifier, config: ExplainConfig) -> dict[str, int]:
