@@ -83,10 +83,11 @@ class ScriptedNetwork(ScoresOnly):
         """The network's own outputs."""
         return self.scripted(*inputs, **named)
 
-    def modules(self) -> Iterator[nn.Module]:
+    def modules(self, *arguments: Any, **named: Any) -> Iterator[nn.Module]:
         """Itself and the network's parts, whose modes are restored; frozen ones have none."""
         yield self
-        yield from (part for part in self.scripted.modules() if hasattr(part, "training"))
+        parts = self.scripted.modules(*arguments, **named)
+        yield from (part for part in parts if hasattr(part, "training"))
 
     def named_parameters(self, *arguments: Any, **named: Any) -> Iterator[tuple[str, nn.Parameter]]:
         """Those of the network itself."""
