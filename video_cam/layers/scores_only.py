@@ -129,7 +129,11 @@ def as_network(network: Any) -> nn.Module:
         return network
     if callable(network) and not isinstance(network, type):
         return FunctionNetwork(network)
-    what = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
+    what = (
+        f"the class {network.__name__}"
+        if isinstance(network, type)
+        else f"a {type(network).__name__}"
+    )
     raise UsageError(
         f"the network is {what}, expected an nn.Module or a function from a clip to scores: of "
         "a video_cam classifier give its .module"
