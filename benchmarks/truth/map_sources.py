@@ -13,8 +13,8 @@ from torch import Tensor
 import video_cam
 from benchmarks.truth.benchmark_clips import BenchmarkClips
 from video_cam import ActivationMap
+from video_cam.attribution_config import AttributionConfig
 from video_cam.choice_names import ALIGNMENT_NAMES
-from video_cam.config import AttributionConfig
 from video_cam.models.classifier import Classifier
 from video_cam.models.registry import load_model
 

@@ -28,6 +28,8 @@ class BenchmarkOptions:
         peers: also measure the maps of other tools.
         faithful_clips: number of clips for the measures that run the network on altered clips.
         units: also insertion and deletion by every unit and baseline.
+        motion: measure the motion share of both networks instead of their maps.
+        frames: measure the frame test of the network instead of its maps.
         json: file for the rows as JSON.
         output_dir: folder for benchmark.md and benchmark.png.
     """
@@ -43,6 +45,8 @@ class BenchmarkOptions:
     peers: bool = False
     faithful_clips: int = 50
     units: bool = False
+    motion: bool = False
+    frames: bool = False
     json: Path | None = None
     output_dir: Path | None = None
 

@@ -11,8 +11,10 @@ from itertools import chain
 from benchmarks.truth.benchmark_clips import BenchmarkClips, draw_benchmark_clips
 from benchmarks.truth.check_power import check_power
 from benchmarks.truth.controls import CONTROLS, FACTORS, control_rows
+from benchmarks.truth.frame_contributions import run_frames
 from benchmarks.truth.map_sources import NO_DETAIL, MapRow, own_rows
 from benchmarks.truth.measures import measure_maps, measure_units
+from benchmarks.truth.motion_shares import run_motion
 from benchmarks.truth.options import BenchmarkOptions
 from benchmarks.truth.peers import check_installed, peer_rows, peers_with
 from benchmarks.truth.table import (
@@ -38,6 +40,12 @@ def run_benchmark(options: BenchmarkOptions) -> None:
         UsageError: an unknown layer, a missing package, or a number of clips that cannot be drawn.
         OSError: a file cannot be written.
     """
+    if options.motion:
+        run_motion(options)
+        return
+    if options.frames:
+        run_frames(options)
+        return
     began = time.perf_counter()
     if options.peers:
         check_installed()

@@ -12,7 +12,8 @@ from tests.support.input_methods import quick_input_method
 from tests.support.networks import Nonlinear, clip, seeded
 from video_cam import UsageError, compute_cams, upsample
 from video_cam.attribution.augmentation import augment, augmentations, undo
-from video_cam.config import AttributionConfig, ExplainConfig
+from video_cam.attribution_config import AttributionConfig
+from video_cam.config import ExplainConfig
 
 
 class NoLayers(nn.Module):

@@ -19,8 +19,9 @@ import run_video_cam
 import video_cam
 from tests.support.command import BUNDLED, ROOT, assert_one_error_line, records_in, results_in
 from tests.support.media import moving_square, write_clip
+from tests.support.thread_worker import ThreadWorker
 from video_cam import Explanation, UsageError
-from video_cam.batch import ray_engine
+from video_cam.batch import local, ray_engine
 from video_cam.batch.inputs import long_name
 from video_cam.batch.jobs import Job
 from video_cam.batch.run_config import ModelConfig, RayConfig, RunConfig
@@ -52,7 +53,7 @@ def run(*words: object) -> int:
 
 
 def test_actors_give_the_results_of_one_process(
-    cluster, tmp_path, sample_clip, bundled, capsys
+    cluster, tmp_path, sample_clip, bundled, capsys, monkeypatch
 ) -> None:
     clips, out = tmp_path / "clips", tmp_path / "out"
     clips.mkdir()
@@ -75,6 +76,7 @@ def test_actors_give_the_results_of_one_process(
             assert (a.values.dtype, a.values.tobytes()) == (b.values.dtype, b.values.tobytes())
         np.testing.assert_array_equal(theirs.frame_indices, ours.frame_indices)
     # A second run, also without a cluster, has only the clip to do that failed.
+    monkeypatch.setattr(local, "Worker", ThreadWorker)
     assert run("--clip", clips, *WORDS, "--engine", "local", "--output-dir", out) == 1
     assert len(records_in(out)) == 5
 
@@ -154,8 +156,9 @@ def test_spread_with_a_function_and_a_wrong_class(cluster, tmp_path, capsys) -> 
     assert_one_error_line(status, capsys.readouterr().err, 2, "did you mean grow")
 
 
-def test_an_actor_and_its_worker_tell_the_folder_that_was_used(tmp_path: Path) -> None:
+def test_an_actor_and_its_worker_tell_the_folder_that_was_used(tmp_path: Path, monkeypatch) -> None:
     """Another run has written to the planned folder in between."""
+    monkeypatch.setattr(local, "Worker", ThreadWorker)
     clip, taken = write_clip(tmp_path / "v.mp4", 4), tmp_path / "out" / "v" / SUMMARY_FILE
     taken.parent.mkdir(parents=True)
     taken.write_text('{"clip_id": "another"}')

@@ -32,5 +32,5 @@ def quick_input_method(
         centres = CellCentres(np.array([1.0, 5.0]), np.array([5.0]), np.array([2.0, 6.0]))
         return InputMaps(maps, centres)
 
-    monkeypatch.setitem(INPUT_METHODS, name, InputMethod(compute, layer))
+    monkeypatch.setitem(INPUT_METHODS, name, InputMethod(compute, lambda size, config: 5, layer))
     return calls

@@ -88,7 +88,7 @@ class AlteredInputs:
                 scores_of_altered(self._columns, altered, self._halving, step, join_samples)
             )
             columns = torch.cat(rows).reshape(len(samples), len(changes), -1)
-        return [self._of_target(one, columns, samples) for one in self._targets]
+        return [self._of_target(number, columns, samples) for number in range(len(self._targets))]
 
     def _columns(self, x: Any) -> Tensor:
         """(N, columns): the classes' scores where any are wanted, then the functions'."""
@@ -100,12 +100,14 @@ class AlteredInputs:
         columns += [target_scores(outputs, function)[0][:, None] for function in functions]
         return at_least_float32(torch.cat(columns, 1))
 
-    def _of_target(self, one: TargetPass, columns: Tensor, samples: Sequence[int]) -> Tensor:
+    def _of_target(self, number: int, columns: Tensor, samples: Sequence[int]) -> Tensor:
         """(samples, changes) of (samples, changes, columns)."""
-        if one.class_ids is None:
-            functions = [other for other in self._targets if other.class_ids is None]
-            return columns[..., columns.shape[-1] - len(functions) + functions.index(one)]
-        chosen = one.class_ids[sent(torch.tensor(samples), one.class_ids.device)]
+        class_ids = self._targets[number].class_ids
+        if class_ids is None:
+            # Functions are behind the classes: this one and those after it, from the back.
+            rest = [one for one in self._targets[number:] if one.class_ids is None]
+            return columns[..., -len(rest)]
+        chosen = class_ids[sent(torch.tensor(samples), class_ids.device)]
         wanted = chosen[:, None, None].expand(-1, columns.shape[1], 1)
         return columns.gather(2, wanted)[..., 0]
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from video_cam.attribution.attribution_result import AttributionResult
 from video_cam.attribution.augmentation import augment, augmentations, undo
 from video_cam.attribution.cam_methods import (
     METHODS,
@@ -30,7 +31,7 @@ from video_cam.attribution.pass_facts import PassFacts
 from video_cam.attribution.refinement import FinerLayers, Refinement
 from video_cam.attribution.replay import Recording, recording
 from video_cam.attribution.targets import Target, target_scores
-from video_cam.config import AttributionConfig
+from video_cam.attribution_config import AttributionConfig
 from video_cam.errors import UsageError
 from video_cam.layers.alignment import CellCentres, cell_centres, gather_onto, is_a_guess
 from video_cam.layers.axes import (
@@ -52,37 +53,6 @@ from video_cam.utils.progress import Progress, silent
 
 # The targets of one input, or a function that chooses them when it sees the network's outputs.
 Targets = Sequence[Target] | Callable[[Any], Sequence[Target]]
-
-
-@dataclass(frozen=True)
-class AttributionResult:
-    """The scores and maps of one input.
-
-    Attributes:
-        outputs: the network's outputs, detached.
-        targets: the targets, with the best class ids in place of None.
-        scores: for each target float32 (N,), the target's scores.
-        class_ids: for each target int64 (N,), or None for a function.
-        maps: (index of the target, layer, method) -> signed float32 (N, T', H', W'), in this order;
-            of methods without a layer, behind those of layers, with the name in their row of
-            ``input_methods.INPUT_METHODS``.
-        centres: (layer, method) -> positions of the cells of the maps.
-        layer_maps: as ``maps``, on the layers' own grids; where no detail is added, these are the
-            maps themselves. Without those of no layer.
-        errors: as ``maps``, the standard errors of maps that random masks are drawn for, on the
-            CPU; of several augmented inputs their means, which is more than that of the mean map.
-        notes: what could not be done, one line each.
-    """
-
-    outputs: Any
-    targets: tuple[Target, ...]
-    scores: tuple[Tensor, ...]
-    class_ids: tuple[Tensor | None, ...]
-    maps: dict[tuple[int, str, str], Tensor]
-    centres: dict[tuple[str, str], CellCentres]
-    layer_maps: dict[tuple[int, str, str], Tensor]
-    errors: dict[tuple[int, str, str], Tensor]
-    notes: tuple[str, ...] = ()
 
 
 class Attributor:
@@ -157,15 +127,11 @@ class Attributor:
         result = self._attribute(augment(x, unchanged), targets, config)
         if not others:
             return result
-        sums, layer_sums, errors = (
-            dict(part) for part in (result.maps, result.layer_maps, result.errors)
-        )
+        sums, layer_sums = dict(result.maps), dict(result.layer_maps)
         for augmentation in others:
             again = self._attribute(augment(x, augmentation), result.targets, config)
             for key, values in again.maps.items():
                 sums[key] = sums[key] + undo(values, augmentation, result.centres[key[1:]])
-            for key, values in again.errors.items():
-                errors[key] = errors[key] + undo(values, augmentation, result.centres[key[1:]])
             for key, values in again.layer_maps.items():
                 centres = self.centres(key[1], values.shape[1:], input_size(x))
                 layer_sums[key] = layer_sums[key] + undo(values, augmentation, centres)
@@ -174,7 +140,6 @@ class Attributor:
             result,
             maps={key: total / count for key, total in sums.items()},
             layer_maps={key: total / count for key, total in layer_sums.items()},
-            errors={key: total / count for key, total in errors.items()},
         )
 
     def centres(self, layer: str, grid: Sequence[int], size: Sequence[int]) -> CellCentres:
@@ -209,7 +174,7 @@ class Attributor:
                 retried_with_copies(partial(one.compute, AFTER_THE_PASS, self._needs))
                 notes.append(self._refinement.prepare(one, AFTER_THE_PASS))
             of_input = self._input_maps(passes.targets, config)
-        layer_maps, maps, errors, centres = {}, {}, {}, {}
+        layer_maps, maps, sampling, centres = {}, {}, {}, {}
         for index, one in enumerate(passes.targets):
             for layer in self.layers:
                 of_methods = self._maps(one, layer)
@@ -222,8 +187,8 @@ class Attributor:
             for (layer, method), found in of_input.items():
                 centres[layer, method] = found.centres
                 maps[index, layer, method] = found.values[index].float()
-                if found.errors is not None:
-                    errors[index, layer, method] = found.errors[index].float()
+                if found.sampling is not None:
+                    sampling[index, layer, method] = found.sampling[index]
         notes += [note for found in of_input.values() for note in found.notes]
         return AttributionResult(
             detached(passes.outputs),
@@ -233,7 +198,7 @@ class Attributor:
             maps,
             centres,
             layer_maps,
-            errors,
+            sampling,
             tuple(dict.fromkeys(filter(None, notes))),
         )
 

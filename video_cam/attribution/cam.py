@@ -1,22 +1,24 @@
-"""Maps of any ``nn.Module`` on tensors: ``compute_cams``, ``upsample`` and ``normalize``."""
+"""Maps of any ``nn.Module`` on tensors."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from video_cam.attribution.attributor import AttributionResult, Attributor
+from video_cam.attribution.activation_map import ActivationMap
+from video_cam.attribution.attribution_result import AttributionResult
+from video_cam.attribution.attributor import Attributor
 from video_cam.attribution.targets import Target
+from video_cam.attribution_config import AttributionConfig
 from video_cam.choice_names import INPUT_METHOD_NAMES, LAYER_METHOD_NAMES
-from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError, first_line
-from video_cam.layers.alignment import CellCentres, guess_note, interpolate, needs_measuring
+from video_cam.layers.alignment import guess_note, needs_measuring
 from video_cam.layers.axes import (
     Unpack,
     Unpacks,
@@ -42,34 +44,6 @@ from video_cam.utils.memory import is_out_of_memory
 from video_cam.utils.names import as_tuple, check_names
 from video_cam.utils.nested import map_tensors
 from video_cam.utils.progress import Progress, silent
-
-
-@dataclass(frozen=True)
-class ActivationMap:
-    """A class activation map at its layer's own resolution.
-
-    Attributes:
-        values: float32 (N, T', H', W'), signed.
-        scores: float32 (N,), the target's scores.
-        class_ids: int64 (N,), or None where the target is a function.
-        layer: module name; "input" for a map of the whole input.
-        method: of ``choice_names.METHOD_NAMES``.
-        centres: positions of the cells in input frames and pixels.
-        input_size: (T, H, W).
-        detail: what makes the map finer than its layer's grid, of ``choice_names.DETAIL_NAMES``.
-        errors: float32 as ``values``, the standard error of each cell, on the CPU; None where no
-            random masks are drawn.
-    """
-
-    values: Tensor
-    scores: Tensor
-    class_ids: Tensor | None
-    layer: str
-    method: str
-    centres: CellCentres
-    input_size: tuple[int, int, int]
-    detail: str = "none"
-    errors: Tensor | None = None
 
 
 def compute_cams(
@@ -118,7 +92,7 @@ def compute_cams(
             class scores cannot be found.
         progress: reports the number of channels scored by ablationcam and scorecam; see
             ``utils.progress``.
-        options: the other fields of ``config.AttributionConfig``.
+        options: the other fields of ``AttributionConfig``.
 
     Returns:
         A flat list, nested target, then layer, then method. Maps of the whole input come behind
@@ -216,7 +190,7 @@ def _activation_maps(
             result.centres[layer, method],
             size,
             attributor.config.detail if method in LAYER_METHOD_NAMES else "none",
-            result.errors.get((index, layer, method)),
+            result.sampling.get((index, layer, method)),
         )
         for index in range(len(result.targets))
         for layer, method in attributor.map_keys
@@ -331,30 +305,3 @@ def _receptive_fields(
             stacklevel=3,
         )
     return find_receptive_fields(model, x, layers, unpack, "receptive-field")
-
-
-def upsample(cam: ActivationMap, size: Sequence[int]) -> Tensor:
-    """The map on another grid over the network's input, still signed.
-
-    Args:
-        cam: a map of ``compute_cams``.
-        size: (T, H, W); ``cam.input_size`` for one value for each pixel of the input.
-
-    Returns:
-        float32 (N, T, H, W).
-    """
-    return interpolate(cam.values, cam.centres, cam.input_size, size)
-
-
-def normalize(volume: Tensor) -> Tensor:
-    """ReLU, then division by each sample's maximum.
-
-    Args:
-        volume: signed (N, ...); the maximum is over all axes but the first.
-
-    Returns:
-        The same shape, in [0, 1]; zeros for a sample without positive values.
-    """
-    positive = volume.clamp(min=0)
-    peak = positive.flatten(1).amax(1).reshape(-1, *[1] * (volume.ndim - 1))
-    return torch.where(peak > 0, positive / peak, torch.zeros_like(positive))

@@ -11,6 +11,19 @@ from video_cam.layers.alignment import CellCentres
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How the map of one target was drawn at random.
+
+    Attributes:
+        masks: how many random masks were scored, for each of N samples.
+        errors: float32 (N, T', H', W'), the standard error of each cell, on the CPU.
+    """
+
+    masks: tuple[int, ...]
+    errors: Tensor
+
+
+@dataclass(frozen=True)
 class InputMaps:
     """The maps of one input by one method, for several targets.
 
@@ -18,11 +31,10 @@ class InputMaps:
         values: for each target a signed map (N, T', H', W').
         centres: positions of the cells of these maps.
         notes: what readers of the maps must know, one line each.
-        errors: for each target the standard error of each cell (N, T', H', W'), of methods that
-            draw at random; on the CPU.
+        sampling: for each target; None for methods that draw nothing at random.
     """
 
     values: Sequence[Tensor]
     centres: CellCentres
     notes: tuple[str, ...] = ()
-    errors: Sequence[Tensor] | None = None
+    sampling: Sequence[Sampling] | None = None

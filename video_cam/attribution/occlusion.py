@@ -27,7 +27,7 @@ def occlusion(targets: Sequence[TargetPass]) -> InputMaps:
         targets: of one input.
     """
     inputs = AlteredInputs(targets, "occlusion")
-    grid = BoxGrid.fitting(CELLS, BOX, inputs.size)
+    grid = box_grid(inputs.size)
     boxes = grid.boxes()
     samples = range(inputs.num_samples)
     with targets[0].progress("occlude", len(samples) * len(boxes)) as step:
@@ -38,3 +38,8 @@ def occlusion(targets: Sequence[TargetPass]) -> InputMaps:
     ]
     t, y, x = map(half_pixel, grid.cells, inputs.size)
     return InputMaps(maps, CellCentres(t, y, x), inputs.notes)
+
+
+def box_grid(size: Sequence[int]) -> BoxGrid:
+    """The cells and boxes of an input of ``size`` (T, H, W)."""
+    return BoxGrid.fitting(CELLS, BOX, size)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from video_cam.attribution.altered_inputs import AlteredInputs
-from video_cam.attribution.input_maps import InputMaps
+from video_cam.attribution.input_maps import InputMaps, Sampling
 from video_cam.attribution.method_inputs import TargetPass
 from video_cam.layers.alignment import CellCentres, half_pixel
 from video_cam.perturbation.soft_masks import KEPT, MaskDrawing
@@ -60,13 +60,18 @@ def rise(targets: Sequence[TargetPass]) -> InputMaps:
             ]
             if not open_samples:
                 break
-    device = targets[0].scores.device
+    counts = tuple(scores.shape[1] for scores in seen)
     values, errors = (
         torch.stack([done[sample][part] for sample in range(inputs.num_samples)], 1).float()
         for part in (0, 1)
     )
     t, y, x = map(half_pixel, grid, inputs.size)
-    return InputMaps(list(sent(values, device)), CellCentres(t, y, x), inputs.notes, list(errors))
+    return InputMaps(
+        list(sent(values, targets[0].scores.device)),
+        CellCentres(t, y, x),
+        inputs.notes,
+        [Sampling(counts, of_target) for of_target in errors],
+    )
 
 
 def estimate(masks: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from video_cam.batch.fingerprint import fingerprint_parts
-from video_cam.batch.request_size import announcement
+from video_cam.batch.request_size import announcement, costs_of_tests, passes_announcement
 from video_cam.batch.run_config import ModelConfig, RunConfig
 from video_cam.batch.start_up import StartUp
 from video_cam.config import ANY_OUTPUT, ExplainConfig, InputConfig
@@ -97,9 +97,13 @@ def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplai
         reporter.info(note)
     explain = supported_precision(explain, model, reporter)
     check_options(model, explain)
-    large_request = announcement(model, explain, config.num_clips)
-    if large_request is not None:
-        reporter.info(large_request)
+    for line in (
+        passes_announcement(model, explain),
+        announcement(model, explain, config.num_clips),
+        *costs_of_tests(model, explain),
+    ):
+        if line is not None:
+            reporter.info(line)
     start.end("network facts")
     return NetworkExplainer(model, start), replace(config, explain=explain)
 

@@ -251,6 +251,21 @@ def _add_checks(group: argparse._ArgumentGroup) -> None:
         help="randomise the network's weights part by part, and report how much the map changes",
     )
     group.add_argument(
+        "--motion-test",
+        action="store_true",
+        help="does the network answer by motion, or would one frame do? Score the strongest window "
+        "of each explained class frozen, shuffled, reversed, slower and faster, and divide the "
+        "first map into a part by motion and a part by appearance: at most 24 forward passes for a "
+        "window, 16 of them with a map",
+    )
+    group.add_argument(
+        "--frame-test",
+        action="store_true",
+        help="which frames made the network decide, and how few are enough? Score the strongest "
+        "window of the first class with some of its frames left out: at most 150 forward passes "
+        "for a window of more than 10 frames, and 2 for each window of a clip that has several",
+    )
+    group.add_argument(
         "--guided",
         action="store_true",
         help="also write guided/: network input | guided backprop | guided Grad-CAM",

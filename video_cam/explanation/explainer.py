@@ -34,7 +34,7 @@ from video_cam.video.clip import Clip
 RunWindows = Callable[[Sequence[int], Sequence[int] | None], Iterable[WindowResult]]
 
 # Options of ExplainConfig that need more than the maps.
-BY_THE_COMMAND = ("check", "sanity", "guided", "smoothgrad")
+BY_THE_COMMAND = ("check", "sanity", "motion_test", "frame_test", "guided", "smoothgrad")
 
 
 def explain(
@@ -68,8 +68,8 @@ def explain(
     for name in BY_THE_COMMAND:
         if getattr(config, name):
             raise UsageError(
-                f"explain computes maps alone: {name} is done by the command (--{name}), so leave "
-                "it out"
+                f"explain computes maps alone: {name} is done by the command "
+                f"(--{name.replace('_', '-')}), so leave it out"
             )
     model, config, _ = with_own_method(model, config)
     opened = Clip.open(clip, bit_depth=config.bit_depth, video_stream=config.video_stream)

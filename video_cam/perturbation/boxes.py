@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -41,6 +42,11 @@ class BoxGrid:
         """How many boxes there are along each axis."""
         t, y, x = (count - own + 1 for count, own in zip(self.cells, self.box, strict=True))
         return t, y, x
+
+    @property
+    def num_boxes(self) -> int:
+        """How many boxes there are."""
+        return math.prod(self.shape)
 
     def boxes(self) -> list[Box]:
         """The boxes, in order: the last axis runs fastest."""

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from video_cam.layers.alignment import interpolation_matrix
 from video_cam.utils.devices import sent
 
 KEPT = 0.5  # the probability that a cell is kept
@@ -65,7 +64,8 @@ class SoftMask:
         position = (np.arange(count) + 0.5) * (cells / count)
         is_whole = cells == self.size[axis]
         position = np.floor(position) if is_whole else position + self.shift[axis]
-        return torch.from_numpy(interpolation_matrix(np.arange(float(nodes)), position))
+        distances = np.abs(position[:, None] - np.arange(nodes))
+        return torch.from_numpy(np.maximum(1 - distances, 0).astype(np.float32))
 
 
 class MaskDrawing:

@@ -36,7 +36,18 @@ class CheckResult(msgspec.Struct):
     drop: float
 
 
+class MotionTestResult(msgspec.Struct):
+    """The result of the motion test."""
+
+    sentence: str
+    motion_share: Annotated[float, msgspec.Meta(ge=0, le=1)] | None
+
+
 class _SanityResult(msgspec.Struct):
+    sentence: str
+
+
+class _FrameTestResult(msgspec.Struct):
     sentence: str
 
 
@@ -64,6 +75,8 @@ class _Summary(msgspec.Struct):
     notes: list[str] = []
     check: CheckResult | None = None
     sanity: _SanityResult | None = None
+    motion_test: MotionTestResult | None = None
+    frame_test: _FrameTestResult | None = None
     damage: dict[str, int | float | None] | None = None
     contents: dict[str, _File] | None = None
 

@@ -97,5 +97,7 @@ def describe_map(explanation: Explanation, blended: BlendedMap) -> dict[str, Any
         "peak": blended.peak,
         "chunk_frames": frames_per_chunk(blended),
         "cell_bytes": _cell_bytes(blended),
+        "is_part": False,
+        "unseen": "the network did not see this moment",
         "mass": pack_levels(shorten(blended.mass, np.max, MAX_CURVE_POINTS)),
     }

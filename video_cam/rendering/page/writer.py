@@ -17,7 +17,9 @@ from video_cam.rendering.explained_targets import (
     colours_of_targets,
     target_number,
 )
-from video_cam.rendering.keyframes import most_important
+from video_cam.rendering.keyframes import most_important, sufficient_frames
+from video_cam.rendering.motion_bars import motion_bars
+from video_cam.rendering.motion_parts import describe_parts, motion_parts
 from video_cam.rendering.overlay import COLORMAPS, Palette
 from video_cam.rendering.page.assets import ENVIRONMENT, PAGE_FOLDER, read_asset
 from video_cam.rendering.page.map_data import MAX_CURVE_POINTS, describe_map, write_maps
@@ -36,7 +38,7 @@ from video_cam.video.browser_copy import BrowserCopy
 # In the order in which the browser runs them: each may use those before it.
 SCRIPTS = (
     *("load", "timeline", "maps", "heat", "detail", "contours", "stage", "player", "scrub"),
-    *("strip", "controls", "readout", "state", "link", "save", "buttons", "keys", "app"),
+    *("strip", "frames", "controls", "readout", "state", "link", "save", "buttons", "keys", "app"),
 )
 NUM_CLASSES = 5
 # A page from disk may show a video but not read its pixels, which saving a picture needs. A clip of
@@ -65,7 +67,7 @@ def write_page(
     """
     page = folder / PAGE_FOLDER
     page.mkdir(exist_ok=True)
-    for index, blended in enumerate(maps):
+    for index, blended in enumerate([*maps, *motion_parts(maps)]):
         write_maps(page, blended, index)
     data = _page_data(page, maps, summary, config, copy)
     (page / "data.js").write_text(
@@ -82,6 +84,8 @@ def write_page(
         scripts=("data", *SCRIPTS),
         style=read_asset("page.css"),
         clip=data["clip"],
+        motion_bars=motion_bars(summary["motion_test"]) if summary.get("motion_test") else [],
+        frame_test=data["frame_test"],
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
 
@@ -140,9 +144,13 @@ def _page_data(
         "clip": _clip(page, explanation, copy),
         "timeline": _timeline(explanation),
         "model": {"name": explanation.model.name, "trained": explanation.model.trained},
-        "maps": [describe_map(explanation, blended) for blended in maps],
+        "maps": [
+            *(describe_map(explanation, blended) for blended in maps),
+            *describe_parts(maps, motion_parts(maps)),
+        ],
         "classes": _classes(maps),
         "keyframes": keyframes,
+        "frame_test": _frame_test(explanation),
         "windows": explanation.frame_indices[:, [0, -1]].tolist(),
         "seen_box": explanation.geometry.seen_box,
         "colormaps": {
@@ -154,13 +162,28 @@ def _page_data(
         },
         "contours": config.contours or DEFAULT_CONTOURS,
         "initial_view": {
-            "frame_index": most_important(maps, keyframes),
+            "frame_index": most_important(
+                maps, sorted({*keyframes, *sufficient_frames(explanation)})
+            ),
             "colormap": config.colormap,
             "opacity": config.alpha,
             "normalize": config.normalize,
             "view": config.layout,
             "contours": bool(config.contours),
         },
+    }
+
+
+def _frame_test(explanation: Explanation) -> dict[str, Any] | None:
+    """What the frame test found, and the frames with pictures; None where there is nothing."""
+    result = explanation.frame_test
+    if result is None or not result["frame_indices"]:
+        return None
+    return {
+        "frames": result["frame_indices"],
+        **{name: result[name] for name in ("contributions", "standard_errors")},
+        "sufficient": result["sufficient_frames"],
+        "shown": sufficient_frames(explanation),
     }
 
 

@@ -23,6 +23,8 @@ function textsOf(index) {
     score: rows.shown[index],
     drop: percent(rows.drop[index]),
     sentence: rows.sentence[index],
+    motion: percent(rows.motion_share[index]),
+    motionSentence: rows.motion_sentence[index],
     duration: clock(rows.duration_seconds[index]),
     status: statuses[rows.status[index]] ?? "",
     error: rows.error[index],
@@ -43,7 +45,7 @@ function clock(seconds) {
 const searched = []; // index -> what the search box looks through, made when it is first used
 function searchedText(index) {
   if (searched[index] === undefined) {
-    const { sentence, ...texts } = textsOf(index);
+    const { sentence, motionSentence, ...texts } = textsOf(index);
     searched[index] = Object.values(texts).flat().join("\n").toLowerCase();
   }
   return searched[index];
@@ -90,6 +92,7 @@ function drawRow(index) {
     cell("class", texts.label),
     cell("score", texts.score, { className: "number" }),
     cell("logit lost", texts.drop, { className: "number", title: texts.sentence }),
+    cell("motion", texts.motion, { className: "number", title: texts.motionSentence }),
     cell("length", texts.duration, { className: "number" }),
     status,
   );
