@@ -168,6 +168,8 @@ def _motion_results(
         except CheckNotApplicable as reason:
             notes.append(f"no map of motion: {reason}")
         results["motion_test"] = run_motion_test(scores, explanation)
+        if model.input_layout.factory is not None:
+            notes.append("the motion test alters the clip, and not what --input-factory adds to it")
     except CheckNotApplicable as reason:
         notes.append(f"no motion test: {reason}")
     return results

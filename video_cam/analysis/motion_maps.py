@@ -72,6 +72,9 @@ def motion_maps(
     """
     series = explanation.maps[0]
     reason = why_not_divided(series.method, config)
+    if reason is None and model.input_layout.factory is not None:
+        # It would be asked for the times of a clip that shows one moment all the time.
+        reason = "what --input-factory adds belongs to the clip's own times"
     if reason is not None:
         raise CheckNotApplicable(reason)
     window, target = tested_window(explanation, series)

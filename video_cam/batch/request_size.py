@@ -72,7 +72,8 @@ def _motion_cost(model: Classifier, config: ExplainConfig) -> str:
     num_frames = config.num_frames or model.num_frames
     each = num_forwards(num_frames)
     of = "" if targets == 1 else f" ({_counted(targets, kind)}, {each} each)"
-    if why_not_divided(config.methods[0], config) is not None:
+    has_factory = model.input_layout.factory is not None
+    if has_factory or why_not_divided(config.methods[0], config) is not None:
         return f"motion test: at most {targets * each} forward passes for each clip{of}, {_WHERE}"
     mapped = min(num_frames, MAX_FROZEN)
     versions = len(augmentations(config.aug_smooth, config.aug_shift))
