@@ -122,7 +122,8 @@ class ExplainConfig(AttributionConfig):
     Attributes:
         detail: as in AttributionConfig, where the default is "none".
         own_methods: no method was asked for, so a network without gradients may get another one.
-        layers: names, patterns, positions from the back, "where" or "when"; None for the usual.
+        layers: module names, patterns, positions from the back, "where" or "when"; None for the
+            network's own.
         conv_backcount: convolutions counted from the back; 1 is the last one.
         class_ids: ids or names; empty for the ``top_k`` best classes of the whole clip.
         targets: functions from the network's output to (N,) scores; where one is given, only the

@@ -80,6 +80,16 @@ def test_a_large_request_is_announced_in_one_line(bundled: Classifier) -> None:
     assert classes is not None and "(1 layer x 1 method x 9 classes)" in classes
 
 
+def test_many_forward_passes_are_announced_in_one_line(bundled: Classifier) -> None:
+    both = ExplainConfig(methods=("occlusion", "rise", "gradcam"), masks=2000)
+    assert passes_announcement(bundled, both) == (
+        "occlusion takes 343 and rise takes at most 2,000 forward passes for each window"
+    )
+    moved = ExplainConfig(methods=("rise",), mask_error=0, masks=100, aug_shift=1)
+    assert passes_announcement(bundled, moved) == "rise takes 300 forward passes for each window"
+    assert passes_announcement(bundled, ExplainConfig()) is None
+
+
 def test_the_cost_of_the_motion_test_is_said_before_it_runs(bundled: Classifier) -> None:
     assert costs_of_tests(bundled, ExplainConfig()) == []
     assert costs_of_tests(bundled, ExplainConfig(motion_test=True)) == [
@@ -94,16 +104,6 @@ def test_the_cost_of_the_motion_test_is_said_before_it_runs(bundled: Classifier)
     tested = ExplainConfig(motion_test=True)
     load_explainer(RunConfig(ModelConfig("motion3d"), tested, num_clips=1), reporter)
     assert reporter.texts("info")[-1].startswith("motion test: at most 24 forward passes")
-
-
-def test_many_forward_passes_are_announced_in_one_line(bundled: Classifier) -> None:
-    both = ExplainConfig(methods=("occlusion", "rise", "gradcam"), masks=2000)
-    assert passes_announcement(bundled, both) == (
-        "occlusion takes 343 and rise takes at most 2,000 forward passes for each window"
-    )
-    moved = ExplainConfig(methods=("rise",), mask_error=0, masks=100, aug_shift=1)
-    assert passes_announcement(bundled, moved) == "rise takes 300 forward passes for each window"
-    assert passes_announcement(bundled, ExplainConfig()) is None
 
 
 def test_it_is_said_when_the_network_is_loaded_and_before_any_clip() -> None:

@@ -399,7 +399,7 @@ def test_a_network_of_a_file_as_any_other(tmp_path: Path) -> None:
     assert cam.layer == "input" and cam.values.shape[0] == 2
 
 
-def test_the_threads_of_the_caller_are_kept(tmp_path: Path, monkeypatch) -> None:
+def test_only_local_providers_and_the_threads_of_the_caller(tmp_path: Path, monkeypatch) -> None:
     import onnxruntime
 
     seen: list[Any] = []

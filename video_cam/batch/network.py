@@ -97,14 +97,13 @@ def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplai
         reporter.info(note)
     explain = supported_precision(explain, model, reporter)
     check_options(model, explain)
-    for large_request in (
+    for line in (
         passes_announcement(model, explain),
         announcement(model, explain, config.num_clips),
+        *costs_of_tests(model, explain),
     ):
-        if large_request is not None:
-            reporter.info(large_request)
-    for cost in costs_of_tests(model, explain):
-        reporter.info(cost)
+        if line is not None:
+            reporter.info(line)
     start.end("network facts")
     return NetworkExplainer(model, start), replace(config, explain=explain)
 

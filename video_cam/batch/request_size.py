@@ -40,6 +40,22 @@ def announcement(model: Classifier, config: ExplainConfig, num_clips: int) -> st
     )
 
 
+def passes_announcement(model: Classifier, config: ExplainConfig) -> str | None:
+    """One line about methods that run the network many times; None where there are none."""
+    size = (config.num_frames or model.num_frames, *model.preprocess.crop)
+    versions = len(augmentations(config.aug_smooth, config.aug_shift))
+    passes = {
+        name: versions * INPUT_METHODS[name].forwards(size, config)
+        for name in dict.fromkeys(config.input_methods)
+    }
+    parts = [
+        f"{name} takes {'at most ' if name in EARLY_STOPS and config.mask_error else ''}{count:,}"
+        for name, count in passes.items()
+        if count >= MANY_PASSES
+    ]
+    return f"{' and '.join(parts)} forward passes for each window" if parts else None
+
+
 def costs_of_tests(model: Classifier, config: ExplainConfig) -> list[str]:
     """One line for each test that is asked for: how many forward passes it takes for a clip."""
     costs = [_motion_cost(model, config)] if config.motion_test else []
@@ -58,22 +74,6 @@ def _motion_cost(model: Classifier, config: ExplainConfig) -> str:
         f"motion test: at most {total} forward passes for each clip{of}, in the window where the "
         f"score is highest; {mapped} of them with a map"
     )
-
-
-def passes_announcement(model: Classifier, config: ExplainConfig) -> str | None:
-    """One line about methods that run the network many times; None where there are none."""
-    size = (config.num_frames or model.num_frames, *model.preprocess.crop)
-    versions = len(augmentations(config.aug_smooth, config.aug_shift))
-    passes = {
-        name: versions * INPUT_METHODS[name].forwards(size, config)
-        for name in dict.fromkeys(config.input_methods)
-    }
-    parts = [
-        f"{name} takes {'at most ' if name in EARLY_STOPS and config.mask_error else ''}{count:,}"
-        for name, count in passes.items()
-        if count >= MANY_PASSES
-    ]
-    return f"{' and '.join(parts)} forward passes for each window" if parts else None
 
 
 def maps_per_clip(model: Classifier, config: ExplainConfig) -> dict[str, int]:

@@ -83,10 +83,11 @@ class ScriptedNetwork(ScoresOnly):
         """The network's own outputs."""
         return self.scripted(*inputs, **named)
 
-    def modules(self) -> Iterator[nn.Module]:
+    def modules(self, *arguments: Any, **named: Any) -> Iterator[nn.Module]:
         """Itself and the network's parts, whose modes are restored; frozen ones have none."""
         yield self
-        yield from (part for part in self.scripted.modules() if hasattr(part, "training"))
+        parts = self.scripted.modules(*arguments, **named)
+        yield from (part for part in parts if hasattr(part, "training"))
 
     def named_parameters(self, *arguments: Any, **named: Any) -> Iterator[tuple[str, nn.Parameter]]:
         """Those of the network itself."""
@@ -128,7 +129,11 @@ def as_network(network: Any) -> nn.Module:
         return network
     if callable(network) and not isinstance(network, type):
         return FunctionNetwork(network)
-    what = f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__
+    what = (
+        f"the class {network.__name__}"
+        if isinstance(network, type)
+        else f"a {type(network).__name__}"
+    )
     raise UsageError(
         f"the network is {what}, expected an nn.Module or a function from a clip to scores: of "
         "a video_cam classifier give its .module"

@@ -105,12 +105,16 @@ def _beside(path: Path, name: str) -> Path:
     """The data file ``name`` of the ONNX file at ``path``."""
     folder = path.parent.resolve()
     file = folder / name
-    if not file.resolve().is_relative_to(folder):
+    try:
+        is_inside, is_there = file.resolve().is_relative_to(folder), file.is_file()
+    except (ValueError, OSError, RuntimeError) as error:  # names of odd bytes, links in a circle
+        raise damaged(path, f"{name!r} is no name of a file") from error
+    if not is_inside:
         raise UsageError(
             f"{str(path)!r} names a data file outside its folder, {name!r}: it is not read; export "
             "the network again"
         )
-    if not file.is_file():
+    if not is_there:
         raise UsageError(
             f"{str(path)!r} has its weights in {name!r}, which is missing: put that file beside it"
         )
