@@ -88,6 +88,8 @@ def test_many_forward_passes_are_announced_in_one_line(bundled: Classifier) -> N
     moved = ExplainConfig(methods=("rise",), mask_error=0, masks=100, aug_shift=1)
     assert passes_announcement(bundled, moved) == "rise takes 300 forward passes for each window"
     assert passes_announcement(bundled, ExplainConfig()) is None
+    sane = ExplainConfig(methods=("occlusion",), sanity=True)
+    assert (passes_announcement(bundled, sane) or "").endswith("--sanity as many for each part")
 
 
 def test_the_cost_of_the_motion_test_is_said_before_it_runs(bundled: Classifier) -> None:

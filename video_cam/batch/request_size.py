@@ -55,7 +55,12 @@ def passes_announcement(model: Classifier, config: ExplainConfig) -> str | None:
         for name, count in passes.items()
         if count >= MANY_PASSES
     ]
-    return f"{' and '.join(parts)} forward passes for each window" if parts else None
+    if not parts:
+        return None
+    again = (
+        "" if config.layer_methods or not config.sanity else ", and --sanity as many for each part"
+    )
+    return f"{' and '.join(parts)} forward passes for each window{again}"
 
 
 def costs_of_tests(model: Classifier, config: ExplainConfig) -> list[str]:
