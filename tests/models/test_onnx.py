@@ -206,6 +206,23 @@ def test_an_input_without_an_axis_for_clips(tmp_path: Path) -> None:
         load_model(written(tmp_path, made))
 
 
+def test_an_input_that_the_network_does_not_run_on(tmp_path: Path, sample_clip: Path) -> None:
+    ours = load_model(written(tmp_path, model(("N", *CLIP[1:]))), frame_rate=8)
+    with pytest.raises(
+        UsageError, match=r"not run on an input of \(\d, 3, 8, 16, 16\): .*dimension"
+    ):
+        video_cam.explain(sample_clip, ours, num_frames=8, end=0.5)
+    node = onnx.helper.make_node
+    sizes = onnx.helper.make_tensor("sizes", TYPES.INT64, [2], [-1, 7])
+    nodes = [
+        node("Constant", [], ["sizes"], value=sizes),
+        node("Reshape", ["x", "sizes"], ["scores"]),
+    ]
+    path = written(tmp_path, of_nodes(nodes, {"x": (FLOAT, ("N", 3, "T", "H", "W"))}))
+    with pytest.raises(UsageError, match=r"\(1, 3, 16, 8, 8\): .*Reshape.*; set --num-frames"):
+        load_model(path, size=(8, 8))
+
+
 # Several inputs and outputs
 
 

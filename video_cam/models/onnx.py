@@ -153,7 +153,11 @@ class OnnxNetwork(ScoresOnly):
         except Exception as error:  # ONNX Runtime has an exception class for every status
             if any(text in str(error) for text in _NO_MEMORY) or is_out_of_memory(error):
                 raise MemoryError(first_line(error)) from error
-            raise RuntimeError(_without_status(error)) from error
+            shapes = " and ".join(str(value.shape) for value in given.values())
+            raise DoesNotFit(
+                f"the network does not run on an input of {shapes}: {_without_status(error)}; set "
+                "--num-frames, --size and --layout-in to what it takes"
+            ) from None
         return dict(zip(self._sources, values, strict=True))
 
 
