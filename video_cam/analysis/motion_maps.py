@@ -120,8 +120,8 @@ def _check_divisible(series: MapSeries, config: ExplainConfig) -> None:
     row = METHODS.get(series.method)
     if row is None or not ONE_PASS_NEEDS.issuperset(row.needs):
         raise CheckNotApplicable(
-            f"{series.method} needs many passes for the map of each frozen frame; name another "
-            "--method first"
+            f"a map of {series.method} is not made of one score in one pass; name another --method "
+            "first"
         )
     if not row.needs or row.gives == "features" or config.eigen_smooth:
         raise CheckNotApplicable(

@@ -73,6 +73,9 @@ def test_the_page_shows_the_motion_test(
     layers = [first, f"{first}: motion", f"{first}: appearance"]
     own = list(dict.fromkeys(series.layer for series in tested.maps))
     assert page.locator("#layer option").all_inner_texts() == [*own, *layers[1:]]
+    # Only the frames around the tested window are written: a long clip has no larger page for it.
+    spans = page.evaluate("DATA.maps.map(({ first, stop }) => [first, stop])")
+    assert spans[0] == [0, 32] and spans[-1] == [6, 26]
     frame = int(tested.frame_indices[WINDOW, 8])
     change(page, view="strip", dim=False, colormap="viridis")
     goto(page, frame)

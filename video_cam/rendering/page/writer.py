@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from video_cam.config import RenderConfig
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.map_series import ClassTarget
-from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.rendering.blended_maps import BlendedMap, BlendedMaps
 from video_cam.rendering.curves import shorten
 from video_cam.rendering.explained_targets import (
     colours_of_targets,
@@ -67,9 +68,10 @@ def write_page(
     """
     page = folder / PAGE_FOLDER
     page.mkdir(exist_ok=True)
-    for index, blended in enumerate([*maps, *motion_parts(maps)]):
+    parts = motion_parts(maps)
+    for index, blended in enumerate([*maps, *parts]):
         write_maps(page, blended, index)
-    data = _page_data(page, maps, summary, config, copy)
+    data = _page_data(page, maps, parts, summary, config, copy)
     (page / "data.js").write_text(
         f"const DATA = {script_json(for_page_data(data))};\n", encoding="ascii"
     )
@@ -131,6 +133,7 @@ def _headline(explanation: Explanation, summary: dict[str, Any]) -> dict[str, An
 def _page_data(
     page: Path,
     maps: BlendedMaps,
+    parts: Sequence[BlendedMap],
     summary: dict[str, Any],
     config: RenderConfig,
     copy: BrowserCopy,
@@ -146,7 +149,7 @@ def _page_data(
         "model": {"name": explanation.model.name, "trained": explanation.model.trained},
         "maps": [
             *(describe_map(explanation, blended) for blended in maps),
-            *describe_parts(maps, motion_parts(maps)),
+            *describe_parts(maps, parts),
         ],
         "classes": _classes(maps),
         "keyframes": keyframes,

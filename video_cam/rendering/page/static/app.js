@@ -8,7 +8,7 @@ class App {
     this.rules = new Rules(data, this.timeline);
     this.state = { ...this.rules.initial };
     this.video = document.getElementById("video");
-    this.maps = new MapStore(data.maps, this.timeline);
+    this.maps = new MapStore(data.maps);
     this.masses = data.maps.map((map) => [...unpack(map.mass)]);
     this.scores = new Map(data.classes.map((row) => [row.class_id, [...unpack(row.curve)]]));
     this.classColours = new Map(data.classes.map((row) => [row.class_id, row.colour]));
