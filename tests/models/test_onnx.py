@@ -302,6 +302,30 @@ def test_maps_explain_what_the_last_step_is_given(
     assert raw.score == "raw"
 
 
+def test_functions_are_given_what_the_file_puts_out(tmp_path: Path) -> None:
+    def first(outputs: Tensor) -> Tensor:
+        assert outputs.min() > 0 and outputs.max() < 1
+        return outputs[:, 0]
+
+    path = written(tmp_path, model(last="Sigmoid"))
+    for options in ({}, {"output_layout": "any"}):
+        ours = load_model(path, frame_rate=8, **options)
+        [cam] = compute_cams(ours.module, clips(2), methods=["occlusion"], targets=[first])
+        torch.testing.assert_close(cam.scores, pool_linear()(clips(2))[:, 0].sigmoid().detach())
+
+
+def test_the_last_step_of_images(tmp_path: Path) -> None:
+    node, made = onnx.helper.make_node, _images(("N", 3, 8, 8))
+    made.graph.node[1].output[0] = "means"
+    made.graph.node.append(node("Softmax", ["means"], ["scores"]))
+    ours = load_model(written(tmp_path, made))
+    x = torch.randn(2, 3, 5, 8, 8)
+    found, means = ours.module(x), x.mean((3, 4)).transpose(1, 2)
+    torch.testing.assert_close(found.scores, means)
+    torch.testing.assert_close(found.original, means.softmax(2))
+    assert "ends in a softmax" in ours.note
+
+
 def test_the_last_step_of_one_of_several_outputs(tmp_path: Path) -> None:
     path = written(tmp_path, model(last="Sigmoid", extra={"embedding": "features"}))
     ours = load_model(path)
