@@ -198,3 +198,15 @@ def test_several_outputs(tmp_path: Path) -> None:
     assert len(asked.labels) == 5
     with pytest.raises(UsageError, match="returns no 'other': there is"):
         load_model(path, output_layout="other:NK")
+
+
+def test_outputs_without_numbers_are_left_out(tmp_path: Path) -> None:
+    describe, made = onnx.helper.make_tensor_value_info, model()
+    name = onnx.helper.make_tensor("name", TYPES.STRING, [1], [b"spin"])
+    made.graph.node.append(onnx.helper.make_node("Constant", [], ["name"], value=name))
+    made.graph.output.append(describe("name", TYPES.STRING, [1]))
+    ours = load_model(written(tmp_path, made))
+    torch.testing.assert_close(scores(ours, clips()), pool_linear()(clips()).detach())
+    del made.graph.output[0]
+    with pytest.raises(UsageError, match=r"puts out no numbers but 'name' \(1\) string: export it"):
+        load_model(written(tmp_path, made))

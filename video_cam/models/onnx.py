@@ -193,9 +193,15 @@ def load_onnx(
     added = {step.source for step in steps.values()} - set(file.outputs)
     session = _open(runtime, path, added, torch.device(device or "cpu"))
     inputs = [OnnxInput.of(one) for one in session.get_inputs()]
-    of_classes = {one.name for one in session.get_outputs() if len(one.shape or ()) == 2}
-    steps = {name: step for name, step in steps.items() if name in of_classes}
-    network = OnnxNetwork(session, inputs, file.outputs, steps, file.digest)
+    described = {one.name: OnnxInput.of(one) for one in session.get_outputs()}
+    outputs = [name for name in file.outputs if described[name].dtype is not None]
+    if not outputs:
+        raise UsageError(
+            f"{str(path)!r} puts out no numbers but {', '.join(map(str, described.values()))}: "
+            "export it with class scores (N, classes) as an output"
+        )
+    steps = {name: steps[name] for name in steps if len(described[name].shape) == 2}
+    network = OnnxNetwork(session, inputs, outputs, steps, file.digest)
     clip = clip_input(inputs, options)
     network.channels_last = clip.channels_last
     return network, clip.options
