@@ -91,6 +91,8 @@ def test_the_record_of_a_clip_with_results() -> None:
         "targets": [{"class_id": 0, "label": "spin"}],
         "notes": ["a note", "the map changes"],
         "summary_sha256": "0" * 64,
+        "truth": None,
+        "relative": None,
     }
 
 
