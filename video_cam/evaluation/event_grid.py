@@ -45,7 +45,7 @@ def event_grid(explanation: Explanation, index: int, truth: ClipTruth) -> EventG
     Raises:
         ClipError: for a mask that cannot be read or does not fit the frame.
     """
-    seconds, step = _moments(explanation)
+    seconds, step = even_moments(*span_seconds(explanation), _num_steps(explanation))
     volume, box = map_volume(explanation, index, seconds)
     event = np.ones(volume.shape, bool)
     if truth.spans:
@@ -56,34 +56,50 @@ def event_grid(explanation: Explanation, index: int, truth: ClipTruth) -> EventG
 
 
 def map_volume(
-    explanation: Explanation, index: int, seconds: np.ndarray
+    explanation: Explanation, index: int, seconds: np.ndarray, within: SeenBox | None = None
 ) -> tuple[np.ndarray, SeenBox]:
     """A map at given moments.
+
+    Args:
+        explanation: what the network saw.
+        index: of the map.
+        seconds: float64 (T,), on the clock of the clip's time stamps.
+        within: a box inside of what the network saw; None for all of that.
 
     Returns:
         volume: float32 (T, H, W), on an even grid of at most MAX_SIDE points along each axis of the
             box; 0 where no window covers the moment.
-        box: left, top, right, bottom in source pixels: what the network saw.
+        box: left, top, right, bottom in source pixels: what the network saw, or ``within``.
     """
     series, blend = explanation.maps[index], explanation.blend(index)
     rows, columns, box = spatial_matrices(explanation.geometry, series.centres)
-    rows, columns = _thinned(rows), _thinned(columns)
+    left, top, right, bottom = within or box
+    rows = _thinned(rows[top - box[1] : bottom - box[1]])
+    columns = _thinned(columns[left - box[0] : right - box[0]])
     volume = np.zeros((len(seconds), len(rows), len(columns)), np.float32)
     for position, moment in enumerate(seconds.tolist()):
         cells = blend.at(series.values, moment)
         if cells is not None:
             volume[position] = rows @ cells @ columns.T
-    return volume, box
+    return volume, (left, top, right, bottom)
 
 
-def _moments(explanation: Explanation) -> tuple[np.ndarray, float]:
-    """The middles of equal steps over the span, at most as many as it has frames."""
+def span_seconds(explanation: Explanation) -> tuple[float, float]:
+    """When the first explained frame appears and the last one disappears."""
     first, stop = explanation.span
     timeline = explanation.timeline
-    start = float(timeline.pts_seconds(first))
-    count = min(stop - first, MAX_STEPS)
-    step = (float(timeline.frame_end_seconds(stop - 1)) - start) / count
+    return float(timeline.pts_seconds(first)), float(timeline.frame_end_seconds(stop - 1))
+
+
+def even_moments(start: float, end: float, count: int) -> tuple[np.ndarray, float]:
+    """The middles of ``count`` equal steps from start to end in seconds, and their length."""
+    step = (end - start) / count
     return start + (np.arange(count) + 0.5) * step, step
+
+
+def _num_steps(explanation: Explanation) -> int:
+    first, stop = explanation.span
+    return min(stop - first, MAX_STEPS)
 
 
 def _thinned(matrix: np.ndarray) -> np.ndarray:
