@@ -196,6 +196,13 @@ CVAT = """<?xml version="1.0" encoding="utf-8"?>
 </annotations>"""
 
 
+@pytest.mark.parametrize("points", ["1,1;2", "1,1;2,2", "1,1;2,2;inf,3"])
+def test_a_polygon_needs_three_points(tmp_path: Path, points: str) -> None:
+    text = CVAT.replace("1.0,1.0;4.0,1.0;4.0,4.0", points)
+    file = read(tmp_path, "annotations.xml", text)
+    assert len(file.rows) == 1 and "polygon of" in file.problems[0]
+
+
 def test_cvat_for_video(tmp_path: Path) -> None:
     box, other = read(tmp_path, "annotations.xml", CVAT).rows
     assert box.names == other.names == ("a.mp4", "my task")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -164,6 +165,9 @@ def _impossible(truth: ClipTruth) -> Iterator[str]:
                 f"box {box.left:g} {box.top:g} {box.right:g} {box.bottom:g}: expected left < right "
                 "and top < bottom"
             )
+    for polygon in (polygon for mask in truth.masks for polygon in mask.polygons):
+        if len(polygon) < 6 or len(polygon) % 2 or not all(map(math.isfinite, polygon)):
+            yield f"polygon of {len(polygon)} numbers: expected x and y of three or more points"
     for place in truth.places:
         if place.frame_index < 0:
             yield f"frame {place.frame_index}: expected 0 or more"

@@ -11,6 +11,8 @@ from video_cam.errors import ClipError
 from video_cam.truth.clip_truth import Box, Mask
 from video_cam.utils.names import printable_path
 
+FAR = 30_000  # pixels
+
 
 def region_pixels(place: Box | Mask, height: int, width: int) -> np.ndarray:
     """bool (height, width): the pixels of a region.
@@ -53,7 +55,8 @@ def _polygons(polygons: Sequence[Sequence[float]], height: int, width: int) -> n
     """What polygons enclose; pixel i covers [i, i + 1), and OpenCV's pixel centres are integers."""
     pixels = np.zeros((height, width), np.uint8)
     for polygon in polygons:
-        points = np.array(polygon, float).reshape(-1, 2) - 0.5
+        # What lies far outside is cut off nearer by: OpenCV's coordinates have 16 bits.
+        points = np.clip(np.array(polygon, float).reshape(-1, 2) - 0.5, -FAR, FAR)
         cv2.fillPoly(pixels, [np.rint(points).astype(np.int32)], 1)
     return pixels.astype(bool)
 

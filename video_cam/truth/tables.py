@@ -13,11 +13,13 @@ from video_cam.errors import UsageError
 from video_cam.truth.clip_truth import Box, ClipTruth, Mask, RowCollector, TruthFile
 from video_cam.truth.data_sets import kinetics_names
 from video_cam.truth.text_files import not_readable
+from video_cam.utils.text import for_terminal, shortened
 
 CLIP_COLUMNS = ("clip", "path", "file", "video")
 TRUTH_COLUMN = "truth"
 _CLASS_COLUMNS = (TRUTH_COLUMN, "class", "label", "class_id")
 _SIDES = ("left", "top", "right", "bottom")
+MAX_SHOWN_LETTERS = 200  # of a header in a message
 _KINETICS = {"youtube_id", "time_start", "time_end"}
 
 
@@ -62,7 +64,7 @@ def _own(path: Path, header: Sequence[str], records: CsvRecords) -> TruthFile:
     known = {*_CLASS_COLUMNS, "start", "end", "frame", *_SIDES, "mask", "key", "time"}
     if clip is None or not set(header) & known:
         raise UsageError(
-            f"ground truth {str(path)!r} has columns {', '.join(header) or 'none'}: expected clip "
+            f"ground truth {str(path)!r} has columns {_shown(header)}: expected clip "
             "and at least one of truth, start and end, frame with left, top, right, bottom or "
             "mask, time"
         )
@@ -82,6 +84,10 @@ def _own(path: Path, header: Sequence[str], records: CsvRecords) -> TruthFile:
             continue
         collected.add(where, [cells[clip]], truth)
     return TruthFile(str(path), tuple(collected.rows), problems=tuple(collected.problems))
+
+
+def _shown(header: Sequence[str]) -> str:
+    return for_terminal(shortened(", ".join(header), MAX_SHOWN_LETTERS)) or "none"
 
 
 def _truth(cells: Mapping[str, str], folder: Path) -> ClipTruth:
@@ -129,8 +135,9 @@ def _kinetics(path: Path, header: Sequence[str], records: CsvRecords) -> TruthFi
     for record in records:
         cells = dict(zip(header, record, strict=False))
         if cells.get("youtube_id"):
-            names = kinetics_names(cells["youtube_id"], cells["time_start"], cells["time_end"])
-            truth = ClipTruth(cells["label"].strip())
+            times = cells.get("time_start", ""), cells.get("time_end", "")
+            names = kinetics_names(cells["youtube_id"], *times)
+            truth = ClipTruth(cells.get("label", "").strip())
             collected.add(f"{path.name} line {records.line_num}", names, truth)
     return TruthFile(str(path), tuple(collected.rows), True, tuple(collected.problems))
 
