@@ -15,10 +15,12 @@ RUN apt-get update \
 
 WORKDIR /app
 COPY requirements.txt requirements-ray.txt ./
-# EXTRA=requirements-ray.txt adds Ray. The index has CPU wheels, which keep the image small.
+# EXTRA=requirements-ray.txt adds Ray, PACKAGES="onnxruntime timm" adds optional packages. The index
+# has CPU wheels, which keep the image small.
 ARG EXTRA=requirements.txt
+ARG PACKAGES=""
 ARG INDEX=https://download.pytorch.org/whl/cpu
-RUN pip install --no-cache-dir --extra-index-url "${INDEX}" -r requirements.txt -r "${EXTRA}"
+RUN pip install --no-cache-dir --extra-index-url "${INDEX}" -r requirements.txt -r "${EXTRA}" ${PACKAGES}
 COPY . .
 
 # The command does not run as root. Downloaded weights are kept in /data/.cache.

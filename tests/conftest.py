@@ -12,6 +12,7 @@ import torch
 import video_cam
 from clips.make_clips import SAMPLES
 from tests.support import stand_in
+from tests.support.long_files import rank
 from video_cam import Classifier, Explanation
 from video_cam.layers.cache import FOLDER_VARIABLE
 from video_cam.models.registry import BUNDLED
@@ -21,6 +22,11 @@ if stand_in.available():
     stand_in.register()  # in every process, because a backward pass may come before its tests
 
 CLIPS = Path(__file__).parent.parent / "clips"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first: one that begins last keeps one process busy while the others wait."""
+    items.sort(key=lambda item: rank(item.nodeid))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import video_cam
+from video_cam.attribution_config import AttributionConfig
 from video_cam.config import (
-    AttributionConfig,
     ExplainConfig,
     InputConfig,
     LimitsConfig,

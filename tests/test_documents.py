@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.support.thread_worker import ThreadWorker
+from video_cam.batch import local
 from video_cam.cli.main import main
 
 ROOT = Path(__file__).parent.parent
@@ -71,6 +73,7 @@ def project(tmp_path: Path, monkeypatch) -> Iterator[Path]:
     for name in ("image.png", "images/cat.png", "images/dog.png", "images/owl.png"):
         cv2.imwrite(str(tmp_path / name), picture)
     (tmp_path / "labels.txt").write_text("\n".join(f"name {i}" for i in range(1000)))
+    monkeypatch.setattr(local, "Worker", ThreadWorker)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
@@ -103,10 +106,14 @@ def _commands(text: str) -> list[list[str]]:
 def _cheaper(arguments: list[str], document: str) -> list[str]:
     """Arguments for an input of 64 pixels, which runs the same code as the default of 224.
 
-    Only the README's commands look for the finer layers of their networks, too.
+    Only the README's commands also measure where cells look, look for finer layers of their
+    networks and check their maps.
     """
     size = [] if "--size" in arguments else ["--size", "64"]
-    return size if document == "README.md" else [*size, "--detail", "none"]
+    if document == "README.md":
+        return size
+    aligned = [] if "--align" in arguments else ["--align", "receptive-field"]
+    return [*size, *aligned, "--detail", "none", "--no-check"]
 
 
 def test_pictures_named_for_image_tools_are_written(project: Path) -> None:

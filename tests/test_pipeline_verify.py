@@ -40,17 +40,24 @@ def test_the_command_shows_the_results_of_the_checks(
     sample_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--clip", str(sample_clip), "--model", "motion3d", "--output-dir", str(tmp_path)]
-    assert run_video_cam.main([*arguments, "--check", "--sanity"]) == 0
+    assert run_video_cam.main([*arguments, "--check", "--sanity", "--motion-test"]) == 0
     folder = tmp_path / sample_clip.stem
     summary = json.loads((folder / "summary.json").read_text())
     screen, page = capsys.readouterr().out, (folder / "index.html").read_text()
-    for result in (summary["check"], summary["sanity"]):
+    assert "motion test: at most 24 forward passes" in screen
+    for result in (summary["check"], summary["sanity"], summary["motion_test"]):
         assert result["sentence"] in screen
         assert html.escape(result["sentence"], quote=True).replace("&#x27;", "&#39;") in page
     assert summary["seconds"]["check"] > 0
     loaded = Explanation.load(folder / "explanation.npz")
     assert (loaded.check, loaded.sanity) == (summary["check"], summary["sanity"])
+    assert loaded.motion_test == summary["motion_test"]
+    assert [one.layer for one in loaded.motion_maps.maps] == [
+        *("layer4: motion", "layer4: appearance")
+    ]
+    [line] = (tmp_path / "results.jsonl").read_text().splitlines()
+    assert json.loads(line)["motion_test"] == summary["motion_test"]
 
     assert run_video_cam.main([*arguments, "--no-check"]) == 0
     summary = json.loads((folder / "summary.json").read_text())
-    assert summary["check"] is None and summary["sanity"] is None
+    assert summary["check"] is summary["sanity"] is summary["motion_test"] is None

@@ -11,7 +11,8 @@ from video_cam.utils.version import __version__
 
 if TYPE_CHECKING:
     from video_cam import metrics
-    from video_cam.attribution.cam import ActivationMap, compute_cams, normalize, upsample
+    from video_cam.attribution.activation_map import ActivationMap, normalize, upsample
+    from video_cam.attribution.cam import compute_cams
     from video_cam.attribution.input_gradients import (
         guided_backprop,
         guided_cam,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 # Public name -> the module that defines it; the imports above tell type checkers the same.
 _HOMES = {
-    "ActivationMap": "attribution.cam",
+    "ActivationMap": "attribution.activation_map",
     "CAMProbe": "attribution.probe",
     "Classifier": "models.classifier",
     "ClipError": "errors",
@@ -44,11 +45,11 @@ _HOMES = {
     "guided_backprop": "attribution.input_gradients",
     "guided_cam": "attribution.input_gradients",
     "load_model": "models.registry",
-    "normalize": "attribution.cam",
+    "normalize": "attribution.activation_map",
     "render": "rendering.renderer",
     "smooth_gradient": "attribution.input_gradients",
     "to_tensorboard": "rendering.tensorboard",
-    "upsample": "attribution.cam",
+    "upsample": "attribution.activation_map",
 }
 
 __all__ = [

@@ -12,11 +12,14 @@ LAYER_METHOD_NAMES = (
     *("eigencam", "eigengradcam", "ablationcam", "scorecam", "fullgrad", "finercam"),
     *("shapleycam", "fem", "cam", "smoothgradcam++"),
 )
-INPUT_METHOD_NAMES = ("occlusion",)
+INPUT_METHOD_NAMES = ("occlusion", "rise")
+# Of these the ones that need nothing of a network but its scores.
+SCORE_METHOD_NAMES = ("occlusion", "rise")
 METHOD_NAMES = (*LAYER_METHOD_NAMES, *INPUT_METHOD_NAMES)
 # The signed maps of these methods are linear in the score, so the map of the difference of two
 # scores is the difference of their maps.
-LINEAR_METHODS = ("gradcam", "xgradcam", "hirescam", "cam", "occlusion")
+LINEAR_METHODS = ("gradcam", "xgradcam", "hirescam", "cam", "occlusion", "rise")
+FILL_NAMES = ("blur", "mean", "before")
 POOLING_NAMES = ("clip", "frame")
 DETAIL_NAMES = ("none", "layers", "input")
 ALIGNMENT_NAMES = ("receptive-field", "probe", "half-pixel", "corners", "nearest")

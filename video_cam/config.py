@@ -1,8 +1,8 @@
-"""Settings of the tool as frozen dataclasses; each default value is written once, here.
+"""Settings of the tool as frozen dataclasses; each default value is written once.
 
 The command line and the Python functions fill the same classes; settings of a whole run over clips
-are in video_cam/batch/run_config.py. PyTorch is not imported, so that ``--help`` and a wrong
-argument answer at once.
+are in video_cam/batch/run_config.py, those of maps in video_cam/attribution_config.py. PyTorch is
+not imported, so that ``--help`` and a wrong argument answer at once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from video_cam import choice_names
+from video_cam.attribution_config import AttributionConfig
 from video_cam.errors import UsageError
 from video_cam.utils.field_types import check_types
 from video_cam.utils.names import check_names, check_positive, function_name
@@ -115,70 +116,12 @@ class InputConfig:
 
 
 @dataclass(frozen=True)
-class AttributionConfig:
-    """How maps are computed from one input.
-
-    Attributes:
-        methods: of METHOD_NAMES.
-        pooling: gradients are pooled over the whole "clip" or per "frame".
-        detail: what makes maps finer than their layer's grid, of DETAIL_NAMES.
-        align: how the positions of a layer's cells are found, of ALIGNMENT_NAMES.
-        aug_smooth: mean over six versions of the input: flipped left to right or not, times 0.9,
-            1 and 1.1.
-        aug_shift: mean over the input as it is and moved this many frames earlier and later.
-        eigen_smooth: the first principal component of the weighted activations instead of their
-            sum over channels.
-        precision: of PRECISIONS.
-        max_channels: how many channels scorecam runs; None for all, which is exact.
-        batch_size: inputs, or altered inputs and activations, in one forward pass.
-    """
-
-    methods: tuple[str, ...] = ("gradcam",)
-    pooling: str = "clip"
-    detail: str = "none"
-    align: str = "probe"
-    aug_smooth: bool = False
-    aug_shift: int = 0
-    eigen_smooth: bool = False
-    precision: str = "fp32"
-    max_channels: int | None = None
-    batch_size: int = 4
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        check_names("method", self.methods, choice_names.METHOD_NAMES)
-        check_names("pooling", [self.pooling], choice_names.POOLING_NAMES)
-        check_names("detail", [self.detail], choice_names.DETAIL_NAMES)
-        check_names("align", [self.align], choice_names.ALIGNMENT_NAMES)
-        check_names("precision", [self.precision], choice_names.PRECISIONS)
-        if not self.methods:
-            raise UsageError("no method is named: give at least one, or leave methods out")
-        check_positive(self, ("max_channels", "batch_size"))
-        if self.aug_shift < 0:
-            raise UsageError(f"aug_shift {self.aug_shift} must be 0 or more frames")
-        if self.eigen_smooth and self.input_methods:
-            raise UsageError(
-                f"eigen_smooth combines a layer's channels, and {self.input_methods[0]} has none: "
-                "leave it out"
-            )
-
-    @property
-    def layer_methods(self) -> tuple[str, ...]:
-        """The methods with a map for each layer."""
-        return tuple(name for name in self.methods if name in choice_names.LAYER_METHOD_NAMES)
-
-    @property
-    def input_methods(self) -> tuple[str, ...]:
-        """The methods whose map is of the whole input."""
-        return tuple(name for name in self.methods if name not in choice_names.LAYER_METHOD_NAMES)
-
-
-@dataclass(frozen=True)
 class ExplainConfig(AttributionConfig):
     """What of a clip is explained; the names are the command's options.
 
     Attributes:
         detail: as in AttributionConfig, where the default is "none".
+        own_methods: no method was asked for, so a network without gradients may get another one.
         layers: module names, patterns, positions from the back, "where" or "when"; None for the
             network's own.
         conv_backcount: convolutions counted from the back; 1 is the last one.
@@ -194,17 +137,18 @@ class ExplainConfig(AttributionConfig):
         window_stride: samples from one window's start to the next; None for half a window.
         start, end: in seconds; None for the clip's own.
         split_scenes: no window runs across a cut.
-        class_scope: explain the clip's best classes in every window ("video"), or each window's
-            own best ("window").
+        class_scope: the clip's best classes in every window ("video"), or its own ("window").
         contrast: maps of the class's score minus that of the best other class.
         fuse: combine all layers into one map, of FUSION_NAMES.
         guided, smoothgrad: also compute guided backpropagation or SmoothGrad for the keyframes.
         check: run the perturbation check; None runs it where it takes no longer than the maps.
         sanity: run the randomization check.
+        motion_test, frame_test: ask what motion does, and which frames are enough for the score.
         strict: refuse a clip with damaged or missing pictures instead of noting them.
     """
 
     detail: str = "layers"
+    own_methods: bool = False
     layers: tuple[str | int, ...] | None = None
     conv_backcount: tuple[int, ...] = ()
     class_ids: tuple[int | str, ...] = ()
@@ -227,6 +171,8 @@ class ExplainConfig(AttributionConfig):
     smoothgrad: bool = False
     check: bool | None = None
     sanity: bool = False
+    motion_test: bool = False
+    frame_test: bool = False
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -282,7 +228,8 @@ class ExplainConfig(AttributionConfig):
 
     def as_json(self) -> dict[str, Any]:
         """Everything that changes the result, in JSON's types."""
-        return {n: _plain(v) for n, v in vars(self).items() if n not in ("batch_size", "strict")}
+        unchanging = ("batch_size", "strict", "own_methods")
+        return {n: _plain(v) for n, v in vars(self).items() if n not in unchanging}
 
     def attribution(self) -> AttributionConfig:
         """The part that says how maps are computed from one input."""
@@ -333,12 +280,14 @@ def make_explain_config(values: dict[str, Any]) -> ExplainConfig:
     """An ExplainConfig from keyword arguments as people write them.
 
     Args:
-        values: fields by name, as ``check_types`` takes them; see ``utils.field_types``.
+        values: fields by name, as ``check_types`` takes them; methods may be None.
 
     Raises:
         UsageError: for an unknown name or a wrong value.
     """
     check_names("option", list(values), ExplainConfig.__dataclass_fields__)
+    if values.get("methods") is None:
+        values = values | {"methods": ExplainConfig.methods, "own_methods": True}
     return ExplainConfig(**values)
 
 

@@ -10,12 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from video_cam.analysis.frame_test import run_frame_test
+from video_cam.analysis.motion_maps import motion_maps
+from video_cam.analysis.motion_test import check_applies, run_motion_test
+from video_cam.analysis.window_scores import WindowScores
 from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
+from video_cam.errors import CheckNotApplicable
 from video_cam.evaluation.clip_answer import clip_answer
 from video_cam.explanation.explainer import explain_clip
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.keyframe_gradients import GRADIENTS
-from video_cam.metrics.perturbation_check import CheckNotApplicable, run_perturbation_check
+from video_cam.explanation.own_method import check_scores_only
+from video_cam.metrics.perturbation_check import run_perturbation_check
 from video_cam.metrics.randomization_check import run_randomization_check
 from video_cam.models.classifier import Classifier
 from video_cam.models.labels import class_id
@@ -137,12 +143,54 @@ def verify(
         except CheckNotApplicable as reason:
             if name == "sanity" or is_asked_for:
                 notes.append(f"no {name}: {reason}")
+    if config.motion_test or config.frame_test:
+        scores = WindowScores(clip, model, explanation, config, progress)
+        if config.motion_test:
+            results |= _motion_results(clip, model, explanation, config, scores, progress, notes)
+        if config.frame_test:
+            results |= _frame_results(scores, explanation, progress, notes)
+        if scores.memory_note:
+            notes.append(scores.memory_note)
     seconds = explanation.seconds | {"check": time.perf_counter() - began}
     return replace(explanation, seconds=seconds, notes=tuple(notes), **results)
 
 
+def _motion_results(
+    clip: Clip,
+    model: Classifier,
+    explanation: Explanation,
+    config: ExplainConfig,
+    scores: WindowScores,
+    progress: Progress,
+    notes: list[str],
+) -> dict[str, Any]:
+    """Fields of the explanation; ``notes`` get the reason where one of them is missing."""
+    results: dict[str, Any] = {}
+    try:
+        check_applies(model, explanation)
+        try:
+            results["motion_maps"] = motion_maps(clip, model, explanation, config, scores, progress)
+        except CheckNotApplicable as reason:
+            notes.append(f"no map of motion: {reason}")
+        results["motion_test"] = run_motion_test(scores, explanation)
+    except CheckNotApplicable as reason:
+        notes.append(f"no motion test: {reason}")
+    return results
+
+
+def _frame_results(
+    scores: WindowScores, explanation: Explanation, progress: Progress, notes: list[str]
+) -> dict[str, Any]:
+    try:
+        return {"frame_test": run_frame_test(scores, explanation, progress)}
+    except CheckNotApplicable as reason:
+        notes.append(f"no frame test: {reason}")
+        return {}
+
+
 def check_options(model: Classifier, config: ExplainConfig) -> None:
-    """Raise UsageError for layers and classes that the network lacks, before any clip is read."""
+    """Raise UsageError for what the network lacks, before any clip is read."""
+    check_scores_only(model, config)
     size = (config.num_frames or model.num_frames, *model.preprocess.crop)
     if config.layer_methods:
         model.layers(size, config.layers, config.conv_backcount)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -12,15 +13,19 @@ from torch import nn
 
 from benchmarks.fuzz import corpus
 from benchmarks.fuzz.clip_reading import read_clip
+from benchmarks.fuzz.onnx_files import write_onnx
 from benchmarks.fuzz.structure_damage import damaged_json, damaged_npz, damaged_zip
 from benchmarks.fuzz.target import Target
 from video_cam.batch.clip_lists import read_list
 from video_cam.batch.store import FolderStore
+from video_cam.config import InputConfig
 from video_cam.errors import ClipError
 from video_cam.explanation.explanation import Explanation
 from video_cam.layers.cache import FOLDER_VARIABLE
 from video_cam.layers.trace import trace
 from video_cam.models.labels import read_labels
+from video_cam.models.onnx import load_onnx
+from video_cam.models.onnx_file import read_onnx_file
 from video_cam.models.weights import read_state_dicts
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.plot_drawing import draw_plot
@@ -30,6 +35,7 @@ from video_cam.rendering.timeline_plot import timeline_plot
 from video_cam.truth.pixels import region_pixels
 from video_cam.truth.reading import read_truth
 
+_HAS_ONNX = find_spec("onnxruntime") is not None
 _IDENTITY = "benchmarks.fuzz"
 _INPUT = (1, 3, 4, 8, 8)
 
@@ -88,6 +94,13 @@ def _read_cache(path: Path) -> object:
     return shapes
 
 
+def _read_onnx(path: Path) -> object:
+    """Open a network; without ONNX Runtime, read what its file says of itself."""
+    if path.suffix != ".onnx":
+        return None
+    return load_onnx(path, None, InputConfig()) if _HAS_ONNX else read_onnx_file(path)
+
+
 _JSON = {".json": damaged_json, ".jsonl": damaged_json}
 
 TARGETS = {
@@ -104,4 +117,5 @@ TARGETS = {
     "checkpoints": Target(
         corpus.write_checkpoints, read_state_dicts, {".pth": damaged_zip, ".pt": damaged_zip}
     ),
+    "onnx": Target(write_onnx, _read_onnx, {}),
 }

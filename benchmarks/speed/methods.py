@@ -20,13 +20,13 @@ from typing import Any
 
 from benchmarks.speed.ratios import ratios, seconds
 from benchmarks.truth.peer_classes import CAPTUM, PYTORCH_GRAD_CAM, TORCHCAM
-from video_cam.choice_names import METHOD_NAMES
+from video_cam.choice_names import INPUT_METHOD_NAMES, METHOD_NAMES
 from video_cam.errors import first_line
 
 LAYERS = ("layer4", "layer3")
 SIX_METHODS = ["gradcam", "gradcam++", "xgradcam", "eigencam", "eigengradcam", "layercam"]
 ALL_SIX = "six, both layers"
-SLOW_METHODS = ("scorecam",)
+SLOW_METHODS = ("scorecam", *INPUT_METHOD_NAMES)
 CLASS_ID = 7
 CLIP_MB = 3 * 16 * 112 * 112 * 4 / 1e6
 
@@ -39,6 +39,7 @@ def ours(model: Any, x: Any, method: str, layer: str, precision: str) -> Callabl
 
     methods, layers = ([method], [layer]) if method != ALL_SIX else (SIX_METHODS, list(LAYERS))
     options: dict[str, Any] = {"batch_size": 4, "precision": precision, "align": "receptive-field"}
+    layers = [] if method in INPUT_METHOD_NAMES else layers
     return lambda: compute_cams(
         model, x, layers=layers, methods=methods, targets=[CLASS_ID], **options
     )
@@ -163,7 +164,7 @@ def main() -> None:
     print("cost in forwards (peak memory above a forward's, in clips)")
     print("| method | layer4 | layer3 | peers, layer4 |\n|---|---|---|---|")
     for method in methods:
-        layers = LAYERS if method != ALL_SIX else LAYERS[:1]
+        layers = LAYERS[:1] if method in (ALL_SIX, *INPUT_METHOD_NAMES) else LAYERS
 
         def measured(tool: str, layer: str, method: str = method) -> str:
             return cell(measure_in_process(tool, method, layer, parsed.rounds, precision))

@@ -94,6 +94,17 @@ def build_parser() -> argparse.ArgumentParser:
         help="also insertion and deletion by voxels, frames and tubes, with blur and with the mean "
         "colour as baseline",
     )
+    parser.add_argument(
+        "--motion",
+        action="store_true",
+        help="the motion share of both networks, which are known to answer by motion and by "
+        "texture, instead of the tables of maps",
+    )
+    parser.add_argument(
+        "--frames",
+        action="store_true",
+        help="what the frame test finds against the event's frames, instead of the tables of maps",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE")
     parser.add_argument(
         "--output-dir", type=Path, metavar="DIR", help="write benchmark.md and benchmark.png there"

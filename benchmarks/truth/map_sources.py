@@ -13,8 +13,8 @@ from torch import Tensor
 import video_cam
 from benchmarks.truth.benchmark_clips import BenchmarkClips
 from video_cam import ActivationMap
-from video_cam.choice_names import ALIGNMENT_NAMES
-from video_cam.config import AttributionConfig
+from video_cam.attribution_config import AttributionConfig
+from video_cam.choice_names import ALIGNMENT_NAMES, INPUT_METHOD_NAMES
 from video_cam.models.classifier import Classifier
 from video_cam.models.registry import load_model
 
@@ -30,9 +30,10 @@ class MapRow:
     Attributes:
         method: name of the method or control.
         layer: empty where the maps are of no layer.
-        align: how the cell centres were found; empty where there are no cells.
+        align: how the cell centres were found; empty where the maps are of no layer.
         source: OWN, CONTROL or the name of another tool.
-        volumes: float32 (N, T, H, W), signed, on the clips' own grid.
+        volumes: float32 (N, T, H, W), signed, on the clips' own grid; where a map takes many
+            forward passes, of the first clips alone.
         seconds: per clip, to compute the maps and to upsample them.
         detail: of ``choice_names.DETAIL_NAMES``; empty where the maps are of no layer.
     """
@@ -58,8 +59,11 @@ def own_rows(
     layers: Sequence[str],
     alignments: Sequence[str] = ALIGNMENT_NAMES,
     details: Sequence[str] = ("none",),
+    input_clips: int | None = None,
 ) -> Iterator[MapRow]:
     """This project's maps, nested method, then layer, then alignment and detail.
+
+    Methods of the whole input have one row each, at the end, of the first ``input_clips`` clips.
 
     Maps without detail are computed once and upsampled from the cell centres of every alignment;
     those with detail have DEFAULT_ALIGN.
@@ -74,7 +78,7 @@ def own_rows(
         one_clip = video_cam.compute_cams(model.module, x, layers=layers, align=align)
         aligned[align] = {cam.layer: cam for cam in one_clip}
         align_seconds[align] = (time.perf_counter() - began) / len(clips)
-    for method in methods:
+    for method in layer_methods(methods):
         for layer in layers:
             began = time.perf_counter()
             values = _values(model, clips, method, layer) if alignments else torch.empty(0)
@@ -90,12 +94,27 @@ def own_rows(
                 volumes = detail_volumes(model, clips, method, layer, detail)
                 seconds = (time.perf_counter() - began) / len(clips)
                 yield MapRow(method, layer, DEFAULT_ALIGN, OWN, volumes, seconds, detail)
+    first = clips.first(len(clips) if input_clips is None else input_clips)
+    for method in methods:
+        if method in INPUT_METHOD_NAMES:
+            began = time.perf_counter()
+            volumes = detail_volumes(model, first, method, "", NO_DETAIL)
+            seconds = (time.perf_counter() - began) / len(first)
+            yield MapRow(method, "", "", OWN, volumes, seconds)
+
+
+def layer_methods(methods: Sequence[str]) -> list[str]:
+    """Those with maps of layers."""
+    return [method for method in methods if method not in INPUT_METHOD_NAMES]
 
 
 def detail_volumes(
     model: Classifier, clips: BenchmarkClips, method: str, layer: str, detail: str
 ) -> Tensor:
-    """Maps of the clips' target classes with a detail: float32 (N, T, H, W), signed."""
+    """Maps of the clips' target classes with a detail: float32 (N, T, H, W), signed.
+
+    ``layer`` is empty for a method of the whole input.
+    """
     cams = _cams(model, clips, method, layer, detail=detail)
     return torch.cat([video_cam.upsample(cam, cam.input_size).cpu() for cam in cams])
 
@@ -124,7 +143,7 @@ def _cams(
         yield from video_cam.compute_cams(
             model.module,
             x.to(model.device),
-            layers=[layer],
+            layers=[layer] if layer else [],
             methods=[method],
             targets=[class_ids],
             **options,

@@ -57,17 +57,21 @@ def measure_maps(
             values for the first so many clips.
 
     Returns:
-        LOCALIZATION, ON_DISTRACTORS, FAITHFULNESS and MEAN_MAP -> values. MEAN_MAP are drop and
-        increase of the mean map of all clips, with which those of the maps can be compared.
+        LOCALIZATION, ON_DISTRACTORS, FAITHFULNESS and MEAN_MAP -> values, NaN for clips without a
+        map. MEAN_MAP are drop and increase of the mean map of all clips, with which those of the
+        maps can be compared.
     """
+    without_map = [np.nan] * (len(clips) - len(maps.volumes))
+    clips = clips.first(len(maps.volumes))
     pairs = list(zip(maps.volumes.numpy(), clips.masks, strict=True))
     values: dict[str, list[float]] = {
-        name: [function(heat, mask) for heat, mask in pairs]
+        name: [*(function(heat, mask) for heat, mask in pairs), *without_map]
         for name, function in LOCALIZATION.items()
     }
+    on_distractors = zip(maps.volumes.numpy(), clips.distractors, strict=True)
     values[ON_DISTRACTORS] = [
-        metrics.mass_in_event(heat, mask)
-        for heat, mask in zip(maps.volumes.numpy(), clips.distractors, strict=True)
+        *(metrics.mass_in_event(heat, mask) for heat, mask in on_distractors),
+        *without_map,
     ]
     values |= {name: [] for name in (*FAITHFULNESS, *MEAN_MAP)}
     mean_map = _mean_map(maps.volumes)

@@ -11,8 +11,10 @@ from itertools import chain
 from benchmarks.truth.benchmark_clips import BenchmarkClips, draw_benchmark_clips
 from benchmarks.truth.check_power import check_power
 from benchmarks.truth.controls import CONTROLS, FACTORS, control_rows
-from benchmarks.truth.map_sources import NO_DETAIL, MapRow, own_rows
+from benchmarks.truth.frame_contributions import run_frames
+from benchmarks.truth.map_sources import NO_DETAIL, MapRow, layer_methods, own_rows
 from benchmarks.truth.measures import measure_maps, measure_units
+from benchmarks.truth.motion_shares import run_motion
 from benchmarks.truth.options import BenchmarkOptions
 from benchmarks.truth.peers import check_installed, peer_rows, peers_with
 from benchmarks.truth.table import (
@@ -38,6 +40,12 @@ def run_benchmark(options: BenchmarkOptions) -> None:
         UsageError: an unknown layer, a missing package, or a number of clips that cannot be drawn.
         OSError: a file cannot be written.
     """
+    if options.motion:
+        run_motion(options)
+        return
+    if options.frames:
+        run_frames(options)
+        return
     began = time.perf_counter()
     if options.peers:
         check_installed()
@@ -67,11 +75,19 @@ def _measured_rows(
 
     The latter are the first of this project's maps, and the controls.
     """
-    own = own_rows(model, clips, options.methods, options.layers, options.align, options.detail)
-    controls = control_rows(model, clips, options.methods[0], options.layers[0])
+    own = own_rows(
+        model,
+        clips,
+        options.methods,
+        options.layers,
+        options.align,
+        options.detail,
+        options.faithful_clips,
+    )
+    controls = control_rows(model, clips, options.default_method, options.layers[0])
     peers: Iterator[MapRow] = iter(())
     if options.peers:
-        peers = peer_rows(model, clips, options.methods, options.layers)
+        peers = peer_rows(model, clips, layer_methods(options.methods), options.layers)
     rows: list[TableRow] = []
     unit_rows: list[TableRow] = []
     with bar("rows", _number_of_rows(options)) as step:
@@ -87,13 +103,15 @@ def _measured_rows(
 
 def _number_of_rows(options: BenchmarkOptions) -> int:
     plain = len(options.align) if NO_DETAIL in options.detail else 0
-    per_layer = len(options.methods) * (plain + len({*options.detail} - {NO_DETAIL}))
+    methods = layer_methods(options.methods)
+    per_layer = len(methods) * (plain + len({*options.detail} - {NO_DETAIL}))
     if options.peers:
-        per_layer += sum(len(peers_with(method)) for method in options.methods)
-    return per_layer * len(options.layers) + len(CONTROLS) + len(FACTORS) + 1
+        per_layer += sum(len(peers_with(method)) for method in methods)
+    of_input = len(options.methods) - len(methods)
+    return per_layer * len(options.layers) + of_input + len(CONTROLS) + len(FACTORS) + 1
 
 
 def _check_power(options: BenchmarkOptions, model: Classifier, clips: BenchmarkClips) -> str:
     first = clips.first(min(2 * options.faithful_clips, CHECK_CLIPS))
-    power = check_power(model, first, options.methods[0], options.layers[0])
+    power = check_power(model, first, options.default_method, options.layers[0])
     return f"How well the check separates correct from wrong maps ({len(first)} clips): {power}"

@@ -29,8 +29,8 @@ import video_cam
 from models3d import CLASSES, DrawnClip, draw_clip
 from models3d.residual3d import FRAME_RATE, NUM_FRAMES, SIZE
 from video_cam import Classifier
+from video_cam.attribution_config import AttributionConfig
 from video_cam.choice_names import DETAIL_NAMES
-from video_cam.config import AttributionConfig
 from video_cam.explanation.blending import WindowBlender
 from video_cam.explanation.sampling import FrameSpan, Window, sample_windows
 from video_cam.layers.alignment import Positions

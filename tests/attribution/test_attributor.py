@@ -15,7 +15,7 @@ from tests.support.networks import Nonlinear, PoolLinear, clip, seeded
 from video_cam import compute_cams
 from video_cam.attribution.attributor import Attributor
 from video_cam.attribution.cam_methods import METHODS
-from video_cam.config import AttributionConfig
+from video_cam.attribution_config import AttributionConfig
 from video_cam.layers.axes import Unpack, to_grid
 from video_cam.layers.receptive_field import UNKNOWN
 

@@ -20,7 +20,7 @@ from torchvision.models.video.swin_transformer import SwinTransformer3d
 from torchvision.models.vision_transformer import VisionTransformer
 
 from models3d.frame_lstm import FrameLSTM
-from tests.support.random_networks import fill
+from tests.support.random_networks import fill, no_initialisation
 from video_cam import compute_cams
 from video_cam.config import InputConfig
 from video_cam.layers.hooks import find_module
@@ -78,7 +78,9 @@ HEADS: dict[str, tuple[Callable[[], nn.Module], str, tuple[int, int, int], str]]
 def test_sum_of_map_against_finite_difference(head: str) -> None:
     build, layout, size, layer = HEADS[head]
     config = InputConfig(num_frames=size[0], size=size[1:], layout=layout)
-    network = fill(build()).double().eval()
+    with no_initialisation():
+        network = build()
+    network = fill(network).double().eval()
     model = make_classifier(network, head, "none", USER_NETWORK, config, ("a", "b", "c"))
     model = replace(model, space_first=head == "divided attention")
     x = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from tests.support.input_methods import quick_input_method
 from tests.support.networks import Nonlinear, clip, seeded
 from video_cam import UsageError, compute_cams, upsample
-from video_cam.config import AttributionConfig, ExplainConfig
+from video_cam.attribution.augmentation import augment, augmentations, undo
+from video_cam.attribution_config import AttributionConfig
+from video_cam.config import ExplainConfig
 
 
 class NoLayers(nn.Module):
@@ -89,10 +91,15 @@ def test_flipped_and_moved_inputs_are_averaged_at_their_own_cells(monkeypatch) -
     ]
     assert smooth.values.shape == plain.values.shape
     torch.testing.assert_close(smooth.values, torch.stack([*own, *flipped]).mean(0))
-    # Each map is moved by its own centres: a layer has other cells.
+    # Each map is moved by its own centres: the layer has other ones.
     layers, methods = ["layer3"], ["gradcam", "occlusion"]
-    moved = compute_cams(network, x, layers=layers, methods=methods, aug_shift=1)[1]
-    assert moved.values.shape == plain.values.shape
+    moved = compute_cams(network, x, layers=layers, methods=methods, targets=[1], aug_shift=1)[1]
+    parts = []
+    for augmentation in augmentations(smooth=False, shift=1):
+        shifted = augment(x, augmentation)
+        [cam] = compute_cams(network, shifted, methods=["occlusion"], targets=[1])
+        parts.append(undo(cam.values, augmentation, cam.centres))
+    torch.testing.assert_close(moved.values, torch.stack(parts).mean(0))
 
 
 def test_what_is_about_layers_is_refused_in_one_line() -> None:

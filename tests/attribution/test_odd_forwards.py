@@ -124,7 +124,7 @@ def test_quantised_layers_are_refused_where_a_gradient_is_needed() -> None:
         lambda: full_gradient(network, x, 1),
         lambda: guided_backprop(network, x, 1),
     ):
-        with pytest.raises(UsageError, match=r"layer 'fc' is quantised .*ablationcam or scorecam"):
+        with pytest.raises(UsageError, match=r"layer 'fc' is quantised, .*ablationcam or scorecam"):
             run()
     found = maps(network, x, *WITHOUT_GRADIENT)
     for one, other in zip(found, maps(seeded(Nonlinear), clip(), *WITHOUT_GRADIENT), strict=True):

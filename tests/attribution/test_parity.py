@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torchvision.models import resnet18, resnet50
-from torchvision.models.video import r3d_18
+from torchvision.models import resnet18
+from torchvision.models.video.resnet import BasicBlock, BasicStem, Conv3DSimple, VideoResNet
 
 from benchmarks.truth.peer_classes import PYTORCH_GRAD_CAM
 from video_cam import compute_cams
@@ -61,13 +60,21 @@ def assert_same_map(method: str, ours: np.ndarray, theirs: np.ndarray) -> None:
 
 @pytest.fixture(scope="module")
 def video_network() -> nn.Module:
+    """r3d_18 with one block in each layer."""
     torch.manual_seed(0)
-    return r3d_18(num_classes=10).double().eval()
+    network = VideoResNet(BasicBlock, [Conv3DSimple] * 4, [1, 1, 1, 1], BasicStem, num_classes=10)
+    return network.double().eval()
 
 
-def image_network(build: Callable[..., nn.Module]) -> nn.Module:
-    torch.manual_seed(0)
-    network = build(num_classes=10).double().eval()
+@pytest.fixture
+def image_network(built: nn.Module) -> nn.Module:
+    return copy.deepcopy(built)
+
+
+@pytest.fixture(scope="module")
+def built() -> nn.Module:
+    torch.manual_seed(4)  # every map of it has values of both signs
+    network = resnet18(num_classes=10).double().eval()
     # With untrained batch norm, activations grow from block to block until softmax overflows.
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -76,7 +83,7 @@ def image_network(build: Callable[..., nn.Module]) -> nn.Module:
 
 
 @pytest.mark.parametrize("method", sorted(PEERS - IMAGES_ONLY))
-def test_layer3_of_r3d_18_on_a_clip(method: str, video_network: nn.Module) -> None:
+def test_layer3_of_a_video_network_on_a_clip(method: str, video_network: nn.Module) -> None:
     x = torch.randn(1, 3, 8, 32, 32, generator=torch.Generator().manual_seed(1)).double()
     [ours] = compute_cams(
         video_network,
@@ -92,15 +99,14 @@ def test_layer3_of_r3d_18_on_a_clip(method: str, video_network: nn.Module) -> No
 
 
 @pytest.mark.parametrize("method", sorted(PEERS))
-def test_a_resnet_on_an_image(method: str) -> None:
+def test_a_resnet_on_an_image(method: str, image_network: nn.Module) -> None:
     # A layer with few channels, and a small image, for methods that run once per channel.
     many_runs = method in ("ablationcam", "scorecam")
-    build, layer, size = (resnet18, "layer1", 32) if many_runs else (resnet50, "layer3", 64)
+    layer, size = ("layer1", 32) if many_runs else ("layer3", 64)
     x = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(2)).double()
-    network = image_network(build)
     if many_runs:
         # A channel without a zero is set to minus ten million by pytorch-grad-cam, not to 0.
-        nn.init.constant_(network.layer1[-1].bn2.bias, -0.2)
-    [ours] = compute_cams(network, x, layers=[layer], methods=[method], targets=[CLASS_ID])
-    theirs = map_of_peer(method, network, getattr(network, layer), x)
+        nn.init.constant_(image_network.layer1[-1].bn2.bias, -0.2)
+    [ours] = compute_cams(image_network, x, layers=[layer], methods=[method], targets=[CLASS_ID])
+    theirs = map_of_peer(method, image_network, getattr(image_network, layer), x)
     assert_same_map(method, ours.values[0, 0].double().numpy(), theirs)

@@ -128,7 +128,7 @@ def test_mistakes_get_one_clear_line() -> None:
     network = eval_network(Residual)
     with pytest.raises(UsageError, match="max_channels is 0"):
         score_weights(network, clip(), "layer2", score_of(0), max_channels=0)
-    with pytest.raises(UsageError, match="clips and images only"):
+    with pytest.raises(UsageError, match="only clips and images can be altered"):
         score_weights(
             network.fc,
             torch.ones(2, 9).double(),

@@ -23,6 +23,8 @@ from video_cam.batch.run_config import RunConfig
 from video_cam.batch.runner import ClipRunner
 from video_cam.config import RenderConfig
 
+QUICK = (*BUNDLED, "--max-keyframes", "1", "--align", "receptive-field", "--detail", "none")
+
 
 def broken_link(folder: Path) -> str:
     (folder / "broken.mp4").symlink_to("nowhere.mp4")
@@ -189,7 +191,7 @@ def test_the_command_does_the_rest_of_the_list(run: Run, folder: Path, out: Path
     lines = [make(folder) for make, _, _ in ODD_ITEMS.values()]
     text = "\n".join([*lines, "good [x].mp4"])
     (folder / "list.txt").write_bytes(os.fsencode(text))
-    status, _, err = run("--clip", folder / "list.txt", *BUNDLED, "--max-keyframes", "1")
+    status, _, err = run("--clip", folder / "list.txt", *QUICK)
     assert status == 1 and "Traceback" not in err
     assert len(err.splitlines()) == len(lines) + 1  # one for each, and one for the counts
     assert results_in(out) == ["good [x]"]

@@ -26,6 +26,8 @@ SUMMARY = {
     "notes": ["a note"],
     "check": {"sentence": "marked region carries the score"},
     "sanity": {"sentence": "the map changes"},
+    "motion_test": {"sentence": "it moves", "motion_share": 0.9, "others": []},
+    "frame_test": {"sentence": "3 of 16 frames are enough"},
 }
 
 
@@ -85,11 +87,12 @@ def test_the_record_of_a_clip_with_results() -> None:
         "error": None,
         "prediction": {"class_id": 1, "label": "grow"},
         "check": {"sentence": "marked region carries the score"},
+        "motion_test": {"sentence": "it moves", "motion_share": 0.9, "others": []},
         "duration_seconds": 2.5,
         "seconds": 1.235,
         "finished_at": record.finished_at,
         "targets": [{"class_id": 0, "label": "spin"}],
-        "notes": ["a note", "the map changes"],
+        "notes": ["a note", "the map changes", "3 of 16 frames are enough"],
         "summary_sha256": "0" * 64,
         "truth": None,
         "relative": None,

@@ -19,8 +19,9 @@ import run_video_cam
 import video_cam
 from tests.support.command import BUNDLED, ROOT, assert_one_error_line, records_in, results_in
 from tests.support.media import moving_square, write_clip
+from tests.support.thread_worker import ThreadWorker
 from video_cam import Explanation, UsageError
-from video_cam.batch import ray_engine
+from video_cam.batch import local, ray_engine
 from video_cam.batch.inputs import long_name
 from video_cam.batch.jobs import Job
 from video_cam.batch.run_config import ModelConfig, RayConfig, RunConfig
@@ -52,7 +53,7 @@ def run(*words: object) -> int:
 
 
 def test_actors_give_the_results_of_one_process(
-    cluster, tmp_path, sample_clip, bundled, capsys
+    cluster, tmp_path, sample_clip, bundled, capsys, monkeypatch
 ) -> None:
     clips, out = tmp_path / "clips", tmp_path / "out"
     clips.mkdir()
@@ -75,6 +76,7 @@ def test_actors_give_the_results_of_one_process(
             assert (a.values.dtype, a.values.tobytes()) == (b.values.dtype, b.values.tobytes())
         np.testing.assert_array_equal(theirs.frame_indices, ours.frame_indices)
     # A second run, also without a cluster, has only the clip to do that failed.
+    monkeypatch.setattr(local, "Worker", ThreadWorker)
     assert run("--clip", clips, *WORDS, "--engine", "local", "--output-dir", out) == 1
     assert len(records_in(out)) == 5
 
@@ -95,6 +97,10 @@ class Counting(Motion3D):
 
 def make():
     return Counting()
+
+
+def lead(out):
+    return out[:, 1] - out[:, 2]
 """
 LONG = ("--num-frames", 16, "--size", 64, "--frame-rate", 16, "--batch-size", 2)
 
@@ -115,6 +121,8 @@ def test_spread_runs_the_network_on_the_actors_alone(cluster, tmp_path, bundled)
         weights,
         "--class-id",
         1,
+        "--target",
+        f"{factory}:lead",
         "--layer",
         "layer4",
     )
@@ -126,12 +134,15 @@ def test_spread_runs_the_network_on_the_actors_alone(cluster, tmp_path, bundled)
     size = {"num_frames": 16, "size": (64, 64), "frame_rate": 16}
     model = video_cam.load_model(f"{factory}:make", weights, **size)
     options = {"layers": ["layer4"], "align": "receptive-field", "batch_size": 2}
-    ours = video_cam.explain(clip, model, class_ids=[1], **options)
+    lead = lambda out: out[:, 1] - out[:, 2]  # noqa: E731
+    ours = video_cam.explain(clip, model, class_ids=[1], targets=[lead], **options)
     folder = tmp_path / "out" / "long"
     theirs = Explanation.load(folder / "explanation.npz")
     assert len(ours.frame_indices) == 11
     assert theirs.probabilities.tobytes() == ours.probabilities.tobytes()
-    assert theirs.maps[0].values.tobytes() == ours.maps[0].values.tobytes()
+    assert [series.label for series in theirs.maps] == [model.labels[1], "lead"]
+    for a, b in zip(theirs.maps, ours.maps, strict=True):
+        assert a.values.tobytes() == b.values.tobytes()
     assert theirs.check is not None
     assert [path.name for path in (folder / "guided").iterdir()] == ["000000.png"]
     # Nothing has changed: the second run finds the results, and explains nothing. To load a user's
@@ -141,21 +152,16 @@ def test_spread_runs_the_network_on_the_actors_alone(cluster, tmp_path, bundled)
     assert [line.split()[1] for line in log.read_text().splitlines()] == ["1", "1", "1", "1", "2"]
 
 
-def test_spread_with_a_function_and_a_wrong_class(cluster, tmp_path, capsys) -> None:
-    clip = write_clip(tmp_path / "long.mp4", moving_square(60), time_base=Fraction(1, 16))
-    (tmp_path / "targets.py").write_text("def lead(out):\n    return out[:, 1] - out[:, 2]\n")
+def test_spread_with_a_wrong_class(cluster, tmp_path, capsys) -> None:
+    clip = write_clip(tmp_path / "long.mp4", 20)
     words = (*WORDS, "--spread", "--actor-cpus", 2, "--output-dir", tmp_path / "out")
-    target = ("--target", f"{tmp_path}/targets.py:lead")
-    assert run("--clip", clip, *words, *target) == 0
-    explanation = Explanation.load(tmp_path / "out" / "long" / "explanation.npz")
-    assert [series.label for series in explanation.maps] == ["lead"]
-    capsys.readouterr()
     status = run("--clip", clip, *words, "--class-id", "grwo")
     assert_one_error_line(status, capsys.readouterr().err, 2, "did you mean grow")
 
 
-def test_an_actor_and_its_worker_tell_the_folder_that_was_used(tmp_path: Path) -> None:
+def test_an_actor_and_its_worker_tell_the_folder_that_was_used(tmp_path: Path, monkeypatch) -> None:
     """Another run has written to the planned folder in between."""
+    monkeypatch.setattr(local, "Worker", ThreadWorker)
     clip, taken = write_clip(tmp_path / "v.mp4", 4), tmp_path / "out" / "v" / SUMMARY_FILE
     taken.parent.mkdir(parents=True)
     taken.write_text('{"clip_id": "another"}')

@@ -17,6 +17,7 @@ from tests.support.command import (
     records_in,
     results_in,
 )
+from tests.support.explanations import MOTION_TEST
 from tests.support.gallery import gallery_rows
 from tests.support.media import write_clip
 from tests.support.reporting import RecordingReporter
@@ -26,7 +27,7 @@ from video_cam.batch.results_file import RESULTS
 from video_cam.batch.store import FolderStore
 from video_cam.rendering.result_folder import SUMMARY_FILE
 
-QUICK = (*BUNDLED, "--max-keyframes", "1")
+QUICK = (*BUNDLED, "--max-keyframes", "1", "--align", "receptive-field", "--detail", "none")
 GROW = {"class_id": 4, "label": "grow", "score": 0.1, "shown": "10%"}
 SPIN = {"class_id": 1, "label": "spin", "score": 0.9, "shown": "90%"}
 
@@ -62,10 +63,14 @@ def statuses(out: Path) -> list[tuple[str, str]]:
 def test_each_clip_is_reported_and_written_as_it_comes(store, reporter, out: Path) -> None:
     with RunReport(jobs("a", "b", "c", "d"), store, reporter) as report:
         check = {"sentence": "marked region carries the score", "drop": 0.5}
-        report.add(record(store, "a", seconds=1.25, check=check, notes=("untrained",)))
+        motion_test = MOTION_TEST | {"others": [{"label": "grow", "sentence": "it does not"}]}
+        values = {"check": check, "motion_test": motion_test, "notes": ("untrained",)}
+        report.add(record(store, "a", seconds=1.25, **values))
         assert reporter.texts("info") == [
             "note: untrained",
             "check: marked region carries the score",
+            f"motion test: {MOTION_TEST['sentence']}",
+            "motion test of grow: it does not",
             f"a.mp4: spin 90%; 1.2 s; see {out / 'a' / 'index.html'}",
         ]
         assert statuses(out) == [("a.mp4", DONE)]

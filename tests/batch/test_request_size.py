@@ -17,7 +17,13 @@ from video_cam import Classifier
 from video_cam.batch import local
 from video_cam.batch.jobs import ClipRecord, Job, failed_record
 from video_cam.batch.network import load_explainer
-from video_cam.batch.request_size import MANY_VIDEOS, announcement, maps_per_clip
+from video_cam.batch.request_size import (
+    MANY_VIDEOS,
+    announcement,
+    costs_of_tests,
+    maps_per_clip,
+    passes_announcement,
+)
 from video_cam.batch.run_config import ModelConfig, RunConfig
 from video_cam.config import ExplainConfig
 from video_cam.utils.reporter import Reporter
@@ -74,11 +80,37 @@ def test_a_large_request_is_announced_in_one_line(bundled: Classifier) -> None:
     assert classes is not None and "(1 layer x 1 method x 9 classes)" in classes
 
 
+def test_many_forward_passes_are_announced_in_one_line(bundled: Classifier) -> None:
+    both = ExplainConfig(methods=("occlusion", "rise", "gradcam"), masks=2000)
+    assert passes_announcement(bundled, both) == (
+        "occlusion takes 343 and rise takes at most 2,000 forward passes for each window"
+    )
+    moved = ExplainConfig(methods=("rise",), mask_error=0, masks=100, aug_shift=1)
+    assert passes_announcement(bundled, moved) == "rise takes 300 forward passes for each window"
+    assert passes_announcement(bundled, ExplainConfig()) is None
+
+
+def test_the_cost_of_the_motion_test_is_said_before_it_runs(bundled: Classifier) -> None:
+    assert costs_of_tests(bundled, ExplainConfig()) == []
+    assert costs_of_tests(bundled, ExplainConfig(motion_test=True)) == [
+        "motion test: at most 24 forward passes for each clip, in the window where the score is "
+        "highest; 16 of them with a map"
+    ]
+    [many] = costs_of_tests(bundled, ExplainConfig(motion_test=True, top_k=9, num_frames=4))
+    assert "at most 48 forward passes for each clip (4 classes, 12 each)" in many
+    reporter = RecordingReporter()
+    tested = ExplainConfig(motion_test=True)
+    load_explainer(RunConfig(ModelConfig("motion3d"), tested, num_clips=1), reporter)
+    assert reporter.texts("info")[-1].startswith("motion test: at most 24 forward passes")
+
+
 def test_it_is_said_when_the_network_is_loaded_and_before_any_clip() -> None:
     reporter = RecordingReporter()
-    config = RunConfig(ModelConfig("motion3d"), ExplainConfig(top_k=9), num_clips=2)
+    explain = ExplainConfig(top_k=9, methods=("occlusion",))
+    config = RunConfig(ModelConfig("motion3d"), explain, num_clips=2)
     load_explainer(config, reporter)
-    [_, message] = reporter.texts("info")
+    [_, passes, message] = reporter.texts("info")
+    assert passes.startswith("occlusion takes")
     assert message.startswith("9 annotated videos for each clip") and "18 for 2 clips" in message
 
 

@@ -30,7 +30,7 @@ from video_cam.batch.store import ClipBusy, FolderStore
 from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
 from video_cam.explanation.damage import Damage
 from video_cam.pipeline import ClipExplainer
-from video_cam.rendering.contents import sha256_of
+from video_cam.utils.files import sha256_of
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,9 @@ from video_cam import Explanation, UsageError
 from video_cam.batch.jobs import ClipRecord
 from video_cam.batch.results_file import RESULTS, append_records
 from video_cam.batch.verify import Counts, verify
-from video_cam.rendering.contents import describe_contents, sha256_of
+from video_cam.rendering.contents import describe_contents
 from video_cam.rendering.result_folder import SUMMARY_FILE
+from video_cam.utils.files import sha256_of
 
 SPIN = {"class_id": 1, "label": "spin", "score": 0.9, "shown": "90%"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +12,10 @@ import video_cam
 from benchmarks.truth import benchmark_clips as benchmark_clips_module
 from benchmarks.truth import map_sources
 from benchmarks.truth.benchmark_clips import BenchmarkClips
+from benchmarks.truth.measures import LOCALIZATION, ON_DISTRACTORS, measure_maps
+from benchmarks.truth.options import BenchmarkOptions
 from models3d.drawn_clips import CLASSES
+from tests.support.input_methods import quick_input_method
 from video_cam import Classifier
 
 ALIGNMENTS = ("receptive-field", "half-pixel", "nearest")
@@ -58,6 +62,32 @@ def test_maps_with_detail_are_those_of_compute_cams(
         torch.testing.assert_close(row.volumes[2:], expected, rtol=1e-4, atol=1e-5)
     [only] = map_sources.own_rows(bundled, clips, ["gradcam"], ["layer4"], ["probe"], ["layers"])
     assert only.detail == "layers" and torch.equal(only.volumes, layers.volumes)
+
+
+def test_maps_of_the_input_are_of_the_first_clips_and_measured_there(
+    bundled: Classifier, benchmark_clips: BenchmarkClips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick_input_method(monkeypatch, "occlusion")
+    clips = benchmark_clips.first(3)
+    methods = ["occlusion", "gradcam"]
+    cam, row = map_sources.own_rows(
+        bundled, clips, methods, ["layer4"], ["half-pixel"], input_clips=2
+    )
+    assert cam.method == "gradcam" and len(cam.volumes) == 3
+    assert (row.method, row.layer, row.align, row.detail) == ("occlusion", "", "", "")
+    [expected] = video_cam.compute_cams(
+        bundled.module, clips.x[:2], methods=["occlusion"], targets=[clips.class_ids[:2]]
+    )
+    torch.testing.assert_close(
+        row.volumes, video_cam.upsample(expected, clips.masks.shape[1:]), rtol=1e-4, atol=1e-5
+    )
+    values = measure_maps(row, bundled, clips, 2)
+    assert {len(values[name]) for name in (*LOCALIZATION, ON_DISTRACTORS)} == {3}
+    for name in ("average_precision", ON_DISTRACTORS):
+        assert np.isfinite(values[name][:2]).all() and np.isnan(values[name][2])
+    assert len(values["insertion"]) == 2
+    assert BenchmarkOptions(methods=tuple(methods)).default_method == "gradcam"
+    assert BenchmarkOptions(methods=("rise",)).default_method == "gradcam"
 
 
 def test_the_untrained_control_has_other_weights_and_always_the_same(bundled: Classifier) -> None:

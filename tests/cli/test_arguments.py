@@ -66,7 +66,13 @@ RUN_OPTIONS: list[tuple[str, str, Any]] = [
     ("--check", "explain.check", True),
     ("--no-check", "explain.check", False),
     ("--sanity", "explain.sanity", True),
+    ("--motion-test", "explain.motion_test", True),
+    ("--frame-test", "explain.frame_test", True),
     ("--max-channels 4", "explain.max_channels", 4),
+    ("--fill before", "explain.fill", "before"),
+    ("--masks 64", "explain.masks", 64),
+    ("--mask-error 0.05", "explain.mask_error", 0.05),
+    ("--seed 3", "explain.seed", 3),
     ("--sampling uniform", "explain.sampling", "uniform"),
     ("--num-frames 8", "explain.num_frames", 8),
     ("--num-frames 8", "model.input.num_frames", 8),
@@ -150,6 +156,8 @@ def test_an_option_of_the_run_sets_its_field_only(words: str, path: str, value: 
     before, after = leaves(RunConfig()), leaves(config)
     # The number and the rate of frames belong to the network's input and to the explanation.
     same = {name for name in before if name.rsplit(".", 1)[-1] != path.rsplit(".", 1)[-1]}
+    assert after["explain.own_methods"] is (path != "explain.methods")
+    same -= {"explain.own_methods"}
     assert {name: after[name] for name in same} == {name: before[name] for name in same}
 
 

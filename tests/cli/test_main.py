@@ -31,7 +31,9 @@ from tests.support.media import moving_square, stamps_seconds, write_clip
 from video_cam.batch.inputs import clip_id
 from video_cam.cli import main as main_module
 
-QUICK = (*BUNDLED, "--max-keyframes", "1", "--no-check", "--detail", "none")
+# What is not these tests' subject, and takes seconds: to measure where cells look, finer layers.
+PLAIN = ("--align", "receptive-field", "--detail", "none")
+QUICK = (*BUNDLED, "--max-keyframes", "1", "--no-check", *PLAIN)
 
 
 def test_a_person_types_the_command(sample_clip: Path, out: Path) -> None:
@@ -59,7 +61,7 @@ def test_several_clips_one_of_them_bad(
 
 def test_an_interrupt_leaves_nothing_half_written(out: Path, tmp_path: Path) -> None:
     """Nor do two of them, to the command and its worker process, as Ctrl-C sends them."""
-    clip = write_clip(tmp_path / "long.mp4", moving_square(400, 640, 480))
+    clip = write_clip(tmp_path / "long.mp4", moving_square(250, 640, 480))
     (tmp_path / "list.txt").write_text(f"{clip}\n{tmp_path / 'missing.mp4'}\n")
     words = ("--clip", tmp_path / "list.txt", *BUNDLED, "--output-dir", out)
     process = subprocess.Popen(
@@ -222,7 +224,7 @@ def test_list_layers(run: Run, out: Path, sample_clip: Path) -> None:
     [line] = [line for line in said.splitlines() if line.startswith("layer4 ")]
     assert "(1, 128, 4, 4, 4)" in line and "<- default" in line and " 4, 4.0, " in line
     # Its ReLUs run several times, on outputs of several sizes.
-    words = ("--model", "resnet50", "--weights", "none", "--size", 64)
+    words = ("--model", "resnet50", "--weights", "none", "--size", 32, "--end", "0.2")
     status, said, _ = run("--clip", sample_clip, *words, "--list-layers")
     assert status == 0 and "layer4 " in said and "layer1.0.relu" not in said
 
@@ -294,30 +296,32 @@ def test_pictures_of_gradients_belong_to_the_keyframes(
     run: Run, out: Path, sample_clip: Path
 ) -> None:
     status, _, err = run(
-        "--clip", sample_clip, *BUNDLED, "--guided", "--smoothgrad", "--end", "1.25"
-    )
+        "--clip", sample_clip, *BUNDLED, *PLAIN, "--no-check", "--guided", "--smoothgrad",
+        "--size", "32", "--end", "1.25",
+    )  # fmt: skip
     assert (status, err) == (0, "")
     folder = out / sample_clip.stem
     saved = sorted(p.name for p in (folder / "guided").iterdir())
     assert saved == sorted(p.name for p in (folder / "keyframes").iterdir())
     assert len(saved) == 20
     picture = cv2.imread(str(folder / "guided" / saved[8]))
-    assert picture.shape == (64, 3 * 64, 3)
+    assert picture.shape == (32, 3 * 32, 3)
     _, guided, product = np.split(picture.astype(int) - 128, 3, axis=1)
     assert 0 < np.count_nonzero(product) <= np.count_nonzero(guided)
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["files"]["guided"][0] == "guided/000000.png"
     smooth = [cv2.imread(str(folder / name)) for name in summary["files"]["smoothgrad"]]
     assert len(smooth) == 20
-    assert {picture.shape for picture in smooth} == {(64, 2 * 64, 3)}
+    assert {picture.shape for picture in smooth} == {(32, 2 * 32, 3)}
     # The sprite dashes in the middle of the clip, not in the first frames.
-    assert smooth[10][:, 64:].std() > 1.5 * smooth[0][:, 64:].std()
+    assert smooth[10][:, 32:].std() > 1.5 * smooth[0][:, 32:].std()
 
 
 def test_options_of_maps_reach_the_explanation(run: Run, out: Path, sample_clip: Path) -> None:
     status, _, err = run(
         "--clip", sample_clip, *QUICK, "--method", "scorecam", "ablationcam", "eigencam",
         "--aug-smooth", "--aug-shift", "1", "--eigen-smooth", "--max-channels", "4", "--end", "1",
+        "--size", "32",
     )  # fmt: skip
     assert (status, err) == (0, "")
     summary = json.loads((out / sample_clip.stem / "summary.json").read_text())

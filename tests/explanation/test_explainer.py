@@ -275,7 +275,7 @@ def test_the_seconds_of_the_first_pass_are_measured(sample_clip, bundled) -> Non
     assert 0 < explanation.seconds["explain"] < time.perf_counter() - began
 
 
-@pytest.mark.parametrize("name", ["check", "sanity", "guided", "smoothgrad"])
+@pytest.mark.parametrize("name", ["check", "sanity", "motion_test", "guided", "smoothgrad"])
 def test_what_only_the_command_does_is_refused(name, bundled, sample_clip) -> None:
     with pytest.raises(UsageError, match=f"{name} is done by the command"):
         explain(sample_clip, bundled, **{name: True})

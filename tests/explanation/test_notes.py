@@ -12,6 +12,7 @@ import pytest
 from tests.support.explanations import map_series, window_result
 from video_cam.config import ExplainConfig
 from video_cam.explanation.damage import damage_of
+from video_cam.explanation.map_series import ClassTarget
 from video_cam.explanation.notes import DEINTERLACED, notes, notes_on_maps
 from video_cam.explanation.sampling import FrameSpan, Window
 from video_cam.models.registry import UNTRAINED
@@ -54,6 +55,7 @@ def plan(**fields: Any) -> Any:
             ),
             timeline=Timeline(np.arange(100), Fraction(1, 10), 1),
         ),
+        map_keys=(("late", "gradcam"), ("input", "rise")),
         windows=made["windows"],
         scenes=made["scenes"],
     )
@@ -157,7 +159,22 @@ def test_notes_on_memory_are_given_once_for_each_worker() -> None:
 
 
 def test_why_there_is_no_detail_is_said_once() -> None:
-    assert written([{"detail_note": "no gradient"}] * 3) == ["no gradient"]
+    assert written([{"map_note": "no gradient"}] * 3) == ["no gradient"]
+
+
+def test_how_many_masks_maps_are_made_of_and_how_precise_they_are() -> None:
+    first, second = ClassTarget(0), ClassTarget(1)
+    results = [
+        {"sampling": {first: {1: (256, 0.05)}, second: {1: (256, 0.09)}}},
+        {"sampling": {first: {1: (1000, 0.1)}}},
+    ]
+    [note] = written(results)
+    assert note == (
+        "rise: 256 to 1,000 random masks for each map; the standard error of a cell is 8 % of the "
+        "largest value of its map, at most 10 %; --masks draws more"
+    )
+    [note] = written([{"sampling": {first: {1: (64, 0.02)}}}] * 2)
+    assert "rise: 64 random masks for each map" in note and "--masks" not in note
 
 
 def test_all_notes_in_order() -> None:

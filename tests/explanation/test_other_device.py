@@ -15,6 +15,7 @@ from tests.support.media import moving_square, write_clip
 from tests.support.networks import Nonlinear, PerFrame, PoolLinear, seeded
 from tests.support.stand_in import DEVICE, counted_waits, limited_memory, needs_stand_in
 from video_cam import Classifier
+from video_cam.attribution import occlusion
 from video_cam.choice_names import METHOD_NAMES
 from video_cam.config import make_explain_config
 from video_cam.explanation.clip_plan import plan_clip
@@ -71,7 +72,14 @@ EXPLAINED: dict[str, dict[str, Any]] = {
     "own classes": {"class_scope": "window", "contrast": True, "top_k": 2},
     "functions": {"targets": [lambda outputs: outputs[:, 0] - outputs[:, 1]]},
     "augmented": {"aug_smooth": True},
+    "hidden boxes": {"methods": ["occlusion"], "top_k": 2, "fill": "before"},
+    "random masks": {"methods": ["rise"], "masks": 6, "mask_error": 0, "top_k": 2},
 }
+
+
+@pytest.fixture(autouse=True)
+def few_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(occlusion, "CELLS", (2, 2, 2))
 
 
 @pytest.mark.parametrize("options", EXPLAINED.values(), ids=EXPLAINED)
@@ -107,6 +115,7 @@ def test_other_inputs_and_outputs(path: Path) -> None:
 def test_every_method_in_a_whole_clip(path: Path) -> None:
     methods = [name for name in METHOD_NAMES if name != "cam"]
     options = {"layers": ["layer2", "layer3"], "methods": methods, "end": 0.5, "detail": "none"}
+    options |= {"masks": 6}
     found, expected = (
         video_cam.explain(path, classifier(device), **options) for device in (DEVICE, "cpu")
     )
@@ -118,6 +127,14 @@ def test_a_batch_that_does_not_fit_is_halved(path: Path) -> None:
     model = classifier(DEVICE)
     with limited_memory(2 * 3 * 4 * 16 * 16 * 4):  # bytes of two windows' input
         found = video_cam.explain(path, model, **options)
+    assert any("continued with batches of 2" in note for note in found.notes), found.notes
+    assert_same_explanation(found, video_cam.explain(path, classifier("cpu"), **options))
+
+
+def test_altered_windows_that_do_not_fit_come_in_smaller_batches(path: Path) -> None:
+    options = {"methods": ["occlusion"], "batch_size": 8, "end": 0.5}
+    with limited_memory(2 * 3 * 4 * 16 * 16 * 4):  # bytes of two windows' input
+        found = video_cam.explain(path, classifier(DEVICE), **options)
     assert any("continued with batches of 2" in note for note in found.notes), found.notes
     assert_same_explanation(found, video_cam.explain(path, classifier("cpu"), **options))
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.explanations import make_explanation, map_series
+from tests.support.explanations import FRAME_TEST, MOTION_TEST, make_explanation, map_series
 from video_cam import Explanation, UsageError
 from video_cam.explanation import storage
 from video_cam.explanation.damage import Damage
-from video_cam.explanation.map_series import ClassTarget, FunctionTarget
+from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapParts
 from video_cam.explanation.storage import FORMAT
 
 
@@ -40,6 +40,9 @@ def full_explanation() -> Explanation:
         seconds={"explain": 1.5},
         check={"sentence": "it carries the score", "drop": 0.5, "random_drops": [0.1, 0.2]},
         sanity={"sentence": "it needs", "stages": [{"part": "fc", "rank_correlation": None}]},
+        motion_test=MOTION_TEST,
+        frame_test=FRAME_TEST,
+        motion_maps=MapParts((1,), (map_series([[1, 2]], [0, 3]), map_series([[2, 2]], [0, 3]))),
         scenes=((0, 4), (4, 6)),
         frame_indices=np.array([[0, 1, 2, 3], [4, 5, 5, 5]]),
         damage=Damage(1, 2, 3, 4, 0.4),
@@ -225,6 +228,27 @@ def changed(path: Path, **changes: object) -> None:
         ({"seconds": {"explain": float("nan")}}, "is damaged"),
         ({"check": {"drop": 0.5}}, "is damaged"),
         ({"sanity": {}}, "is damaged"),
+        ({"motion_test": {"sentence": "it moves"}}, "is damaged"),
+        ({"motion_test": MOTION_TEST | {"motion_share": 1.5}}, "is damaged"),
+        ({"motion_test": MOTION_TEST | {"frozen_scores": [1.0]}}, "is damaged"),
+        ({"frame_test": FRAME_TEST | {"contributions": [1.0]}}, "is damaged"),
+        ({"frame_test": FRAME_TEST | {"sufficient_frames": [5]}}, "is damaged"),
+        ({"frame_test": FRAME_TEST | {"frame_indices": [3, 2, 1, 0]}}, "is damaged"),
+        ({"frame_test": FRAME_TEST | {"frame_indices": [1, 3, 5, 6]}}, "outside the span"),
+        ({"frame_test": FRAME_TEST | {"window": 2}}, "windows of the frame test"),
+        (
+            {
+                "frame_test": FRAME_TEST
+                | {"windows": FRAME_TEST["windows"] | {"contributions": [1]}}
+            },
+            "windows of the frame test",
+        ),
+        (
+            {"frame_test": FRAME_TEST | {"windows": FRAME_TEST["windows"] | {"contributions": []}}},
+            "is damaged",
+        ),
+        ({"motion_maps": {"windows": [0], "maps": []}}, "other parts than motion"),
+        ({"motion_maps": {"windows": [2], "maps": []}}, "not windows of the clip"),
         ({"options": {"a": {"b": {"c": 1}}}}, "is damaged"),
         ({"notes": [["a"]]}, "is damaged"),
         ({"notes": "a" * 10 + "\n"}, "is damaged"),

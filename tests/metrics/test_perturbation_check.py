@@ -15,13 +15,13 @@ from tests.support.output_networks import Returning
 from video_cam import Classifier, Explanation, load_model
 from video_cam.analysis.window_input import read_input
 from video_cam.config import make_explain_config
+from video_cam.errors import CheckNotApplicable
 from video_cam.explanation.explainer import explain_clip
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget
 from video_cam.metrics import baseline_of, perturbation_check
 from video_cam.metrics.faithfulness import rank_voxels
 from video_cam.metrics.perturbation_check import (
     MASKED_SHARE,
-    CheckNotApplicable,
     Drops,
     frame_difference,
     measure_drops,
@@ -32,7 +32,9 @@ from video_cam.metrics.perturbation_check import (
 from video_cam.video.clip import Clip
 from video_cam.video.reader import FrameReader
 
-CONFIG = make_explain_config({})
+# An alignment that need not be measured, and maps as they are in the layer: seconds less.
+PLAIN = {"align": "receptive-field", "detail": "none"}
+CONFIG = make_explain_config(PLAIN)
 
 
 def box_score(x: torch.Tensor) -> torch.Tensor:
@@ -254,7 +256,7 @@ def test_a_map_of_several_classes_or_of_a_function_is_not_checked(
 def test_a_contrast_map_is_checked_with_the_difference_of_the_logits(
     bundled: Classifier, sample_clip: Path
 ) -> None:
-    config = make_explain_config({"contrast": True, "end": 1.0})
+    config = make_explain_config({**PLAIN, "contrast": True, "end": 1.0})
     explanation = explain_clip(Clip.open(sample_clip), bundled, config)
     result = run_perturbation_check(
         Clip.open(sample_clip), bundled, explanation, config, always=True

@@ -13,9 +13,9 @@ from torch import nn
 
 from video_cam import Classifier, Explanation
 from video_cam.config import make_explain_config
+from video_cam.errors import CheckNotApplicable
 from video_cam.explanation.explainer import explain_clip
 from video_cam.metrics import randomization_check
-from video_cam.metrics.perturbation_check import CheckNotApplicable
 from video_cam.metrics.randomization_check import (
     randomize_in_stages,
     rank_correlation,

@@ -56,6 +56,13 @@ def test_a_wrong_factory_gets_one_line(name: str, words: str, tmp_path: Path) ->
     assert "\n" not in str(caught.value)
 
 
+def test_a_factory_may_return_a_function(tmp_path: Path) -> None:
+    path = tmp_path / "made.py"
+    path.write_text("def make():\n    return lambda clip: clip.mean((2, 3, 4)).numpy()\n")
+    model = load_model(f"{path}:make", num_frames=2, size=(8, 8), device="cpu")
+    assert len(model.labels) == 3 and model.code and model.known
+
+
 def test_a_file_without_a_name_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "made.py"
     path.write_text(FILE + "\nraise SystemExit(3)\n")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.support.random_networks import fill, most_changed_cell
+from tests.support.random_networks import fill, most_changed_cells, patch_of_cell
 from video_cam import Classifier, UsageError, compute_cams, load_model
 from video_cam.layers.reachability import layers_affecting_scores
 from video_cam.models import huggingface
@@ -103,12 +103,9 @@ def _assert_patches_show_in_their_cells(
     model: Classifier, layer: str, grid: Any, size: Any
 ) -> None:
     """A bright patch of the input changes its own cell most; no two axes may be exchanged."""
-    for cell in ([0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [2, 3, 1]):
-        patch = tuple(
-            slice(i * length // cells, (i + 1) * length // cells)
-            for i, length, cells in zip(cell, size, grid, strict=True)
-        )
-        assert most_changed_cell(model, layer, patch) == cell
+    cells = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [2, 3, 1]]
+    patches = [patch_of_cell(cell, size, grid) for cell in cells]
+    assert most_changed_cells(model, layer, patches) == cells
 
 
 def test_timesformers_tokens_run_through_time_fastest(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import video_cam
 from tests.support.odd_layers import Viewing, ViewingImages
 from video_cam import load_model
 from video_cam.config import ExplainConfig
-from video_cam.metrics.perturbation_check import CheckNotApplicable, run_perturbation_check
+from video_cam.errors import CheckNotApplicable
+from video_cam.metrics.perturbation_check import run_perturbation_check
 from video_cam.models.input_layout import InputLayout
 from video_cam.models.registry import _runs, _store_channels_last, _store_contiguous
 from video_cam.models.spec import USER_NETWORK

@@ -108,12 +108,27 @@ def test_a_program_exported_for_one_clip_gets_one_at_a_time(
         assert np.abs(other.values).max() > 1e-3
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_a_torchscript_network_only_with_trust(tmp_path: Path) -> None:
+    path, network = tmp_path / "s.pt", PoolLinear().eval()
+    torch.jit.script(network).save(path)
+    with pytest.raises(UsageError, match=r"holds a TorchScript network, .*add --trust-checkpoint"):
+        load_model(str(path), **SMALL_INPUT)
+    model = load_model(str(path), trust_checkpoint=True, **SMALL_INPUT)
+    x = torch.randn(2, 3, 4, 16, 16)
+    torch.testing.assert_close(model.module(x), network(x))
+    assert model.name == "s.pt" and model.layer == "" and len(model.code) == 64
+    with pytest.raises(UsageError, match="holds its weights itself: leave --weights out"):
+        load_model(str(path), "none", trust_checkpoint=True, **SMALL_INPUT)
+    with zipfile.ZipFile(path) as archive, zipfile.ZipFile(tmp_path / "bad.pt", "w") as crafted:
+        for name in archive.namelist():
+            crafted.writestr(name, b"?" if name.endswith(".py") else archive.read(name))
+    with pytest.raises(UsageError, match="cannot be read as a TorchScript network"):
+        load_saved_network(tmp_path / "bad.pt", trust=True)
+
+
 def test_an_ordinary_network_takes_any_number_of_clips() -> None:
     assert not takes_one_clip(PoolLinear())
-
-
-def _save_torchscript(path: Path) -> None:
-    torch.jit.trace(PoolLinear().eval(), torch.randn(1, 3, 4, 16, 16)).save(path)
 
 
 def _save_weights(path: Path) -> None:
@@ -124,7 +139,6 @@ def _save_weights(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "save", "words"),
     [
-        ("s.pt", _save_torchscript, r"is TorchScript, .*file.py:factory"),
         ("w.pth", _save_weights, r"holds weights without a network: give it to --weights"),
         (
             "n.pt",

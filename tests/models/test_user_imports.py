@@ -145,6 +145,19 @@ def test_an_import_in_the_forward_finds_the_file_beside_it(tmp_path: Path) -> No
     assert len(model.labels) == 3 and sys.path == path
 
 
+def test_a_linked_folder_finds_what_lies_beside_the_link(tmp_path: Path) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "nets"
+    for one in (elsewhere, folder):
+        one.mkdir()
+    (elsewhere / "g_part.py").write_text("from g_width import WIDTH\n")
+    (folder / "g_width.py").write_text("WIDTH = 4\n")
+    (folder / "g_linked").symlink_to(elsewhere)
+    source = f"{NETWORK}\nfrom g_linked.g_part import WIDTH\ndef make():\n    return Net(WIDTH)\n"
+    (folder / "nets.py").write_text(source)
+    model = load_model(f"{folder / 'nets.py'}:make", **SMALL_INPUT)
+    assert model.module.conv.out_channels == 4
+
+
 def test_two_functions_of_a_file_share_the_modules_beside_it(tmp_path: Path) -> None:
     (tmp_path / "f_kind.py").write_text("class Kind:\n    pass\n")
     for name in ("f_one", "f_two"):

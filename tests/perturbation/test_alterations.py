@@ -10,7 +10,9 @@ from video_cam.perturbation.alterations import (
     Frames,
     KeepFrames,
     Replace,
+    at_speed,
     backwards,
+    blurred_still,
     frozen,
     shuffled,
     unaltered,
@@ -77,3 +79,28 @@ def test_one_frame_has_no_other_moment() -> None:
     assert torch.equal(baseline_of(x, "before"), x)
     with pytest.raises(UsageError, match="baseline"):
         baseline_of(x, "noise")
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "speed", "expected"),
+    [
+        (8, 0.5, [2, 2, 3, 3, 4, 4, 5, 5]),
+        (8, 2.0, [0, 0, 0, 2, 4, 6, 7, 7]),
+        (5, 0.5, [1, 2, 2, 3, 3]),
+        (4, 1.0, [0, 1, 2, 3]),
+        (1, 2.0, [0]),
+    ],
+)
+def test_another_speed_takes_the_windows_own_frames(
+    num_frames: int, speed: float, expected: list[int]
+) -> None:
+    assert at_speed(num_frames, speed).order == tuple(expected)
+
+
+def test_a_blurred_still_picture_shows_no_motion_and_no_detail() -> None:
+    x = torch.rand(3, 4, 16, 16)
+    still = blurred_still()(x)
+    assert (still == still[:, :1]).all()
+    torch.testing.assert_close(still[:, 0], baseline_of(x, "blur").mean(1))
+    assert still.std() < 0.2 * x.std()
+    assert blurred_still() == blurred_still() and hash(blurred_still()) == hash(blurred_still())

@@ -16,12 +16,14 @@ import video_cam
 from tests.support.media import read_frames, write_clip
 from tests.support.pages import Rendered
 from video_cam import Explanation
+from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.captions import Caption
 from video_cam.rendering.keyframes import (
     describe_keyframes,
     evenly,
     frames_to_look_at,
+    importance,
     keep_keyframes,
     make_folders,
     most_important,
@@ -45,8 +47,13 @@ def test_evenly_spread_items(count: int, expected: list[int]) -> None:
 class Masses:
     """Maps of which only the mass is known, of a clip whose keyframes are every second frame."""
 
-    def __init__(self, mass: list[float]) -> None:
-        self.explanation = SimpleNamespace(keyframes=lambda: list(range(10, 10 + 2 * len(mass), 2)))
+    def __init__(self, mass: list[float], frame_test: dict[str, Any] | None = None) -> None:
+        series = SimpleNamespace(target=ClassTarget(0))
+        self.explanation = SimpleNamespace(
+            keyframes=lambda: list(range(10, 10 + 2 * len(mass), 2)),
+            frame_test=frame_test,
+            maps=(series,),
+        )
         spread = np.repeat(np.array(mass, float), 2)
         self._map = SimpleNamespace(mass=spread, first=10)
 
@@ -85,6 +92,38 @@ def test_without_differences_frames_are_evenly_spread() -> None:
 def test_heat_at_a_single_moment_leaves_the_rest_evenly_spread() -> None:
     found = looked_at([0.0] * 40 + [1.0] + [0.0] * 39, 5)
     assert 40 in found and found[0] == 0 and found[-1] == 79 and len(found) == 5
+
+
+def frame_test(contributions: list[float], enough: list[int]) -> dict[str, Any]:
+    """A frame test of the keyframes from number 20 on; ``enough``: their numbers."""
+    frames = [10 + 2 * (20 + number) for number in range(len(contributions))]
+    return {
+        "frame_indices": frames,
+        "contributions": contributions,
+        "sufficient_frames": [10 + 2 * number for number in enough],
+    }
+
+
+def test_frames_that_are_enough_are_looked_at_first() -> None:
+    mass = np.random.default_rng(1).random(100).tolist()
+    test = frame_test([0.5, 3.0, -1.0, 2.0, 2.5], [21, 23, 24])
+    found = [(frame - 10) // 2 for frame in frames_to_look_at(Masses(mass, test), 8)]
+    assert {21, 23, 24} <= set(found) and len(found) == 8
+    # At most half of them: the rest of the clip is not left out.
+    few = [(frame - 10) // 2 for frame in frames_to_look_at(Masses(mass, test), 4)]
+    assert {21, 24} <= set(few) and 23 not in few and len(few) == 4
+    assert [one for one in few if one not in (21, 24)] != []
+
+
+def test_importance_is_what_frames_add_where_that_was_tested() -> None:
+    maps = Masses([1.0] * 30 + [4.0] + [1.0] * 9, frame_test([0.5, 2.0, -1.0], [21]))
+    numbers = [19, 20, 21, 22, 30]
+    found = importance(maps, [10 + 2 * number for number in numbers])
+    assert found == pytest.approx([0.25, 1.25, 2.0, 0.0, 1.0])
+    assert most_important(maps, [10 + 2 * number for number in numbers]) == 10 + 2 * 21
+    # Frames that add nothing do not hide where the map is strong.
+    flat = Masses([1.0] * 30 + [4.0] + [1.0] * 9, frame_test([0.0, 0.0], []))
+    assert most_important(flat, [10 + 2 * number for number in numbers]) == 10 + 2 * 30
 
 
 def test_keyframes_are_the_frames_the_network_saw(results: Path, explanation, sample_clip) -> None:
@@ -128,6 +167,10 @@ def test_importance_is_the_share_of_the_largest_mass(explanation: Explanation) -
     entries = describe_keyframes(maps, [4, 20])
     assert [e["importance"] for e in entries] == pytest.approx(list(mass[[4, 20]] / mass.max()))
     assert [e["pts_seconds"] for e in entries] == [0.25, 1.25]
+    assert [e["contribution"] for e in entries] == [None, None]
+    frame_test = {"frame_indices": [4, 5], "contributions": [-1.5, 2.0]}
+    other = BlendedMaps(replace(explanation, frame_test=frame_test))
+    assert [e["contribution"] for e in describe_keyframes(other, [4, 20])] == [-1.5, None]
     assert [e["file"] for e in entries] == ["keyframes/000004.png", "keyframes/000020.png"]
     assert most_important(maps, list(range(32))) == mass.argmax()
     assert most_important(maps, [4, 20, 31]) == [4, 20, 31][mass[[4, 20, 31]].argmax()]

@@ -47,6 +47,8 @@ def test_a_summary_that_lacks_something_is_not_of_a_finished_result(name: str, r
         {"notes": "note"},
         {"check": {"sentence": 3, "drop": 0.5}},
         {"sanity": {}},
+        {"motion_test": {"sentence": "it moves"}},
+        {"motion_test": {"sentence": "it moves", "motion_share": 1.1}},
         {"seconds": {"explain": float("nan")}},
         contents("../a"),
         contents("/etc/passwd"),

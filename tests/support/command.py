@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import run_video_cam
+from tests.support.thread_worker import ThreadWorker
+from video_cam.batch import local
 from video_cam.batch.results_file import RESULTS
 
 ROOT = Path(run_video_cam.__file__).parent
@@ -28,8 +30,9 @@ def out(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], out: Path) -> Run:
-    """The command in this process, with ``out`` as its output folder."""
+def run(capsys: pytest.CaptureFixture[str], out: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command and its worker in this process, with ``out`` as its output folder."""
+    monkeypatch.setattr(local, "Worker", ThreadWorker)
 
     def run_here(*arguments: object) -> tuple[int, str, str]:
         words = [*map(str, arguments), "--output-dir", str(out)]

@@ -21,6 +21,36 @@ from video_cam.video.timeline import Timeline
 
 LABELS = ("ant", "bee", "cat")
 
+# A motion test of the first window of ``make_explanation``, frozen at two of its frames.
+MOTION_TEST: dict[str, Any] = {
+    "sentence": "Without motion the score falls from 5.0 to 2.0: the network answers by motion",
+    "motion_share": 0.75,
+    **{"score": 5.0, "frozen": 1.5, "frozen_best": 2.0, "shuffled": 0.5, "reversed": -1.0},
+    **{"slow": 4.0, "fast": 3.0, "still": 1.0},
+    "frozen_scores": [1.0, 2.0],
+    "frozen_frame_indices": [0, 3],
+    "frozen_pts_seconds": [0.0, 0.3],
+    "shuffled_scores": [0.0, 0.5, 1.0],
+    "standard_deviations": {"frozen": 0.5, "shuffled": 0.4},
+    "shown": {"score": "70%", "frozen": "20%"},
+    "probabilities": {"score": 0.7, "frozen": 0.2},
+    **{"forwards": 10, "window": 0, "class_id": 0, "label": "ant", "others": []},
+}
+FRAME_TEST: dict[str, Any] = {
+    "sentence": "2 of 4 frames are enough for ant: those at 0.10 and 0.30 s keep 94 % of the score",
+    **{"window": 0, "label": "ant", "score": 5.0, "blank_score": 1.0},
+    "frame_indices": [0, 1, 2, 3],
+    "pts_seconds": [0.0, 0.1, 0.2, 0.3],
+    "contributions": [-0.5, 2.5, 0.5, 1.5],
+    "standard_errors": [0.1, 0.2, 0.1, 0.3],
+    **{"sufficient_frames": [1, 3], "kept_share": 0.94, "is_exact": False, "frames_per_group": 1},
+    "windows": {
+        **{"score": 3.0, "blank_score": 1.0, "contributions": [1.75, 0.25]},
+        **{"sufficient_windows": [0], "kept_share": 0.91},
+    },
+    "forwards": 120,
+}
+
 
 def centres(t: Sequence[float], cells: int = 1) -> CellCentres:
     """Cells at these positions in time, and one pixel apart in space."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
+from video_cam.attribution.input_maps import InputMaps
 from video_cam.attribution.input_methods import INPUT_METHODS, InputMethod
 from video_cam.attribution.method_inputs import TargetPass
 from video_cam.layers.alignment import CellCentres
@@ -24,12 +24,13 @@ def quick_input_method(
     """
     calls: list[int] = []
 
-    def compute(targets: Sequence[TargetPass]) -> tuple[list[Tensor], CellCentres]:
+    def compute(targets: Sequence[TargetPass]) -> InputMaps:
         calls.append(len(targets))
         signs = torch.ones(2, 1, 2)
         signs[0, 0, 0] = -1
         maps = [one.scores.detach()[:, None, None, None] * signs for one in targets]
-        return maps, CellCentres(np.array([1.0, 3.0]), np.array([5.0]), np.array([2.0, 6.0]))
+        centres = CellCentres(np.array([1.0, 5.0]), np.array([5.0]), np.array([2.0, 6.0]))
+        return InputMaps(maps, centres)
 
-    monkeypatch.setitem(INPUT_METHODS, name, InputMethod(compute, layer))
+    monkeypatch.setitem(INPUT_METHODS, name, InputMethod(compute, lambda size, config: 5, layer))
     return calls

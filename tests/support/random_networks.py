@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from unittest.mock import patch
 
@@ -42,20 +42,34 @@ def fill(module: nn.Module, seed: int = 0) -> nn.Module:
     return module
 
 
-def most_changed_cell(
-    model: Classifier, layer: str, patch: tuple[slice, slice, slice]
-) -> list[int]:
-    """The (t, y, x) cell of ``layer`` that a bright patch in a noise clip changes most."""
+def patch_of_cell(
+    cell: Sequence[int], size: Sequence[int], grid: Sequence[int]
+) -> tuple[slice, ...]:
+    """The part of an input of ``size`` that lies at a cell of ``grid``, both (T, H, W)."""
+    return tuple(
+        slice(i * length // cells, (i + 1) * length // cells)
+        for i, length, cells in zip(cell, size, grid, strict=True)
+    )
+
+
+def most_changed_cells(
+    model: Classifier, layer: str, patches: Iterable[tuple[slice, ...]]
+) -> list[list[int]]:
+    """The (t, y, x) cell of ``layer`` that each bright patch in a noise clip changes most."""
     size = (model.num_frames, *model.preprocess.crop)
-    plain = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1))
-    bright = plain.clone()
-    bright[(slice(None), slice(None), *patch)] += 3.0
-    change = (_grid(model, layer, bright) - _grid(model, layer, plain)).square().sum(1)[0]
-    return [int(i) for i in torch.unravel_index(change.argmax(), change.shape)]
+    noise = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1))
+    plain = _grid(model, layer, noise)
+    cells = []
+    for part in patches:
+        bright = noise.clone()
+        bright[(slice(None), slice(None), *part)] += 3.0
+        change = (_grid(model, layer, bright) - plain).square().sum(1)[0]
+        cells.append([int(i) for i in torch.unravel_index(change.argmax(), change.shape)])
+    return cells
 
 
 def _grid(model: Classifier, layer: str, x: Tensor) -> Tensor:
     fold = model.layers(x.shape[2:], [layer]).folds[layer]
-    with capture(model.module, [layer]) as captured:
+    with capture(model.module, [layer]) as captured, torch.no_grad():
         model.module(x)
         return fold(captured.activations[layer].detach())

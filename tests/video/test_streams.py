@@ -10,6 +10,7 @@ import pytest
 
 import video_cam
 from tests.support import media
+from tests.support.explained_clips import explain
 from video_cam import UsageError
 from video_cam.video.browser_copy import BrowserCopy
 from video_cam.video.clip import Clip
@@ -75,6 +76,6 @@ def test_images_have_no_streams_to_choose_from(tmp_path) -> None:
 
 def test_an_explanation_is_of_the_named_stream(two_streams, bundled) -> None:
     """Also where it is drawn later, from the file's path alone."""
-    explanation = video_cam.explain(two_streams, bundled, video_stream=0)
+    explanation = explain(two_streams, bundled, video_stream=0)
     assert (explanation.clip.width, explanation.clip.video_stream) == (64, 0)
     video_cam.figure(two_streams, explanation)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from video_cam.analysis.window_input import read_inputs
+from video_cam.analysis.window_input import read_input, read_inputs
 from video_cam.attribution.targets import target_scores
 from video_cam.config import ExplainConfig
 from video_cam.explanation.batch_size import fitting_batch
@@ -56,6 +56,7 @@ class WindowScores:
         self._classes = len(model.labels)
         # (window, alteration) -> float32 (columns,): see ``_columns``
         self._known: dict[tuple[int, Alteration], np.ndarray] = {}
+        self._kept_input: tuple[int, Tensor] | None = None
         size = (explanation.frame_indices.shape[1], *model.preprocess.crop)
         batch, _ = fitting_batch(clip, model, (), size, config.batch_size)
         self._halving = BatchHalving(batch)
@@ -69,12 +70,24 @@ class WindowScores:
         """How many clips the network has to score for these, beside what is known already."""
         return sum(len(self._missing(window, alterations)) for window in windows)
 
+    def learn(
+        self, window: int, alteration: Alteration, logits: np.ndarray, shown: np.ndarray
+    ) -> None:
+        """Take scores that are known from elsewhere; only where no functions are explained.
+
+        Args:
+            logits: float32 (classes,), of the altered window.
+            shown: float32 (classes,), as results show them.
+        """
+        rows = centred(torch.from_numpy(logits)[None], self._model.reading)
+        self._known[window, alteration] = np.concatenate([rows[0].numpy(), shown])
+
     def scores(
         self,
         target: MapTarget,
         windows: Sequence[int],
         alterations: Sequence[Alteration],
-        stage: str,
+        stage: str | Step,
     ) -> np.ndarray:
         """Logits of a class, or values of a function, for every window and alteration.
 
@@ -82,19 +95,38 @@ class WindowScores:
             target: what is scored.
             windows: numbers of windows, rising.
             alterations: see ``perturbation.alterations``; equal ones are scored once.
-            stage: name of the work, for the progress bar.
+            stage: name of the work, for the progress bar; or, where the work has one already,
+                what is called with the numbers of clips that have been scored.
 
         Returns:
             float64 (windows, alterations).
         """
         return self._table(windows, alterations, stage)[..., self._column(target)]
 
+    def differences(
+        self,
+        target: MapTarget,
+        windows: Sequence[int],
+        alterations: Sequence[Alteration],
+        stage: str | Step,
+    ) -> np.ndarray:
+        """As ``scores``, but where classes share a softmax, less the mean logit of all classes.
+
+        There only differences between logits count. A mean over frames stays a mean over frames.
+        """
+        if isinstance(target, FunctionTarget) or self._explanation.model.score != "softmax":
+            return self.scores(target, windows, alterations, stage)
+        logits = self.all_scores(windows, alterations, stage)
+        if self._classes == 1:
+            return logits[..., 0]
+        return np.asarray(logits[..., target.class_id] - logits.mean(-1))
+
     def probabilities(
         self,
         target: MapTarget,
         windows: Sequence[int],
         alterations: Sequence[Alteration],
-        stage: str,
+        stage: str | Step,
     ) -> np.ndarray:
         """As ``scores``, as results show them: probabilities, where the network has any."""
         column = self._column(target)
@@ -103,23 +135,33 @@ class WindowScores:
         return self._table(windows, alterations, stage)[..., column]
 
     def all_scores(
-        self, windows: Sequence[int], alterations: Sequence[Alteration], stage: str
+        self, windows: Sequence[int], alterations: Sequence[Alteration], stage: str | Step
     ) -> np.ndarray:
         """Logits of all classes, float64 (windows, alterations, classes)."""
         return self._table(windows, alterations, stage)[..., : self._classes]
 
+    def all_probabilities(
+        self, windows: Sequence[int], alterations: Sequence[Alteration], stage: str | Step
+    ) -> np.ndarray:
+        """As ``all_scores``, as results show them: probabilities, where the network has any."""
+        columns = slice(self._classes, 2 * self._classes)
+        return self._table(windows, alterations, stage)[..., columns]
+
     def _table(
-        self, windows: Sequence[int], alterations: Sequence[Alteration], stage: str
+        self, windows: Sequence[int], alterations: Sequence[Alteration], stage: str | Step
     ) -> np.ndarray:
         """float64 (windows, alterations, columns)."""
         todo = {w: missing for w in windows if (missing := self._missing(w, alterations))}
         total = sum(map(len, todo.values()))
         if total:
-            with self._progress(stage, total) as step:
+            with self._reported(stage, total) as step:
                 for windows_together in self._groups(list(todo)):
                     self._score(windows_together, todo, step)
         rows = [[self._known[window, one] for one in alterations] for window in windows]
         return np.asarray(rows, np.float64)
+
+    def _reported(self, stage: str | Step, total: int) -> AbstractContextManager[Step]:
+        return self._progress(stage, total) if isinstance(stage, str) else nullcontext(stage)
 
     def _missing(self, window: int, alterations: Sequence[Alteration]) -> list[Alteration]:
         distinct = dict.fromkeys(alterations)
@@ -137,14 +179,23 @@ class WindowScores:
         with (
             self._in_window(windows[0]),
             frozen_evaluation(self._model.module),
-            prefetch(
-                read_inputs(self._clip, self._model, self._explanation, windows), WINDOWS_AHEAD
-            ) as inputs,
+            self._inputs(windows) as inputs,
         ):
             altered = _pairs(inputs, windows, todo)
             done.extend(scores_of_altered(self._columns, altered, self._halving, step))
         [rows] = on_cpu([torch.cat(done)])
         self._known.update(zip(keys, rows.numpy(), strict=True))
+
+    def _inputs(self, windows: Sequence[int]) -> AbstractContextManager[Iterator[Tensor]]:
+        """The windows' inputs (C, T, H, W), in order; a single one is kept for the next call."""
+        if len(windows) > 1:
+            waiting = read_inputs(self._clip, self._model, self._explanation, windows)
+            return prefetch(waiting, WINDOWS_AHEAD)
+        [window] = windows
+        if self._kept_input is None or self._kept_input[0] != window:
+            x = read_input(self._clip, self._model, self._explanation, window)
+            self._kept_input = (window, x)
+        return nullcontext(iter([self._kept_input[1]]))
 
     def _in_window(self, window: int) -> AbstractContextManager[None]:
         if self._model.input_layout.factory is None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from video_cam.attribution.attribution_result import AttributionResult
 from video_cam.attribution.augmentation import augment, augmentations, undo
 from video_cam.attribution.cam_methods import (
     METHODS,
@@ -23,13 +24,14 @@ from video_cam.attribution.cam_methods import (
     principal_component,
     signed_map,
 )
+from video_cam.attribution.input_maps import InputMaps
 from video_cam.attribution.input_methods import INPUT_METHODS, input_map_keys
 from video_cam.attribution.method_inputs import AFTER_THE_PASS, FROM_THE_GRAPH, TargetPass
 from video_cam.attribution.pass_facts import PassFacts
 from video_cam.attribution.refinement import FinerLayers, Refinement
 from video_cam.attribution.replay import Recording, recording
 from video_cam.attribution.targets import Target, target_scores
-from video_cam.config import AttributionConfig
+from video_cam.attribution_config import AttributionConfig
 from video_cam.errors import UsageError
 from video_cam.layers.alignment import CellCentres, cell_centres, gather_onto, is_a_guess
 from video_cam.layers.axes import (
@@ -51,34 +53,6 @@ from video_cam.utils.progress import Progress, silent
 
 # The targets of one input, or a function that chooses them when it sees the network's outputs.
 Targets = Sequence[Target] | Callable[[Any], Sequence[Target]]
-
-
-@dataclass(frozen=True)
-class AttributionResult:
-    """The scores and maps of one input.
-
-    Attributes:
-        outputs: the network's outputs, detached.
-        targets: the targets, with the best class ids in place of None.
-        scores: for each target float32 (N,), the target's scores.
-        class_ids: for each target int64 (N,), or None for a function.
-        maps: (index of the target, layer, method) -> signed float32 (N, T', H', W'), in this order;
-            of methods without a layer, behind those of layers, with the name in their row of
-            ``input_methods.INPUT_METHODS``.
-        centres: (layer, method) -> positions of the cells of the maps.
-        layer_maps: as ``maps``, on the layers' own grids; where no detail is added, these are the
-            maps themselves. Without those of no layer.
-        notes: what could not be done, one line each.
-    """
-
-    outputs: Any
-    targets: tuple[Target, ...]
-    scores: tuple[Tensor, ...]
-    class_ids: tuple[Tensor | None, ...]
-    maps: dict[tuple[int, str, str], Tensor]
-    centres: dict[tuple[str, str], CellCentres]
-    layer_maps: dict[tuple[int, str, str], Tensor]
-    notes: tuple[str, ...] = ()
 
 
 class Attributor:
@@ -200,7 +174,7 @@ class Attributor:
                 retried_with_copies(partial(one.compute, AFTER_THE_PASS, self._needs))
                 notes.append(self._refinement.prepare(one, AFTER_THE_PASS))
             of_input = self._input_maps(passes.targets, config)
-        layer_maps, maps, centres = {}, {}, {}
+        layer_maps, maps, sampling, centres = {}, {}, {}, {}
         for index, one in enumerate(passes.targets):
             for layer in self.layers:
                 of_methods = self._maps(one, layer)
@@ -210,9 +184,12 @@ class Attributor:
                     centres[layer, method] = own
                     layer_maps[index, layer, method] = values.float()
                     maps[index, layer, method] = refine(values).float()
-            for (layer, method), (of_targets, own) in of_input.items():
-                centres[layer, method] = own
-                maps[index, layer, method] = of_targets[index].float()
+            for (layer, method), found in of_input.items():
+                centres[layer, method] = found.centres
+                maps[index, layer, method] = found.values[index].float()
+                if found.sampling is not None:
+                    sampling[index, layer, method] = found.sampling[index]
+        notes += [note for found in of_input.values() for note in found.notes]
         return AttributionResult(
             detached(passes.outputs),
             tuple(one.fixed_target for one in passes.targets),
@@ -221,12 +198,13 @@ class Attributor:
             maps,
             centres,
             layer_maps,
+            sampling,
             tuple(dict.fromkeys(filter(None, notes))),
         )
 
     def _input_maps(
         self, targets: Sequence[TargetPass], config: AttributionConfig
-    ) -> dict[tuple[str, str], tuple[Sequence[Tensor], CellCentres]]:
+    ) -> dict[tuple[str, str], InputMaps]:
         """The maps of all targets by each method without a layer."""
         if not targets:
             return {}

@@ -1,22 +1,24 @@
-"""Maps of any ``nn.Module`` on tensors: ``compute_cams``, ``upsample`` and ``normalize``."""
+"""Maps of any ``nn.Module`` on tensors."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from video_cam.attribution.attributor import AttributionResult, Attributor
+from video_cam.attribution.activation_map import ActivationMap
+from video_cam.attribution.attribution_result import AttributionResult
+from video_cam.attribution.attributor import Attributor
 from video_cam.attribution.targets import Target
+from video_cam.attribution_config import AttributionConfig
 from video_cam.choice_names import INPUT_METHOD_NAMES, LAYER_METHOD_NAMES
-from video_cam.config import AttributionConfig
 from video_cam.errors import UsageError, first_line
-from video_cam.layers.alignment import CellCentres, guess_note, interpolate, needs_measuring
+from video_cam.layers.alignment import guess_note, needs_measuring
 from video_cam.layers.axes import (
     Unpack,
     Unpacks,
@@ -35,6 +37,7 @@ from video_cam.layers.layout import Fold, Layout, folds, layouts
 from video_cam.layers.measured_layout import refusal, settled_folds
 from video_cam.layers.output_search import with_class_scores
 from video_cam.layers.receptive_field import ReceptiveFields
+from video_cam.layers.scores_only import as_network, refuse_methods
 from video_cam.layers.selection import match_layers, own_name
 from video_cam.layers.trace import ModuleOutput, trace
 from video_cam.utils.memory import is_out_of_memory
@@ -43,33 +46,8 @@ from video_cam.utils.nested import map_tensors
 from video_cam.utils.progress import Progress, silent
 
 
-@dataclass(frozen=True)
-class ActivationMap:
-    """A class activation map at its layer's own resolution.
-
-    Attributes:
-        values: float32 (N, T', H', W'), signed.
-        scores: float32 (N,), the target's scores.
-        class_ids: int64 (N,), or None where the target is a function.
-        layer: module name; "input" for a map of the whole input.
-        method: of ``choice_names.METHOD_NAMES``.
-        centres: positions of the cells in input frames and pixels.
-        input_size: (T, H, W).
-        detail: what makes the map finer than its layer's grid, of ``choice_names.DETAIL_NAMES``.
-    """
-
-    values: Tensor
-    scores: Tensor
-    class_ids: Tensor | None
-    layer: str
-    method: str
-    centres: CellCentres
-    input_size: tuple[int, int, int]
-    detail: str = "none"
-
-
 def compute_cams(
-    model: nn.Module,
+    model: nn.Module | Callable[..., Any],
     x: Any,
     *,
     layers: Sequence[str] = (),
@@ -91,7 +69,8 @@ def compute_cams(
     out, with a warning.
 
     Args:
-        model: any network.
+        model: any network; or a function from what its ``x`` is to scores, for methods that need no
+            more (``choice_names.SCORE_METHOD_NAMES``), as TorchScript networks are.
         x: what its forward takes: a tensor, or a tuple, list or dict of them. A dict whose keys
             are the forward's parameters is passed by keyword. A tuple holds the arguments in order
             where the forward needs more than one, else it is the only argument, as a list is.
@@ -113,7 +92,7 @@ def compute_cams(
             class scores cannot be found.
         progress: reports the number of channels scored by ablationcam and scorecam; see
             ``utils.progress``.
-        options: the other fields of ``config.AttributionConfig``.
+        options: the other fields of ``AttributionConfig``.
 
     Returns:
         A flat list, nested target, then layer, then method. Maps of the whole input come behind
@@ -128,8 +107,9 @@ def compute_cams(
     if not isinstance(targets, list | tuple):
         raise UsageError(f"targets {targets!r} must be a list with one entry for each target")
     config = AttributionConfig(as_tuple(methods), **options)
+    network = as_network(unwrapped(model) if isinstance(model, nn.Module) else model)
+    refuse_methods(network, config.methods)
     layers = _checked_layers(as_tuple(layers), config)
-    network = _checked_network(model)
     model, x = channels_first(network, beside_network(x, network, model))
     attributor = _bind(model, x, layers, config, unpack, progress)
     if not all(map(callable, targets)):
@@ -148,16 +128,6 @@ def _warn_of_guesses(attributor: Attributor, result: AttributionResult, frames: 
     cells = {layer: values.shape[1] for (_, layer, _), values in result.layer_maps.items()}
     for layer in attributor.guessed_layers(cells, frames):
         warnings.warn(guess_note(layer, attributor.config.align), stacklevel=3)
-
-
-def _checked_network(model: nn.Module) -> nn.Module:
-    """The network without its wrapper."""
-    if not isinstance(model, nn.Module):
-        raise UsageError(
-            f"the network is a {type(model).__name__}, expected an nn.Module: "
-            "of a video_cam classifier give its .module"
-        )
-    return unwrapped(model)
 
 
 def _checked_layers(layers: tuple[str, ...], config: AttributionConfig) -> tuple[str, ...]:
@@ -220,6 +190,7 @@ def _activation_maps(
             result.centres[layer, method],
             size,
             attributor.config.detail if method in LAYER_METHOD_NAMES else "none",
+            result.sampling.get((index, layer, method)),
         )
         for index in range(len(result.targets))
         for layer, method in attributor.map_keys
@@ -334,30 +305,3 @@ def _receptive_fields(
             stacklevel=3,
         )
     return find_receptive_fields(model, x, layers, unpack, "receptive-field")
-
-
-def upsample(cam: ActivationMap, size: Sequence[int]) -> Tensor:
-    """The map on another grid over the network's input, still signed.
-
-    Args:
-        cam: a map of ``compute_cams``.
-        size: (T, H, W); ``cam.input_size`` for one value for each pixel of the input.
-
-    Returns:
-        float32 (N, T, H, W).
-    """
-    return interpolate(cam.values, cam.centres, cam.input_size, size)
-
-
-def normalize(volume: Tensor) -> Tensor:
-    """ReLU, then division by each sample's maximum.
-
-    Args:
-        volume: signed (N, ...); the maximum is over all axes but the first.
-
-    Returns:
-        The same shape, in [0, 1]; zeros for a sample without positive values.
-    """
-    positive = volume.clamp(min=0)
-    peak = positive.flatten(1).amax(1).reshape(-1, *[1] * (volume.ndim - 1))
-    return torch.where(peak > 0, positive / peak, torch.zeros_like(positive))

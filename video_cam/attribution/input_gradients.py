@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from video_cam.attribution.guided_gradient import guided_gradient
 from video_cam.attribution.targets import Target, target_scores
+from video_cam.choice_names import SCORE_METHOD_NAMES
 from video_cam.errors import UsageError
 from video_cam.layers.axes import run_network
 from video_cam.layers.differentiable import reentrant_checkpoints_refused, refuse_quantised
 from video_cam.layers.hooks import frozen_evaluation, retried_with_copies
 from video_cam.layers.output_search import with_class_scores
+from video_cam.layers.scores_only import ScoresOnly, as_network
 from video_cam.utils.devices import sent
 
 
@@ -118,6 +120,12 @@ def smooth_gradient(
 
 def _scored(model: nn.Module, x: Tensor, target: Target) -> nn.Module:
     """The network with class scores as its output; for a function the network itself."""
+    model = as_network(model)
+    if isinstance(model, ScoresOnly) and not model.has_input_gradient:
+        raise UsageError(
+            f"gradients at the input need a network of PyTorch, and {model.kind} gives scores "
+            f"alone: compute_cams with {' or '.join(SCORE_METHOD_NAMES)} works"
+        )
     return model if callable(target) else with_class_scores(model, x)
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
-
+from video_cam.attribution.input_maps import InputMaps
 from video_cam.attribution.method_inputs import TargetPass
-from video_cam.attribution.occlusion import occlusion
-from video_cam.layers.alignment import CellCentres
+from video_cam.attribution.occlusion import box_grid, occlusion
+from video_cam.attribution.rise import rise
+from video_cam.attribution_config import AttributionConfig
 
-# From the targets of one input, whose forward pass is over: for each target a signed map
-# (N, T', H', W'), and where the cells of these maps are.
-ComputeMaps = Callable[[Sequence[TargetPass]], tuple[Sequence[Tensor], CellCentres]]
+# From the targets of one input, whose forward pass is over, to the maps of all of them.
+ComputeMaps = Callable[[Sequence[TargetPass]], InputMaps]
 
 
 @dataclass(frozen=True)
@@ -23,15 +22,18 @@ class InputMethod:
     Attributes:
         compute: makes the maps of all targets of one input at once, so that what is the same for
             several of them is computed once. It leaves the network as found.
+        forwards: how many forward passes it takes at most, for one sample of (T, H, W).
         layer: what the results say in place of a layer's name.
     """
 
     compute: ComputeMaps
+    forwards: Callable[[Sequence[int], AttributionConfig], int]
     layer: str = "input"
 
 
 INPUT_METHODS: dict[str, InputMethod] = {
-    "occlusion": InputMethod(occlusion),
+    "occlusion": InputMethod(occlusion, lambda size, config: box_grid(size).num_boxes),
+    "rise": InputMethod(rise, lambda size, config: config.masks),
 }
 
 

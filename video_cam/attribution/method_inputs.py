@@ -26,7 +26,7 @@ from video_cam.attribution.path_gradients import input_attribution
 from video_cam.attribution.replay import Recording
 from video_cam.attribution.rescoring import ablation_weights, score_weights
 from video_cam.attribution.targets import Target, finer_scores, fixed_target, target_scores
-from video_cam.config import AttributionConfig
+from video_cam.attribution_config import AttributionConfig
 from video_cam.errors import UsageError
 from video_cam.layers.axes import Unpacks, detached, input_size, run_network, unpacked
 from video_cam.layers.hooks import Captured, capture, frozen_evaluation

@@ -4,39 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
-
+from video_cam.attribution.altered_inputs import AlteredInputs
+from video_cam.attribution.input_maps import InputMaps
 from video_cam.attribution.method_inputs import TargetPass
 from video_cam.layers.alignment import CellCentres, half_pixel
-from video_cam.layers.axes import input_size, run_network
-from video_cam.layers.hooks import frozen_evaluation
-from video_cam.utils.nested import map_tensors
+from video_cam.perturbation.boxes import BoxGrid
 
-CELLS = (2, 4, 4)
+CELLS, BOX = (8, 8, 8), (2, 2, 2)  # along (T, H, W)
 
 
-def occlusion(targets: Sequence[TargetPass]) -> tuple[list[Tensor], CellCentres]:
-    """The score of the clip minus its score with a cell filled, for each cell."""
-    first = targets[0]
-    size = input_size(first.x)
-    grid = [min(cells, length) for cells, length in zip(CELLS, size, strict=True)]
-    edges = [[i * n // g for i in range(g + 1)] for g, n in zip(grid, size, strict=True)]
-    values = [one.scores.detach().float().new_zeros(len(one.scores), *grid) for one in targets]
-    with frozen_evaluation(first.model), torch.no_grad():
-        for t in range(grid[0]):
-            for y in range(grid[1]):
-                for x in range(grid[2]):
-                    box = [slice(edges[a][i], edges[a][i + 1]) for a, i in enumerate((t, y, x))]
+def occlusion(targets: Sequence[TargetPass]) -> InputMaps:
+    """The drop of the score when a box is hidden, averaged over the boxes that cover a cell.
 
-                    def fill(clip: Tensor, box: list[slice] = box) -> Tensor:
-                        clip = clip.detach().clone()
-                        clip[(slice(None), slice(None), *box)] = 0
-                        return clip
+    With S the score, x the clip, and x_b the clip whose box b is filled,
 
-                    outputs = run_network(first.model, map_tensors(fill, first.x))
-                    for one, own in zip(targets, values, strict=True):
-                        for n in range(len(own)):
-                            own[n, t, y, x] = one.scores[n] - one.score(outputs, n)[n]
-    t_, y_, x_ = (half_pixel(g, n) for g, n in zip(grid, size, strict=True))
-    return values, CellCentres(t_, y_, x_)
+        map(cell) = mean over the boxes b that cover the cell of S(x) - S(x_b)
+
+    Zeiler and Fergus 2014 ("Visualizing and Understanding Convolutional Networks", section 4.2),
+    with boxes over several frames. A map is negative where the score rises without the cell.
+
+    Args:
+        targets: of one input.
+    """
+    inputs = AlteredInputs(targets, "occlusion")
+    grid = box_grid(inputs.size)
+    boxes = grid.boxes()
+    samples = range(inputs.num_samples)
+    with targets[0].progress("occlude", len(samples) * len(boxes)) as step:
+        scores = inputs.scores(samples, [box.filled for box in boxes], step)
+    maps = [
+        grid.means_of_cells(one.scores.detach()[:, None].to(own) - own)
+        for one, own in zip(targets, scores, strict=True)
+    ]
+    t, y, x = map(half_pixel, grid.cells, inputs.size)
+    return InputMaps(maps, CellCentres(t, y, x), inputs.notes)
+
+
+def box_grid(size: Sequence[int]) -> BoxGrid:
+    """The cells and boxes of an input of ``size`` (T, H, W)."""
+    return BoxGrid.fitting(CELLS, BOX, size)

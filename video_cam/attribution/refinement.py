@@ -10,7 +10,7 @@ from video_cam.attribution.cam_methods import POOLING, at_least_float32
 from video_cam.attribution.detail import Evidence, geometric_mean, layer_evidence, times_share
 from video_cam.attribution.method_inputs import Compute, TargetPass
 from video_cam.attribution.path_gradients import attribution_cells
-from video_cam.config import AttributionConfig
+from video_cam.attribution_config import AttributionConfig
 from video_cam.errors import UsageError
 from video_cam.layers.alignment import CellCentres, finest, onto_centres
 from video_cam.layers.axes import Unpacks, input_size, unpacked

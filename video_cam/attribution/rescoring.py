@@ -7,7 +7,7 @@ they belong to, so each sample can have its own class; with one class for all sa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,10 +17,13 @@ from torch.nn.functional import interpolate
 
 from video_cam.attribution.replay import Replay
 from video_cam.errors import UsageError
-from video_cam.layers.axes import Unpacks, has_pixels, run_network, to_grid, unpacked
+from video_cam.layers.axes import Unpacks, run_network, to_grid, unpacked
 from video_cam.layers.hooks import frozen_evaluation
+from video_cam.perturbation.samples import change_clips, join_samples, samples_of
+from video_cam.perturbation.scoring import scores_of_altered
 from video_cam.utils.devices import on_cpu, sent
-from video_cam.utils.nested import map_tensors, sample_rows, strided_like, tensors_in
+from video_cam.utils.memory import BatchHalving
+from video_cam.utils.nested import strided_like, tensors_in
 from video_cam.utils.progress import Progress, Step, silent
 
 # (outputs of the network for B variants of a sample, index of the sample) -> scores (B,)
@@ -121,19 +124,20 @@ def score_weights(
     _check_positive("batch_size", batch_size)
     if max_channels is not None:
         _check_positive("max_channels", max_channels)
-    samples = len(channels)
     count = channels.shape[1] if max_channels is None else min(max_channels, channels.shape[1])
     # How many masks there are decides what runs, so they are made where that is known at once.
     [channels] = on_cpu([channels])
     with (
         frozen_evaluation(model),
         torch.inference_mode(),
-        progress("score", samples * count) as step,
+        progress("score", len(channels) * count) as step,
     ):
-        rows = []
-        for sample, own in enumerate(channels):
-            clip = map_tensors(partial(sample_rows, samples=samples, sample=sample, copies=1), x)
-            rows.append(_score_row(model, clip, own, sample, score, batch_size, count, step))
+        rows = [
+            _score_row(model, clip, own, sample, score, batch_size, count, step)
+            for sample, (clip, own) in enumerate(
+                zip(samples_of(x, len(channels)), channels, strict=True)
+            )
+        ]
     return torch.stack(rows)
 
 
@@ -205,61 +209,32 @@ def _score_row(
     flat = flat.masked_fill(constant, 0)[chosen]  # so that all constant channels have one mask
     distinct, mask_of = torch.unique(flat, dim=0, return_inverse=True)
     step(count - len(distinct))
-    scores = []
-    for part in distinct.split(batch_size):
-        masks = sent(part, device).reshape(-1, 1, *channels.shape[1:])
-        outputs = run_network(model, _masked(x, masks))
-        scores.append(_scores(score, outputs, sample, len(part)))
-        step(len(part))
-    raw = torch.cat(scores)
+    masks = sent(distinct, device).reshape(-1, 1, 1, *channels.shape[1:])
+    altered = ((x, partial(change_clips, partial(masked_clip, channel=mask))) for mask in masks)
+
+    def scores(several: Sequence[Any]) -> Tensor:
+        outputs = run_network(model, join_samples(several))
+        return _scores(score, outputs, sample, len(several))
+
+    halving = BatchHalving(batch_size)
+    raw = torch.cat([*scores_of_altered(scores, altered, halving, step, join=list)])
     weights = raw[sent(mask_of, device)].softmax(0)
     return raw.new_zeros(len(channels)).index_copy_(0, sent(chosen, device), weights)
 
 
-def _masked(x: Any, masks: Tensor) -> Any:
-    """One sample's input for each of B masks (B, 1, T', H', W').
-
-    Clips are masked, of an input without clips its images. What else the network takes beside
-    them, such as sound, is the same for every mask.
-    """
-    axes = max((tensor.ndim for tensor in tensors_in(x) if has_pixels(tensor)), default=0)
-
-    def masked(tensor: Tensor) -> Tensor:
-        if axes and (tensor.ndim != axes or not tensor.is_floating_point()):
-            return sample_rows(tensor, samples=1, sample=0, copies=len(masks))
-        return masked_inputs(tensor, masks)
-
-    return map_tensors(masked, x)
-
-
-def masked_inputs(x: Tensor, channels: Tensor) -> Tensor:
-    """One sample's input times each of B channels, upsampled and scaled to [0, 1].
+def masked_clip(clip: Tensor, channel: Tensor) -> Tensor:
+    """A clip times a channel that is upsampled and scaled to [0, 1].
 
     Args:
-        x: (1, C, T, H, W), or (F, C, H, W) with the F frames of one clip; F = 1
-            for a still image.
-        channels: (B, 1, T', H', W').
+        clip: (C, T, H, W).
+        channel: (1, 1, T', H', W').
 
     Returns:
-        (B, C, T, H, W) or (B x F, C, H, W).
-
-    Raises:
-        UsageError: for an input of another shape.
+        (C, T, H, W).
     """
-    if x.ndim not in (4, 5) or (x.ndim == 5 and len(x) != 1):
-        raise UsageError(
-            f"one sample's input has shape {tuple(x.shape)}, expected (1, C, T, H, W) or "
-            "(F, C, H, W): Score-CAM masks clips and images only"
-        )
-    # (C, T, H, W)
-    clip = x[0] if x.ndim == 5 else x.transpose(0, 1)
-    size = list(clip.shape[1:])
-    H = interpolate(channels, size, mode="trilinear", align_corners=True)
-    low, high = H.amin((2, 3, 4), keepdim=True), H.amax((2, 3, 4), keepdim=True)
-    masked = clip * ((H - low) / (high - low + 1e-8)).to(clip.dtype)  # (B, C, T, H, W)
-    if x.ndim == 5:
-        return masked
-    return masked.transpose(1, 2).flatten(0, 1)
+    H = interpolate(channel, list(clip.shape[1:]), mode="trilinear", align_corners=True)[0]
+    low, high = H.amin(), H.amax()
+    return clip * ((H - low) / (high - low + 1e-8)).to(clip.dtype)
 
 
 def _scores(score: ScoreFunction, outputs: Any, sample: int, batch: int) -> Tensor:

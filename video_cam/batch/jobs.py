@@ -47,6 +47,7 @@ class ClipRecord:
         error: one line; None unless the clip failed.
         prediction: class_id, label, score and shown (the score as text) of the best class.
         check: as in summary.json.
+        motion_test: as in summary.json.
         duration_seconds: of the clip.
         seconds: that processing took.
         finished_at: date and time in UTC, in ISO 8601.
@@ -63,6 +64,7 @@ class ClipRecord:
     error: str | None = None
     prediction: dict[str, Any] | None = None
     check: Any = None
+    motion_test: Any = None
     duration_seconds: float | None = None
     seconds: float = 0.0
     finished_at: str = field(
@@ -127,17 +129,18 @@ def finished_record(
         seconds: that processing took.
         summary_sha256: of summary.json.
     """
-    sanity = summary.get("sanity")
+    tests = [summary.get(name) for name in ("sanity", "frame_test")]
     return ClipRecord(
         clip=str(job.clip),
         folder=job.name,
         status=status,
         prediction=next(iter(summary["predictions"]), None),
         check=summary.get("check"),
+        motion_test=summary.get("motion_test"),
         duration_seconds=summary["clip"]["duration_seconds"],
         seconds=round(seconds, 3),
         targets=tuple(summary["targets"]),
-        notes=(*summary.get("notes", ()), *([sanity["sentence"]] if sanity else [])),
+        notes=(*summary.get("notes", ()), *(test["sentence"] for test in tests if test)),
         summary_sha256=summary_sha256,
         truth=summary.get("truth"),
         relative=job.relative,

@@ -10,15 +10,18 @@ from typing import Any
 import torch
 
 from video_cam.batch.fingerprint import fingerprint_parts
-from video_cam.batch.request_size import announcement
+from video_cam.batch.request_size import announcement, costs_of_tests, passes_announcement
 from video_cam.batch.run_config import ModelConfig, RunConfig
 from video_cam.batch.start_up import StartUp
 from video_cam.config import ANY_OUTPUT, ExplainConfig, InputConfig
 from video_cam.errors import UsageError
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.keyframe_gradients import GRADIENTS, keyframe_gradients
+from video_cam.explanation.own_method import with_own_method
+from video_cam.layers.scores_only import ScoresOnly
 from video_cam.layers.weights_digest import digest_of_weights
 from video_cam.models.classifier import Classifier
+from video_cam.models.onnx import has_cuda, is_onnx
 from video_cam.models.registry import load_model
 from video_cam.models.user_code import UserFunction
 from video_cam.pipeline import check_options, explain_and_verify
@@ -90,13 +93,20 @@ def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplai
             target.load()  # a wrong reference is reported before the network loads
     start = StartUp()
     model = load_network(config.model, config.explain, reporter, start)
-    explain = supported_precision(config.explain, model, reporter)
+    model, explain, note = with_own_method(model, config.explain)
+    if note:
+        reporter.info(note)
+    explain = supported_precision(explain, model, reporter)
     check_options(model, explain)
     if config.truth is not None:
         check_classes(config.truth, model.labels, reporter)
-    large_request = announcement(model, explain, config.num_clips)
-    if large_request is not None:
-        reporter.info(large_request)
+    for line in (
+        passes_announcement(model, explain),
+        announcement(model, explain, config.num_clips),
+        *costs_of_tests(model, explain),
+    ):
+        if line is not None:
+            reporter.info(line)
     start.end("network facts")
     return NetworkExplainer(model, start), replace(config, explain=explain)
 
@@ -126,7 +136,7 @@ def load_network(
         start.end("weights")
     layers = _chosen_layers(model, explain)
     scores = "" if model.reading is None else f", class scores from {model.reading}"
-    reporter.info(f"model {model.name} ({model.weights}) on {model.device}{layers}{scores}")
+    reporter.info(f"model {model.name} ({model.weights}) on {model.place}{layers}{scores}")
     return model
 
 
@@ -137,6 +147,14 @@ def choose_device(config: ModelConfig, reporter: Reporter) -> str:
         UsageError: where PyTorch cannot use ``config.device``.
     """
     if not config.device and not config.use_cuda:
+        return "cpu"
+    if config.name is not None and is_onnx(config.name):
+        if config.device or has_cuda(config.name):
+            return config.device or "cuda"
+        reporter.warning(
+            "this ONNX Runtime has no CUDA (pip install onnxruntime-gpu in place of onnxruntime "
+            "brings it); running on the CPU"
+        )
         return "cpu"
     if not config.device and not torch.cuda.is_available():
         reporter.warning("there is no CUDA device; running on the CPU")
@@ -156,8 +174,12 @@ def supported_precision(
 ) -> ExplainConfig:
     """The options, with fp32 and a warning where a CPU could only emulate bf16.
 
-    Emulation takes about a hundred times as long as fp32.
+    Emulation takes about a hundred times as long as fp32. What PyTorch does not run keeps its own
+    precision.
     """
+    if config.precision != "fp32" and isinstance(model.module, ScoresOnly):
+        reporter.warning(f"{model.module.kind} keeps its own precision: bf16 is left out")
+        return replace(config, precision="fp32")
     if config.precision == "fp32" or model.device.type != "cpu" or cpu_computes_bf16():
         return config
     reporter.warning("this processor does not compute in bf16; running in fp32")
@@ -181,6 +203,8 @@ def _chosen_layers(model: Classifier, config: ExplainConfig) -> str:
 
     Their grids tell how the shapes of their outputs were understood.
     """
+    if isinstance(model.module, ScoresOnly):
+        return ""
     named = config.layers is not None or config.conv_backcount
     if not config.layer_methods or not (named or model.layer):
         return ""

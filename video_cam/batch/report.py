@@ -106,6 +106,10 @@ class RunReport:
             reporter.info(f"note: {note}")
         if record.check:
             reporter.info(f"check: {record.check['sentence']}")
+        if record.motion_test:
+            reporter.info(f"motion test: {record.motion_test['sentence']}")
+            for other in record.motion_test["others"]:
+                reporter.info(f"motion test of {_short(other)}: {other['sentence']}")
         targets = ", ".join(f"{_short(target)} {target['shown']}" for target in record.targets)
         best = record.prediction
         if best and best["class_id"] not in [target["class_id"] for target in record.targets]:

@@ -1,16 +1,22 @@
-"""How many annotated videos the options of a run ask for, said before the first clip."""
+"""How much work the options of a run ask for, said before the first clip."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
+from video_cam.analysis.frame_test import cost as cost_of_frame_test
+from video_cam.analysis.motion_test import MAX_FROZEN, MAX_TARGETS, num_forwards
+from video_cam.attribution.augmentation import augmentations
+from video_cam.attribution.input_methods import INPUT_METHODS
 from video_cam.config import ExplainConfig
 from video_cam.models.labels import class_id
 
 if TYPE_CHECKING:
     from video_cam.models.classifier import Classifier
 
+EARLY_STOPS = ("rise",)  # where their standard error is small enough
+MANY_PASSES = 16  # for one window; more are announced
 MANY_VIDEOS = 8  # for one clip; a request for more is announced
 
 
@@ -31,6 +37,42 @@ def announcement(model: Classifier, config: ExplainConfig, num_clips: int) -> st
     return (
         f"{videos} annotated videos for each clip ({product}){in_all}: every frame is drawn and "
         f"encoded {videos} times; name fewer layers, methods or classes for fewer videos"
+    )
+
+
+def passes_announcement(model: Classifier, config: ExplainConfig) -> str | None:
+    """One line about methods that run the network many times; None where there are none."""
+    size = (config.num_frames or model.num_frames, *model.preprocess.crop)
+    versions = len(augmentations(config.aug_smooth, config.aug_shift))
+    passes = {
+        name: versions * INPUT_METHODS[name].forwards(size, config)
+        for name in dict.fromkeys(config.input_methods)
+    }
+    parts = [
+        f"{name} takes {'at most ' if name in EARLY_STOPS and config.mask_error else ''}{count:,}"
+        for name, count in passes.items()
+        if count >= MANY_PASSES
+    ]
+    return f"{' and '.join(parts)} forward passes for each window" if parts else None
+
+
+def costs_of_tests(model: Classifier, config: ExplainConfig) -> list[str]:
+    """One line for each test that is asked for: how many forward passes it takes for a clip."""
+    costs = [_motion_cost(model, config)] if config.motion_test else []
+    if config.frame_test:
+        costs.append(cost_of_frame_test(config.num_frames or model.num_frames))
+    return costs
+
+
+def _motion_cost(model: Classifier, config: ExplainConfig) -> str:
+    kind, targets = [*maps_per_clip(model, config).items()][-1]
+    each = num_forwards(config.num_frames or model.num_frames)
+    total = min(targets, MAX_TARGETS) * each
+    of = "" if targets == 1 else f" ({_counted(min(targets, MAX_TARGETS), kind)}, {each} each)"
+    mapped = min(config.num_frames or model.num_frames, MAX_FROZEN)
+    return (
+        f"motion test: at most {total} forward passes for each clip{of}, in the window where the "
+        f"score is highest; {mapped} of them with a map"
     )
 
 

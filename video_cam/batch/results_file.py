@@ -12,7 +12,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from video_cam.rendering.summary_file import CheckResult, ScoredClass, Sha256, TruthResult
+from video_cam.rendering.summary_file import (
+    CheckResult,
+    MotionTestResult,
+    ScoredClass,
+    Sha256,
+    TruthResult,
+)
 from video_cam.utils.files import check_regular, make_folder, sync
 from video_cam.utils.strict_json import checked, parse_json
 from video_cam.utils.text import json_text
@@ -31,6 +37,7 @@ class _Record(msgspec.Struct):
     error: str | None = None
     prediction: ScoredClass | None = None
     check: CheckResult | None = None
+    motion_test: MotionTestResult | None = None
     duration_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
     targets: list[ScoredClass] = []
     notes: list[str] = []

@@ -80,7 +80,7 @@ class RunConfig:
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
-    explain: ExplainConfig = field(default_factory=ExplainConfig)
+    explain: ExplainConfig = field(default_factory=lambda: ExplainConfig(own_methods=True))
     render: RenderConfig = field(default_factory=RenderConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     output_dir: str = "outputs"

@@ -13,10 +13,9 @@ from typing import Any
 from video_cam.batch.results_file import RESULTS, TABLE, latest, parse_record
 from video_cam.batch.store import LOCKS, MAX_RESULTS_BYTES
 from video_cam.errors import UsageError
-from video_cam.rendering.contents import sha256_of
 from video_cam.rendering.result_folder import EXPLANATION_FILE, SUMMARY_FILE
 from video_cam.rendering.summary_file import MAX_BYTES, parse_summary, sizes_of_files
-from video_cam.utils.files import read_regular
+from video_cam.utils.files import read_regular, sha256_of
 
 _EXPLANATION, _INDEX = EXPLANATION_FILE, "index.html"
 

@@ -173,5 +173,7 @@ def _model_config(parsed: argparse.Namespace) -> ModelConfig:
 
 
 def _explain_config(parsed: argparse.Namespace) -> ExplainConfig:
-    values = {one.name: getattr(parsed, one.name) for one in fields(ExplainConfig)}
+    values = {
+        one.name: getattr(parsed, one.name) for one in fields(ExplainConfig) if one.name in parsed
+    }
     return make_explain_config(values | {"targets": map(UserFunction, parsed.targets)})

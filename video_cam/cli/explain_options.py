@@ -25,9 +25,9 @@ def _add_targets(group: argparse._ArgumentGroup) -> None:
         "--method",
         dest="methods",
         nargs="+",
-        default=ExplainConfig.methods,
         metavar="NAME",
-        help=f"{', '.join(choice_names.METHOD_NAMES)} (default: {' '.join(ExplainConfig.methods)})",
+        help=f"{', '.join(choice_names.METHOD_NAMES)} (default: {' '.join(ExplainConfig.methods)}; "
+        f"{choice_names.SCORE_METHOD_NAMES[0]} for networks without gradients)",
     )
     group.add_argument(
         "--layer",
@@ -174,6 +174,39 @@ def _add_maps(group: argparse._ArgumentGroup) -> None:
         help="explain the class's score minus that of the best other class",
     )
     _add_smoothing(group)
+    _add_altered_inputs(group)
+
+
+def _add_altered_inputs(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--fill",
+        default=ExplainConfig.fill,
+        metavar=choices(choice_names.FILL_NAMES),
+        help="what occlusion and rise show in place of what they hide: a blurred picture, the mean "
+        "colour, or what was there a moment before (default: %(default)s)",
+    )
+    group.add_argument(
+        "--masks",
+        type=int,
+        default=ExplainConfig.masks,
+        metavar="N",
+        help="rise scores at most N masks of each window (default: %(default)s)",
+    )
+    group.add_argument(
+        "--mask-error",
+        type=float,
+        default=ExplainConfig.mask_error,
+        metavar="SHARE",
+        help="rise stops when the standard error is this share of the map's largest value, 0 for "
+        "never (default: %(default)s)",
+    )
+    group.add_argument(
+        "--seed",
+        type=int,
+        default=ExplainConfig.seed,
+        metavar="N",
+        help="draw other masks for rise (default: %(default)s)",
+    )
 
 
 def _add_smoothing(group: argparse._ArgumentGroup) -> None:
@@ -216,6 +249,21 @@ def _add_checks(group: argparse._ArgumentGroup) -> None:
         "--sanity",
         action="store_true",
         help="randomise the network's weights part by part, and report how much the map changes",
+    )
+    group.add_argument(
+        "--motion-test",
+        action="store_true",
+        help="does the network answer by motion, or would one frame do? Score the strongest window "
+        "of each explained class frozen, shuffled, reversed, slower and faster, and divide the "
+        "first map into a part by motion and a part by appearance: at most 24 forward passes for a "
+        "window, 16 of them with a map",
+    )
+    group.add_argument(
+        "--frame-test",
+        action="store_true",
+        help="which frames made the network decide, and how few are enough? Score the strongest "
+        "window of the first class with some of its frames left out: at most 150 forward passes "
+        "for a window of more than 10 frames, and 2 for each window of a clip that has several",
     )
     group.add_argument(
         "--guided",

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import torch
 
+from video_cam.choice_names import SCORE_METHOD_NAMES
 from video_cam.config import ExplainConfig
+from video_cam.errors import UsageError
 from video_cam.explanation.sampling import span_of
 from video_cam.explanation.window_reader import plan_windows
 from video_cam.layers.measured_alignment import MeasuredField, measure
+from video_cam.layers.scores_only import ScoresOnly
 from video_cam.layers.selection import min_cells_in_time
 from video_cam.models.classifier import Classifier
 from video_cam.video.clip import Clip
@@ -43,7 +46,15 @@ def layer_table(clip: Clip, model: Classifier, config: ExplainConfig) -> Iterato
 
     Args:
         clip: decides how many frames an input has, as the command would sample it.
+
+    Raises:
+        UsageError: for a network of which only scores can be had.
     """
+    if isinstance(model.module, ScoresOnly):
+        raise UsageError(
+            f"{model.module.kind} gives scores alone and has no layers to list: --method "
+            f"{' or '.join(SCORE_METHOD_NAMES)} needs none"
+        )
     span = span_of(clip.timeline, config.start, config.end)
     windows = plan_windows(clip.timeline, [span], model, config)
     size = (len(windows[0].frame_indices), *model.preprocess.crop)

@@ -22,9 +22,9 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
         default=ModelConfig.name,
         metavar="NAME|SPEC|FILE",
         help="a name from --list-models, timm:NAME, mmaction:CONFIG.py, slowfast:CONFIG.yaml, a "
-        "folder or hub name of transformers, file.py:factory, package.module:factory, or a saved "
-        "network (default: r3d_18 with Kinetics-400 weights where they are on disk or can be "
-        "downloaded, else the bundled network)",
+        "folder or hub name of transformers, file.py:factory, package.module:factory, an .onnx "
+        "file, or another saved network (default: r3d_18 with Kinetics-400 weights where they are "
+        "on disk or can be downloaded, else the bundled network)",
     )
     group.add_argument(
         "--weights",
@@ -44,7 +44,7 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--trust-checkpoint",
         action="store_true",
-        help="load a whole saved network, which runs the code in the file",
+        help="load a whole saved network (.pt2, .pt), which runs the code in the file",
     )
     group.add_argument(
         "--allow-partial",

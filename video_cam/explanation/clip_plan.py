@@ -16,6 +16,7 @@ from video_cam.errors import UsageError
 from video_cam.explanation.batch_size import fitting_batch
 from video_cam.explanation.contributions import head_biases
 from video_cam.explanation.map_series import MapKey, ModelInfo
+from video_cam.explanation.own_method import check_scores_only
 from video_cam.explanation.rates import lapse_rate, rate_note
 from video_cam.explanation.sampling import FrameSpan, Window, span_of
 from video_cam.explanation.scenes import split_scenes
@@ -148,6 +149,7 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
         UsageError: for wrong layers, classes or times.
         ClipError: where scenes cannot be read, or where a window does not fit into memory.
     """
+    check_scores_only(model, config)
     if not model.labels and (config.class_ids or config.worst or not config.targets):
         raise UsageError(
             "no class scores were found in the network's output: only functions of it can be "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from video_cam.explanation.quantised_maps import QuantisedMaps
 if TYPE_CHECKING:
     from video_cam.explanation.explanation import Explanation
 
+NUM_PARTS = 2  # motion and appearance
 _MAX_SIDE = 2**31 - 1  # pixels
 _MAX_TICKS = 2**61  # differences of two time stamps stay within 64 bits
 _ROUNDING = 1e-3  # of probabilities in half precision
@@ -25,11 +27,44 @@ def problems(explanation: Explanation) -> Iterator[str]:
     yield from _problems_of_clip(explanation)
     yield from _problems_of_windows(explanation)
     yield from _problems_of_scores(explanation)
+    yield from _problems_of_frame_test(explanation)
     for series in explanation.maps:
         yield from _problems_of_target(explanation, series)
         yield from _problems_of_maps(explanation, series)
     if not explanation.maps:
         yield "there is no map"
+    yield from _problems_of_parts(explanation)
+
+
+def _problems_of_parts(explanation: Explanation) -> Iterator[str]:
+    parts, num_windows = explanation.motion_maps, explanation.num_windows
+    if parts is None:
+        return
+    windows = parts.windows
+    is_rising = all(a < b for a, b in pairwise(windows))
+    if not windows or not is_rising or not 0 <= windows[0] <= windows[-1] < num_windows:
+        yield "the windows of the motion test are not windows of the clip"
+    if len(parts.maps) != NUM_PARTS:
+        yield "a map has other parts than motion and appearance"
+    of_parts = explanation.of_parts()
+    assert of_parts is not None  # there are parts
+    for series in parts.maps:
+        yield from _problems_of_target(of_parts, series)
+        yield from _problems_of_maps(of_parts, series)
+
+
+def _problems_of_frame_test(explanation: Explanation) -> Iterator[str]:
+    result = explanation.frame_test
+    if result is None:
+        return
+    first, stop = explanation.span
+    if not all(first <= frame < stop for frame in result["frame_indices"]):
+        yield "a frame of the frame test lies outside the span"
+    num_windows, windows = explanation.num_windows, result["windows"]
+    if result["window"] >= num_windows or (
+        windows is not None and len(windows["contributions"]) != num_windows
+    ):
+        yield "the windows of the frame test are not those of the clip"
 
 
 def _problems_of_clip(explanation: Explanation) -> Iterator[str]:

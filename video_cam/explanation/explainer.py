@@ -18,6 +18,7 @@ from video_cam.explanation.damage import Damage, damage_of, refuse_damage
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.map_series import ClassTarget, MapTarget
 from video_cam.explanation.notes import notes, notes_on_maps
+from video_cam.explanation.own_method import with_own_method
 from video_cam.explanation.target_selection import ExplainedTarget, explained_targets
 from video_cam.explanation.window_result import WindowResult
 from video_cam.explanation.window_runner import OtherFramesDecoded, WindowRunner
@@ -33,7 +34,7 @@ from video_cam.video.clip import Clip
 RunWindows = Callable[[Sequence[int], Sequence[int] | None], Iterable[WindowResult]]
 
 # Options of ExplainConfig that need more than the maps.
-BY_THE_COMMAND = ("check", "sanity", "guided", "smoothgrad")
+BY_THE_COMMAND = ("check", "sanity", "motion_test", "frame_test", "guided", "smoothgrad")
 
 
 def explain(
@@ -67,9 +68,10 @@ def explain(
     for name in BY_THE_COMMAND:
         if getattr(config, name):
             raise UsageError(
-                f"explain computes maps alone: {name} is done by the command (--{name}), so leave "
-                "it out"
+                f"explain computes maps alone: {name} is done by the command "
+                f"(--{name.replace('_', '-')}), so leave it out"
             )
+    model, config, _ = with_own_method(model, config)
     opened = Clip.open(clip, bit_depth=config.bit_depth, video_stream=config.video_stream)
     return explain_clip(opened, model, config, progress)
 

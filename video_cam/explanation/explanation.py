@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from video_cam.explanation.damage import Damage
 from video_cam.explanation.map_series import (
     ClassTarget,
     FunctionTarget,
+    MapParts,
     MapSeries,
     MapTarget,
     ModelInfo,
@@ -54,6 +55,9 @@ class Explanation:
         functions: their names.
         check: result of the perturbation check, None where it did not run.
         sanity: result of the randomization check, None where it did not run.
+        motion_test: result of the motion test, None where it did not run.
+        frame_test: result of the frame test, None where it did not run.
+        motion_maps: what it divides the first map into, None where it does not.
         scenes: the source frames [first, stop) of each scene; no window runs across two.
         damage: what of the pictures is damaged or missing.
     """
@@ -75,6 +79,9 @@ class Explanation:
     functions: tuple[str, ...] = ()
     check: dict[str, Any] | None = None
     sanity: dict[str, Any] | None = None
+    motion_test: dict[str, Any] | None = None
+    frame_test: dict[str, Any] | None = None
+    motion_maps: MapParts | None = None
     scenes: tuple[tuple[int, int], ...] = ()
     damage: Damage = field(default_factory=Damage)
 
@@ -156,6 +163,24 @@ class Explanation:
         edges = np.append(pts[starts] * time_base, np.inf)
         scene = np.searchsorted(starts, self.frame_indices[:, 0], side="right") - 1
         return np.stack([edges[scene], edges[scene + 1]], 1)
+
+    def of_parts(self) -> Explanation | None:
+        """An explanation of the tested windows alone, whose maps are the parts of the first map.
+
+        None where the motion test has not divided it.
+        """
+        if self.motion_maps is None:
+            return None
+        windows = list(self.motion_maps.windows)
+        return replace(
+            self,
+            frame_indices=self.frame_indices[windows],
+            num_padded=self.num_padded[windows],
+            probabilities=self.probabilities[windows],
+            function_scores=self.function_scores[windows] if self.functions else np.zeros((0, 0)),
+            maps=self.motion_maps.maps,
+            motion_maps=None,
+        )
 
     def keyframes(self) -> list[int]:
         """The source frame indices that the network saw, rising, each once."""

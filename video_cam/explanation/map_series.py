@@ -110,3 +110,17 @@ class MapSeries:
     def class_id(self) -> int | None:
         """The id of the explained class; None for a function of the network's output."""
         return self.target.class_id if isinstance(self.target, ClassTarget) else None
+
+
+@dataclass(frozen=True)
+class MapParts:
+    """The parts into which the motion test divides the first map.
+
+    Attributes:
+        windows: the windows that were tested; at all other moments there are no parts.
+        maps: the motion part, then the appearance part, with values of these windows only. At
+            every frame they sum to the first map.
+    """
+
+    windows: tuple[int, ...]
+    maps: tuple[MapSeries, ...]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from video_cam.config import ExplainConfig
 from video_cam.explanation.clip_plan import ClipPlan
 from video_cam.explanation.damage import Damage
@@ -55,7 +57,8 @@ def notes(
     yield from dict.fromkeys(result.memory_note for result in results if result.memory_note)
     if plan.detail_note:
         yield plan.detail_note
-    yield from dict.fromkeys(result.detail_note for result in results if result.detail_note)
+    yield from dict.fromkeys(result.map_note for result in results if result.map_note)
+    yield from _notes_on_masks(plan, config, results)
     yield from _notes_on_windows(plan, config)
     cuts = sorted({cut for result in results for cut in result.cuts})
     if cuts and not config.split_scenes:
@@ -68,6 +71,27 @@ def _notes_on_stamps(num_jumps: int) -> Iterator[str]:
         yield (
             f"the clip's time stamps jump {times}: its parts are joined without a gap, and times "
             "are counted from its first frame"
+        )
+
+
+def _notes_on_masks(
+    plan: ClipPlan, config: ExplainConfig, results: Sequence[WindowResult]
+) -> Iterator[str]:
+    """How many random masks were drawn for maps, and how precise these are."""
+    for place, (_, method) in enumerate(plan.map_keys):
+        of_maps = [
+            known[place] for one in results for known in one.sampling.values() if place in known
+        ]
+        if not of_maps:
+            continue
+        counts, errors = zip(*of_maps, strict=True)
+        least, most = f"{min(counts):,}", f"{max(counts):,}"
+        many = most if least == most else f"{least} to {most}"
+        advice = "" if max(counts) < config.masks else "; --masks draws more"
+        yield (
+            f"{method}: {many} random masks for each map; the standard error of a cell is "
+            f"{100 * np.mean(errors):.0f} % of the largest value of its map, at most "
+            f"{100 * max(errors):.0f} %{advice}"
         )
 
 

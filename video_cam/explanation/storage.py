@@ -8,14 +8,21 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 
 from video_cam.errors import UsageError
 from video_cam.explanation.damage import Damage
-from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapSeries, ModelInfo
+from video_cam.explanation.frame_test_fields import FrameTest
+from video_cam.explanation.map_series import (
+    ClassTarget,
+    FunctionTarget,
+    MapParts,
+    MapSeries,
+    ModelInfo,
+)
 from video_cam.explanation.quantised_maps import QuantisedMaps
 from video_cam.layers.alignment import NEAREST, CellCentres
 from video_cam.models.preprocessing import Geometry
@@ -31,7 +38,10 @@ FORMAT = 3
 MAX_UNPACKED_BYTES, MAX_RATIO = 512 * 2**20, 4
 
 # Fields of an Explanation and of a MapSeries: those that JSON can hold, and those that are arrays.
-_PLAIN = ("labels", "span", "options", "notes", "seconds", "functions", "check", "sanity", "scenes")
+_PLAIN = (
+    *("labels", "span", "options", "notes", "seconds", "functions", "check", "sanity"),
+    *("motion_test", "frame_test", "scenes"),
+)
 _ARRAYS = ("frame_indices", "num_padded", "probabilities", "function_scores")
 _MAP_PLAIN = ("label", "layer", "method", "class_ids", "bias", "detail")
 _MAP_ARRAYS = ("frame_scores", "logits", "contributions")
@@ -69,6 +79,48 @@ class _Sanity(msgspec.Struct):
     sentence: str
 
 
+class _OtherMotionTest(msgspec.Struct):
+    """What is read of the motion test of a further target."""
+
+    sentence: str
+    label: str
+
+
+class _MotionTest(msgspec.Struct):
+    """What is read of the result of the motion test."""
+
+    sentence: str
+    motion_share: Annotated[float, msgspec.Meta(ge=0, le=1)] | None
+    score: float
+    frozen: float
+    frozen_best: float
+    shuffled: float
+    reversed: float
+    slow: float
+    fast: float
+    still: float
+    frozen_scores: list[float]
+    frozen_frame_indices: list[int]
+    frozen_pts_seconds: list[float]
+    shuffled_scores: list[float]
+    label: str
+    others: list[_OtherMotionTest]
+
+    def __post_init__(self) -> None:
+        count = len(self.frozen_scores)
+        if not count == len(self.frozen_frame_indices) == len(self.frozen_pts_seconds) > 0:
+            raise ValueError("the frozen frames and their scores do not fit")
+        if not self.shuffled_scores:
+            raise ValueError("there is no score of a shuffled clip")
+
+
+class _MapParts(msgspec.Struct):
+    """The fields of MapParts."""
+
+    windows: tuple[int, ...]
+    maps: tuple[_MapMeta, ...]
+
+
 class _Meta(msgspec.Struct):
     """Everything of an Explanation that is not an array."""
 
@@ -87,10 +139,19 @@ class _Meta(msgspec.Struct):
     model: ModelInfo
     geometry: Geometry
     maps: tuple[_MapMeta, ...]
-    damage: Damage = Damage()  # not in files of earlier versions
+    # Not in files of earlier versions.
+    damage: Damage = Damage()
+    motion_test: dict[str, Entry] | None = None
+    frame_test: dict[str, Entry] | None = None
+    motion_maps: _MapParts | None = None
 
     def __post_init__(self) -> None:
-        for result, kind in ((self.check, _Check), (self.sanity, _Sanity)):
+        for result, kind in (
+            (self.check, _Check),
+            (self.sanity, _Sanity),
+            (self.motion_test, _MotionTest),
+            (self.frame_test, FrameTest),
+        ):
             if result is not None:
                 checked(result, kind)
 
@@ -160,16 +221,13 @@ def _to_arrays(fields: Mapping[str, Any]) -> dict[str, Any]:
     arrays = {name: fields[name] for name in _ARRAYS}
     arrays["pts"] = fields["timeline"].pts
     for i, series in enumerate(fields["maps"]):
-        if isinstance(series.values, QuantisedMaps):
-            arrays[f"map_{i}"] = series.values.levels
-            arrays[f"map_{i}_scales"] = series.values.scales
-        else:
-            arrays[f"map_{i}"] = series.values
-        for name in _MAP_ARRAYS:
-            if getattr(series, name) is not None:
-                arrays[f"map_{i}_{name}"] = getattr(series, name)
-        for axis in "tyx":
-            arrays[f"map_{i}_{axis}"] = getattr(series.centres, axis)
+        arrays |= _map_arrays(series, f"map_{i}")
+    parts = fields["motion_maps"]
+    if parts is not None:
+        metas = [_map_meta(series) for series in parts.maps]
+        meta["motion_maps"] = {"windows": list(parts.windows), "maps": metas}
+        for i, series in enumerate(parts.maps):
+            arrays |= _map_arrays(series, f"part_{i}")
     # JSON has no fractions: they are written as text.
     return {"meta": np.array(json.dumps(meta, default=str)), **arrays}
 
@@ -182,7 +240,17 @@ def _fields(meta: _Meta, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
         **{name: arrays[name] for name in _ARRAYS},
         "timeline": Timeline(_ticks(arrays["pts"]), meta.time_base, meta.last_duration),
         "maps": tuple(_series(one, arrays, f"map_{i}", nearest) for i, one in enumerate(meta.maps)),
+        "motion_maps": _parts(meta.motion_maps, arrays, nearest),
     }
+
+
+def _parts(
+    meta: _MapParts | None, arrays: Mapping[str, np.ndarray], nearest: bool
+) -> MapParts | None:
+    if meta is None:
+        return None
+    maps = (_series(one, arrays, f"part_{i}", nearest) for i, one in enumerate(meta.maps))
+    return MapParts(meta.windows, tuple(maps))
 
 
 def _ticks(pts: np.ndarray) -> np.ndarray:
@@ -190,6 +258,19 @@ def _ticks(pts: np.ndarray) -> np.ndarray:
     if pts.dtype != np.int64:
         raise ValueError(f"pts are {pts.dtype}, expected int64")
     return pts
+
+
+def _map_arrays(series: MapSeries, key: str) -> dict[str, Any]:
+    """The arrays of a series by name."""
+    arrays: dict[str, Any] = {key: series.values}
+    if isinstance(series.values, QuantisedMaps):
+        arrays = {key: series.values.levels, f"{key}_scales": series.values.scales}
+    for name in _MAP_ARRAYS:
+        if getattr(series, name) is not None:
+            arrays[f"{key}_{name}"] = getattr(series, name)
+    for axis in "tyx":
+        arrays[f"{key}_{axis}"] = getattr(series.centres, axis)
+    return arrays
 
 
 def _map_meta(series: MapSeries) -> dict[str, Any]:

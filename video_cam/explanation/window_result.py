@@ -27,6 +27,9 @@ class WindowResult:
             the map on the layer's own cells summed over space, divided among the window's samples.
         frame_scores: class -> float32 (N,) scores of single frames; empty for networks that score
             clips.
+        sampling: target -> number of a map that random masks were drawn for -> how many, and the
+            map's standard error: the root mean square over its cells, as a share of the largest
+            absolute value (0 for a map of zeros).
         input_centres: (layer, method) -> positions of the cells of the maps of the whole input.
         num_damaged: packets that could not be decoded in what was read for this window and those
             run with it.
@@ -36,7 +39,7 @@ class WindowResult:
         has_interlaced: whether a frame in what was read for this window and those run with it is
             interlaced.
         memory_note: what happened where memory was not sufficient, else None.
-        detail_note: why maps have no more detail than their layer, else None.
+        map_note: what could not be done for the maps, or not as asked, else None.
     """
 
     index: int
@@ -46,13 +49,14 @@ class WindowResult:
     maps: dict[MapTarget, tuple[np.ndarray | QuantisedMaps, ...]]
     frame_scores: dict[MapTarget, np.ndarray]
     sample_sums: dict[MapTarget, dict[int, np.ndarray]] = field(default_factory=dict)
+    sampling: dict[MapTarget, dict[int, tuple[int, float]]] = field(default_factory=dict)
     input_centres: dict[MapKey, CellCentres] = field(default_factory=dict)
     num_damaged: int = 0
     corrupt_frames: tuple[int, ...] = ()
     cuts: tuple[int, ...] = ()
     has_interlaced: bool = False
     memory_note: str | None = None
-    detail_note: str | None = None
+    map_note: str | None = None
 
     def with_maps_of(self, later: WindowResult) -> WindowResult:
         """This result with the maps, frame scores and memory note of a later pass added.
@@ -65,9 +69,10 @@ class WindowResult:
             maps=self.maps | later.maps,
             sample_sums=self.sample_sums | later.sample_sums,
             frame_scores=self.frame_scores | later.frame_scores,
+            sampling=self.sampling | later.sampling,
             input_centres=self.input_centres | later.input_centres,
             memory_note=later.memory_note or self.memory_note,
-            detail_note=later.detail_note or self.detail_note,
+            map_note=later.map_note or self.map_note,
         )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from video_cam.attribution.attributor import AttributionResult, Attributor
+from video_cam.attribution.attribution_result import AttributionResult
+from video_cam.attribution.attributor import Attributor
 from video_cam.attribution.targets import Target
 from video_cam.config import ExplainConfig
 from video_cam.errors import ClipError, UsageError, VideoCamError, first_line
@@ -220,7 +221,11 @@ class WindowRunner:
                     for target in targets
                     if scores is not None and isinstance(target, ClassTarget)
                 },
-                detail_note="; ".join(found.notes) or None,
+                map_note="; ".join(found.notes) or None,
+                sampling={
+                    target: self._sampling(found, maps, number, row)
+                    for number, target in enumerate(targets)
+                },
                 input_centres={k: v for k, v in found.centres.items() if k not in plan.centres},
             )
             results.append(result)
@@ -232,6 +237,23 @@ class WindowRunner:
         """The map of one row of a batch and one target, as a result holds it."""
         values = maps[(number, *key)][row]
         return QuantisedMaps.of([values]) if key in self._plan.refined else values
+
+    def _sampling(
+        self,
+        found: AttributionResult,
+        maps: Mapping[tuple[int, str, str], np.ndarray],
+        number: int,
+        row: int,
+    ) -> dict[int, tuple[int, float]]:
+        """What is said about the maps of a target that random masks were drawn for."""
+        known = {}
+        for place, key in enumerate(self._map_keys):
+            sampling = found.sampling.get((number, *key))
+            if sampling is not None:
+                error = float(sampling.errors[row].square().mean().sqrt())
+                peak = float(np.abs(maps[(number, *key)][row]).max())
+                known[place] = sampling.masks[row], error / peak if peak else 0.0
+        return known
 
     def _sample_sums(self, layer: str, values: Tensor) -> np.ndarray:
         """float32 (windows, N): maps on a layer's own cells, divided among the samples."""

@@ -96,7 +96,7 @@ def detached(x: Any) -> Any:
     return map_tensors(lambda t: t.clone() if t.is_inference() else t.detach(), x)
 
 
-def beside_network(x: Any, network: nn.Module, given: nn.Module) -> Any:
+def beside_network(x: Any, network: nn.Module, given: Any) -> Any:
     """The input on the network's device, where wrappers for several devices bring it.
 
     Args:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError
+from video_cam.layers.axes import run_network
 from video_cam.layers.differentiable import reentrant_checkpoints_refused
-from video_cam.layers.hooks import capture
+from video_cam.layers.hooks import capture, frozen_evaluation
 from video_cam.layers.layout import Fold
 from video_cam.layers.output_entries import entries
 from video_cam.layers.outputs import class_scores
@@ -54,13 +55,28 @@ def gradients_are_zero(model: nn.Module, size: Sequence[int], layers: Sequence[s
     return bool(known) and not any(bool(gradient.any()) for gradient in known)
 
 
+def has_gradient(model: nn.Module, size: Sequence[int]) -> bool:
+    """Whether the scores of a noise clip have a gradient at the input, of whatever value.
+
+    Args:
+        size: (T, H, W) of the input.
+    """
+    x = _noise(model, size).requires_grad_()
+    with frozen_evaluation(model), torch.inference_mode(False), torch.enable_grad():
+        return sum_of_squares(run_network(model, x.clone())).requires_grad
+
+
+def _noise(model: nn.Module, size: Sequence[int]) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    return torch.randn(1, 3, *size, generator=generator).to(device, input_dtype(model))
+
+
 def _gradients(
     model: nn.Module, size: Sequence[int], layers: Sequence[str]
 ) -> Sequence[Tensor | None] | None:
     """Of the scores of a noise clip at each layer's output; None where they have none at all."""
-    generator = torch.Generator().manual_seed(0)
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    x = torch.randn(1, 3, *size, generator=generator).to(device, input_dtype(model))
+    x = _noise(model, size)
     # Some networks change in place what autograd has saved.
     with capture(model, layers) as captured, torch.autograd.graph.allow_mutation_on_saved_tensors():
         score = sum_of_squares(captured.complete(lambda: model(x.clone())))

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from video_cam.analysis.window_input import read_input
 from video_cam.config import ExplainConfig
+from video_cam.errors import CheckNotApplicable
 from video_cam.explanation.batch_size import fitting_batch
 from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.explanation.target_selection import rivals_of
@@ -48,10 +49,6 @@ MIN_DROP = 0.05
 MAX_OVERLAP, MAX_DRAWS = 0.25, 20
 # A change between frames spreads this far, in pixels of a frame of 64: maps are coarse as well.
 DIFFERENCE_REACH = 4
-
-
-class CheckNotApplicable(Exception):
-    """A check does not apply to this map or network; the message says why."""
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from video_cam.analysis.window_input import read_input
 from video_cam.attribution.cam import compute_cams
 from video_cam.choice_names import LAYER_METHOD_NAMES
 from video_cam.config import ExplainConfig
+from video_cam.errors import CheckNotApplicable
 from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.explanation.target_selection import rivals_of
 from video_cam.layers.layout import Fold
-from video_cam.metrics.perturbation_check import CheckNotApplicable
 from video_cam.models.classifier import Classifier
 from video_cam.utils.progress import Progress, silent
 from video_cam.video.clip import Clip

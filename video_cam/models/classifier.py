@@ -116,6 +116,11 @@ class Classifier:
         return next((p.device for p in self.module.parameters()), torch.device("cpu"))
 
     @property
+    def place(self) -> str:
+        """Where it runs, for people: its device, or the program that runs it."""
+        return getattr(self.module, "place", None) or str(self.device)
+
+    @property
     def dtype(self) -> torch.dtype:
         """The dtype of its input."""
         return input_dtype(self.module)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from video_cam.errors import UsageError
+from video_cam.layers.scores_only import as_network
 
 
 def check_takes_nothing(factory: Callable[..., Any], reference: str) -> None:
@@ -32,13 +33,13 @@ def check_takes_nothing(factory: Callable[..., Any], reference: str) -> None:
 
 
 def network_of(made: Any, reference: str) -> nn.Module:
-    """The network that a factory returned.
+    """The network that a factory returned; a function from a clip to scores counts as one.
 
     Raises:
         UsageError: where it returned something else; the message says how to get at the network.
     """
-    if isinstance(made, nn.Module):
-        return made
+    if isinstance(made, nn.Module) or (callable(made) and not isinstance(made, type)):
+        return as_network(made)
     name = reference.rpartition(":")[2]
     found = f"{reference} returned {_described(made)}, expected an nn.Module"
     if isinstance(made, type) and issubclass(made, nn.Module):

@@ -12,6 +12,7 @@ from torch import nn
 
 from video_cam.errors import UsageError, first_line
 from video_cam.layers.output_search import find_reading
+from video_cam.layers.scores_only import ScoresOnly
 from video_cam.layers.shape_runs import ShapeRuns
 from video_cam.layers.trace import example
 from video_cam.models.input_advice import arguments_advice, channels_advice
@@ -47,6 +48,8 @@ def misfit(module: nn.Module, layout: InputLayout, size: Size, error: UsageError
     if advice:
         return UsageError(advice)
     failure = _description(layout, size, error)
+    if isinstance(module, ScoresOnly):  # it does not run on shapes
+        return UsageError(failure)
     options = next(_options_that_fit(module, layout, size), None)
     if options:
         return UsageError(f"{failure}; it works with {options}")

@@ -66,6 +66,8 @@ def _input_of_first_convolution(module: nn.Module, x: Tensor) -> Tensor | None:
         raise _Seen
 
     parts = [part for part in module.modules() if isinstance(part, nn.Conv2d | nn.Conv3d)]
+    if not parts:
+        return None
     handles = [part.register_forward_pre_hook(keep) for part in parts]
     try:
         with torch.no_grad(), frozen_evaluation(module):

@@ -4,8 +4,10 @@ Which files may run code:
 
 - Weights (``weights=``) never do: objects beside the tensors are not created.
 - A saved network can: a .pt2 file (PyTorch's reader unpickles its sample inputs and evaluates
-  strings) and a whole module in .pt, .pth, .ckpt or .bin (unpickling calls what the file names).
-  Both are loaded only with ``trust_checkpoint=True``.
+  strings), TorchScript (a program) and a whole module in .pt, .pth, .ckpt or .bin (unpickling calls
+  what the file names). They are loaded only with ``trust_checkpoint=True``.
+- An .onnx file never does: ONNX Runtime computes with its own operators, and libraries of further
+  ones are not loaded.
 - ``file.py:factory`` and ``package.module:factory`` are the user's own code and are run; so is the
   configuration in ``mmaction:CONFIG.py``. That in ``slowfast:CONFIG.yaml`` is not.
 - Code in a folder or repository of Hugging Face's transformers is never run; ``trust_checkpoint``
@@ -35,6 +37,7 @@ from video_cam.models.huggingface import huggingface_spec, is_repository
 from video_cam.models.labels import count_labels
 from video_cam.models.mmaction import PREFIX as MMACTION_PREFIX
 from video_cam.models.mmaction import mmaction_spec
+from video_cam.models.onnx import is_onnx
 from video_cam.models.slowfast import PREFIX as SLOWFAST_PREFIX
 from video_cam.models.slowfast import slowfast_spec
 from video_cam.models.spec import ModelSpec
@@ -87,7 +90,7 @@ def known_models() -> dict[str, ModelSpec]:
 
 
 def load_model(
-    name: str | Path | nn.Module | None = None,
+    name: str | Path | nn.Module | Callable[..., Any] | None = None,
     weights: str | Path | None = None,
     *,
     labels: Labels = None,
@@ -102,13 +105,13 @@ def load_model(
     Args:
         name: a name of ``known_models()``; a folder or hub name of Hugging Face's transformers;
             ``timm:NAME``; ``mmaction:CONFIG.py``; ``slowfast:CONFIG.yaml``;
-            ``package.module:factory`` or ``file.py:factory``; a saved network (.pt2, .pt); or an
-            nn.Module, which is left in its mode. None: r3d_18 with Kinetics-400 weights where they
-            are available, else the bundled network.
+            ``package.module:factory`` or ``file.py:factory``; a saved network (.pt2, .pt, .onnx);
+            an nn.Module, which is left in its mode; or a function from a clip to scores. None:
+            r3d_18 with Kinetics-400 weights where they are available, else the bundled network.
         weights: the name of a pretrained entry ("DEFAULT" is the first); a .pth, .ckpt,
             .safetensors or such file; "none" for random weights; None for the pretrained ones.
         labels: class names, or a label file; None for the network's own.
-        device: None for the CPU; an nn.Module stays where it is.
+        device: None for the CPU; an nn.Module stays where it is, and a function moves its clip.
         trust_checkpoint: a saved network may run code while it is loaded; see the module.
         allow_partial: load of ``weights`` what fits; the rest of the network stays random.
         say: gets one line where the bundled network is used because ``name`` is None and weights
@@ -120,13 +123,14 @@ def load_model(
         WeightsUnavailable: where pretrained weights are neither on disk nor can be downloaded.
     """
     check_names("option", list(input_options), InputConfig.__dataclass_fields__)
-    if name is not None:
-        check_is("the network", name, str | Path | nn.Module, "a name, a path or an nn.Module")
+    if name is not None and (isinstance(name, type) or not callable(name)):
+        what = "a name, a path, an nn.Module, or a function from a clip to scores"
+        check_is("the network", name, str | Path, what)
     if weights is not None:
         check_is("weights", weights, str | Path, "the name of weights or a path")
     if labels is not None:
         check_is("labels", labels, Iterable | Path, "class names, or the path of a label file")
-    if device is not None:
+    if device is not None and not is_onnx(str(name)):
         _check_device(device)
     name = str(name) if isinstance(name, Path) else name
     weights = str(weights) if isinstance(weights, Path) else weights
@@ -134,7 +138,7 @@ def load_model(
     if name is None:
         return _load_default(weights, labels, device, input_config, say)
     allowed = (trust_checkpoint, allow_partial)
-    if isinstance(name, nn.Module) or is_user_network(name):
+    if not isinstance(name, str) or is_user_network(name):
         return load_user_network(name, weights, labels, device, input_config, *allowed)
     return _load_known(name, weights, labels, device, input_config, allow_partial)
 

@@ -1,8 +1,9 @@
-"""Networks saved whole: torch.export programs (.pt2) and pickled modules (.pt)."""
+"""Networks saved whole: torch.export programs (.pt2), TorchScript and pickled modules (.pt)."""
 
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from video_cam.errors import UsageError, first_line
+from video_cam.layers.scores_only import ScriptedNetwork
 from video_cam.models.checkpoint_file import is_torchscript, read_tensors, why_unreadable
 from video_cam.models.user_code import importing_from
 
@@ -22,10 +24,10 @@ def is_saved_network(text: str) -> bool:
 
 
 def load_saved_network(path: Path, trust: bool = False) -> nn.Module:
-    """The network in a torch.export program or in a file of ``torch.save(module)``.
+    """The network in a torch.export program, or in a file of torch.jit.save or torch.save(module).
 
-    Both can run code when they are loaded: PyTorch's reader of .pt2 files unpickles sample inputs
-    and evaluates strings, and a pickled module names the functions that rebuild it.
+    All can run code: PyTorch's reader of .pt2 files unpickles sample inputs and evaluates strings,
+    TorchScript is a program, and a pickled module names the functions that rebuild it.
 
     Args:
         path: the file.
@@ -33,17 +35,15 @@ def load_saved_network(path: Path, trust: bool = False) -> nn.Module:
             with ``weights_only=True``.
 
     Raises:
-        UsageError: for a file that would need ``trust``, TorchScript, a file of weights without a
-            network, and one that cannot be read.
+        UsageError: for a file that would need ``trust``, a file of weights without a network, and
+            one that cannot be read.
     """
     if not path.is_file():
         raise UsageError(f"no such file: {str(path)!r}")
     if is_torchscript(path):
-        raise UsageError(
-            f"{str(path)!r} is TorchScript, whose layers cannot be looked into: give the network "
-            "as file.py:factory, with its weights from "
-            "torch.save(torch.jit.load(...).state_dict(), 'weights.pth')"
-        )
+        if not trust:
+            raise _not_trusted(path, "a TorchScript network")
+        return _load_torchscript(path)
     if path.suffix == ".pt2":
         if not trust:
             raise _not_trusted(path, "a torch.export program")
@@ -69,6 +69,18 @@ def _load_exported(path: Path) -> nn.Module:
         ) from error
 
 
+def _load_torchscript(path: Path) -> nn.Module:
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*torch.jit", FutureWarning)
+            return ScriptedNetwork(torch.jit.load(path, map_location="cpu"))
+    except Exception as error:  # damaged files make the reader raise anything
+        raise UsageError(
+            f"{str(path)!r} cannot be read as a TorchScript network ({type(error).__name__}): save "
+            "it with torch.jit.save"
+        ) from error
+
+
 def _load_module(path: Path, trust: bool) -> nn.Module:
     try:
         content = read_tensors(path)
@@ -78,8 +90,8 @@ def _load_module(path: Path, trust: bool) -> nn.Module:
         content = _unpickle(path)
     except Exception as error:  # damaged files make the unpickler raise anything
         raise UsageError(
-            f"{str(path)!r} cannot be read ({why_unreadable(error)}): expected a saved nn.Module "
-            "or a torch.export program (.pt2)"
+            f"{str(path)!r} cannot be read ({why_unreadable(error)}): expected a saved nn.Module, "
+            "TorchScript or a torch.export program (.pt2)"
         ) from error
     # The file can give an OrderedDict attributes that hide its methods.
     if isinstance(content, dict) and isinstance(dict.get(content, "model"), nn.Module):

@@ -111,14 +111,15 @@ def _adapted(
     module: nn.Module, size: Sequence[int], reading: OutputReading, score: str | None
 ) -> ScoredNetwork:
     reading = with_values(reading, score)
-    notes = [_note_on_values(reading), _NOTE_ON_PLACES if reading.scores_places else ""]
+    notes = [note_on_values(reading), _NOTE_ON_PLACES if reading.scores_places else ""]
     module = adapt_output(module, reading)
     classes = class_scores(trace(module, example(module, size)).outputs).shape[1]
     kind = score or ("sigmoid" if reading.values == SIGMOID else default_score_kind(classes))
     return ScoredNetwork(module, classes, kind, reading, "; ".join(filter(None, notes)))
 
 
-def _note_on_values(reading: OutputReading) -> str:
+def note_on_values(reading: OutputReading) -> str:
+    """What results must say of scores that were probabilities; empty for other scores."""
     if reading.values not in _WHAT_IT_GIVES:
         return ""
     explained = (

@@ -72,15 +72,16 @@ def build_network(reference: str) -> nn.Module:
             well, which is returned.
 
     Raises:
-        UsageError: as ``find_function``, and where the factory raises or returns no nn.Module.
+        UsageError: as ``find_function``, and where the factory raises or returns no network.
     """
     from torch import nn
 
+    from video_cam.layers.scores_only import as_network
     from video_cam.models.factory_result import check_takes_nothing, network_of
 
     factory = find_function(reference)
     if isinstance(factory, nn.Module):
-        return factory
+        return as_network(factory)
     check_takes_nothing(factory, reference)
     try:
         made = factory()

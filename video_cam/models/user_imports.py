@@ -45,7 +45,7 @@ class _FinderBeside(MetaPathFinder):
         importer = _importing_file()
         folder = None if importer is None else self.folder_of(importer)
         spec = None if folder is None else PathFinder.find_spec(name, [str(folder)])
-        if spec is None or (spec.origin and Path(spec.origin) == importer):
+        if spec is None or (spec.origin and importer and _same(Path(spec.origin), importer)):
             return None  # a file called torch.py that imports torch does not mean itself
         self.names.add(name)
         return spec
@@ -54,7 +54,9 @@ class _FinderBeside(MetaPathFinder):
         """The innermost of the user's folders that contains a file of the user's."""
         if not self.folders or not is_users(file):
             return None
-        return next((folder for folder in file.parents if folder in self.folders), None)
+        # A link in one of the folders belongs to it, wherever it leads.
+        parents = (*file.parents, *file.resolve().parents)
+        return next((folder for folder in parents if folder in self.folders), None)
 
 
 _finder = _FinderBeside()
@@ -156,6 +158,10 @@ def _is_another(name: str, folder: Path) -> bool:
     return spec is not None and spec.origin is not None
 
 
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
 def _has_changed(file: Path) -> bool:
     known = _finder.digests.get(file)
     return known is not None and known != _digest_of(file)
@@ -176,7 +182,7 @@ def _importing_file() -> Path | None:
         module = str(frame.f_globals.get("__name__", ""))
         if module.partition(".")[0] != "importlib" and module != __name__:
             is_file = not code.co_filename.startswith("<")  # as <string> and <frozen runpy>
-            return Path(code.co_filename).resolve() if is_file else None
+            return Path(code.co_filename).absolute() if is_file else None
         frame = frame.f_back
     return None
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,19 +13,26 @@ from torch import nn
 from video_cam.config import InputConfig
 from video_cam.errors import UsageError
 from video_cam.layers.hooks import unwrapped
+from video_cam.layers.output_reading import SIGMOID, OutputReading
+from video_cam.layers.scores_only import FunctionNetwork, ScoresOnly, ScriptedNetwork, as_network
 from video_cam.models.classifier import Classifier, Labels, make_classifier
 from video_cam.models.clip_mixing import NOTE, mixes_clips
+from video_cam.models.onnx import is_onnx, load_onnx
 from video_cam.models.saved_networks import is_saved_network, load_saved_network, takes_one_clip
+from video_cam.models.scored_output import note_on_values
 from video_cam.models.spec import USER_NETWORK
 from video_cam.models.state_dict_matching import match_state
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
 from video_cam.models.user_code import (
     build_network,
     digest_of_classes,
+    digest_of_code,
     digest_of_reference,
     is_reference,
 )
 from video_cam.models.weights import load_state_dict, read_state_dicts
+from video_cam.utils.files import sha256_of
+from video_cam.utils.names import function_name
 from video_cam.utils.text import joined
 
 
@@ -31,11 +40,11 @@ def is_user_network(name: str) -> bool:
     """Whether ``name`` is written like a reference to a factory, or the path of a saved network."""
     if name.startswith(TIMM_PREFIX):
         return False
-    return is_reference(name) or is_saved_network(name)
+    return is_reference(name) or is_saved_network(name) or is_onnx(name)
 
 
 def load_user_network(
-    source: str | nn.Module,
+    source: str | nn.Module | Callable[..., Any],
     weights: str | None,
     labels: Labels,
     device: torch.device | str | None,
@@ -44,7 +53,11 @@ def load_user_network(
     allow_partial: bool,
 ) -> Classifier:
     """A classifier from a factory, a saved network or a network at hand; see ``load_model``."""
+    if isinstance(source, str) and is_onnx(source):
+        return _load_onnx(source, weights, labels, device, input_config)
     module, name = _build(source, trust_checkpoint)
+    if isinstance(module, ScoresOnly):
+        _check_scores_only(module, weights, device)
     note = ""
     if weights is not None and weights != "none":
         if not Path(weights).is_file():
@@ -63,7 +76,10 @@ def load_user_network(
     )
     classifier = _with_max_batch(replace(classifier, note=joined(note, classifier.note)), module)
     if not isinstance(source, str):
-        return replace(classifier, known=False)
+        code = digest_of_code(module.function) if isinstance(module, FunctionNetwork) else ""
+        return replace(classifier, code=code, known=False)
+    if isinstance(module, ScriptedNetwork):  # its code is in the file
+        return replace(classifier, code=sha256_of(Path(source)), known=False)
     if not is_reference(source):
         code = digest_of_classes(map(type, module.modules()))
         return replace(classifier, code=code, known=False)
@@ -86,11 +102,54 @@ def _with_max_batch(classifier: Classifier, module: nn.Module) -> Classifier:
     return replace(classifier, max_batch=1, note=joined(classifier.note, note))
 
 
-def _build(source: str | nn.Module, trust_checkpoint: bool) -> tuple[nn.Module, str]:
+def _load_onnx(
+    source: str,
+    weights: str | None,
+    labels: Labels,
+    device: torch.device | str | None,
+    input_config: InputConfig,
+) -> Classifier:
+    if weights is not None:
+        raise _holds_its_weights(source)
+    network, options = load_onnx(Path(source), device, input_config)
+    name = Path(source).name
+    classifier = make_classifier(network, name, "its own", USER_NETWORK, options, labels)
+    classifier = _with_max_batch(classifier, network)
+    entry = classifier.reading.entry if classifier.reading else ()
+    values = network.activations.get(str(entry[0]) if entry else network.outputs[0])
+    if values is not None:  # the file's last step is left out: what it is given are the scores
+        note = note_on_values(OutputReading(values=values, from_input=True))
+        score = options.score or ("sigmoid" if values == SIGMOID else classifier.score)
+        classifier = replace(classifier, score=score, note=joined(classifier.note, note))
+    return replace(classifier, code=network.digest, known=False)
+
+
+def _check_scores_only(
+    module: ScoresOnly, weights: str | None, device: torch.device | str | None
+) -> None:
+    """Raise UsageError for options that a network of which only scores can be had does not take."""
+    if weights is not None:
+        raise _holds_its_weights(module.kind)
+    on_cpu = torch.device(device or "cpu").type == "cpu"
+    if isinstance(module, FunctionNetwork) and not on_cpu:
+        raise UsageError(
+            f"a function is given clips on the CPU and moves them itself: leave device {device} out"
+        )
+
+
+def _holds_its_weights(network: str) -> UsageError:
+    return UsageError(f"{network} holds its weights itself: leave --weights out")
+
+
+def _build(
+    source: str | nn.Module | Callable[..., Any], trust_checkpoint: bool
+) -> tuple[nn.Module, str]:
     """The network and its name."""
     if isinstance(source, nn.Module):
         module = unwrapped(source)
-        return module, type(module).__name__
+        return as_network(module), getattr(module, "original_name", type(module).__name__)
+    if not isinstance(source, str):
+        return as_network(source), function_name(source)
     if is_reference(source):
         return build_network(source), source
     return load_saved_network(Path(source), trust_checkpoint), Path(source).name

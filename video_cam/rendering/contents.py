@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
-from video_cam.utils.files import open_regular
-
-_BLOCK_BYTES = 2**20
+from video_cam.utils.files import sha256_of
 
 
 def describe_contents(folder: Path) -> dict[str, dict[str, Any]]:
@@ -21,16 +18,3 @@ def describe_contents(folder: Path) -> dict[str, dict[str, Any]]:
         }
         for path in files
     }
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a regular file, as 64 hexadecimal digits.
-
-    Raises:
-        OSError: where it cannot be read, or is no regular file.
-    """
-    digest = hashlib.sha256()
-    with open_regular(path) as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()

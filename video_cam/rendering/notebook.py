@@ -17,7 +17,12 @@ from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.figure import figure
 from video_cam.rendering.heat import spatial_matrices
-from video_cam.rendering.keyframes import evenly, save_thumbnail, thumbnail_name
+from video_cam.rendering.keyframes import (
+    evenly,
+    save_thumbnail,
+    sufficient_frames,
+    thumbnail_name,
+)
 from video_cam.rendering.page.assets import ENVIRONMENT, PAGE_FOLDER
 from video_cam.rendering.page.writer import MAX_SCRIPT_CLIP_BYTES, inline_page, write_page
 from video_cam.rendering.source_clip import as_explained
@@ -120,7 +125,7 @@ def _write_media(
     clip: Clip, folder: Path, explanation: Explanation, keyframes: list[int]
 ) -> BrowserCopy:
     """Write the clip for the page and the keyframes' thumbnails, in one reading."""
-    wanted, span = set(keyframes), explanation.span
+    wanted, span = {*keyframes, *sufficient_frames(explanation)}, explanation.span
     _, _, box = spatial_matrices(explanation.geometry, explanation.maps[0].centres)
     copy = BrowserCopy(clip, folder / PAGE_FOLDER, span)
     with copy, clip.frames(*span) as reader:

@@ -26,6 +26,7 @@ from video_cam.rendering.keyframes import (
     most_important,
     save_keyframe,
     save_thumbnail,
+    sufficient_frames,
 )
 from video_cam.rendering.page.assets import CLIP_THUMBNAIL, PAGE_FOLDER
 from video_cam.rendering.page.writer import write_page
@@ -210,6 +211,7 @@ class _ClipDrawing:
         self.pixel_aspect = float(self.explanation.clip.sample_aspect_ratio)
         self.keyframes = evenly(self.explanation.keyframes(), config.max_keyframes)
         self.keyframe_set = set(self.keyframes)
+        self.with_thumbnail = self.keyframe_set | set(sufficient_frames(self.explanation))
         self.on_sheet = set(self.keyframes)
         if len(self.keyframes) > CONTACT_SHEET_IMAGES:
             self.on_sheet = set(frames_to_look_at(maps, CONTACT_SHEET_IMAGES))
@@ -270,6 +272,7 @@ class _ClipDrawing:
         index, rows = drawn.frame.index, drawn.rows
         if index in self.keyframe_set:
             saving.call(save_keyframe, self.folder, index, rows, self.pixel_aspect)
+        if index in self.with_thumbnail:
             saving.call(save_thumbnail, self.folder, index, drawn.rgb, self.panels.box)
         if index == self.compared:
             path = self.folder / COMPARISON

@@ -56,6 +56,8 @@ def summarise(
         "damage": asdict(explanation.damage),
         "check": explanation.check,
         "sanity": explanation.sanity,
+        "motion_test": explanation.motion_test,
+        "frame_test": explanation.frame_test,
         "files": {
             "videos": list(videos),
             "keyframes": "keyframes",

@@ -48,7 +48,18 @@ class TruthResult(msgspec.Struct):
     digest: str = ""
 
 
+class MotionTestResult(msgspec.Struct):
+    """The result of the motion test."""
+
+    sentence: str
+    motion_share: Annotated[float, msgspec.Meta(ge=0, le=1)] | None
+
+
 class _SanityResult(msgspec.Struct):
+    sentence: str
+
+
+class _FrameTestResult(msgspec.Struct):
     sentence: str
 
 
@@ -76,6 +87,8 @@ class _Summary(msgspec.Struct):
     notes: list[str] = []
     check: CheckResult | None = None
     sanity: _SanityResult | None = None
+    motion_test: MotionTestResult | None = None
+    frame_test: _FrameTestResult | None = None
     damage: dict[str, int | float | None] | None = None
     contents: dict[str, _File] | None = None
     truth: TruthResult | None = None

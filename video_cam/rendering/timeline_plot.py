@@ -17,7 +17,9 @@ from video_cam.rendering.explained_targets import (
     labels_of_targets,
     shown_targets,
 )
+from video_cam.rendering.frame_panels import frame_panels
 from video_cam.rendering.image_files import save_image
+from video_cam.rendering.motion_bars import motion_panel
 from video_cam.rendering.plot import (
     Area,
     Bars,
@@ -66,7 +68,8 @@ def timeline_plot(maps: BlendedMaps) -> Plot:
     """Panels of each window's class scores and of each target's map mass at every frame.
 
     Of each target the map of the first layer and method is drawn, so that units are not mixed.
-    Where the maps account for the whole logit, a third panel shows what each frame adds to it.
+    Where the maps account for the whole logit, a panel shows what each frame adds to it; where the
+    motion test ran, another one shows its scores.
     A class has the same colour in all of them. Of a long clip each point is the mean of several
     windows, the largest mass of several frames, and the mean of what several frames add.
     """
@@ -75,6 +78,9 @@ def timeline_plot(maps: BlendedMaps) -> Plot:
     panels = [_score_panel(explanation, colours), _mass_panel(maps, colours)]
     if explanation.maps[0].bias is not None:
         panels.append(_contribution_panel(explanation, colours))
+    if explanation.motion_test is not None:
+        panels.append(motion_panel(explanation, colours[explanation.maps[0].target]))
+    panels += frame_panels(explanation, colours[explanation.maps[0].target])
     width = LONG_WIDTH if _is_dense(explanation) else WIDTH
     name, span, ticks = _time_axis(explanation, panels, TIME_TICKS[width])
     notes = for_picture("; ".join(explanation.notes), MAX_NOTES_LETTERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 import stat
@@ -16,6 +17,7 @@ StrPath = str | os.PathLike[str]
 
 # File systems combine writes that are asked for at the same time into few accesses to the disk.
 _SYNC_THREADS = 16
+_BLOCK_BYTES = 2**20
 # Of file systems that write folders to disk at once, and of Windows for files opened to be read.
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 
@@ -100,6 +102,19 @@ def read_regular(path: StrPath, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
         raise OSError(errno.EFBIG, f"larger than {max_bytes} bytes", os.fspath(path))
     return data
+
+
+def sha256_of(path: StrPath) -> str:
+    """SHA-256 of a regular file, as 64 hexadecimal digits.
+
+    Raises:
+        OSError: where it cannot be read, or is no regular file.
+    """
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def check_regular(file: int, path: StrPath) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.explanations import MOTION_TEST
 from tests.support.gallery import gallery_rows
 from tests.support.pages import HOSTILE
 from video_cam.rendering.image_files import save_image
@@ -45,7 +46,13 @@ ROWS = [
         duration_seconds=61.5,
         notes=["a note", HOSTILE],
     ),
-    row("in/a.mp4", folder="a #1", prediction=prediction("grow", 0.9), check=CHECK),
+    row(
+        "in/a.mp4",
+        folder="a #1",
+        prediction=prediction("grow", 0.9),
+        check=CHECK,
+        motion_test=MOTION_TEST,
+    ),
     row(f"in/{HOSTILE}", status="failed", error=f"no frame decodes {HOSTILE}"),
     row("in/c10.mp4", folder="c10", prediction=prediction("spin", 0.7), duration_seconds=9.0),
     row("in/c9.mp4", folder="c9\udce9", prediction=prediction("spin", 0.1), status="skipped"),
@@ -109,13 +116,13 @@ def test_rows_are_drawn_as_text(opened: Any) -> None:
     # On a narrow screen the cells carry the names of their columns.
     picture, name, *cells = texts(opened, 0)
     assert (picture, name) == ("", "b.mp4\nin/b.mp4")
-    assert cells == ["spin", "50%", "", "1:01.50", f"done\na note\n{HOSTILE}"]
-    assert texts(opened, 1)[2:6] == ["grow", "90%", "62.0 %", ""]
+    assert cells == ["spin", "50%", "", "", "1:01.50", f"done\na note\n{HOSTILE}"]
+    assert texts(opened, 1)[2:7] == ["grow", "90%", "62.0 %", "75.0 %", ""]
     assert (
         opened.get_attribute("tbody tr:nth-child(2) td[title*=Blurring]", "title")
         == CHECK["sentence"]
     )
-    assert f"no frame decodes {HOSTILE}" in texts(opened, 2)[6]
+    assert f"no frame decodes {HOSTILE}" in texts(opened, 2)[7]
     links = opened.locator("tbody a").evaluate_all("all => all.map((a) => a.getAttribute('href'))")
     pages = ["b/index.html", "a%20%231/index.html", "c10/index.html", "c9%E9/index.html"]
     assert links == [page for page in pages for _ in range(2)]  # of the picture and of the name
@@ -144,8 +151,9 @@ def test_it_sorts_and_filters(opened: Any) -> None:
     assert opened.get_attribute("th:has([data-sort=score])", "aria-sort") == "descending"
     by["score"].click()
     assert shown(opened) == ["c9.", "b.m", "c10", "a.m", "scr"]
-    by["drop"].click()
-    assert shown(opened)[0] == "a.m"
+    for key in ("drop", "motion_share"):
+        opened.locator(f"[data-sort={key}]").click()
+        assert shown(opened)[0] == "a.m"
     by["label"].click()
     assert shown(opened) == ["a.m", "b.m", "c10", "c9.", "scr"]
     opened.select_option("#class", "spin")

@@ -20,6 +20,7 @@ COLUMNS = (
     ("label", "class"),
     ("score", "score"),
     ("drop", "logit lost"),
+    ("motion_share", "motion"),
     ("duration_seconds", "length"),
     ("status", "status"),
 )
@@ -119,6 +120,7 @@ def _positions(position_of: Mapping[str, int], texts: Iterable[str]) -> list[int
 def _row(result: Mapping[str, Any]) -> dict[str, Any]:
     """What the page shows of one clip; missing text is empty, missing numbers are None."""
     prediction, check = result.get("prediction") or {}, result.get("check") or {}
+    motion_test = result.get("motion_test") or {}
     truth = result.get("truth") or {}
     folder, separator, name = (result.get("relative") or result["clip"]).rpartition("/")
     return {
@@ -133,6 +135,8 @@ def _row(result: Mapping[str, Any]) -> dict[str, Any]:
         "shown": _text(prediction.get("shown")),
         "drop": _number(check.get("drop")),
         "sentence": _text(check.get("sentence")),
+        "motion_share": _number(motion_test.get("motion_share")),
+        "motion_sentence": _text(motion_test.get("sentence")),
         "duration_seconds": _number(result.get("duration_seconds")),
         "status": _text(result.get("status")),
         "error": _text(result.get("error")),

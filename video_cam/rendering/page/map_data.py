@@ -77,7 +77,8 @@ def _chunk(blended: BlendedMap, frames: range) -> bytes:
 def describe_map(explanation: Explanation, blended: BlendedMap) -> dict[str, Any]:
     """What the page knows of a map before its chunks are loaded.
 
-    x, y are the centres of the cells in source pixels; 0 is the centre of the first pixel.
+    x, y are the centres of the cells in source pixels; 0 is the centre of the first pixel. Chunks
+    hold the frames from "first" to the one before "stop"; others are not seen.
     """
     geometry, series = explanation.geometry, blended.series
     _, _, box = spatial_matrices(geometry, series.centres)
@@ -97,5 +98,9 @@ def describe_map(explanation: Explanation, blended: BlendedMap) -> dict[str, Any
         "peak": blended.peak,
         "chunk_frames": frames_per_chunk(blended),
         "cell_bytes": _cell_bytes(blended),
+        "first": blended.first,
+        "stop": blended.first + len(blended.mass),
+        "is_part": False,
+        "unseen": "the network did not see this moment",
         "mass": pack_levels(shorten(blended.mass, np.max, MAX_CURVE_POINTS)),
     }

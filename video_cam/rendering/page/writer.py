@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ import numpy as np
 from video_cam.config import RenderConfig
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.map_series import ClassTarget
-from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.rendering.blended_maps import BlendedMap, BlendedMaps
 from video_cam.rendering.curves import shorten
 from video_cam.rendering.explained_targets import (
     colours_of_targets,
     target_number,
 )
-from video_cam.rendering.keyframes import most_important
+from video_cam.rendering.keyframes import most_important, sufficient_frames
+from video_cam.rendering.motion_bars import motion_bars
+from video_cam.rendering.motion_parts import describe_parts, motion_parts
 from video_cam.rendering.overlay import COLORMAPS, Palette
 from video_cam.rendering.page.assets import ENVIRONMENT, PAGE_FOLDER, read_asset
 from video_cam.rendering.page.map_data import MAX_CURVE_POINTS, describe_map, write_maps
@@ -36,7 +39,7 @@ from video_cam.video.browser_copy import BrowserCopy
 # In the order in which the browser runs them: each may use those before it.
 SCRIPTS = (
     *("load", "timeline", "maps", "heat", "detail", "contours", "stage", "player", "scrub"),
-    *("strip", "controls", "readout", "state", "link", "save", "buttons", "keys", "app"),
+    *("strip", "frames", "controls", "readout", "state", "link", "save", "buttons", "keys", "app"),
 )
 NUM_CLASSES = 5
 # A page from disk may show a video but not read its pixels, which saving a picture needs. A clip of
@@ -65,9 +68,10 @@ def write_page(
     """
     page = folder / PAGE_FOLDER
     page.mkdir(exist_ok=True)
-    for index, blended in enumerate(maps):
+    parts = motion_parts(maps)
+    for index, blended in enumerate([*maps, *parts]):
         write_maps(page, blended, index)
-    data = _page_data(page, maps, summary, config, copy)
+    data = _page_data(page, maps, parts, summary, config, copy)
     (page / "data.js").write_text(
         f"const DATA = {script_json(for_page_data(data))};\n", encoding="ascii"
     )
@@ -82,6 +86,8 @@ def write_page(
         scripts=("data", *SCRIPTS),
         style=read_asset("page.css"),
         clip=data["clip"],
+        motion_bars=motion_bars(summary["motion_test"]) if summary.get("motion_test") else [],
+        frame_test=data["frame_test"],
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
 
@@ -127,6 +133,7 @@ def _headline(explanation: Explanation, summary: dict[str, Any]) -> dict[str, An
 def _page_data(
     page: Path,
     maps: BlendedMaps,
+    parts: Sequence[BlendedMap],
     summary: dict[str, Any],
     config: RenderConfig,
     copy: BrowserCopy,
@@ -140,9 +147,13 @@ def _page_data(
         "clip": _clip(page, explanation, copy),
         "timeline": _timeline(explanation),
         "model": {"name": explanation.model.name, "trained": explanation.model.trained},
-        "maps": [describe_map(explanation, blended) for blended in maps],
+        "maps": [
+            *(describe_map(explanation, blended) for blended in maps),
+            *describe_parts(maps, parts),
+        ],
         "classes": _classes(maps),
         "keyframes": keyframes,
+        "frame_test": _frame_test(explanation),
         "windows": explanation.frame_indices[:, [0, -1]].tolist(),
         "seen_box": explanation.geometry.seen_box,
         "colormaps": {
@@ -154,13 +165,28 @@ def _page_data(
         },
         "contours": config.contours or DEFAULT_CONTOURS,
         "initial_view": {
-            "frame_index": most_important(maps, keyframes),
+            "frame_index": most_important(
+                maps, sorted({*keyframes, *sufficient_frames(explanation)})
+            ),
             "colormap": config.colormap,
             "opacity": config.alpha,
             "normalize": config.normalize,
             "view": config.layout,
             "contours": bool(config.contours),
         },
+    }
+
+
+def _frame_test(explanation: Explanation) -> dict[str, Any] | None:
+    """What the frame test found, and the frames with pictures; None where there is nothing."""
+    result = explanation.frame_test
+    if result is None or not result["frame_indices"]:
+        return None
+    return {
+        "frames": result["frame_indices"],
+        **{name: result[name] for name in ("contributions", "standard_errors")},
+        "sufficient": result["sufficient_frames"],
+        "shown": sufficient_frames(explanation),
     }
 
 

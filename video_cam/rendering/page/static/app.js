@@ -8,7 +8,7 @@ class App {
     this.rules = new Rules(data, this.timeline);
     this.state = { ...this.rules.initial };
     this.video = document.getElementById("video");
-    this.maps = new MapStore(data.maps, this.timeline);
+    this.maps = new MapStore(data.maps);
     this.masses = data.maps.map((map) => [...unpack(map.mass)]);
     this.scores = new Map(data.classes.map((row) => [row.class_id, [...unpack(row.curve)]]));
     this.classColours = new Map(data.classes.map((row) => [row.class_id, row.colour]));
@@ -33,6 +33,9 @@ class App {
       (frame) => this.set({ frame_index: frame }),
       (loop) => this.set({ loop }),
     );
+    const colour = this.classColours.get(data.maps[0].class_id);
+    const panel = document.getElementById("frame-test");
+    this.frameTest = panel && new FrameTest(panel, data.frame_test, colour, (f) => this.goto(f));
     listenToButtons(this);
     listenToKeys(this);
     this.ready = this._open();
@@ -110,7 +113,7 @@ class App {
     const { state, chosen, data } = this;
     const frame = this.player.shown ?? state.frame_index;
     this.stage.draw((map) => this.frameOf(map), this.options, (panel) => this._describe(panel));
-    this.readout.show(frame, state, this.frameOf(chosen), this.player.playing);
+    this.readout.show(frame, state, this.frameOf(chosen), this.player.playing, data.maps[chosen].unseen);
     this.strip.mark(frame, !this.player.playing);
     this.scrub.draw({
       frame,
@@ -119,7 +122,9 @@ class App {
       score: this._curveOf(state.class_id),
       others: [...this.scores.keys()].filter((id) => id !== state.class_id).map((id) => this._curveOf(id)),
       keyframes: data.keyframes,
+      added: this.frameTest?.curve ?? [],
     });
+    this.frameTest?.draw(frame);
     document.getElementById("play").textContent = this.player.playing ? "❚❚" : "▶";
     document.getElementById("play").ariaLabel = this.player.playing ? "Pause" : "Play";
     document.getElementById("loop").setAttribute("aria-pressed", String(state.loop !== null));

@@ -29,6 +29,8 @@ function textsOf(index) {
     score: rows.shown[index],
     drop: percent(rows.drop[index]),
     sentence: rows.sentence[index],
+    motion: percent(rows.motion_share[index]),
+    motionSentence: rows.motion_sentence[index],
     duration: clock(rows.duration_seconds[index]),
     status: statuses[rows.status[index]] ?? "",
     error: rows.error[index],
@@ -49,7 +51,7 @@ function clock(seconds) {
 const searched = []; // index -> what the search box looks through, made when it is first used
 function searchedText(index) {
   if (searched[index] === undefined) {
-    const { sentence, ...texts } = textsOf(index);
+    const { sentence, motionSentence, ...texts } = textsOf(index);
     searched[index] = Object.values(texts).flat().join("\n").toLowerCase();
   }
   return searched[index];
@@ -76,6 +78,11 @@ const CELLS = {
   score: (texts) => ({ textContent: texts.score, className: "number" }),
   mass: (texts) => ({ textContent: texts.mass, className: "number" }),
   drop: (texts) => ({ textContent: texts.drop, className: "number", title: texts.sentence }),
+  motion_share: (texts) => ({
+    textContent: texts.motion,
+    className: "number",
+    title: texts.motionSentence,
+  }),
   duration_seconds: (texts) => ({ textContent: texts.duration, className: "number" }),
   status: (texts) => ({ children: statusOf(texts) }),
 };

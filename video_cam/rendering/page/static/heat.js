@@ -40,10 +40,10 @@ function sampled(map, rows, columns, values, samples) {
   return samples;
 }
 
-/** The map value of full heat. */
+/** The map value of full heat; of the parts of a map that of the map, so that they can be compared. */
 function fullHeat(map, frame, normalize) {
-  if (normalize === "frame") return frame.values.reduce((a, b) => Math.max(a, b), 0);
-  return normalize === "window" ? frame.windowPeak : map.peak;
+  if (normalize === "frame" && !map.is_part) return frame.values.reduce((a, b) => Math.max(a, b), 0);
+  return normalize === "video" ? map.peak : frame.windowPeak;
 }
 
 const OPAQUE_HEAT = 0.7;

@@ -2,19 +2,20 @@
 // The maps, loaded chunk by chunk when they are needed.
 
 const MAX_CHUNKS = 48;
+const UNSEEN = { seen: false };
 const HEAD = 3; // numbers of each frame: scale, window peak, score
 
 class MapStore {
-  constructor(maps, timeline) {
+  constructor(maps) {
     this.maps = maps;
-    this.timeline = timeline;
     this.chunks = new Map(); // "map-chunk" -> {promise, frames}, least recently used first
   }
 
   /** A map at a frame, {seen, values, windowPeak, score}; undefined until it is loaded. */
   peek(map, frame) {
-    const position = frame - this.timeline.first;
-    const size = this.maps[map].chunk_frames;
+    const { first, stop, chunk_frames: size } = this.maps[map];
+    if (frame < first || frame >= stop) return UNSEEN;
+    const position = frame - first;
     return this._entry(map, Math.floor(position / size)).frames?.[position % size];
   }
 
@@ -22,9 +23,10 @@ class MapStore {
   load(maps, frame) {
     return Promise.all(
       maps.map((map) => {
-        const size = this.maps[map].chunk_frames;
-        const chunk = Math.floor((frame - this.timeline.first) / size);
-        const last = Math.floor((this.timeline.length - 1) / size);
+        const { first, stop, chunk_frames: size } = this.maps[map];
+        if (frame < first || frame >= stop) return undefined;
+        const chunk = Math.floor((frame - first) / size);
+        const last = Math.floor((stop - 1 - first) / size);
         for (const beside of [chunk - 1, chunk + 1]) {
           if (beside >= 0 && beside <= last) this._entry(map, beside).promise.catch(() => {});
         }
@@ -59,7 +61,7 @@ class MapStore {
     const levels = new Levels(bytes.buffer, 4 * HEAD * count, count * cells);
     return Array.from({ length: count }, (_, i) => {
       const [scale, windowPeak, score] = heads.subarray(i * HEAD, (i + 1) * HEAD);
-      if (scale < 0) return { seen: false };
+      if (scale < 0) return UNSEEN;
       const values = Float32Array.from(
         levels.subarray(i * cells, (i + 1) * cells),
         (level) => level * scale,

@@ -33,12 +33,15 @@ class Readout {
     return row;
   }
 
-  /** frame: the source frame that is shown; map: the chosen map at it, if it is loaded. */
-  show(frame, state, map, isPlaying) {
+  /**
+   * frame: the source frame that is shown; map: the chosen map at it, if it is loaded; unseen: what
+   * to say where the map does not cover the frame.
+   */
+  show(frame, state, map, isPlaying, unseen) {
     const seconds = this.timeline.seconds(frame);
     const place = `frame ${frame} of ${this.timeline.last} · ${clock(seconds)}`;
     this.place.textContent = place;
-    this.moment.textContent = this._moment(frame, map);
+    this.moment.textContent = this._moment(frame, map, unseen);
     if (!isPlaying) this.spoken.textContent = `${place}. ${this.moment.textContent}`;
     const at = (frame - this.timeline.first + 0.5) / this.timeline.length;
     for (const [class_id, { bar, now, row, is_probability }] of this.bars) {
@@ -52,9 +55,9 @@ class Readout {
     }
   }
 
-  _moment(frame, map) {
+  _moment(frame, map, unseen) {
     if (map === undefined) return "the map is loading";
-    if (!map.seen) return "the network did not see this moment";
+    if (!map.seen) return unseen;
     const covering = [];
     this.data.windows.forEach(([first, last], i) => {
       if (first <= frame && frame <= last) covering.push(i + 1);

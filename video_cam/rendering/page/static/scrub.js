@@ -20,7 +20,10 @@ class ScrubBar {
     );
   }
 
-  /** shown: {frame, loop, mass, score, others, keyframes}; curves: {values, colour} over time. */
+  /**
+   * shown: {frame, loop, mass, score, others, keyframes, added}; curves: {values, colour} over time;
+   * added: {frame, share, isEnough} of the frames that the frame test tested.
+   */
   draw(shown) {
     this.shown = shown;
     if (!shown.mass) return;
@@ -42,6 +45,11 @@ class ScrubBar {
     }
     context.globalAlpha = 1;
     this._curve(context, shown.score.values, width, { line: shown.score.colour, thick: 2 });
+    for (const { frame, share, isEnough } of shown.added) {
+      context.fillStyle = isEnough ? shown.score.colour : colour("--text");
+      const height = share * (BAR_HEIGHT - 12);
+      context.fillRect(this._x(frame, width) - 1, BAR_HEIGHT - 6 - height, isEnough ? 3 : 1, height);
+    }
     context.fillStyle = colour("--text");
     for (const frame of shown.keyframes) context.fillRect(this._x(frame, width), BAR_HEIGHT - 5, 1, 5);
     if (shown.loop) this._span(context, shown.loop, width, colour("--accent"));
