@@ -30,6 +30,7 @@ DOCUMENTS = [
     "docs/colours-and-pictures.md",
     "docs/command.md",
     "docs/from-image-tools.md",
+    "docs/ground-truth.md",
     "docs/index.md",
     "docs/kinds-tried.md",
     "docs/methods.md",
@@ -46,6 +47,7 @@ WITH_BLOCKS = [
     "docs/tutorial.md",
     "docs/your-own-network.md",
     "docs/from-image-tools.md",
+    "docs/ground-truth.md",
     "docs/python.md",
     "README.md",
 ]
