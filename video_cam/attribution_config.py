@@ -9,7 +9,6 @@ from video_cam.errors import UsageError
 from video_cam.utils.field_types import check_types
 from video_cam.utils.names import check_names, check_positive
 
-
 MAX_MASKS = 100_000  # they are kept while maps are made of them
 
 
