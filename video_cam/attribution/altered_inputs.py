@@ -32,28 +32,29 @@ class AlteredInputs:
 
     Attributes:
         num_samples: of the input.
+        num_targets: how many are scored.
         size: (T, H, W) of the input.
     """
 
-    def __init__(self, targets: Sequence[TargetPass], method: str) -> None:
+    def __init__(self, targets: Sequence[TargetPass]) -> None:
         """Bind the targets of an input.
 
         Args:
             targets: of one input; its config says how clips are filled, and how many of them are
                 scored at a time.
-            method: for messages.
 
         Raises:
             UsageError: for an input that cannot be filled.
         """
         first = targets[0]
         self._targets, self._model = targets, first.model
-        self.num_samples, self.size = len(first.scores), input_size(first.x)
+        self.num_samples, self.num_targets = len(first.scores), len(targets)
+        self.size = input_size(first.x)
         fill = first.config.fill
         if fill == "before" and self.size[0] == 1:
             raise UsageError(
-                f"fill=before replaces a part by what it was a moment before, and {method} has a "
-                "single frame: set fill to blur or mean"
+                "fill=before replaces a part by what it was a moment before, and this network's "
+                "input has a single frame: set fill to blur or mean"
             )
         self._samples = [
             (sample, change_clips(partial(baseline_of, name=fill), sample))

@@ -26,7 +26,7 @@ def occlusion(targets: Sequence[TargetPass]) -> InputMaps:
     Args:
         targets: of one input.
     """
-    inputs = AlteredInputs(targets, "occlusion")
+    inputs = AlteredInputs(targets)
     grid = box_grid(inputs.size)
     boxes = grid.boxes()
     samples = range(inputs.num_samples)

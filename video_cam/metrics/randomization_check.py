@@ -29,7 +29,10 @@ MAX_STAGES = 12
 # Of the rank correlation with the trained network's map: below it, the map needs the training.
 MAX_CORRELATION = 0.5
 # Options of an explanation that change the values of a layer's cells.
-_OPTIONS = ("pooling", "aug_smooth", "aug_shift", "eigen_smooth", "precision", "max_channels")
+_OPTIONS = (
+    *("pooling", "aug_smooth", "aug_shift", "eigen_smooth", "precision", "max_channels"),
+    *("fill", "masks", "mask_error", "seed"),
+)
 
 
 def run_randomization_check(
