@@ -33,6 +33,7 @@ DOCUMENTS = [
     "docs/ground-truth.md",
     "docs/index.md",
     "docs/kinds-tried.md",
+    "docs/known-repositories.md",
     "docs/methods.md",
     "docs/networks.md",
     "docs/python.md",
