@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from video_cam.choice_names import SCORE_METHOD_NAMES
+from video_cam.cli.attention_table import attention_table
 from video_cam.config import ExplainConfig
 from video_cam.errors import UsageError
 from video_cam.explanation.sampling import span_of
@@ -85,6 +86,7 @@ def layer_table(clip: Clip, model: Classifier, config: ExplainConfig) -> Iterato
             f"{name:32s} {tuple(shape)!s:28s} {in_time:>32s} {in_space:>25s}"
             f"{tokens}{marks.get(name, '')}"
         )
+    yield from attention_table(model, size)
     yield from advice(table, model.layer, model.when, size, model.framewise)
 
 
