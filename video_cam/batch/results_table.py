@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from video_cam.evaluation.answers import MEASURES
+from video_cam.utils.text import for_page
 
 COLUMNS = (
     *("clip", "truth", "predicted", "score", "correct", "state", "rank", "duration_seconds"),
@@ -30,7 +31,7 @@ def table_bytes(records: Sequence[Mapping[str, Any]]) -> bytes:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(_row(record) for record in records)
-    return text.getvalue().encode("utf-8", "backslashreplace")
+    return text.getvalue().encode()
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +54,8 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    """Text that no spreadsheet takes for a formula; numbers as they are."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    """Text on which no spreadsheet computes, without control characters; numbers as they are."""
+    if not isinstance(value, str):
+        return value
+    text = for_page(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
