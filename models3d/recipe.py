@@ -7,15 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from models3d.actions import EVENT_FRAMES
 from models3d.drawn_clips import CLASSES, DrawnClip, draw_clip
+from models3d.light_clips import draw_light_clip
 from models3d.motion3d import Motion3D
 from models3d.residual3d import NUM_FRAMES, Residual3D
 from models3d.texture3d import Texture3D
 from models3d.texture_clips import draw_texture_clip
+from models3d.transformer3d import Transformer3D
 
 FIRST_TRAINING_SEED = 1_000_000  # all seeds below are held out
 SEEDS_PER_RUN = 1_000_000_000  # clips that one training seed may draw before the next one's begin
@@ -75,11 +77,11 @@ class Recipe:
         """Number of steps of all cycles together."""
         return sum(self.cycles)
 
-    def build(self) -> Residual3D:
+    def build(self) -> nn.Module:
         """The network with random weights."""
         return Motion3D()
 
-    def begin_cycle(self, cycle: int, net: Residual3D) -> None:
+    def begin_cycle(self, cycle: int, net: nn.Module) -> None:
         """Prepare the network for a cycle."""
 
     @staticmethod
@@ -163,7 +165,7 @@ class TextureRecipe(Recipe):
     whole_clips_rate: float = 1e-5
     network: str = "texture3d"
 
-    def build(self) -> Residual3D:
+    def build(self) -> nn.Module:
         """The network with random weights."""
         return Texture3D()
 
@@ -175,9 +177,10 @@ class TextureRecipe(Recipe):
         """
         return self.whole_clips_rate if self.frames_in(cycle) > 1 else super().rate(cycle)
 
-    def begin_cycle(self, cycle: int, net: Residual3D) -> None:
+    def begin_cycle(self, cycle: int, net: nn.Module) -> None:
         """Spread the kernels over time when clips begin to have more than one frame."""
         if cycle > 0 and self.frames_in(cycle) > self.frames_in(cycle - 1) == 1:
+            assert isinstance(net, Residual3D)
             net.spread_over_time()
 
     @staticmethod
@@ -200,8 +203,44 @@ class TextureRecipe(Recipe):
         ]
 
 
+@dataclass(frozen=True)
+class TransformerRecipe(Recipe):
+    """Everything that determines the trained weights of ``Transformer3D``."""
+
+    cycles: tuple[int, ...] = (1500,)
+    learning_rate: float = 1e-3
+    weight_decay: float = 5e-2
+    full_from: float = 0.6
+    network: str = "transformer3d"
+
+    def build(self) -> nn.Module:
+        """The network with random weights."""
+        return Transformer3D()
+
+    @staticmethod
+    def precision_on(device: torch.device) -> str:
+        """Full precision: the network is small."""
+        return "fp32"
+
+    def clips(self, step: int) -> list[DrawnClip]:
+        """Draw the clips of a step; of sixteen four are without the change, and two it alone."""
+        versions = {0: "without change", 4: "change alone", 6: "without change"}
+        return [
+            draw_light_clip(
+                seed,
+                difficulty=self.difficulty(step),
+                version=versions.get(i % 8, "whole"),
+            )
+            for i, seed in enumerate(self.clip_seeds(step))
+        ]
+
+
 # Name of the network -> its recipe.
-RECIPES: dict[str, type[Recipe]] = {"motion3d": Recipe, "texture3d": TextureRecipe}
+RECIPES: dict[str, type[Recipe]] = {
+    "motion3d": Recipe,
+    "texture3d": TextureRecipe,
+    "transformer3d": TransformerRecipe,
+}
 
 
 def fast_precision(device: torch.device) -> str:

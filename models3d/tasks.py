@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models3d.drawn_clips import CLASSES, DrawnClip, draw_clip, stack_clips
+from models3d.light_clips import LIGHT_CLASSES, draw_light_clip
 from models3d.scene import Frames, Mask
 from models3d.texture_clips import TEXTURE_CLASSES, draw_texture_clip
 
@@ -46,4 +47,5 @@ class Task:
 TASKS = {
     "motion3d": Task(draw_clip, CLASSES, "without event", "event alone"),
     "texture3d": Task(draw_texture_clip, TEXTURE_CLASSES, "without texture", "frozen"),
+    "transformer3d": Task(draw_light_clip, LIGHT_CLASSES, "without change", "change alone"),
 }

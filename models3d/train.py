@@ -25,7 +25,7 @@ from tqdm import tqdm
 from models3d.checkpoints import restore_state, save_state, save_weights, state_file
 from models3d.evaluation import check_held_out, evaluate
 from models3d.recipe import RECIPES, DrawnBatches, Recipe
-from models3d.residual3d import Residual3D, preprocess
+from models3d.residual3d import preprocess
 
 CHECKPOINT_EVERY = 100  # steps
 
@@ -54,7 +54,7 @@ def augment(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
 
 def train(
     recipe: Recipe, output: Path, device: torch.device, resume: bool = False, workers: int = 1
-) -> tuple[Residual3D, list[float]]:
+) -> tuple[nn.Module, list[float]]:
     """Run a recipe. The weights are not written; ``main`` writes them after the evaluation.
 
     Every CHECKPOINT_EVERY steps, and after the last one, the state of network and optimizer is

@@ -211,7 +211,7 @@ class ExplainConfig(AttributionConfig):
             raise UsageError("no layer is named: give at least one, or leave layers out")
         if self.layer_methods:
             return
-        for name in ("layers", "conv_backcount", "fuse"):
+        for name in choice_names.layer_options(self.methods):
             if getattr(self, name):
                 raise UsageError(
                     f"{name} is about layers, and {' and '.join(self.methods)} explains the input "

@@ -15,7 +15,11 @@ from video_cam.choice_names import (
 from video_cam.errors import UsageError
 from video_cam.utils.names import check_names
 
-NETWORK_NAMES = ("motion3d", "texture3d")  # of models3d.tasks.TASKS, which imports PyTorch
+NETWORK_NAMES = (
+    "motion3d",
+    "texture3d",
+    "transformer3d",
+)  # of models3d.tasks.TASKS, which imports PyTorch
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tests.support.networks import Nonlinear, PerFrame, PoolLinear, seeded
 from tests.support.stand_in import DEVICE, counted_waits, limited_memory, needs_stand_in
 from video_cam import Classifier
 from video_cam.attribution import occlusion
-from video_cam.choice_names import METHOD_NAMES
+from video_cam.choice_names import ATTENTION_METHOD_NAMES, METHOD_NAMES
 from video_cam.config import make_explain_config
 from video_cam.explanation.clip_plan import plan_clip
 from video_cam.explanation.keyframe_gradients import keyframe_gradients
@@ -113,7 +113,7 @@ def test_other_inputs_and_outputs(path: Path) -> None:
 
 
 def test_every_method_in_a_whole_clip(path: Path) -> None:
-    methods = [name for name in METHOD_NAMES if name != "cam"]
+    methods = [name for name in METHOD_NAMES if name not in ("cam", *ATTENTION_METHOD_NAMES)]
     options = {"layers": ["layer2", "layer3"], "methods": methods, "end": 0.5, "detail": "none"}
     options |= {"masks": 6}
     found, expected = (

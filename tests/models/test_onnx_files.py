@@ -86,6 +86,16 @@ def test_other_files_are_one_line(tmp_path: Path, content: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    data = model(("CLIPS", 3, 4, 16, 16)).SerializeToString()
+    assert data.count(b"CLIPS") > 1
+    for name in (b"CLIPS", b"video", b"logits"):
+        (tmp_path / "net.onnx").write_bytes(data.replace(name, b"\xff" * len(name)))
+        with pytest.raises(UsageError, match="cannot be read as an ONNX network") as caught:
+            load_model(tmp_path / "net.onnx")
+        assert "\n" not in str(caught.value)
+
+
 def test_damaged_files_give_a_network_or_one_line(tmp_path: Path) -> None:
     whole = model().SerializeToString()
     generator = np.random.default_rng(0)

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tests.support.attention_networks import Joint
 from tests.support.networks import Nonlinear, PoolLinear, clip, seeded
 from video_cam import ActivationMap, Explanation, compute_cams
-from video_cam.choice_names import INPUT_METHOD_NAMES
+from video_cam.choice_names import ATTENTION_METHOD_NAMES, INPUT_METHOD_NAMES
 from video_cam.metrics.perturbation_check import Drops, measure_drops
 from video_cam.perturbation.scoring import Score
 
@@ -50,6 +51,8 @@ def network_for(method: str) -> tuple[nn.Module, list[str]]:
     """A small float32 network on which a method's map is defined, and its layers."""
     if method == "cam":  # needs scores that are linear in the layer's average
         return seeded(PoolLinear).float(), ["relu"]
+    if method in ATTENTION_METHOD_NAMES:
+        return seeded(Joint).float(), []
     return seeded(Nonlinear).float(), ["layer2", "layer3"]
 
 

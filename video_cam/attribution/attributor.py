@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from video_cam.attribution.attention_record import AttentionRecord, attention_record
 from video_cam.attribution.attribution_result import AttributionResult
 from video_cam.attribution.augmentation import augment, augmentations, undo
 from video_cam.attribution.cam_methods import (
@@ -25,7 +25,7 @@ from video_cam.attribution.cam_methods import (
     signed_map,
 )
 from video_cam.attribution.input_maps import InputMaps
-from video_cam.attribution.input_methods import INPUT_METHODS, input_map_keys
+from video_cam.attribution.input_methods import INPUT_METHODS, input_map_keys, input_needs
 from video_cam.attribution.method_inputs import AFTER_THE_PASS, FROM_THE_GRAPH, TargetPass
 from video_cam.attribution.pass_facts import PassFacts
 from video_cam.attribution.refinement import FinerLayers, Refinement
@@ -46,9 +46,10 @@ from video_cam.layers.axes import (
 )
 from video_cam.layers.hooks import Captured, capture, retried_with_copies
 from video_cam.layers.layout import Fold
+from video_cam.layers.precision import computing_in
 from video_cam.layers.receptive_field import ReceptiveFields
 from video_cam.utils.devices import sent
-from video_cam.utils.nested import map_tensors, tensors_in
+from video_cam.utils.nested import map_tensors
 from video_cam.utils.progress import Progress, silent
 
 # The targets of one input, or a function that chooses them when it sees the network's outputs.
@@ -76,6 +77,7 @@ class Attributor:
         fields: Mapping[str, ReceptiveFields],
         finer: FinerLayers | None = None,
         centres: Mapping[str, CellCentres] | None = None,
+        blocks: Sequence[str] = (),
         progress: Progress = silent,
     ) -> None:
         """Bind a network.
@@ -89,14 +91,15 @@ class Attributor:
                 ``unpack`` and ``fields`` hold these, too.
             centres: of layers whose cells are elsewhere than ``fields`` say, such as those of a
                 pathway that gets some of the frames.
+            blocks: modules with the attention that attention methods follow; empty for all of it.
             progress: reports the number of channels scored by ablationcam and scorecam.
         """
-        self.model = model
+        self.model = self._bound = model
         self.layers = tuple(layers)
         self.config = config
         self._unpack, self._fields, self._progress = unpack, dict(fields), progress
-        self._known_centres = dict(centres or {})
-        self._needs = needs_of(config.layer_methods)
+        self._known_centres, self._blocks = dict(centres or {}), tuple(blocks)
+        self._needs = needs_of(config.layer_methods) | input_needs(config.input_methods)
         detailed = config if self.layers else replace(config, detail="none")
         self._refinement = Refinement(detailed, finer or {}, unpack, self.centres)
         of_layers = [(layer, method) for layer in self.layers for method in config.layer_methods]
@@ -166,10 +169,13 @@ class Attributor:
     def _attribute(self, x: Any, targets: Targets, config: AttributionConfig) -> AttributionResult:
         """The scores and maps of one augmented input."""
         choose = targets if callable(targets) else lambda outputs: targets
+        attention = attention_record(self._bound, x, config.methods, self._blocks)
         with capture(self.model, self.layers, self._refinement.also) as captured:
-            passes = retried_with_copies(partial(self._passes, x, captured, choose, config))
+            passes = retried_with_copies(
+                partial(self._passes, x, captured, attention, choose, config)
+            )
         notes = list(passes.notes)
-        with _precision(self.model, x, config.precision):
+        with computing_in(config.precision, self.model, x):
             for one in passes.targets:
                 retried_with_copies(partial(one.compute, AFTER_THE_PASS, self._needs))
                 notes.append(self._refinement.prepare(one, AFTER_THE_PASS))
@@ -215,11 +221,13 @@ class Attributor:
         self,
         x: Any,
         captured: Captured,
+        attention: AttentionRecord,
         choose: Callable[[Any], Sequence[Target]],
         config: AttributionConfig,
     ) -> _ForwardPass:
         """One forward pass, and for each target what needs its graph."""
-        outputs, recorded = captured.complete(partial(self._forward, x, captured, config))
+        forward = partial(self._forward, x, captured, attention, config)
+        outputs, recorded = captured.complete(forward)
         passes: list[TargetPass] = []
         notes = []
         facts = PassFacts(passes)
@@ -230,6 +238,7 @@ class Attributor:
                 x=x,
                 captured=captured,
                 recording=recorded,
+                attention=attention,
                 outputs=outputs,
                 target=target,
                 scores=scores,
@@ -245,15 +254,21 @@ class Attributor:
         return _ForwardPass(outputs, tuple(passes), tuple(notes))
 
     def _forward(
-        self, x: Any, captured: Captured, config: AttributionConfig
+        self,
+        x: Any,
+        captured: Captured,
+        attention: AttentionRecord,
+        config: AttributionConfig,
     ) -> tuple[Any, Recording]:
         # Ablation replays this pass, so it is recorded here.
         recorded_layers = captured.layers if "ablation" in self._needs else ()
         # A copy: the pass may be repeated, and some networks change their input in place.
         x = map_tensors(torch.clone, detached(x))
         with ExitStack() as stack:
-            stack.enter_context(_precision(self.model, x, config.precision))
-            stack.enter_context(torch.set_grad_enabled(bool(captured.layers)))
+            stack.enter_context(computing_in(config.precision, self.model, x))
+            needs_graph = bool(captured.layers) or attention.needs_gradient
+            stack.enter_context(torch.set_grad_enabled(needs_graph))
+            stack.enter_context(attention.recording(self.model))
             if "hessian_product" in self._needs:
                 # The fused kernels of attention have no second derivative.
                 stack.enter_context(sdpa_kernel(SDPBackend.MATH))
@@ -309,8 +324,3 @@ class _ForwardPass:
     outputs: Any
     targets: tuple[TargetPass, ...]
     notes: tuple[str | None, ...]
-
-
-def _precision(model: nn.Module, x: Any, precision: str) -> AbstractContextManager[Any]:
-    device = next(chain(model.parameters(), model.buffers(), tensors_in(x))).device.type
-    return torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")

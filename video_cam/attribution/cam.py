@@ -16,7 +16,7 @@ from video_cam.attribution.attribution_result import AttributionResult
 from video_cam.attribution.attributor import Attributor
 from video_cam.attribution.targets import Target
 from video_cam.attribution_config import AttributionConfig
-from video_cam.choice_names import INPUT_METHOD_NAMES, LAYER_METHOD_NAMES
+from video_cam.choice_names import INPUT_METHOD_NAMES, LAYER_METHOD_NAMES, take_blocks
 from video_cam.errors import UsageError, first_line
 from video_cam.layers.alignment import guess_note, needs_measuring
 from video_cam.layers.axes import (
@@ -77,7 +77,8 @@ def compute_cams(
             Clips are (N, C, T, H, W) or (N, T, C, H, W), whichever the network takes.
         layers: module names, patterns such as ``layer?``, or positions from the back. A wrapper's
             ``module.`` in front of a name is left out. Methods of the whole input
-            (``choice_names.INPUT_METHOD_NAMES``) take none.
+            (``choice_names.INPUT_METHOD_NAMES``) take none; but for attention methods alone,
+            modules with the attention to follow, such as ``blocks.11``; none for all of it.
         methods: of ``choice_names.METHOD_NAMES``.
         targets: one backward pass each. None is each sample's best class; else a class id, one id
             per sample, or a function from the network's own outputs to (N,) scores. For classes
@@ -137,7 +138,7 @@ def _checked_layers(layers: tuple[str, ...], config: AttributionConfig) -> tuple
             f"no layer is named for {config.layer_methods[0]}: give layers=, or a method without "
             f"one ({', '.join(INPUT_METHOD_NAMES)})"
         )
-    if layers and not config.layer_methods:
+    if layers and not config.layer_methods and not take_blocks(config.methods):
         raise UsageError(
             f"layers {', '.join(map(str, layers))} are named, and {' and '.join(config.methods)} "
             "explains the input without one: leave layers out"
@@ -154,9 +155,10 @@ def _bind(
     progress: Progress,
 ) -> Attributor:
     """An Attributor for inputs like ``x``."""
-    if not layers:
-        return Attributor(model, (), config, unpack={}, fields={}, progress=progress)
     known = dict(model.named_modules())
+    if not config.layer_methods:
+        blocks = [own_name(layer, known) for layer in layers]
+        return Attributor(model, (), config, unpack={}, fields={}, blocks=blocks, progress=progress)
     if unpack is None:
         layers, unpack = find_layers(model, x, layers)
     elif isinstance(unpack, Mapping):

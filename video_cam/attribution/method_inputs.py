@@ -13,8 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from video_cam.attribution.attention_record import (
+    ATTENTION,
+    AttentionRecord,
+    gradient_relevance,
+    rollout,
+)
 from video_cam.attribution.cam_methods import at_least_float32
 from video_cam.attribution.full_gradient import full_gradient
+from video_cam.attribution.legrad import legrad
 from video_cam.attribution.pass_facts import (
     Linear,
     PassFacts,
@@ -51,6 +58,7 @@ class TargetPass:
         model, x: the network and its input.
         captured: the layers' outputs.
         recording: of the forward pass, for ablation.
+        attention: of the forward pass, for attention methods.
         outputs: the network's outputs.
         target: as in ``targets.target_scores``.
         scores: (N,), part of the graph.
@@ -65,6 +73,7 @@ class TargetPass:
     x: Any
     captured: Captured
     recording: Recording
+    attention: AttentionRecord
     outputs: Any
     target: Target
     scores: Tensor
@@ -190,6 +199,25 @@ def masking(one: TargetPass) -> ByLayer:
     }
 
 
+def attention_rollout(one: TargetPass) -> ByLayer:
+    """The map of attention rollout, (N, T', H', W')."""
+    return {ATTENTION: rollout(one.attention, len(one.scores))}
+
+
+def attention_gradient(one: TargetPass) -> ByLayer:
+    """The map of gradient-weighted attention, (N, T', H', W')."""
+    return {ATTENTION: gradient_relevance(one.attention, one.scores)}
+
+
+def block_gradients(one: TargetPass) -> ByLayer:
+    """The map of LeGrad, (N, T', H', W')."""
+
+    def score(outputs: Any) -> Tensor:
+        return target_scores(outputs, one.fixed_target)[0]
+
+    return {ATTENTION: legrad(one.attention, one.model, one.x, one.outputs, score)}
+
+
 def whole_network(one: TargetPass) -> ByLayer:
     """The map of FullGrad on the input's grid, (N, 1, T, H, W), the same for every layer."""
     found = full_gradient(one.model, one.x, one.fixed_target)
@@ -208,6 +236,8 @@ FROM_THE_GRAPH: dict[str, Compute] = {
     "gradient": gradient,
     "finer_gradient": finer_gradient,
     "hessian_product": hessian_product,
+    "attention-rollout": attention_rollout,
+    "attention-gradient": attention_gradient,
 }
 AFTER_THE_PASS: dict[str, Compute] = {
     "smooth_gradients": smooth_gradients,
@@ -216,6 +246,7 @@ AFTER_THE_PASS: dict[str, Compute] = {
     "masking": masking,
     "full_gradient": whole_network,
     "input_attribution": at_the_input,
+    "legrad": block_gradients,
 }
 
 

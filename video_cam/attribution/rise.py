@@ -40,7 +40,8 @@ def rise(targets: Sequence[TargetPass]) -> InputMaps:
     """
     inputs = AlteredInputs(targets)
     config = targets[0].config
-    with targets[0].progress("rise", inputs.num_samples * config.masks) as step:
+    total = inputs.num_samples * config.masks
+    with inputs.own_precision(), targets[0].progress("rise", total) as step:
         run = _Run(inputs, MaskDrawing(CELLS, inputs.size, config.seed))
         for count in _rounds(config.masks, config.mask_error):
             run.score_until(count, step)

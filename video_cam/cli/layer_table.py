@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from video_cam.choice_names import SCORE_METHOD_NAMES
+from video_cam.cli.attention_table import attention_table
 from video_cam.config import ExplainConfig
 from video_cam.errors import UsageError
 from video_cam.explanation.sampling import span_of
@@ -48,7 +49,7 @@ def layer_table(clip: Clip, model: Classifier, config: ExplainConfig) -> Iterato
         clip: decides how many frames an input has, as the command would sample it.
 
     Raises:
-        UsageError: for a network of which only scores can be had.
+        UsageError: for a network of which only scores can be had, and one without any grid.
     """
     if isinstance(model.module, ScoresOnly):
         raise UsageError(
@@ -61,6 +62,11 @@ def layer_table(clip: Clip, model: Classifier, config: ExplainConfig) -> Iterato
     shapes = grid_shapes(model, size)
     grids = model.settled(list(shapes), size)
     shapes = {name: shape for name, shape in shapes.items() if name in grids}
+    if not shapes:
+        raise UsageError(
+            "no layer of the network puts out a grid of places: --method "
+            f"{' or '.join(SCORE_METHOD_NAMES)} needs none"
+        )
     measured = measure(model.module, list(shapes), size, grids, samples=1)
     yield (
         f"{'layer':32s} {'output (N, K, T, H, W)':28s} "
@@ -80,6 +86,7 @@ def layer_table(clip: Clip, model: Classifier, config: ExplainConfig) -> Iterato
             f"{name:32s} {tuple(shape)!s:28s} {in_time:>32s} {in_space:>25s}"
             f"{tokens}{marks.get(name, '')}"
         )
+    yield from attention_table(model, size)
     yield from advice(table, model.layer, model.when, size, model.framewise)
 
 

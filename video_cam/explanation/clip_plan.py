@@ -11,6 +11,7 @@ import torch
 
 from video_cam.attribution.input_methods import input_map_keys
 from video_cam.attribution.refinement import refined_centres
+from video_cam.choice_names import ATTENTION_METHOD_NAMES, take_blocks
 from video_cam.config import ExplainConfig
 from video_cam.errors import UsageError
 from video_cam.explanation.batch_size import fitting_batch
@@ -22,9 +23,11 @@ from video_cam.explanation.sampling import FrameSpan, Window, span_of
 from video_cam.explanation.scenes import split_scenes
 from video_cam.explanation.window_reader import plan_windows
 from video_cam.layers.alignment import CellCentres, cell_centres, guess_note, is_a_guess
+from video_cam.layers.attention_structure import find_attention
 from video_cam.layers.cell_positions import find_receptive_fields
 from video_cam.layers.finer_layers import no_finer_layer
 from video_cam.layers.layout import Fold
+from video_cam.layers.measured_alignment import drawn_input
 from video_cam.layers.receptive_field import ReceptiveFields
 from video_cam.models.classifier import Classifier
 from video_cam.models.labels import class_id
@@ -93,6 +96,7 @@ class NetworkPlan:
         folds: layer -> how its output becomes (N, K, T', H', W'); also of the finer layers.
         fields: layer -> receptive fields of its cells; also of the finer layers.
         centres: layer -> positions of its cells; also of the finer layers.
+        blocks: names of modules whose attention is followed; empty for all of it.
     """
 
     layers: tuple[str, ...]
@@ -100,6 +104,7 @@ class NetworkPlan:
     folds: dict[str, Fold]
     fields: dict[str, ReceptiveFields]
     centres: dict[str, CellCentres]
+    blocks: tuple[str, ...]
 
     @property
     def captured(self) -> tuple[str, ...]:
@@ -122,8 +127,9 @@ def plan_network(
         layers: names, patterns or positions; None for the network's own, and those that
             ``config.conv_backcount`` names.
     """
+    blocks = _blocks(model, size, config)
     if not config.layer_methods:
-        return NetworkPlan((), {}, {}, {}, {})
+        return NetworkPlan((), {}, {}, {}, {}, blocks)
     chosen = model.layers(size, layers, config.conv_backcount)
     finer: dict[str, tuple[str, ...]] = {}
     folds = chosen.folds
@@ -137,7 +143,21 @@ def plan_network(
     centres = {
         name: _centres(model, folds[name], fields[name], size, config.align) for name in names
     }
-    return NetworkPlan(chosen.names, finer, folds, fields, centres)
+    return NetworkPlan(chosen.names, finer, folds, fields, centres, blocks)
+
+
+def _blocks(model: Classifier, size: Sequence[int], config: ExplainConfig) -> tuple[str, ...]:
+    """The modules whose attention is followed; empty for all of it.
+
+    Raises:
+        UsageError: where attention methods do not go with the network, or with these modules.
+    """
+    if not any(name in ATTENTION_METHOD_NAMES for name in config.methods):
+        return ()
+    clip = drawn_input(0, size).to(model.device, model.dtype)
+    blocks = tuple(map(str, config.layers or ())) if take_blocks(config.methods) else ()
+    find_attention(model.module, clip).within(blocks)
+    return blocks
 
 
 def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:

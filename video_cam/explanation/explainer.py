@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from video_cam.choice_names import SCORE_METHOD_NAMES
 from video_cam.config import ExplainConfig, make_explain_config
 from video_cam.errors import UsageError
 from video_cam.explanation.aggregation import aggregate
@@ -133,9 +134,10 @@ def explain_plan(
 
 
 def _scores_first(plan: ClipPlan, config: ExplainConfig) -> bool:
-    """Whether maps of the whole input wait until the clip's best classes are known."""
+    """Whether maps of many passes wait until the clip's best classes are known."""
     is_known = bool(plan.class_ids or config.targets) or config.class_scope == "window"
-    return bool(config.input_methods) and len(plan.windows) > 1 and not is_known
+    takes_many = any(name in SCORE_METHOD_NAMES for name in config.methods)
+    return takes_many and len(plan.windows) > 1 and not is_known
 
 
 def _needed(targets: Sequence[ExplainedTarget], window: int) -> set[MapTarget]:

@@ -72,6 +72,7 @@ class WindowRunner:
             fields=network.fields,
             finer=network.finer,
             centres=network.centres,
+            blocks=network.blocks,
             progress=progress,
         )
         # (W, classes); rows of windows that have not been run are zero.

@@ -71,7 +71,7 @@ class Captured:
     def after(self, name: str, output: Any) -> Any:
         """Keep a layer's output, as a forward hook, and let the network go on with a copy."""
         # A checkpointed part of a network runs again in the backward pass, for the same values.
-        runs_again = _in_backward_pass()
+        runs_again = in_backward_pass()
         if name in self.activations and not runs_again:
             raise UsageError(
                 f"layer {name!r} runs more than once in a forward pass, so its map is not defined: "
@@ -88,7 +88,7 @@ class Captured:
         if not runs_again:
             self.activations[name] = tensor
         # A clone, because the next operation may be in place and must not change what is captured.
-        return _replace_first_tensor(output, tensor.clone())
+        return replace_first_tensor(output, tensor.clone())
 
     def gradients(self, score: Tensor, *, retain_graph: bool = False) -> dict[str, Tensor]:
         """Gradients of a score with respect to the captured outputs; no ``.grad`` is changed.
@@ -304,7 +304,7 @@ def find_module(model: nn.Module, name: str) -> nn.Module:
     raise UsageError(f"unknown layer {name!r}: {nearest(name, [n for n in modules if n])}")
 
 
-def _in_backward_pass() -> bool:
+def in_backward_pass() -> bool:
     """Whether autograd is running, which for a forward pass means a checkpointed part."""
     return torch._C._current_graph_task_id() != -1
 
@@ -318,7 +318,7 @@ def first_tensor(output: Any) -> Tensor | None:
     return None
 
 
-def _replace_first_tensor(output: Any, tensor: Tensor) -> Any:
+def replace_first_tensor(output: Any, tensor: Tensor) -> Any:
     """The output with another first tensor, in every place where the same one is."""
     if isinstance(output, Tensor):
         return tensor

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from torch import nn
 
-from models3d import motion3d, texture3d
+from models3d import motion3d, texture3d, transformer3d
 from models3d.drawn_clips import CLASSES
 from models3d.frame_lstm import FrameLSTM
+from models3d.light_clips import LIGHT_CLASSES
 from models3d.residual3d import FRAME_RATE, MEAN, NUM_FRAMES, SIZE, STD
 from models3d.texture_clips import TEXTURE_CLASSES
 from video_cam.models.preprocessing import Preprocess
@@ -18,6 +19,7 @@ from video_cam.models.spec import ModelSpec
 
 BUNDLED = "motion3d"
 BUNDLED_TEXTURE = "texture3d"
+BUNDLED_TRANSFORMER = "transformer3d"
 
 
 def _spec(
@@ -44,6 +46,12 @@ SPECS = {
     ),
     BUNDLED_TEXTURE: _spec(
         texture3d.Texture3D, TEXTURE_CLASSES, "layer4", {"DRAWN_TEXTURE_V1": texture3d.WEIGHTS_FILE}
+    ),
+    BUNDLED_TRANSFORMER: _spec(
+        transformer3d.Transformer3D,
+        LIGHT_CLASSES,
+        f"blocks.{transformer3d.DEPTH - 1}.norm1",  # the head reads the class token alone
+        {"DRAWN_LIGHT_V1": transformer3d.WEIGHTS_FILE},
     ),
     "frame_lstm": _spec(FrameLSTM, CLASSES, "cnn", {}),
 }

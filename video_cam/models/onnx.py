@@ -20,7 +20,7 @@ from video_cam.errors import DoesNotFit, UsageError, first_line
 from video_cam.layers.output_reading import LOG_SOFTMAX, SIGMOID, SOFTMAX
 from video_cam.layers.outputs import ClassOutput
 from video_cam.layers.scores_only import ScoresOnly
-from video_cam.models.onnx_file import LastStep, damaged, read_onnx_file, with_outputs
+from video_cam.models.onnx_file import LastStep, OnnxFile, damaged, read_onnx_file, with_outputs
 from video_cam.models.onnx_input import OnnxInput, clip_input
 from video_cam.utils.memory import is_out_of_memory
 
@@ -192,8 +192,22 @@ def load_onnx(
     steps = {k: step for k, step in file.last_steps.items() if step.operator in _ACTIVATIONS}
     added = {step.source for step in steps.values()} - set(file.outputs)
     session = _open(runtime, path, added, torch.device(device or "cpu"))
-    inputs = [OnnxInput.of(one) for one in session.get_inputs()]
-    described = {one.name: OnnxInput.of(one) for one in session.get_outputs()}
+    network = _bound(path, session, file, steps)
+    clip = clip_input(network.inputs, options)
+    network.channels_last = clip.channels_last
+    return network, clip.options
+
+
+def _bound(path: Path, session: Any, file: OnnxFile, steps: Mapping[str, LastStep]) -> OnnxNetwork:
+    """The network of a session, with the outputs that are numbers."""
+    try:
+        inputs, made = (
+            [OnnxInput.of(one) for one in several()]
+            for several in (session.get_inputs, session.get_outputs)
+        )
+    except UnicodeDecodeError as error:
+        raise damaged(path, "a name in it is no text") from error
+    described = {one.name: one for one in made}
     outputs = [name for name in file.outputs if described[name].dtype is not None]
     if not outputs:
         raise UsageError(
@@ -201,10 +215,7 @@ def load_onnx(
             "export it with class scores (N, classes) as an output"
         )
     steps = {name: steps[name] for name in steps if len(described[name].shape) == 2}
-    network = OnnxNetwork(session, inputs, outputs, steps, file.digest)
-    clip = clip_input(inputs, options)
-    network.channels_last = clip.channels_last
-    return network, clip.options
+    return OnnxNetwork(session, inputs, outputs, steps, file.digest)
 
 
 def _onnxruntime(path: str) -> Any:

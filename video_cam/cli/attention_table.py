@@ -1,0 +1,49 @@
+"""--list-layers: the blocks with attention that attention methods follow, and their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from video_cam.choice_names import ATTENTION_METHOD_NAMES
+from video_cam.errors import UsageError
+from video_cam.layers.attention_structure import (
+    Attention,
+    NoAttention,
+    find_attention,
+)
+from video_cam.layers.measured_alignment import drawn_input
+from video_cam.models.classifier import Classifier
+
+
+def attention_table(model: Classifier, size: Sequence[int]) -> Iterator[str]:
+    """The lines about attention; none for a network without any.
+
+    Args:
+        size: (T, H, W) of the input.
+    """
+    try:
+        structure = find_attention(model.module, drawn_input(0, size).to(model.device, model.dtype))
+    except NoAttention:
+        return
+    except UsageError as error:
+        yield ""
+        yield f"attention methods do not go with this network: {error}"
+        return
+    yield ""
+    yield f"{'attention (' + ', '.join(ATTENTION_METHOD_NAMES) + ')':61s} tokens of one clip"
+    for one in filter(None, structure.calls):
+        name = one.block if one.queries is not None else f"{one.module}, pools"
+        if name != one.module and _shares_its_block(one, structure.calls):
+            name = one.module
+        yield f"{name:32s} {_parts(one):28s} {structure.stages[one.stage].fold}"
+
+
+def _shares_its_block(one: Attention, calls: Sequence[Attention | None]) -> bool:
+    return sum(other is not None and other.block == one.block for other in calls) > 1
+
+
+def _parts(one: Attention) -> str:
+    """Such as "12 heads, 8 x 196 keys"."""
+    keys = len(one.keys) // one.parts
+    among = f"{keys} keys" if one.parts == 1 else f"{one.parts} x {keys} keys"
+    return f"{one.heads} head{'s'[: one.heads > 1]}, {among}"
