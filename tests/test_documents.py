@@ -30,8 +30,10 @@ DOCUMENTS = [
     "docs/colours-and-pictures.md",
     "docs/command.md",
     "docs/from-image-tools.md",
+    "docs/ground-truth.md",
     "docs/index.md",
     "docs/kinds-tried.md",
+    "docs/known-repositories.md",
     "docs/methods.md",
     "docs/networks.md",
     "docs/python.md",
@@ -46,6 +48,7 @@ WITH_BLOCKS = [
     "docs/tutorial.md",
     "docs/your-own-network.md",
     "docs/from-image-tools.md",
+    "docs/ground-truth.md",
     "docs/python.md",
     "README.md",
 ]

@@ -9,6 +9,8 @@ from video_cam.errors import UsageError
 from video_cam.utils.field_types import check_types
 from video_cam.utils.names import check_names, check_positive
 
+MAX_MASKS = 100_000  # they are kept while maps are made of them
+
 
 @dataclass(frozen=True)
 class AttributionConfig:
@@ -59,8 +61,10 @@ class AttributionConfig:
             raise UsageError("no method is named: give at least one, or leave methods out")
         check_names("fill", [self.fill], choice_names.FILL_NAMES)
         check_positive(self, ("max_channels", "batch_size"))
-        if self.masks < 2:
-            raise UsageError(f"masks {self.masks} must be 2 or more")
+        if not 2 <= self.masks <= MAX_MASKS:
+            raise UsageError(f"masks {self.masks} must lie between 2 and {MAX_MASKS:,}")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"seed {self.seed} must lie between 0 and 2**63 - 1")
         if not 0 <= self.mask_error < 1:
             raise UsageError(f"mask_error {self.mask_error} must lie between 0 and 1")
         if self.aug_shift < 0:

@@ -16,6 +16,7 @@ from video_cam.analysis.motion_test import check_applies, run_motion_test
 from video_cam.analysis.window_scores import WindowScores
 from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
 from video_cam.errors import CheckNotApplicable
+from video_cam.evaluation.clip_answer import clip_answer
 from video_cam.explanation.explainer import explain_clip
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.keyframe_gradients import GRADIENTS
@@ -27,6 +28,7 @@ from video_cam.models.labels import class_id
 from video_cam.rendering.keyframes import evenly, keep_keyframes
 from video_cam.rendering.renderer import render_with, within_memory
 from video_cam.rendering.result_folder import temporary_folder
+from video_cam.truth.clip_truth import ClipTruth
 from video_cam.utils.progress import Progress, silent
 from video_cam.video.clip import Clip
 
@@ -64,7 +66,8 @@ def process_clip(
     render: RenderConfig,
     limits: LimitsConfig | None = None,
     progress: Progress = silent,
-    summary_entries: Mapping[str, str] | None = None,
+    summary_entries: Mapping[str, Any] | None = None,
+    truth: ClipTruth | None = None,
 ) -> dict[str, Any]:
     """Explain one clip and write its results to ``output_dir``, which appears when all are there.
 
@@ -72,6 +75,7 @@ def process_clip(
         path: a video, GIF, still image or folder of numbered images.
         limits: how much the file may ask for; None for the default limits.
         summary_entries: further entries of the summary; they tell a later run what it finds.
+        truth: the clip's ground truth, with which the summary compares the result.
 
     Returns:
         The content of summary.json.
@@ -83,14 +87,15 @@ def process_clip(
     clip = Clip.open(path, limits, config.bit_depth, config.video_stream)
     within_memory(clip, 1, render)  # what cannot be drawn is not explained
     explanation = explainer.explain(clip, config, progress)
+    entries = dict(summary_entries or {})
+    if truth is not None:
+        entries["truth"] = clip_answer(explanation, truth)
     with _gradient_pictures(
         explainer, clip, explanation, config, output_dir, progress
     ) as extra_files:
         if extra_files is not None:
             keep_keyframes(extra_files, evenly(explanation.keyframes(), render.max_keyframes))
-        return render_with(
-            clip, explanation, output_dir, render, progress, extra_files, summary_entries
-        )
+        return render_with(clip, explanation, output_dir, render, progress, extra_files, entries)
 
 
 def explain_and_verify(
@@ -168,6 +173,8 @@ def _motion_results(
         except CheckNotApplicable as reason:
             notes.append(f"no map of motion: {reason}")
         results["motion_test"] = run_motion_test(scores, explanation)
+        if model.input_layout.factory is not None:
+            notes.append("the motion test alters the clip, and not what --input-factory adds to it")
     except CheckNotApplicable as reason:
         notes.append(f"no motion test: {reason}")
     return results

@@ -51,6 +51,38 @@ def write_lists(folder: Path) -> None:
     (folder / "list.csv").write_text('clip,class\n"a, b.mp4",1\nc.mp4,bee\n')
 
 
+def write_truth(folder: Path) -> None:
+    """Ground truth of every form."""
+    header = "clip,truth,start,end,frame,left,top,right,bottom,mask,key,time"
+    (folder / "own.csv").write_text(
+        f"{header}\na.mp4,ant,0,1,2,0,0,4,5,m.png,ED,0.5\nb,1,,,,,,,,,,\n"
+    )
+    (folder / "kinetics.csv").write_text("label,youtube_id,time_start,time_end\nant,abc,1,11\n")
+    (folder / "answers.csv").write_text("1420;Turning something\n")
+    (folder / "ucf.txt").write_text("Ant/v_Ant_g01_c01.avi 1\n")
+    mask = {"frame": 1, "rle": {"size": [6, 5], "counts": "83304NN"}}
+    boxes = [{"frame": 0, "box": [0, 1, 2, 3]}]
+    entry = {"clip": "a", "truth": 1, "spans": [[0, 1]], "boxes": boxes, "masks": [mask]}
+    (folder / "own.json").write_text(json.dumps([entry | {"key_times": {"ES": 0.25}}]))
+    notes = {"annotations": {"label": "ant", "segment": [1.0, 11.0]}}
+    (folder / "kinetics.json").write_text(json.dumps({"abc": notes}))
+    (folder / "something.json").write_text(json.dumps([{"id": "1", "template": "A [thing]"}]))
+    images = [{"id": 1, "file_name": "a/1.jpg"}, {"id": 2, "file_name": "a/2.jpg"}]
+    regions = [
+        {"image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2]},
+        {"image_id": 2, "category_id": 1, "segmentation": [[0, 0, 4, 0, 4, 4]]},
+        {"image_id": 2, "segmentation": {"size": [6, 5], "counts": [10, 4, 16]}},
+    ]
+    categories = [{"id": 1, "name": "ant"}]
+    content = {"images": images, "annotations": regions, "categories": categories}
+    (folder / "coco.json").write_text(json.dumps(content))
+    (folder / "cvat.xml").write_text(
+        "<annotations><meta><task><source>a.mp4</source></task></meta><track label='ant'>"
+        "<box frame='1' xtl='0' ytl='0' xbr='3' ybr='2'/><polygon frame='2' points='0,0;3,0;3,3'/>"
+        "<mask frame='3' rle='1,2,1' left='1' top='1' width='2' height='2'/></track></annotations>"
+    )
+
+
 def write_clips(folder: Path) -> None:
     """A clip of each common container, and still images."""
     frames = [np.full((32, 48, 3), 20 * i, np.uint8) for i in range(8)]

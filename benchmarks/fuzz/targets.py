@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from benchmarks.fuzz.target import Target
 from video_cam.batch.clip_lists import read_list
 from video_cam.batch.store import FolderStore
 from video_cam.config import InputConfig
+from video_cam.errors import ClipError
 from video_cam.explanation.explanation import Explanation
 from video_cam.layers.cache import FOLDER_VARIABLE
 from video_cam.layers.trace import trace
@@ -30,6 +32,8 @@ from video_cam.rendering.plot_drawing import draw_plot
 from video_cam.rendering.result_folder import SUMMARY_FILE
 from video_cam.rendering.summary import summarise
 from video_cam.rendering.timeline_plot import timeline_plot
+from video_cam.truth.pixels import region_pixels
+from video_cam.truth.reading import read_truth
 
 _HAS_ONNX = find_spec("onnxruntime") is not None
 _IDENTITY = "benchmarks.fuzz"
@@ -54,6 +58,17 @@ def _read_results(path: Path) -> object:
     store = FolderStore(path.parent)
     store.write_index()
     return store.records()
+
+
+def _read_truth(path: Path) -> object:
+    """Read annotations and use them as an evaluation does."""
+    file = read_truth(path)
+    for row in file.rows:
+        row.truth.digest()
+        for place in row.truth.places:
+            with suppress(ClipError):
+                region_pixels(place, 6, 5)
+    return f"{len(file.rows)} rows"
 
 
 def _network() -> nn.Module:
@@ -90,6 +105,7 @@ _JSON = {".json": damaged_json, ".jsonl": damaged_json}
 
 TARGETS = {
     "labels": Target(corpus.write_labels, read_labels, _JSON),
+    "truth": Target(corpus.write_truth, _read_truth, _JSON),
     "lists": Target(corpus.write_lists, read_list, {}),
     "explanation": Target(corpus.write_explanation, _read_explanation, {".npz": damaged_npz}),
     "zip": Target(corpus.write_explanation, _read_explanation, {".npz": damaged_zip}),

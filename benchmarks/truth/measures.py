@@ -27,6 +27,7 @@ LOCALIZATION: dict[str, Callable[[Any, Any], float]] = {
     "mass_in_event": metrics.mass_in_event,
     "space_time_iou": metrics.space_time_iou,
     "temporal_hit": metrics.temporal_hit,
+    "temporal_iou": metrics.temporal_iou,
     "onset_error_frames": metrics.onset_error,
     "lag_frames": metrics.lag,
 }

@@ -23,6 +23,7 @@ COLUMNS = {
     "mass_on_distractors": "mass on distractors",
     "space_time_iou": "IoU",
     "temporal_hit": "hottest frame in event",
+    "temporal_iou": "temporal IoU",
     "onset_error_frames": "onset error, frames",
     "lag_frames": "lag, frames",
     "insertion": "insertion",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import permutations
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ from video_cam.pipeline import explain_and_verify
 from video_cam.video.clip import Clip
 
 CLIP = Path(__file__).parents[2] / "clips" / "spin.mp4"
+
+
+def falling(output: Tensor) -> Tensor:
+    return -3 - output[:, 0] - output[:, 0] ** 2
 
 
 class Network(nn.Module):
@@ -202,6 +206,32 @@ def test_windows_add_up_to_the_clip(tested: Any, bundled: Classifier) -> None:
     count = len(result["sufficient_windows"])
     assert result["sufficient_windows"] == sorted(order[:count].tolist())
     assert 0.9 <= result["kept_share"] <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("options", [{"targets": (falling,)}, {"class_ids": (0,)}])
+def test_no_smaller_set_of_windows_is_enough(noise: Any, options: dict[str, Any]) -> None:
+    clip, model = noise(30, 6), network(changes, 4, score="sigmoid")
+    explanation = run(model, clip, sampling="windows", **options)
+    result, target = explanation.frame_test["windows"], explanation.maps[0].target
+    number, scores = explanation.num_windows, []
+    for window in range(number):
+        x = read_input(Clip.open(clip), model, explanation, window)
+        logits = torch.from_numpy(kept_by_hand(model, x, [range(4), ()]))
+        scores.append((falling(logits) if "targets" in options else logits[:, 0].sigmoid()).numpy())
+    whole, blank = np.array(scores).T
+    zero = blank.mean() if "targets" in options else 0.0
+    assert explanation.label(target) == explanation.frame_test["label"] and number > 4
+
+    def share(kept: tuple[int, ...]) -> float:
+        mean = np.where(np.isin(range(number), kept), whole, blank).mean()
+        return float((mean - zero) / (whole.mean() - zero))
+
+    count = len(result["sufficient_windows"])
+    assert share(tuple(result["sufficient_windows"])) == pytest.approx(result["kept_share"], 1e-4)
+    assert count < number and result["kept_share"] >= 0.9
+    best = max(share(kept) for kept in combinations(range(number), count))
+    assert result["kept_share"] == pytest.approx(best, 1e-4)
+    assert all(share(kept) < 0.9 for kept in combinations(range(number), count - 1))
 
 
 def test_neighbours_are_grouped_where_there_are_too_many(noise: Any) -> None:

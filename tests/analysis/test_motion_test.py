@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import video_cam
 from tests.support.explained_clips import PLAIN
 from tests.support.explanations import make_explanation
+from tests.support.networks import ImageNetwork, seeded
 from video_cam import Classifier, Explanation
 from video_cam.analysis.motion_test import (
     best_frozen,
@@ -86,6 +87,14 @@ def test_networks_whose_motion_share_is_known(build: type[nn.Module], share: flo
     np.testing.assert_allclose(appearance, whole - by_motion, atol=1e-5 * largest)
     if share:
         assert result["frozen_scores"] == pytest.approx([result["still"]] * FRAMES, abs=1e-5)
+
+
+def test_a_network_that_scores_frames_one_by_one_cannot_see_motion() -> None:
+    network = seeded(ImageNetwork).float()
+    model = video_cam.load_model(
+        network, num_frames=4, frame_rate=16, size=(32, 32), layout="frames"
+    )
+    assert run(model, layers=None).motion_test["motion_share"] == 0
 
 
 @pytest.fixture(scope="module")

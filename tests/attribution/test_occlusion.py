@@ -139,6 +139,17 @@ def test_images_have_maps_of_one_frame_and_no_moment_before() -> None:
         occluded(Pictures(), x, targets=[0], fill="before")
 
 
+@pytest.mark.parametrize("method", ["occlusion", "rise"])
+def test_only_the_network_itself_runs_in_bf16(method: str) -> None:
+    x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    found, expected = (
+        compute_cams(Pictures(), x, methods=[method], masks=50, precision=precision)[0].values
+        for precision in ("bf16", "fp32")
+    )
+    # It picks single values, which bf16 does not change: blur, masks and means would be changed.
+    assert torch.equal(found, expected)
+
+
 def test_what_no_clip_is_made_of_is_refused_in_one_line() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
     with pytest.raises(UsageError, match="only clips and images can be altered"):

@@ -94,6 +94,8 @@ def test_the_record_of_a_clip_with_results() -> None:
         "targets": [{"class_id": 0, "label": "spin"}],
         "notes": ["a note", "the map changes", "3 of 16 frames are enough"],
         "summary_sha256": "0" * 64,
+        "truth": None,
+        "relative": None,
     }
 
 

@@ -88,6 +88,8 @@ def test_many_forward_passes_are_announced_in_one_line(bundled: Classifier) -> N
     moved = ExplainConfig(methods=("rise",), mask_error=0, masks=100, aug_shift=1)
     assert passes_announcement(bundled, moved) == "rise takes 300 forward passes for each window"
     assert passes_announcement(bundled, ExplainConfig()) is None
+    sane = ExplainConfig(methods=("occlusion",), sanity=True)
+    assert (passes_announcement(bundled, sane) or "").endswith("--sanity as many for each part")
 
 
 def test_the_cost_of_the_motion_test_is_said_before_it_runs(bundled: Classifier) -> None:
@@ -98,6 +100,14 @@ def test_the_cost_of_the_motion_test_is_said_before_it_runs(bundled: Classifier)
     ]
     [many] = costs_of_tests(bundled, ExplainConfig(motion_test=True, top_k=9, num_frames=4))
     assert "at most 48 forward passes for each clip (4 classes, 12 each)" in many
+    [smooth] = costs_of_tests(bundled, ExplainConfig(motion_test=True, aug_shift=1))
+    assert "at most 56 forward passes for each clip and 32 more for maps, in" in smooth
+    [without_map] = costs_of_tests(bundled, ExplainConfig(motion_test=True, methods=("fem",)))
+    assert without_map.endswith(
+        "at most 24 forward passes for each clip, in the window where the score is highest"
+    )
+    both = costs_of_tests(bundled, ExplainConfig(motion_test=True, frame_test=True))
+    assert len(both) == 2 and both[1].startswith("frame test: at most 150 forward passes")
     reporter = RecordingReporter()
     tested = ExplainConfig(motion_test=True)
     load_explainer(RunConfig(ModelConfig("motion3d"), tested, num_clips=1), reporter)

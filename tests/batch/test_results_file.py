@@ -34,7 +34,9 @@ SPIN = {"class_id": 1, "label": "spin", "score": 0.9, "shown": "90%"}
 
 
 def test_lines_of_this_and_of_older_versions_are_records() -> None:
-    full = ClipRecord("a", "a", "done", None, SPIN, None, 2.0, targets=(SPIN,), notes=("n",))
+    full = ClipRecord(
+        "a", "a", "done", prediction=SPIN, duration_seconds=2.0, targets=(SPIN,), notes=("n",)
+    )
     lines = [full.as_json(), GOOD, ClipRecord("b", None, "failed", error="bad").as_json()]
     assert parse_records(b"".join(map(json_line, lines))) == lines
 

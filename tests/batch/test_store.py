@@ -123,6 +123,19 @@ def test_claiming_a_clip_removes_what_a_killed_run_left(tmp_path: Path) -> None:
         assert not partial.exists() and (tmp_path / "v").exists()
 
 
+def test_remains_in_class_folders_are_removed_and_earlier_results_restored(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    for name in ("spin/v", "spin/w"):
+        with store.claim(name, 0), replace_folder(tmp_path / name) as partial:
+            (partial / SUMMARY_FILE).write_text("{}")
+        partial.mkdir()
+        if name == "spin/w":  # killed between two renamings
+            (tmp_path / name).rename(partial.with_suffix(".old"))
+    store.prepare()
+    assert sorted(path.name for path in (tmp_path / "spin").iterdir()) == ["v", "w"]
+    assert store.has_files("spin/w", [SUMMARY_FILE])
+
+
 def begin_and_hold(root: Path, name: str, ready) -> None:
     with replace_folder(root / name):
         ready.set()

@@ -166,3 +166,18 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
         verify(tmp_path, Counts())
     with pytest.raises(UsageError, match="no such folder"):
         verify(tmp_path / "thesis.tex", Counts())
+
+
+def test_results_in_class_folders_are_read_too(out: Path) -> None:
+    for name in ("spin/a", "spin/more/b"):
+        write_clip_folder(out / name)
+        record(out, name)
+    (out / "results.csv").write_text("clip")
+    counts = Counts()
+    assert list(verify(out, counts)) == [] and counts.clips == 4
+    (out / "spin" / "note.txt").write_text("mine")
+    (out / "spin" / "more" / "b" / "annotated.mp4").write_bytes(b"another")
+    found = {fault.path.relative_to(out).as_posix() for fault in verify(out, Counts())}
+    assert found == {"spin/note.txt", "spin/more/b/annotated.mp4"}
+    shutil.rmtree(out / "spin" / "a")
+    assert "spin/a" in {f.path.relative_to(out).as_posix() for f in verify(out, Counts())}

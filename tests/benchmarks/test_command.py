@@ -24,7 +24,7 @@ PLAIN_CONTROLS = ["random", "centre Gaussian", "frame difference"]
 MEASURES = {
     *("space_pointing", "space_time_pointing", "mass_in_event", "space_time_iou"),
     *("average_precision", "best_iou", "mass_on_distractors"),
-    *("temporal_hit", "onset_error_frames", "lag_frames"),
+    *("temporal_hit", "temporal_iou", "onset_error_frames", "lag_frames"),
     *("insertion", "deletion", "average_drop", "average_increase", "seconds"),
 }
 

@@ -62,7 +62,7 @@ def test_units_are_measured_with_their_own_options(
     maps = MapRow("", "", "", "", volumes, 0.0)
     cpu_model: Any = SimpleNamespace(device=torch.device("cpu"))
     values = measures.measure_units(maps, cpu_model, clips, 2)
-    assert list(values) == list(measures.UNIT_COLUMNS) and len(values) == 12
+    assert list(values) == list(measures.UNIT_COLUMNS) and len(values) == 18
     expected = metrics.deletion(
         brightness(None, 0), clips.x[1], volumes[1], unit="frames", baseline="mean", steps=2
     )

@@ -115,6 +115,7 @@ COMMAND_OPTIONS: list[tuple[str, str, Any]] = [
     ("--clip a.mp4 b", "clips", ("a.mp4", "b")),
     ("--image-path a.png", "clips", ("a.png",)),
     ("--image-dir images", "clips", ("images",)),
+    ("--truth folders boxes.csv", "truth", ("folders", "boxes.csv")),
     ("--n-images 3", "max_clips", 3),
     ("--shard 2/8", "shard", (2, 8)),
     ("--show", "show", True),
@@ -143,7 +144,7 @@ def leaves(config: Any, prefix: str = "") -> dict[str, Any]:
 def test_without_options_the_defaults_are_those_of_the_configuration() -> None:
     assert run_config(parse([])) == RunConfig()
     assert command_options(parse([])) == CommandOptions(
-        (), None, None, False, False, False, False, False, False
+        (), (), None, None, False, False, False, False, False, False
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from video_cam import load_model
+from video_cam import UsageError, load_model
 from video_cam.cli.layer_table import (
     Resolution,
     advice,
@@ -82,3 +82,10 @@ def test_the_table_of_the_bundled_network(bundled, sample_clip) -> None:
     # A receptive field is larger than a cell and smaller than the clip.
     assert 4 < float(width) < 16 and 16 < float(seen) < 64
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_network_without_a_grid_has_no_table(sample_clip) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 2 * 8 * 8, 4))
+    model = load_model(network, num_frames=2, size=(8, 8))
+    with pytest.raises(UsageError, match=r"no layer .* grid of places: --method occlusion or rise"):
+        next(layer_table(Clip.open(sample_clip), model, ExplainConfig()))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ from tests.support.input_methods import quick_input_method
 from tests.support.media import write_clip
 from tests.support.networks import seeded
 from video_cam import Classifier, Explanation
+from video_cam.attribution.input_maps import InputMaps
+from video_cam.attribution.input_methods import INPUT_METHODS
+from video_cam.attribution.method_inputs import TargetPass
 from video_cam.config import ExplainConfig
 from video_cam.explanation.clip_plan import plan_clip
 from video_cam.metrics.perturbation_check import run_perturbation_check
@@ -103,6 +108,22 @@ def test_both_checks_of_a_map_of_the_input(path, model, monkeypatch) -> None:
     with torch.no_grad():
         model.module.head.bias += 10
     assert run_perturbation_check(clip, model, found, config, always=True)["layer"] == "input"
+
+
+def test_a_randomised_network_is_explained_with_the_same_options(path, model, monkeypatch) -> None:
+    quick_input_method(monkeypatch, "occlusion")
+    row, seen = INPUT_METHODS["occlusion"], []
+
+    def compute(targets: Sequence[TargetPass]) -> InputMaps:
+        seen.append([getattr(targets[0].config, name) for name in options])
+        return row.compute(targets)
+
+    monkeypatch.setitem(INPUT_METHODS, "occlusion", replace(row, compute=compute))
+    options = {"fill": "before", "masks": 7, "mask_error": 0.3, "seed": 5, "precision": "bf16"}
+    config = ExplainConfig(methods=("occlusion",), class_ids=(2,), end=0.25, **options)
+    found = video_cam.explain(path, model, methods=["occlusion"], class_ids=[2], end=0.25)
+    run_randomization_check(Clip.open(path), model, found, config)
+    assert seen[-2:] == [[*options.values()]] * 2
 
 
 def test_a_plan_without_layers(path, model) -> None:

@@ -15,8 +15,13 @@ from tests.support.input_methods import quick_input_method
 from tests.support.networks import PoolLinear, seeded
 from tests.support.user_networks import SMALL_INPUT
 from video_cam import Classifier, UsageError
+from video_cam.attribution.input_methods import INPUT_METHODS
+from video_cam.choice_names import SCORE_METHOD_NAMES
 from video_cam.config import ExplainConfig, make_explain_config
+from video_cam.errors import CheckNotApplicable
 from video_cam.explanation.own_method import check_scores_only, with_own_method
+from video_cam.metrics.randomization_check import run_randomization_check
+from video_cam.video.clip import Clip
 
 NOTE = "and no method was named: occlusion is taken"
 
@@ -70,6 +75,11 @@ def test_occlusion_is_taken_and_said(
     assert found.options["methods"] == ["occlusion"] and "own_methods" not in found.options
     named = video_cam.explain(sample_clip, model, end=0.4, methods=["rise"], masks=4)
     assert named.maps[0].method == "rise" and NOTE not in " ".join(named.notes)
+
+
+def test_methods_of_the_input_need_scores_alone() -> None:
+    for name, row in INPUT_METHODS.items():
+        assert (row.layer == "input") is (name in SCORE_METHOD_NAMES)
 
 
 def test_networks_with_gradients_and_named_methods_keep_theirs() -> None:
@@ -129,3 +139,11 @@ def test_quantised_networks_keep_methods_without_gradients(sample_clip: Path) ->
     assert found.maps[0].layer == "relu"
     with pytest.raises(UsageError, match="occlusion or rise, or ablationcam or scorecam with a na"):
         video_cam.explain(sample_clip, model, methods=["gradcam"], end=0.4)
+
+
+def test_quantised_weights_are_not_randomised(sample_clip: Path, monkeypatch) -> None:
+    quick_input_method(monkeypatch, "occlusion")
+    model, config = without_gradient("quantised"), make_explain_config({"methods": ["occlusion"]})
+    found = video_cam.explain(sample_clip, model, end=0.4)
+    with pytest.raises(CheckNotApplicable, match="layer 'fc' is quantised, and such weights"):
+        run_randomization_check(Clip.open(sample_clip), model, found, config)

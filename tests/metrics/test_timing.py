@@ -45,6 +45,37 @@ def test_of_frames_with_equal_mass_the_fraction_in_the_event_counts() -> None:
     assert metrics.temporal_hit(values, truth) == 1 / 2
 
 
+def test_temporal_iou_is_of_frames_with_enough_mass() -> None:
+    truth = mask_of((6, 2, 2), np.s_[1:4])
+    # Of 4 frames above 2, two are among the event's three.
+    assert metrics.temporal_iou(frames_of_mass(0, 0, 3, 4, 3, 3), truth) == 2 / 5
+    assert metrics.temporal_iou(frames_of_mass(0, 0, 2, 4, 2, 0), truth) == 1 / 3
+    assert metrics.temporal_iou(frames_of_mass(0, 0, 2, 4, 2, 0), truth, level=0.4) == 2 / 4
+    assert metrics.temporal_iou(np.zeros((6, 2, 2)), truth) == 0
+    assert math.isnan(metrics.temporal_iou(np.ones((6, 2, 2)), np.zeros((6, 2, 2), bool)))
+
+
+@pytest.mark.parametrize(
+    ("mass", "frame", "distance"),
+    [
+        ((0, 1, 4, 1, 0, 3), 2, 0),
+        ((0, 1, 4, 1, 0, 3), 4.5, 0.5),
+        ((0, 1, 4, 1, 0, 1), 5, 3),  # 1 is no half of 4
+        ((0, 4, 4, 4, 0, 0), 3, 0),  # a row of equal mass
+        ((0, 4, 4, 4, 0, 0), 5, 2),
+        ((4, 4, 4, 4, 4, 4), 5, 0),
+        ((4, 3, 2, 3, 2, 1), 2.5, 0.5),
+        ((3, 4, 2, 0, 0, 0), 0, 1),  # on the slope of a peak
+    ],
+)
+def test_the_distance_from_a_moment_to_the_nearest_peak(mass, frame, distance) -> None:
+    assert metrics.peak_distance(frames_of_mass(*mass), frame) == distance
+
+
+def test_a_map_without_heat_has_no_peak() -> None:
+    assert math.isnan(metrics.peak_distance(-np.ones((4, 2, 2)), 1))
+
+
 def test_a_constant_map_has_no_onset_and_no_lag() -> None:
     truth = mask_of((4, 10, 10), np.s_[1:3, 0:2, 0:5])  # its middle is that of the clip
     ones = np.ones((4, 10, 10))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +124,16 @@ def test_every_part_that_runs_the_network_calls_it(file: Path, short_clip: Path,
             *("--model", f"{tmp_path / 'both.py'}:make", "--input-factory", f"{file}:pair"),
             *("--num-frames", "4", "--size", "16", "--frame-rate", "8", "--align", "half-pixel"),
             *("--method", "gradcam", "ablationcam", "scorecam", "--check", "--sanity"),
-            *("--guided", "--smoothgrad", "--max-keyframes", "2"),
+            *("--guided", "--smoothgrad", "--motion-test", "--max-keyframes", "2"),
         ]
     )
-    assert status == 0 and (tmp_path / "out" / short_clip.stem / "summary.json").is_file()
+    assert status == 0
+    summary = json.loads((tmp_path / "out" / short_clip.stem / "summary.json").read_text())
+    assert summary["motion_test"]["forwards"] == 12
+    assert [note for note in summary["notes"] if "--input-factory" in note] == [
+        "no map of motion: what --input-factory adds belongs to the clip's own times",
+        "the motion test alters the clip, and not what --input-factory adds to it",
+    ]
 
 
 @pytest.mark.parametrize("layout", ["NTCHW", "frames"])

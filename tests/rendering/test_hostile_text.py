@@ -54,7 +54,7 @@ def test_the_timeline_has_every_name_and_room_for_its_curves(explanation: Explan
         warnings.simplefilter("error")
         plot = timeline_plot(BlendedMaps(explanation))
         picture = draw_plot(plot)
-    for panel in plot.panels:
+    for panel in plot.panels[:2]:  # the others have fixed names
         assert len(panel.legend) == len(TEXTS)
     left, right = panel_edges(picture)
     assert right - left >= 0.2 * plot.width

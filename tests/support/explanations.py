@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from tests.support.hostile import TEXTS
 from video_cam import Explanation
-from video_cam.explanation.map_series import ClassTarget, MapSeries, MapTarget, ModelInfo
+from video_cam.explanation.map_series import ClassTarget, MapParts, MapSeries, MapTarget, ModelInfo
 from video_cam.explanation.window_result import WindowResult
 from video_cam.layers.alignment import CellCentres
 from video_cam.models.preprocessing import Geometry
@@ -118,6 +119,7 @@ def hostile_explanation(clip: Path) -> Explanation:
         map_series([[1 + i, 2], [3, 4]], t, target=ClassTarget(i), label=name, layer=layer)
         for i, name in enumerate(names)
     )
+    others = [{"label": name, "sentence": f"{name} falls"} for name in names]
     probabilities = np.linspace(0.2, 0.01, 2 * len(names), dtype=np.float32).reshape(2, -1)
     return make_explanation(
         clip=opened.info,
@@ -129,4 +131,6 @@ def hostile_explanation(clip: Path) -> Explanation:
         maps=maps,
         notes=names,
         check={"sentence": names[0] + names[8], "drop": 0.5},
+        motion_test=MOTION_TEST | {"label": names[0], "others": others},
+        motion_maps=MapParts((1,), tuple(replace(one, values=one.values[:1]) for one in maps[:2])),
     )

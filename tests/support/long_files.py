@@ -12,6 +12,7 @@ LONG_FILES = (
     "tests/rendering/page/test_writer.py",
     "tests/rendering/page/test_gallery.py",
     "tests/rendering/page/test_stage.py",
+    "tests/rendering/page/test_runs.py",
     "tests/rendering/page/test_policy.py",
     "tests/rendering/page/test_state.py",
     "tests/rendering/page/test_save.py",

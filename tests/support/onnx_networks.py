@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tests.support.networks import PoolLinear
+from video_cam import Classifier
+from video_cam.layers.outputs import class_scores
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -105,3 +107,30 @@ def save(made: Any, path: Path, data_file: str = "") -> Path:
 
 def _of(layer: str) -> list[str]:
     return [f"{layer}.weight", f"{layer}.bias"]
+
+
+def clips(count: int = 3) -> Tensor:
+    """Inputs of ``pool_linear()``, the same in every call."""
+    return torch.randn(count, 3, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+def written(folder: Path, made: Any) -> str:
+    """The path of a file with a model, which replaces the last one."""
+    return str(save(made, folder / "net.onnx"))
+
+
+def scores(classifier: Classifier, x: Tensor) -> Tensor:
+    """The class scores of an input (N, classes)."""
+    with torch.no_grad():
+        return class_scores(classifier.module(x))
+
+
+def images(shape: Any, order: str = "NCHW") -> Any:
+    """A network of images: the mean of each channel, after the given order of axes."""
+    node = onnx.helper.make_node
+    to_first = [0, 3, 1, 2] if order == "NHWC" else [0, 1, 2, 3]
+    nodes = [
+        node("Transpose", ["image"], ["first"], perm=to_first),
+        node("ReduceMean", ["first"], ["scores"], axes=[2, 3], keepdims=0),
+    ]
+    return of_nodes(nodes, {"image": (FLOAT, shape)})

@@ -71,7 +71,12 @@ def motion_maps(
         CheckNotApplicable: where the first map cannot be divided.
     """
     series = explanation.maps[0]
-    _check_divisible(series, config)
+    reason = why_not_divided(series.method, config)
+    if reason is None and model.input_layout.factory is not None:
+        # It would be asked for the times of a clip that shows one moment all the time.
+        reason = "what --input-factory adds belongs to the clip's own times"
+    if reason is not None:
+        raise CheckNotApplicable(reason)
     window, target = tested_window(explanation, series)
     rivals = rivals_of(explanation, config.contrast)[window : window + 1]
     frames = frozen_frames(explanation.frame_indices.shape[1])
@@ -116,22 +121,24 @@ def motion_maps(
     )
 
 
-def _check_divisible(series: MapSeries, config: ExplainConfig) -> None:
-    row = METHODS.get(series.method)
+def why_not_divided(method: str, config: ExplainConfig) -> str | None:
+    """Why the motion test gives no parts of a method's maps; None where it does."""
+    row = METHODS.get(method)
     if row is None or not ONE_PASS_NEEDS.issuperset(row.needs):
-        raise CheckNotApplicable(
-            f"a map of {series.method} is not made of one score in one pass; name another --method "
-            "first"
+        return (
+            f"{method}, the first method, makes a map of many scores; maps of gradcam and similar "
+            "methods can be divided"
         )
     if not row.needs or row.gives == "features" or config.eigen_smooth:
-        raise CheckNotApplicable(
-            f"maps of {'eigen_smooth' if config.eigen_smooth else series.method} have no unit in "
-            "which one could be subtracted from another"
+        return (
+            f"maps of {'eigen_smooth' if config.eigen_smooth else method} have no unit in which "
+            "one could be subtracted from another"
         )
     if config.fuse:
-        raise CheckNotApplicable("fused maps have no unit in which one could be subtracted")
-    if config.contrast and series.class_ids:
-        raise CheckNotApplicable("with contrast the windows are explained by different classes")
+        return "fused maps have no unit in which one could be subtracted from another"
+    if config.contrast and config.class_scope == "window":
+        return "with contrast the windows are explained by different classes"
+    return None
 
 
 def _frozen_config(series: MapSeries, config: ExplainConfig) -> ExplainConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -30,41 +31,50 @@ Change = Callable[[Tensor, Tensor], Tensor]
 class AlteredInputs:
     """Scores altered versions of the samples of one input.
 
+    Only the network runs in the config's precision: clips, masks and maps are in their own.
+
     Attributes:
         num_samples: of the input.
+        num_targets: how many are scored.
         size: (T, H, W) of the input.
     """
 
-    def __init__(self, targets: Sequence[TargetPass], method: str) -> None:
+    def __init__(self, targets: Sequence[TargetPass]) -> None:
         """Bind the targets of an input.
 
         Args:
             targets: of one input; its config says how clips are filled, and how many of them are
                 scored at a time.
-            method: for messages.
 
         Raises:
             UsageError: for an input that cannot be filled.
         """
         first = targets[0]
         self._targets, self._model = targets, first.model
-        self.num_samples, self.size = len(first.scores), input_size(first.x)
+        self.num_samples, self.num_targets = len(first.scores), len(targets)
+        self.size = input_size(first.x)
+        self._device_type = first.scores.device.type
         fill = first.config.fill
         if fill == "before" and self.size[0] == 1:
             raise UsageError(
-                f"fill=before replaces a part by what it was a moment before, and {method} has a "
-                "single frame: set fill to blur or mean"
+                "fill=before replaces a part by what it was a moment before, and this network's "
+                "input has a single frame: set fill to blur or mean"
             )
-        self._samples = [
-            (sample, change_clips(partial(baseline_of, name=fill), sample))
-            for sample in samples_of(detached(first.x), self.num_samples)
-        ]
+        with self.own_precision():
+            self._samples = [
+                (sample, change_clips(partial(baseline_of, name=fill), sample))
+                for sample in samples_of(detached(first.x), self.num_samples)
+            ]
         self._halving = BatchHalving(first.config.batch_size)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """A sentence on smaller batches, where memory ran out."""
         return (self._halving.note,) if self._halving.note else ()
+
+    def own_precision(self) -> AbstractContextManager[None]:
+        """A context in which operations keep their precision, whatever the caller has set."""
+        return torch.autocast(self._device_type, enabled=False)
 
     def scores(self, samples: Sequence[int], changes: Sequence[Change], step: Step) -> list[Tensor]:
         """The scores of altered versions.
@@ -83,7 +93,7 @@ class AlteredInputs:
             for change in changes
         )
         rows: list[Tensor] = []
-        with frozen_evaluation(self._model), torch.inference_mode():
+        with frozen_evaluation(self._model), torch.inference_mode(), self.own_precision():
             rows.extend(
                 scores_of_altered(self._columns, altered, self._halving, step, join_samples)
             )
@@ -92,7 +102,9 @@ class AlteredInputs:
 
     def _columns(self, x: Any) -> Tensor:
         """(N, columns): the classes' scores where any are wanted, then the functions'."""
-        outputs = run_network(self._model, x)
+        bf16 = self._targets[0].config.precision == "bf16"
+        with torch.autocast(self._device_type, torch.bfloat16, enabled=bf16):
+            outputs = run_network(self._model, x)
         columns = []
         if any(one.class_ids is not None for one in self._targets):
             columns.append(class_scores(outputs))

@@ -26,16 +26,17 @@ def occlusion(targets: Sequence[TargetPass]) -> InputMaps:
     Args:
         targets: of one input.
     """
-    inputs = AlteredInputs(targets, "occlusion")
+    inputs = AlteredInputs(targets)
     grid = box_grid(inputs.size)
     boxes = grid.boxes()
     samples = range(inputs.num_samples)
     with targets[0].progress("occlude", len(samples) * len(boxes)) as step:
         scores = inputs.scores(samples, [box.filled for box in boxes], step)
-    maps = [
-        grid.means_of_cells(one.scores.detach()[:, None].to(own) - own)
-        for one, own in zip(targets, scores, strict=True)
-    ]
+    with inputs.own_precision():
+        maps = [
+            grid.means_of_cells(one.scores.detach()[:, None].to(own) - own)
+            for one, own in zip(targets, scores, strict=True)
+        ]
     t, y, x = map(half_pixel, grid.cells, inputs.size)
     return InputMaps(maps, CellCentres(t, y, x), inputs.notes)
 

@@ -13,8 +13,9 @@ from video_cam.attribution.method_inputs import TargetPass
 from video_cam.layers.alignment import CellCentres, half_pixel
 from video_cam.perturbation.soft_masks import KEPT, MaskDrawing
 from video_cam.utils.devices import on_cpu, sent
+from video_cam.utils.progress import Step
 
-CELLS = (4, 7, 7)  # of the coarse grid of a mask, along (T, H, W)
+CELLS = (4, 4, 4)  # of the coarse grid of a mask, along (T, H, W)
 FINER = 2  # cells of the map to one of these
 FIRST_ROUND = 128  # masks before the standard error is looked at; then twice as many, and so on
 
@@ -37,41 +38,74 @@ def rise(targets: Sequence[TargetPass]) -> InputMaps:
     Args:
         targets: of one input.
     """
+    inputs = AlteredInputs(targets)
     config = targets[0].config
-    inputs = AlteredInputs(targets, "rise")
-    drawing = MaskDrawing(CELLS, inputs.size, config.seed)
-    grid = [min(FINER * cells, n) for cells, n in zip(drawing.cells, inputs.size, strict=True)]
-    open_samples = [*range(inputs.num_samples)]
-    masks = torch.empty(0, *grid)
-    seen = [torch.empty(len(targets), 0, dtype=torch.float64) for _ in open_samples]
-    done: dict[int, tuple[Tensor, Tensor]] = {}
-    with targets[0].progress("rise", inputs.num_samples * config.masks) as step:
+    total = inputs.num_samples * config.masks
+    with inputs.own_precision(), targets[0].progress("rise", total) as step:
+        run = _Run(inputs, MaskDrawing(CELLS, inputs.size, config.seed))
         for count in _rounds(config.masks, config.mask_error):
-            drawn = drawing.draw(count - len(masks))
-            masks = torch.cat([masks, torch.stack([mask.over(grid) for mask in drawn])])
-            changes = [mask.blended for mask in drawn]
-            scores = on_cpu(inputs.scores(open_samples, changes, step))
-            for row, sample in enumerate(open_samples):
-                new = torch.stack([of_target[row].double() for of_target in scores])
-                seen[sample] = torch.cat([seen[sample], new], 1)
-                done[sample] = estimate(masks.double(), seen[sample])
-            open_samples = [
-                one for one in open_samples if not is_precise(*done[one], config.mask_error)
-            ]
-            if not open_samples:
-                break
-    counts = tuple(scores.shape[1] for scores in seen)
-    values, errors = (
-        torch.stack([done[sample][part] for sample in range(inputs.num_samples)], 1).float()
-        for part in (0, 1)
-    )
-    t, y, x = map(half_pixel, grid, inputs.size)
+            run.score_until(count, step)
+            run.close_precise(config.mask_error)
+    values, errors = run.maps()
+    t, y, x = map(half_pixel, run.grid, inputs.size)
     return InputMaps(
         list(sent(values, targets[0].scores.device)),
         CellCentres(t, y, x),
         inputs.notes,
-        [Sampling(counts, of_target) for of_target in errors],
+        [Sampling(run.num_masks(), of_target) for of_target in errors],
     )
+
+
+class _Run:
+    """The scores of masked samples so far.
+
+    Attributes:
+        grid: cells of the maps, (T', H', W').
+    """
+
+    def __init__(self, inputs: AlteredInputs, drawing: MaskDrawing) -> None:
+        self._inputs, self._drawing = inputs, drawing
+        self.grid = [
+            min(FINER * cells, length)
+            for cells, length in zip(drawing.cells, inputs.size, strict=True)
+        ]
+        self._masks = torch.empty(0, *self.grid, dtype=torch.float64)
+        self._open = [*range(inputs.num_samples)]
+        # Of each sample: (targets, masks)
+        self._scores = [torch.empty(inputs.num_targets, 0, dtype=torch.float64) for _ in self._open]
+
+    def score_until(self, count: int, step: Step) -> None:
+        """Draw masks until there are ``count``, and score the samples that are not done."""
+        if not self._open:
+            return
+        drawn = self._drawing.draw(count - len(self._masks))
+        at_cells = torch.stack([mask.over(self.grid) for mask in drawn])
+        self._masks = torch.cat([self._masks, at_cells.double()])
+        changes = [mask.blended for mask in drawn]
+        scores = torch.stack(on_cpu(self._inputs.scores(self._open, changes, step)))
+        for row, sample in enumerate(self._open):
+            new = scores[:, row].double()
+            self._scores[sample] = torch.cat([self._scores[sample], new], 1)
+
+    def close_precise(self, allowed: float) -> None:
+        """Score the samples no more whose maps are precise enough."""
+        self._open = [
+            sample for sample in self._open if not is_precise(*self._estimate(sample), allowed)
+        ]
+
+    def maps(self) -> tuple[Tensor, Tensor]:
+        """The maps and their standard errors: float32 (targets, N, T', H', W') on the CPU."""
+        estimates = [self._estimate(sample) for sample in range(len(self._scores))]
+        values, errors = (torch.stack(part, 1).float() for part in zip(*estimates, strict=True))
+        return values, errors
+
+    def num_masks(self) -> tuple[int, ...]:
+        """How many masks were scored, for each sample."""
+        return tuple(scores.shape[1] for scores in self._scores)
+
+    def _estimate(self, sample: int) -> tuple[Tensor, Tensor]:
+        scores = self._scores[sample]
+        return estimate(self._masks[: scores.shape[1]], scores)
 
 
 def estimate(masks: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:

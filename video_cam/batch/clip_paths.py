@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from glob import escape, glob
 from pathlib import Path
 
@@ -82,6 +83,25 @@ def clips_of(path: Path) -> list[Path]:
     if not clips:
         raise UsageError(f"folder {str(path)!r} holds no clips: expected videos or images")
     return clips
+
+
+def clips_below(folder: Path) -> list[Path]:
+    """The clips in a folder and in all folders below it, in the order of their paths.
+
+    A folder of numbered images is one clip. Hidden folders are left out, links to folders are not
+    followed.
+
+    Raises:
+        UsageError: where there are none.
+    """
+    clips: list[Path] = []
+    for name, folders, _ in os.walk(folder):
+        folders[:] = sorted(one for one in folders if not one.startswith("."))
+        with suppress(UsageError):  # a folder that holds folders only
+            clips += clips_of(Path(name))
+    if not clips:
+        raise UsageError(f"no folder in {str(folder)!r} holds clips: expected videos or images")
+    return sorted(clips)
 
 
 def kind_of(path: Path) -> int:

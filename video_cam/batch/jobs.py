@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from video_cam.batch.inputs import Clips, folder_names
+from video_cam.batch.inputs import Clips, folder_names, top_folder
 from video_cam.batch.store import Store
+from video_cam.truth.clip_truth import ClipTruth
 from video_cam.utils.names import printable_path
 
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
@@ -23,11 +25,15 @@ class Job:
         name: of the folder planned for its results, below the output folder; ``claims.claimed``
             decides.
         class_ids: the classes that a list names for it; empty for those of the run's options.
+        truth: its ground truth, where there is one.
+        relative: its path from the folder that was given, where this names it; else None.
     """
 
     clip: Path
     name: str
     class_ids: tuple[str, ...] = ()
+    truth: ClipTruth | None = None
+    relative: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class ClipRecord:
         targets: the explained classes, with the fields of ``prediction``.
         notes: as in summary.json.
         summary_sha256: of the summary.json in the folder, in hexadecimal; None where there is none.
+        truth: as in summary.json; where the clip failed, the class's name only.
+        relative: the clip's path from the folder that was given, where this names it.
     """
 
     clip: str
@@ -65,25 +73,41 @@ class ClipRecord:
     targets: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     summary_sha256: str | None = None
+    truth: dict[str, Any] | None = None
+    relative: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The record in JSON's types."""
         return asdict(self) | {"notes": list(self.notes), "targets": list(self.targets)}
 
 
-def plan_jobs(clips: Clips, store: Store, shard: tuple[int, int] | None = None) -> list[Job]:
+def plan_jobs(
+    clips: Clips,
+    store: Store,
+    shard: tuple[int, int] | None = None,
+    truths: Mapping[Path, ClipTruth] | None = None,
+    relative: Mapping[Path, str] | None = None,
+) -> list[Job]:
     """A job for every clip, or for those of one shard.
 
     Args:
         clips: as ``find_clips`` returns them.
         shard: (i, n) for the i-th of n shards, counted from 1; None for all clips.
+        truths: ground truth of clips that have one.
+        relative: as ``relative_names`` returns it.
     """
     # Folders are named before clips are divided among shards, so that all shards agree on them.
     taken = store.names()
+    truths, relative = truths or {}, relative or {}
     names = folder_names(
-        list(clips), lambda name: store.owner(name) if name.casefold() in taken else None
+        list(clips),
+        lambda name: store.owner(name) if top_folder(name).casefold() in taken else None,
+        relative,
     )
-    jobs = [Job(c, n, class_ids) for (c, class_ids), n in zip(clips.items(), names, strict=True)]
+    jobs = [
+        Job(clip, name, class_ids, truths.get(clip), relative.get(clip))
+        for (clip, class_ids), name in zip(clips.items(), names, strict=True)
+    ]
     if shard is None:
         return jobs
     index, count = shard
@@ -118,6 +142,8 @@ def finished_record(
         targets=tuple(summary["targets"]),
         notes=(*summary.get("notes", ()), *(test["sentence"] for test in tests if test)),
         summary_sha256=summary_sha256,
+        truth=summary.get("truth"),
+        relative=job.relative,
     )
 
 
@@ -126,4 +152,13 @@ def failed_record(job: Job, error: str, seconds: float = 0.0) -> ClipRecord:
     line = " ".join(error.split()) or "unknown error"
     if str(job.clip) not in line:
         line = f"{printable_path(job.clip)}: {line}"
-    return ClipRecord(str(job.clip), None, FAILED, error=line, seconds=round(seconds, 3))
+    name = job.truth.class_name if job.truth is not None else None
+    return ClipRecord(
+        str(job.clip),
+        None,
+        FAILED,
+        error=line,
+        seconds=round(seconds, 3),
+        truth=None if name is None else {"name": name},
+        relative=job.relative,
+    )

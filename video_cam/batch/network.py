@@ -27,6 +27,7 @@ from video_cam.models.user_code import UserFunction
 from video_cam.pipeline import check_options, explain_and_verify
 from video_cam.rendering.gradient_pictures import write_gradient_pictures
 from video_cam.rendering.source_clip import as_explained
+from video_cam.truth.checking import check_classes
 from video_cam.utils.progress import Progress
 from video_cam.utils.reporter import Reporter
 from video_cam.video.clip import Clip
@@ -97,6 +98,8 @@ def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplai
         reporter.info(note)
     explain = supported_precision(explain, model, reporter)
     check_options(model, explain)
+    if config.truth is not None:
+        check_classes(config.truth, model.labels, reporter)
     for line in (
         passes_announcement(model, explain),
         announcement(model, explain, config.num_clips),

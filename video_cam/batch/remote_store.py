@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from video_cam.batch.inputs import top_folder
 from video_cam.batch.remote_records import RemoteRecords
 from video_cam.batch.store import owner_of
 from video_cam.errors import UsageError
 from video_cam.rendering.result_folder import SUMMARY_FILE
-from video_cam.rendering.summary_file import parse_summary
+from video_cam.rendering.summary_file import parse_summary, summary_bytes
 
 
 class RemoteStore:
@@ -95,7 +96,9 @@ class RemoteStore:
     def without_results(self, names: Sequence[str]) -> set[str]:
         """Those of the folders of finished clips that have been removed."""
         present = self.names()  # one listing instead of a request for each clip
-        return {name for name in names if name.casefold() not in present}
+        gone = {name for name in names if top_folder(name).casefold() not in present}
+        nested = [name for name in names if "/" in name and name not in gone]
+        return gone | {name for name in nested if not self.has_files(name, [SUMMARY_FILE])}
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
@@ -104,6 +107,18 @@ class RemoteStore:
             local = Path(folder) / name
             yield local
             self._upload(local, name)
+
+    @contextmanager
+    def local_file(self, name: str, file: str) -> Iterator[Path]:
+        """A copy of the file, removed at the end of the block."""
+        with tempfile.TemporaryDirectory(prefix="video_cam-") as folder:
+            local = Path(folder) / file
+            self._files.get_file(self._path(name, file), str(local))
+            yield local
+
+    def replace_summary(self, name: str, summary: Mapping[str, Any]) -> None:
+        """Write summary.json again; the other files of the folder stay."""
+        self._files.pipe_file(self._path(name, SUMMARY_FILE), summary_bytes(summary))
 
     def append(self, records: Sequence[dict[str, Any]]) -> None:
         """Append records."""
@@ -114,12 +129,12 @@ class RemoteStore:
         return self._records.read()
 
     def write_index(self) -> None:
-        """Write results.jsonl and index.html of all clips from the records."""
-        from video_cam.rendering.page.gallery import write_gallery
+        """Write results.jsonl, results.csv and index.html of all clips from the records."""
+        from video_cam.batch.overview import write_overview
 
         records = self._records.write_results()
         with tempfile.TemporaryDirectory(prefix="video_cam-") as folder:
-            write_gallery(Path(folder), records)
+            write_overview(Path(folder), records)
             for page in Path(folder).iterdir():
                 self._files.put_file(str(page), self._path(page.name))
 

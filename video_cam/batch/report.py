@@ -12,6 +12,7 @@ from video_cam.batch.jobs import DONE, FAILED, SKIPPED, ClipRecord, Job
 from video_cam.batch.results_file import RESULTS
 from video_cam.batch.store import Store
 from video_cam.errors import UsageError
+from video_cam.evaluation.answers import answers_of, sentences
 from video_cam.utils.reporter import Reporter
 from video_cam.utils.text import shortened
 
@@ -74,6 +75,7 @@ class RunReport:
             self._reporter.error(
                 f"{len(self._unwritten)} lines could not be added to {RESULTS}: {self._write_error}"
             )
+        self._report_answers()
         self._report_counts()
 
     def add(self, record: ClipRecord) -> None:
@@ -112,7 +114,9 @@ class RunReport:
         best = record.prediction
         if best and best["class_id"] not in [target["class_id"] for target in record.targets]:
             targets += f" (predicted {_short(best)} {best['shown']})"
-        reporter.info(f"{record.clip}: {targets}; {record.seconds:.1f} s; see {page}")
+        truth = record.truth or {}
+        wrong = f"; wrong, it is {truth['label']}" if truth.get("correct") is False else ""
+        reporter.info(f"{record.clip}: {targets}{wrong}; {record.seconds:.1f} s; see {page}")
 
     def _write_records(self) -> None:
         try:
@@ -140,6 +144,16 @@ class RunReport:
                 self._records[number] = failed
                 self._unwritten.append(failed)
                 self._reporter.error(error)
+
+    def _report_answers(self) -> None:
+        """What the ground truth says about the clips of this run."""
+        answers = answers_of([record.as_json() for record in self._records])
+        if answers is None:
+            return
+        self._reporter.event("truth", **answers.as_json())
+        said = sentences(answers)
+        if said and not self._reporter.as_json:
+            self._reporter.info(f"ground truth: {'; '.join(said)}")
 
     def _report_counts(self) -> None:
         counts = {status: self._count(status) for status in (DONE, SKIPPED, FAILED)}

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from video_cam.analysis.frame_test import cost as cost_of_frame_test
+from video_cam.analysis.motion_maps import why_not_divided
 from video_cam.analysis.motion_test import MAX_FROZEN, MAX_TARGETS, num_forwards
 from video_cam.attribution.augmentation import augmentations
 from video_cam.attribution.input_methods import INPUT_METHODS
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 EARLY_STOPS = ("rise",)  # where their standard error is small enough
 MANY_PASSES = 16  # for one window; more are announced
+_WHERE = "in the window where the score is highest"
 MANY_VIDEOS = 8  # for one clip; a request for more is announced
 
 
@@ -53,7 +55,12 @@ def passes_announcement(model: Classifier, config: ExplainConfig) -> str | None:
         for name, count in passes.items()
         if count >= MANY_PASSES
     ]
-    return f"{' and '.join(parts)} forward passes for each window" if parts else None
+    if not parts:
+        return None
+    again = (
+        "" if config.layer_methods or not config.sanity else ", and --sanity as many for each part"
+    )
+    return f"{' and '.join(parts)} forward passes for each window{again}"
 
 
 def costs_of_tests(model: Classifier, config: ExplainConfig) -> list[str]:
@@ -66,13 +73,22 @@ def costs_of_tests(model: Classifier, config: ExplainConfig) -> list[str]:
 
 def _motion_cost(model: Classifier, config: ExplainConfig) -> str:
     kind, targets = [*maps_per_clip(model, config).items()][-1]
-    each = num_forwards(config.num_frames or model.num_frames)
-    total = min(targets, MAX_TARGETS) * each
-    of = "" if targets == 1 else f" ({_counted(min(targets, MAX_TARGETS), kind)}, {each} each)"
-    mapped = min(config.num_frames or model.num_frames, MAX_FROZEN)
+    targets = min(targets, MAX_TARGETS)
+    num_frames = config.num_frames or model.num_frames
+    each = num_forwards(num_frames)
+    of = "" if targets == 1 else f" ({_counted(targets, kind)}, {each} each)"
+    has_factory = model.input_layout.factory is not None
+    if has_factory or why_not_divided(config.methods[0], config) is not None:
+        return f"motion test: at most {targets * each} forward passes for each clip{of}, {_WHERE}"
+    mapped = min(num_frames, MAX_FROZEN)
+    versions = len(augmentations(config.aug_smooth, config.aug_shift))
+    # Beside functions, the scores of frozen clips are not known from their maps.
+    more = mapped * (versions - 1 + bool(config.targets))
+    of += f" and {more} more for maps" if more else ""
+    finer = ", about two more for each with detail input" if config.detail == "input" else ""
     return (
-        f"motion test: at most {total} forward passes for each clip{of}, in the window where the "
-        f"score is highest; {mapped} of them with a map"
+        f"motion test: at most {targets * each + more} forward passes for each clip{of}, {_WHERE}; "
+        f"{mapped} of them with a map{finer}"
     )
 
 

@@ -12,12 +12,19 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from video_cam.rendering.summary_file import CheckResult, MotionTestResult, ScoredClass, Sha256
+from video_cam.rendering.summary_file import (
+    CheckResult,
+    MotionTestResult,
+    ScoredClass,
+    Sha256,
+    TruthResult,
+)
 from video_cam.utils.files import check_regular, make_folder, sync
 from video_cam.utils.strict_json import checked, parse_json
 from video_cam.utils.text import json_text
 
 RESULTS = "results.jsonl"
+TABLE = "results.csv"
 _log = logging.getLogger(__name__)
 
 
@@ -35,12 +42,17 @@ class _Record(msgspec.Struct):
     targets: list[ScoredClass] = []
     notes: list[str] = []
     summary_sha256: Sha256 | None = None
+    truth: TruthResult | None = None
+    relative: str | None = None
 
     def __post_init__(self) -> None:
-        if self.folder is not None and PurePath(self.folder).parts != (self.folder,):
-            raise ValueError("its folder is not one of the output folder")
-        if self.folder == "..":
-            raise ValueError("its folder is outside the output folder")
+        if self.folder is None:
+            return
+        parts = PurePath(self.folder).parts
+        if not parts or ".." in parts or PurePath(self.folder).is_absolute():
+            raise ValueError("its folder is not in the output folder")
+        if "/".join(parts) != self.folder:
+            raise ValueError("its folder is not written as this program writes it")
 
 
 def json_line(value: dict[str, Any]) -> bytes:

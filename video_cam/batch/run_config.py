@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from video_cam.config import ExplainConfig, InputConfig, LimitsConfig, RenderConfig
+from video_cam.truth.checking import TruthCheck
 from video_cam.utils.names import check_names, check_positive
 
 ENGINES = ("local", "ray")
@@ -75,6 +76,7 @@ class RunConfig:
         ray: settings of the "ray" engine.
         log_level: the lowest level of the log in every process, of LOG_LEVELS.
         num_clips: how many clips the run has, for messages.
+        truth: what of the ground truth is compared with the network's labels; None without any.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -88,6 +90,7 @@ class RunConfig:
     ray: RayConfig = field(default_factory=RayConfig)
     log_level: str = "warning"
     num_clips: int = 1
+    truth: TruthCheck | None = None
 
     def __post_init__(self) -> None:
         check_names("engine", [self.engine], ENGINES)

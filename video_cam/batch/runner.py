@@ -17,9 +17,11 @@ from video_cam.batch.jobs import DONE, SKIPPED, ClipRecord, Job, failed_record, 
 from video_cam.batch.run_config import RunConfig
 from video_cam.batch.store import ClipBusy, Store, open_store
 from video_cam.errors import ClipError, VideoCamError
+from video_cam.evaluation.clip_answer import clip_answer
 from video_cam.explanation.damage import is_undamaged
+from video_cam.explanation.explanation import Explanation
 from video_cam.pipeline import ClipExplainer, process_clip
-from video_cam.rendering.result_folder import SUMMARY_FILE
+from video_cam.rendering.result_folder import EXPLANATION_FILE, SUMMARY_FILE
 from video_cam.rendering.summary_file import sizes_of_files
 from video_cam.utils.progress import Progress, silent
 from video_cam.video.paths import checked_path
@@ -77,7 +79,7 @@ class ClipRunner:
             digest = fingerprint(job.clip, self.explainer.fingerprint_parts(explain), config.render)
             finished = None if config.overwrite else self._finished(job, digest)
             if finished is not None:
-                return self._record(job, finished, SKIPPED, began)
+                return self._record(job, self._with_truth(job, finished), SKIPPED, began)
             with self.store.writing(job.name) as folder:
                 summary = process_clip(
                     job.clip,
@@ -88,6 +90,7 @@ class ClipRunner:
                     config.limits,
                     progress,
                     {"fingerprint": digest, "clip_id": clip_id(job.clip)},
+                    job.truth,
                 )
             return self._record(job, summary, DONE, began)
 
@@ -95,6 +98,17 @@ class ClipRunner:
         """The record of results in the store, while no other run can replace them."""
         sha256 = self.store.summary_sha256(job.name)
         return finished_record(job, summary, status, time.perf_counter() - began, sha256)
+
+    def _with_truth(self, job: Job, summary: dict[str, Any]) -> dict[str, Any]:
+        """The summary of finished results, compared with the truth where that is new to them."""
+        before = summary.get("truth") or {}
+        if job.truth is None or before.get("digest") == job.truth.digest():
+            return summary
+        with self.store.local_file(job.name, EXPLANATION_FILE) as path:
+            answer = clip_answer(Explanation.load(path), job.truth)
+        summary = {**summary, "truth": answer}
+        self.store.replace_summary(job.name, summary)
+        return summary
 
     def _finished(self, job: Job, digest: str) -> dict[str, Any] | None:
         """The summary of finished results with this fingerprint, all of whose files are there.

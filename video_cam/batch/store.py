@@ -7,10 +7,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from video_cam.batch.inputs import clip_id
+from video_cam.batch.inputs import clip_id, top_folder
 from video_cam.batch.results_file import RESULTS, append_records, latest, parse_records
 from video_cam.errors import UsageError
 from video_cam.rendering.result_folder import (
@@ -20,8 +20,8 @@ from video_cam.rendering.result_folder import (
     clear_remains,
     with_remains,
 )
-from video_cam.rendering.summary_file import MAX_BYTES, parse_summary
-from video_cam.utils.files import make_folder, read_regular
+from video_cam.rendering.summary_file import MAX_BYTES, parse_summary, summary_bytes
+from video_cam.utils.files import make_folder, read_regular, write_atomically
 from video_cam.utils.locks import LockHeld, NoLocks, file_lock
 
 LOCKS = ".locks"
@@ -82,6 +82,12 @@ class Store(Protocol):
     def writing(self, name: str) -> AbstractContextManager[Path]:
         """A context that gives a local path to render to; its content is kept at the end."""
 
+    def local_file(self, name: str, file: str) -> AbstractContextManager[Path]:
+        """A context that gives a local path of a file in the folder."""
+
+    def replace_summary(self, name: str, summary: Mapping[str, Any]) -> None:
+        """Write summary.json again; the other files of the folder stay."""
+
     def append(self, records: Sequence[dict[str, Any]]) -> None:
         """Append records to results.jsonl."""
 
@@ -93,7 +99,7 @@ class Store(Protocol):
         """
 
     def write_index(self) -> None:
-        """Write index.html of all clips from the records."""
+        """Write index.html and results.csv of all clips from the records."""
 
     def owner(self, name: str) -> str | None:
         """The id of the clip whose results are in the folder; None where there are none."""
@@ -136,11 +142,11 @@ class FolderStore:
         """
         with self._lock(RESULTS, -1):
             pass
-        claimed_before = (path.stem for path in (self.root / LOCKS).glob("*.lock"))
-        for name in with_remains(self.root, claimed_before):
-            with suppress(ClipBusy, UsageError), self.claim(name, 0):
-                pass  # claiming a clip does that
-        clear_partial_folders(self.root)
+        for parent, names in self._claimed_before().items():
+            for name in with_remains(self.root / parent, names):
+                with suppress(ClipBusy, UsageError), self.claim(str(parent / name), 0):
+                    pass  # claiming a clip does that
+            clear_partial_folders(self.root / parent)
 
     def names(self) -> set[str]:
         """The names of all files and folders, casefolded: file systems may not tell case apart."""
@@ -160,11 +166,12 @@ class FolderStore:
         Whether the output folder can be written is the same for all of them.
         """
         taken = self.names()
-        new = [name for name in names if name.casefold() not in taken]
+        new = [name for name in names if top_folder(name).casefold() not in taken]
         foreign = [
             name
             for name in names
-            if name.casefold() in taken and not (self.root / name / SUMMARY_FILE).is_file()
+            if top_folder(name).casefold() in taken
+            and not (self.root / name / SUMMARY_FILE).is_file()
         ]
         for name in [*(new or names)[:1], *foreign]:
             self.check(name)
@@ -209,6 +216,15 @@ class FolderStore:
         """The folder itself: rendering replaces it as a whole."""
         yield self.root / name
 
+    @contextmanager
+    def local_file(self, name: str, file: str) -> Iterator[Path]:
+        """The file itself."""
+        yield self.root / name / file
+
+    def replace_summary(self, name: str, summary: Mapping[str, Any]) -> None:
+        """Write summary.json again; the other files of the folder stay."""
+        write_atomically(self.root / name / SUMMARY_FILE, summary_bytes(summary))
+
     def append(self, records: Sequence[dict[str, Any]]) -> None:
         """Append records to results.jsonl."""
         with self._lock(RESULTS, -1):
@@ -222,11 +238,11 @@ class FolderStore:
             return []
 
     def write_index(self) -> None:
-        """Write index.html of all clips from the records."""
+        """Write index.html and results.csv of all clips from the records."""
         with self._lock(RESULTS, -1):
-            from video_cam.rendering.page.gallery import write_gallery
+            from video_cam.batch.overview import write_overview
 
-            write_gallery(self.root, self.records())
+            write_overview(self.root, self.records())
 
     def owner(self, name: str) -> str | None:
         """The id of the clip whose results are in the folder; None where there are none."""
@@ -241,6 +257,16 @@ class FolderStore:
     def shown(self, name: str) -> str:
         """The path of a file or folder, for messages."""
         return str(self.root / name)
+
+    def _claimed_before(self) -> dict[PurePosixPath, list[str]]:
+        """The folders in the output folder that hold results, and the names of these."""
+        names: dict[PurePosixPath, list[str]] = {PurePosixPath(): []}
+        locks = self.root / LOCKS
+        for path in locks.rglob("*.lock"):
+            parent = PurePosixPath(path.parent.relative_to(locks).as_posix())
+            if (self.root / parent).is_dir():
+                names.setdefault(parent, []).append(path.stem)
+        return names
 
     @contextmanager
     def _lock(self, name: str, wait_seconds: float) -> Iterator[None]:

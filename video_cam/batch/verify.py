@@ -7,17 +7,17 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from video_cam.batch.results_file import RESULTS, latest, parse_record
+from video_cam.batch.results_file import RESULTS, TABLE, latest, parse_record
 from video_cam.batch.store import LOCKS, MAX_RESULTS_BYTES
 from video_cam.errors import UsageError
-from video_cam.rendering.result_folder import SUMMARY_FILE
+from video_cam.rendering.result_folder import EXPLANATION_FILE, SUMMARY_FILE
 from video_cam.rendering.summary_file import MAX_BYTES, parse_summary, sizes_of_files
 from video_cam.utils.files import read_regular, sha256_of
 
-_EXPLANATION, _INDEX = "explanation.npz", "index.html"
+_EXPLANATION, _INDEX = EXPLANATION_FILE, "index.html"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def verify(root: Path, counts: Counts) -> Iterator[Fault]:
         raise UsageError(f"no such folder: {str(root)!r}")
     if os.path.lexists(root / SUMMARY_FILE) or (root / _EXPLANATION).exists():
         return _verify_clip(root, None, counts)
-    folders = {p.name for p in root.iterdir() if p.is_dir() and os.path.lexists(p / SUMMARY_FILE)}
+    folders = set(_result_folders(root, root))
     if not folders and not os.path.lexists(root / RESULTS):
         raise UsageError(
             f"{str(root)!r} holds no results of video_cam: give the --output-dir of a run, or the "
@@ -92,8 +92,30 @@ def _verify_run(root: Path, folders: set[str], counts: Counts) -> Iterator[Fault
             yield from _verify_clip(root / name, sha256, counts)
         else:
             yield Fault(root / name, f"is missing, and {RESULTS} has its clip as finished")
-    known = {RESULTS, _INDEX, LOCKS, *folders, *finished}
-    yield from (_foreign(path) for path in sorted(root.iterdir()) if path.name not in known)
+    yield from _foreign_beside(root, {RESULTS, TABLE, _INDEX, LOCKS, *folders, *finished})
+
+
+def _result_folders(root: Path, folder: Path) -> Iterator[str]:
+    """The names of the folders of clips, which may lie in others: from ``root``, with /."""
+    is_output_folder = os.path.lexists(root / RESULTS)
+    for path in folder.iterdir():
+        if not path.is_dir():
+            continue
+        if os.path.lexists(path / SUMMARY_FILE):
+            yield path.relative_to(root).as_posix()
+        elif is_output_folder and not path.is_symlink() and not path.name.startswith("."):
+            yield from _result_folders(root, path)
+
+
+def _foreign_beside(root: Path, known: set[str]) -> Iterator[Fault]:
+    """What lies beside the known files and folders, in the output folder and those between."""
+    between = {str(parent) for name in known for parent in PurePosixPath(name).parents}
+    for parent in sorted(between):
+        folder = root / parent
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            name = path.relative_to(root).as_posix()
+            if name not in known | between:
+                yield _foreign(path)
 
 
 def _verify_clip(folder: Path, sha256: str | None, counts: Counts) -> Iterator[Fault]:

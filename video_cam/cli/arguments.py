@@ -40,6 +40,7 @@ class CommandOptions:
 
     Attributes:
         clips: the arguments of ``--clip``.
+        truth: the arguments of ``--truth``.
         max_clips: only the first clips are processed; None for all.
         shard: (i, n) for the i-th of n parts of the clips; None for all.
         show: open the page of a clip in a browser when it is written.
@@ -51,6 +52,7 @@ class CommandOptions:
     """
 
     clips: tuple[str, ...]
+    truth: tuple[str, ...]
     max_clips: int | None
     shard: tuple[int, int] | None
     show: bool
@@ -80,7 +82,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def command_options(parsed: argparse.Namespace) -> CommandOptions:
     """The part of the parsed arguments that only the command needs."""
     values = {one.name: getattr(parsed, one.name) for one in fields(CommandOptions)}
-    return CommandOptions(**values | {"clips": tuple(parsed.clips)})
+    return CommandOptions(**values | {"clips": tuple(parsed.clips), "truth": tuple(parsed.truth)})
 
 
 def run_config(parsed: argparse.Namespace) -> RunConfig:

@@ -49,7 +49,7 @@ def layer_table(clip: Clip, model: Classifier, config: ExplainConfig) -> Iterato
         clip: decides how many frames an input has, as the command would sample it.
 
     Raises:
-        UsageError: for a network of which only scores can be had.
+        UsageError: for a network of which only scores can be had, and one without any grid.
     """
     if isinstance(model.module, ScoresOnly):
         raise UsageError(
@@ -62,6 +62,11 @@ def layer_table(clip: Clip, model: Classifier, config: ExplainConfig) -> Iterato
     shapes = grid_shapes(model, size)
     grids = model.settled(list(shapes), size)
     shapes = {name: shape for name, shape in shapes.items() if name in grids}
+    if not shapes:
+        raise UsageError(
+            "no layer of the network puts out a grid of places: --method "
+            f"{' or '.join(SCORE_METHOD_NAMES)} needs none"
+        )
     measured = measure(model.module, list(shapes), size, grids, samples=1)
     yield (
         f"{'layer':32s} {'output (N, K, T, H, W)':28s} "

@@ -108,23 +108,29 @@ def _demo(words: Sequence[str]) -> int:
 def _run(options: CommandOptions, config: RunConfig, console: Console) -> int:
     if config.model.labels:
         read_labels(config.model.labels)  # a wrong file is reported before clips are searched
+    from video_cam.batch.ground_truth import FOLDERS, find_truth
+    from video_cam.batch.inputs import find_clips, relative_names
     from video_cam.batch.jobs import plan_jobs
     from video_cam.batch.store import open_store
 
-    clips = _find_clips(options)
+    by_folder = FOLDERS in options.truth
+    found = find_clips(options.clips, recursive=by_folder)
+    clips = _chosen_clips(found, options)
     if options.list_layers:
         return _list_layers(str(next(iter(clips))), config, console)
+    stream = config.explain.video_stream
+    truth = find_truth(options.truth, options.clips, list(found), config.limits, stream)
     store = open_store(config.output_dir)
     store.prepare()
-    jobs = plan_jobs(clips, store, options.shard)
+    relative = relative_names(options.clips, list(clips)) if by_folder else {}
+    jobs = plan_jobs(clips, store, options.shard, truth.truths, relative)
     store.check_all([job.name for job in jobs])
-    return _run_jobs(jobs, store, options, replace(config, num_clips=len(jobs)), console)
+    config = replace(config, num_clips=len(jobs), truth=truth.check)
+    return _run_jobs(jobs, store, options, config, console)
 
 
-def _find_clips(options: CommandOptions) -> Clips:
-    from video_cam.batch.inputs import find_clips
-
-    clips = find_clips(options.clips)
+def _chosen_clips(clips: Clips, options: CommandOptions) -> Clips:
+    """All clips, or the first ones where only so many are asked for."""
     if options.max_clips is None:
         return clips
     if options.max_clips < 1:

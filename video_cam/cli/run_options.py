@@ -31,7 +31,17 @@ def add_input_options(group: argparse._ArgumentGroup) -> None:
         metavar="PATH",
         help="videos, animations, still images, arrays (.npy, .npz), DICOM files, folders of "
         "numbered frames (or their name, a_%%d.png), folders of clips, globs, "
-        "list.txt (one path per line), list.csv (columns clip and, optionally, class)",
+        "list.txt (one path per line), list.csv (columns clip and, optionally, class and truth)",
+    )
+    group.add_argument(
+        "--truth",
+        nargs="+",
+        default=(),
+        metavar="folders|FILE",
+        help="the clips' true classes, and when and where their events are: folders, where each "
+        "folder has the name of its clips' class (--clip DIR is then read with all folders in it), "
+        "or annotations in CSV, JSON, CVAT's XML, or those of Kinetics, UCF101, "
+        "Something-Something and COCO (docs/ground-truth.md)",
     )
     group.add_argument(
         "--n-images",

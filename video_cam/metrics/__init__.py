@@ -5,7 +5,6 @@ values count as 0. A ground truth is a bool mask of the same shape: where and wh
 May import: video_cam.analysis, video_cam.explanation, video_cam.models and what is below them.
 """
 
-from video_cam.metrics.bootstrap import Interval, bootstrap, paired_difference
 from video_cam.metrics.detection import average_precision, best_iou
 from video_cam.metrics.faithfulness import (
     UNITS,
@@ -20,8 +19,15 @@ from video_cam.metrics.localization import (
     space_time_iou,
     space_time_pointing,
 )
-from video_cam.metrics.timing import lag, onset_error, temporal_hit
+from video_cam.metrics.timing import (
+    lag,
+    onset_error,
+    peak_distance,
+    temporal_hit,
+    temporal_iou,
+)
 from video_cam.perturbation.baselines import BASELINES, baseline_of
+from video_cam.utils.intervals import Interval, bootstrap, paired_difference, wilson
 
 __all__ = [
     "BASELINES",
@@ -38,9 +44,12 @@ __all__ = [
     "mass_in_event",
     "onset_error",
     "paired_difference",
+    "peak_distance",
     "rank_voxels",
     "space_pointing",
     "space_time_iou",
     "space_time_pointing",
     "temporal_hit",
+    "temporal_iou",
+    "wilson",
 ]

@@ -20,6 +20,7 @@ from video_cam.config import ExplainConfig
 from video_cam.errors import CheckNotApplicable
 from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.explanation.target_selection import rivals_of
+from video_cam.layers.differentiable import quantised_layer
 from video_cam.layers.layout import Fold
 from video_cam.models.classifier import Classifier
 from video_cam.utils.progress import Progress, silent
@@ -29,7 +30,10 @@ MAX_STAGES = 12
 # Of the rank correlation with the trained network's map: below it, the map needs the training.
 MAX_CORRELATION = 0.5
 # Options of an explanation that change the values of a layer's cells.
-_OPTIONS = ("pooling", "aug_smooth", "aug_shift", "eigen_smooth", "precision", "max_channels")
+_OPTIONS = (
+    *("pooling", "aug_smooth", "aug_shift", "eigen_smooth", "precision", "max_channels"),
+    *("fill", "masks", "mask_error", "seed"),
+)
 
 
 def run_randomization_check(
@@ -53,12 +57,17 @@ def run_randomization_check(
         constant map).
 
     Raises:
-        CheckNotApplicable: for an untrained network, and a map that is not one layer's, or the
-            input's, of one class.
+        CheckNotApplicable: for an untrained network, one with quantised layers, and a map that is
+            not one layer's, or the input's, of one class.
     """
     series = explanation.maps[0]
     if not model.trained:
         raise CheckNotApplicable("the network is untrained, so randomising it changes nothing")
+    quantised = quantised_layer(model.module)
+    if quantised is not None:
+        raise CheckNotApplicable(
+            f"layer {quantised!r} is quantised, and such weights cannot be drawn at random"
+        )
     if series.class_id is None or series.class_ids or config.fuse:
         raise CheckNotApplicable("the first map is not one layer's of one class")
     window = int(explanation.window_scores(series).argmax())

@@ -30,6 +30,61 @@ def temporal_hit(volume: Any, truth: Any) -> float:
     return float(frames[mass == mass.max()].mean()) if mask.any() else np.nan
 
 
+def temporal_iou(volume: Any, truth: Any, level: float = 0.5) -> float:
+    """Intersection over union of the event's frames and the frames with enough mass.
+
+    The temporal IoU of action localisation (ActivityNet, Caba Heilbron et al. 2015), of the frames
+    whose mass exceeds ``level`` times the largest one, as ``space_time_iou`` takes its voxels.
+
+    Args:
+        volume: the map, (T, H, W).
+        truth: the ground truth, bool (T, H, W).
+        level: in [0, 1).
+
+    Returns:
+        In [0, 1]; 0 for a map without positive values, NaN where the ground truth is empty.
+
+    Raises:
+        UsageError: where the shapes differ or the map is not finite.
+    """
+    values, mask = checked_volumes(volume, truth)
+    if not mask.any():
+        return np.nan
+    frames, mass = event_frames(mask), _frame_mass(values)
+    predicted = mass > level * mass.max()
+    return float((predicted & frames).sum() / (predicted | frames).sum())
+
+
+def peak_distance(volume: Any, frame: float, level: float = 0.5) -> float:
+    """How far the nearest peak of the map's mass in time is from a moment, in frames.
+
+    A peak is a frame, or a row of frames of equal mass, with more mass than the frames on both
+    sides, and with at least ``level`` times the largest mass.
+
+    Args:
+        volume: the map, (T, H, W).
+        frame: the moment, in frames of the map; it may lie between two.
+        level: in (0, 1].
+
+    Returns:
+        0 or more frames; NaN for a map without positive values.
+
+    Raises:
+        UsageError: where the map is not finite.
+    """
+    values, _ = checked_volumes(volume, np.zeros(np.shape(volume), bool))
+    mass = _frame_mass(values)
+    if mass.max() == 0:
+        return np.nan
+    starts = np.flatnonzero(np.diff(mass, prepend=np.nan) != 0)  # of rows of equal mass
+    heights = mass[starts]
+    around = np.concatenate([[-1.0], heights, [-1.0]])
+    is_peak = (heights > around[:-2]) & (heights > around[2:]) & (heights >= level * mass.max())
+    stops = np.append(starts[1:], len(mass)) - 1
+    below, above = starts[is_peak] - frame, frame - stops[is_peak]
+    return float(np.maximum(0, np.maximum(below, above)).min())
+
+
 def onset_error(volume: Any, truth: Any, level: float = 0.5) -> float:
     """The distance between the map's onset and the event's, in frames.
 

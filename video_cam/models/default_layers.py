@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
+from video_cam.choice_names import SCORE_METHOD_NAMES
 from video_cam.errors import UsageError
 from video_cam.layers.bypass import last_cut
 from video_cam.layers.differentiable import WITHOUT_GRADIENT
@@ -94,7 +95,8 @@ def no_default_layer(
     candidates = default_candidates(seen, grids)
     if not candidates:
         return UsageError(
-            f"{_NO_LAYER}: a map needs one, such as a convolution's output; --layer names one"
+            f"{_NO_LAYER}: a map of a layer needs one, such as a convolution's output; --layer "
+            f"names one, and --method {' or '.join(SCORE_METHOD_NAMES)} needs none"
         )
     best = candidates[0]
     possible = layouts(seen.values(), size)

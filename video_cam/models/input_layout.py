@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from video_cam.errors import UsageError
 from video_cam.layers.clip_axes import CHANNELS_FIRST
-from video_cam.layers.outputs import raw_scores
+from video_cam.layers.outputs import ClassOutput, raw_scores
 from video_cam.models.channels import select_channels
 from video_cam.models.input_factory import InputFactory
 from video_cam.utils.devices import sent
@@ -101,7 +101,8 @@ class InputLayout:
                 f"the network put out {_shapes(outputs)} for {rows} images, expected a row of "
                 "class scores for each: give another --layout-in"
             )
-        if len({tuple(one.shape) for one in of_frames}) == 1 and of_frames[0].ndim == 2:
+        alike = len({tuple(one.shape) for one in of_frames}) == 1 and of_frames[0].ndim == 2
+        if alike and not isinstance(outputs, ClassOutput):
             return raw_scores(outputs).unflatten(0, samples)  # (N, T, classes)
         return map_tensors(
             lambda one: one.unflatten(0, samples) if one.ndim and len(one) == rows else one, outputs

@@ -6,6 +6,7 @@ further operators are code, and none is loaded.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from torch import Tensor
 from video_cam.config import InputConfig
 from video_cam.errors import DoesNotFit, UsageError, first_line
 from video_cam.layers.output_reading import LOG_SOFTMAX, SIGMOID, SOFTMAX
+from video_cam.layers.outputs import ClassOutput
 from video_cam.layers.scores_only import ScoresOnly
-from video_cam.models.onnx_file import damaged, read_onnx_file, with_outputs
+from video_cam.models.onnx_file import LastStep, OnnxFile, damaged, read_onnx_file, with_outputs
 from video_cam.models.onnx_input import OnnxInput, clip_input
 from video_cam.utils.memory import is_out_of_memory
 
@@ -28,12 +30,8 @@ _INSTALL = "pip install 'video-cam[onnx]' (or onnxruntime)"
 _DATA_FOLDER = "session.model_external_initializers_file_folder_path"  # from ONNX Runtime 1.20 on
 _SILENT = 4  # fatal messages only: errors are raised, and said once
 _NO_MEMORY = ("Failed to allocate memory", "std::bad_alloc", "out of memory")
-# What may make an output, and the kind of scores that it shows.
-_ACTIVATIONS = {
-    "Softmax": (SOFTMAX, "softmax"),
-    "LogSoftmax": (LOG_SOFTMAX, "softmax"),
-    "Sigmoid": (SIGMOID, "sigmoid"),
-}
+# What may make an output of numbers that are no scores.
+_ACTIVATIONS = {"Softmax": SOFTMAX, "LogSoftmax": LOG_SOFTMAX, "Sigmoid": SIGMOID}
 
 
 def is_onnx(text: str) -> bool:
@@ -57,8 +55,8 @@ class OnnxNetwork(ScoresOnly):
     Attributes:
         inputs: as the file describes them.
         outputs: names of the file's outputs.
-        activations: name of an output -> the softmax, sigmoid or log softmax that makes it in the
-            file; its input is returned in its place.
+        activations: name of an output (N, classes) -> the softmax, sigmoid or log softmax that
+            makes it in the file.
         digest: SHA-256 of the file and its data files.
         place: the part of ONNX Runtime that computes.
     """
@@ -69,17 +67,23 @@ class OnnxNetwork(ScoresOnly):
         self,
         session: Any,
         inputs: Sequence[OnnxInput],
-        sources: Mapping[str, str],
-        activations: dict[str, str],
+        outputs: Sequence[str],
+        steps: Mapping[str, LastStep],
         digest: str,
     ) -> None:
-        """Bind a session; ``sources`` gives for each output the value to return as it."""
+        """Bind a session, which also computes the sources of ``steps``, the last steps."""
         super().__init__()
-        self._session, self._sources = session, sources
-        self.inputs, self.activations, self.digest = tuple(inputs), activations, digest
-        self.outputs = tuple(sources)
+        self._session, self._steps, self._scored = session, steps, ""
+        self.inputs, self.outputs, self.digest = tuple(inputs), tuple(outputs), digest
+        self.activations = {name: _ACTIVATIONS[step.operator] for name, step in steps.items()}
         self.place = f"ONNX Runtime's {session.get_providers()[0]}"
         self.channels_last = False
+
+    def before_activation(self, output: str) -> OnnxNetwork:
+        """The network with class scores: what the last step that makes ``output`` is given."""
+        scored = copy.copy(self)
+        scored._scored = output
+        return scored
 
     def scores(self, *inputs: Any, **named: Any) -> Any:
         """The outputs, for tensors or pathways in the order of the inputs, or by their names."""
@@ -94,7 +98,11 @@ class OnnxNetwork(ScoresOnly):
                 name: np.concatenate([part[name] for part in parts])[:rows] for name in parts[0]
             }
         tensors = {name: _floating(torch.from_numpy(one)) for name, one in outputs.items()}
-        return tensors if len(tensors) > 1 else next(iter(tensors.values()))
+        own = {name: tensors[name] for name in self.outputs}
+        original = own if len(own) > 1 else own[self.outputs[0]]
+        if not self._scored:
+            return original
+        return ClassOutput(tensors[self._steps[self._scored].source], None, original)
 
     @property
     def _fixed_batch(self) -> int | None:
@@ -148,13 +156,19 @@ class OnnxNetwork(ScoresOnly):
         return outputs
 
     def _run(self, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        sources = [self._steps[self._scored].source] if self._scored else []
+        names = [*dict.fromkeys((*self.outputs, *sources))]
         try:
-            values = self._session.run([*self._sources.values()], given)
+            values = self._session.run(names, given)
         except Exception as error:  # ONNX Runtime has an exception class for every status
             if any(text in str(error) for text in _NO_MEMORY) or is_out_of_memory(error):
                 raise MemoryError(first_line(error)) from error
-            raise RuntimeError(_without_status(error)) from error
-        return dict(zip(self._sources, values, strict=True))
+            shapes = " and ".join(str(value.shape) for value in given.values())
+            raise DoesNotFit(
+                f"the network does not run on an input of {shapes}: {_without_status(error)}; set "
+                "--num-frames, --size and --layout-in to what it takes"
+            ) from None
+        return dict(zip(names, values, strict=True))
 
 
 def load_onnx(
@@ -175,27 +189,33 @@ def load_onnx(
         raise UsageError(f"no such file: {str(path)!r}")
     runtime = _onnxruntime(str(path))
     file = read_onnx_file(path)
-    activations = {
-        name: step
-        for name, step in file.last_steps.items()
-        if step.operator in _ACTIVATIONS and options.score in (None, _ACTIVATIONS[step.operator][1])
-    }
-    sources = {
-        name: activations[name].source if name in activations else name for name in file.outputs
-    }
-    added = set(sources.values()) - set(file.outputs)
+    steps = {k: step for k, step in file.last_steps.items() if step.operator in _ACTIVATIONS}
+    added = {step.source for step in steps.values()} - set(file.outputs)
     session = _open(runtime, path, added, torch.device(device or "cpu"))
-    inputs = [OnnxInput.of(one) for one in session.get_inputs()]
-    network = OnnxNetwork(
-        session,
-        inputs,
-        sources,
-        {name: _ACTIVATIONS[step.operator][0] for name, step in activations.items()},
-        file.digest,
-    )
-    clip = clip_input(inputs, options)
+    network = _bound(path, session, file, steps)
+    clip = clip_input(network.inputs, options)
     network.channels_last = clip.channels_last
     return network, clip.options
+
+
+def _bound(path: Path, session: Any, file: OnnxFile, steps: Mapping[str, LastStep]) -> OnnxNetwork:
+    """The network of a session, with the outputs that are numbers."""
+    try:
+        inputs, made = (
+            [OnnxInput.of(one) for one in several()]
+            for several in (session.get_inputs, session.get_outputs)
+        )
+    except UnicodeDecodeError as error:
+        raise damaged(path, "a name in it is no text") from error
+    described = {one.name: one for one in made}
+    outputs = [name for name in file.outputs if described[name].dtype is not None]
+    if not outputs:
+        raise UsageError(
+            f"{str(path)!r} puts out no numbers but {', '.join(map(str, described.values()))}: "
+            "export it with class scores (N, classes) as an output"
+        )
+    steps = {name: steps[name] for name in steps if len(described[name].shape) == 2}
+    return OnnxNetwork(session, inputs, outputs, steps, file.digest)
 
 
 def _onnxruntime(path: str) -> Any:

@@ -30,7 +30,7 @@ _ADVICE = {1: "add --channels gray", 2: "add --channels flow", 3: "give --channe
 
 @dataclass(frozen=True)
 class OnnxInput:
-    """One input of an ONNX network.
+    """One input of an ONNX network, or one output.
 
     Attributes:
         name: in the file.

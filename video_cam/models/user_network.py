@@ -114,13 +114,16 @@ def _load_onnx(
     network, options = load_onnx(Path(source), device, input_config)
     name = Path(source).name
     classifier = make_classifier(network, name, "its own", USER_NETWORK, options, labels)
-    classifier = _with_max_batch(classifier, network)
     entry = classifier.reading.entry if classifier.reading else ()
-    values = network.activations.get(str(entry[0]) if entry else network.outputs[0])
-    if values is not None:  # the file's last step is left out: what it is given are the scores
+    output = str(entry[0]) if entry else network.outputs[0]
+    values = network.activations.get(output)
+    shown = "sigmoid" if values == SIGMOID else "softmax"
+    if values is not None and classifier.labels and options.score in (None, shown):
+        network = network.before_activation(output)
+        classifier = make_classifier(network, name, "its own", USER_NETWORK, options, labels)
         note = note_on_values(OutputReading(values=values, from_input=True))
-        score = options.score or ("sigmoid" if values == SIGMOID else classifier.score)
-        classifier = replace(classifier, score=score, note=joined(classifier.note, note))
+        classifier = replace(classifier, score=shown, note=joined(classifier.note, note))
+    classifier = _with_max_batch(classifier, network)
     return replace(classifier, code=network.digest, known=False)
 
 

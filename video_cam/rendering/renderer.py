@@ -31,7 +31,7 @@ from video_cam.rendering.keyframes import (
 from video_cam.rendering.page.assets import CLIP_THUMBNAIL, PAGE_FOLDER
 from video_cam.rendering.page.writer import write_page
 from video_cam.rendering.panels import PanelDrawer, Panels
-from video_cam.rendering.result_folder import SUMMARY_FILE, replace_folder
+from video_cam.rendering.result_folder import EXPLANATION_FILE, SUMMARY_FILE, replace_folder
 from video_cam.rendering.sheets import sheet_image, write_comparison, write_contact_sheet
 from video_cam.rendering.source_clip import as_explained, check_clip, check_explanation
 from video_cam.rendering.summary import summarise
@@ -93,7 +93,7 @@ def render_with(
     config: RenderConfig,
     progress: Progress = silent,
     extra_files: Path | None = None,
-    extra_summary: Mapping[str, str] | None = None,
+    extra_summary: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """``render`` of a clip that is open already.
 
@@ -122,7 +122,7 @@ def render_with(
         write_contact_sheet(folder / "contact_sheet.jpg", list(drawn.sheet_images.values()))
         save_image(folder / CLIP_THUMBNAIL, drawn.best_image)
         draw_timeline(folder / "timeline.png", maps)
-        explanation.save(folder / "explanation.npz")
+        explanation.save(folder / EXPLANATION_FILE)
         summary = summarise(explanation, drawn.keyframes, drawn.videos, drawn.notes)
         summary |= extra_summary or {}
         files = summary["files"]

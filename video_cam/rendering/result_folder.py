@@ -21,6 +21,7 @@ from video_cam.utils.files import make_folder, sync, sync_tree
 from video_cam.utils.locks import LockHeld, NoLocks, file_lock
 
 SUMMARY_FILE = "summary.json"  # a folder that holds it is a folder of results
+EXPLANATION_FILE = "explanation.npz"
 _PARTIAL, _OLD, _LOCK = ".partial", ".old", ".lock"
 _HIDDEN_NAME = re.compile(r"\.(?P<key>[0-9a-f]{16})\.[0-9a-f]{12}\.(partial|old|lock)")
 

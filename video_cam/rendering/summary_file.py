@@ -36,6 +36,18 @@ class CheckResult(msgspec.Struct):
     drop: float
 
 
+class TruthResult(msgspec.Struct):
+    """How a result compares with the ground truth; of a failed clip the class's name only."""
+
+    name: str | None = None
+    label: str | None = None
+    rank: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    correct: bool | None = None
+    num_classes: int | None = None
+    measures: dict[str, float | None] | None = None
+    digest: str = ""
+
+
 class MotionTestResult(msgspec.Struct):
     """The result of the motion test."""
 
@@ -79,6 +91,7 @@ class _Summary(msgspec.Struct):
     frame_test: _FrameTestResult | None = None
     damage: dict[str, int | float | None] | None = None
     contents: dict[str, _File] | None = None
+    truth: TruthResult | None = None
 
     def __post_init__(self) -> None:
         for name in self.contents or ():

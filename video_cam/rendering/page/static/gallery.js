@@ -3,11 +3,14 @@
 // takes half a minute for 100,000 rows of a table.
 
 const ROWS_PER_PAGE = 200;
-const { labels, statuses, folders, notes, rows } = JSON.parse(document.getElementById("data").textContent);
+const { columns, labels, truths, statuses, folders, notes, rows } = JSON.parse(
+  document.getElementById("data").textContent,
+);
 const numRows = rows.name.length;
 const body = document.getElementById("clips");
 const collator = new Intl.Collator(undefined, { numeric: true });
-const filters = { find: "", status: "", class: "" };
+const filters = { find: "", status: "", class: "", truth: "", answer: "" };
+const hasAnswers = "answer" in columns; // key -> heading
 
 let order = Uint32Array.from({ length: numRows }, (_, index) => index); // as sorted
 let shown = order; // those of them that pass the filters
@@ -20,6 +23,9 @@ function textsOf(index) {
     name: rows.name[index],
     path: folder + rows.name[index],
     label: labels[rows.label[index]] ?? "",
+    truth: truths[rows.truth[index]] ?? "",
+    answer: rows.answer[index],
+    mass: percent(rows.mass[index]),
     score: rows.shown[index],
     drop: percent(rows.drop[index]),
     sentence: rows.sentence[index],
@@ -57,10 +63,34 @@ function element(kind, properties = {}, ...children) {
   return made;
 }
 
-function cell(name, text, properties = {}) {
-  const made = element("td", { textContent: text, ...properties });
-  made.dataset.name = name;
+function cell(key, texts) {
+  const { children = [], ...properties } = CELLS[key](texts);
+  const made = element("td", properties, ...children);
+  made.dataset.name = columns[key];
   return made;
+}
+
+// What each column shows but for the first one, the clip's name.
+const CELLS = {
+  label: (texts) => ({ textContent: texts.label }),
+  truth: (texts) => ({ textContent: texts.truth }),
+  answer: (texts) => ({ textContent: texts.answer, className: `answer ${texts.answer}` }),
+  score: (texts) => ({ textContent: texts.score, className: "number" }),
+  mass: (texts) => ({ textContent: texts.mass, className: "number" }),
+  drop: (texts) => ({ textContent: texts.drop, className: "number", title: texts.sentence }),
+  motion_share: (texts) => ({
+    textContent: texts.motion,
+    className: "number",
+    title: texts.motionSentence,
+  }),
+  duration_seconds: (texts) => ({ textContent: texts.duration, className: "number" }),
+  status: (texts) => ({ children: statusOf(texts) }),
+};
+
+function statusOf(texts) {
+  const made = [element("span", { className: `status ${texts.status}` }, texts.status)];
+  if (texts.error) made.push(element("span", { className: "error" }, texts.error));
+  return made.concat(texts.notes.map((note) => element("span", { className: "remark" }, note)));
 }
 
 function drawRow(index) {
@@ -80,22 +110,7 @@ function drawRow(index) {
     head.append(element("a", { href: page }, texts.name));
   }
   head.append(element("span", { className: "path", textContent: texts.path }));
-  const status = cell("status", "");
-  status.append(element("span", { className: `status ${texts.status}` }, texts.status));
-  if (texts.error) status.append(element("span", { className: "error" }, texts.error));
-  status.append(...texts.notes.map((note) => element("span", { className: "remark" }, note)));
-  return element(
-    "tr",
-    {},
-    picture,
-    head,
-    cell("class", texts.label),
-    cell("score", texts.score, { className: "number" }),
-    cell("logit lost", texts.drop, { className: "number", title: texts.sentence }),
-    cell("motion", texts.motion, { className: "number", title: texts.motionSentence }),
-    cell("length", texts.duration, { className: "number" }),
-    status,
-  );
+  return element("tr", {}, picture, head, ...Object.keys(columns).slice(1).map((key) => cell(key, texts)));
 }
 
 function drawPage() {
@@ -116,7 +131,7 @@ function drawPage() {
 function goToPage(index) {
   pageIndex = index;
   drawPage();
-  document.querySelector("table").scrollIntoView();
+  document.querySelector(".clips").scrollIntoView();
 }
 
 /** Keep the rows that pass the filters, and draw the first page of them. */
@@ -124,10 +139,13 @@ function filter() {
   const words = filters.find.toLowerCase().split(/\s+/).filter(Boolean);
   const status = statuses.indexOf(filters.status);
   const label = labels.indexOf(filters.class);
+  const truth = truths.indexOf(filters.truth);
   shown = order.filter(
     (index) =>
       (!filters.status || rows.status[index] === status) &&
       (!filters.class || rows.label[index] === label) &&
+      (!filters.truth || rows.truth[index] === truth) &&
+      (!filters.answer || rows.answer[index] === filters.answer) &&
       words.every((word) => searchedText(index).includes(word)),
   );
   pageIndex = 0;
@@ -138,10 +156,18 @@ function filter() {
 /** Numbers that sort as the values of a column do; null where a value is missing. */
 function sortKeys(key) {
   if (key === "name") return ranks(rows.name);
-  const table = { label: labels, status: statuses }[key];
+  if (key === "answer") return rows.answer.map(concern);
+  const table = { label: labels, truth: truths, status: statuses }[key];
   if (table === undefined) return rows[key];
   const ofTable = ranks(table);
   return rows[key].map((index) => ofTable[index] ?? null);
+}
+
+/** Errors before right answers: of the errors the most confident first, of the others the last. */
+function concern(answer, index) {
+  if (!answer) return null;
+  const score = rows.score[index] ?? 0;
+  return answer === "wrong" ? 1e9 + score : -score;
 }
 
 /** The positions of texts among all of them, where numbers in a text count as numbers. */
@@ -162,7 +188,7 @@ function sorted(key, sign) {
 
 function sort(button) {
   const head = button.closest("th");
-  const first = button.dataset.sort === "name" || button.dataset.sort === "label";
+  const first = ["name", "label", "truth"].includes(button.dataset.sort);
   const usual = first ? "ascending" : "descending";
   const other = first ? "descending" : "ascending";
   const direction = head.getAttribute("aria-sort") === usual ? other : usual;
@@ -176,16 +202,40 @@ function sort(button) {
 for (const button of document.querySelectorAll("[data-sort]")) {
   button.addEventListener("click", () => sort(button));
 }
+/** Set filters, also in the form, and show which cell of the matrix they are. */
+function setFilters(changes) {
+  Object.assign(filters, changes);
+  for (const [name, value] of Object.entries(filters)) {
+    const input = document.getElementById(name);
+    if (input && input.value !== value) input.value = value;
+  }
+  for (const button of document.querySelectorAll("[data-predicted]")) {
+    const { truth, predicted } = button.dataset;
+    button.setAttribute("aria-pressed", truth === filters.truth && predicted === filters.class);
+  }
+  filter();
+}
+
 for (const name of Object.keys(filters)) {
   const input = document.getElementById(name);
-  input.addEventListener("input", () => {
-    filters[name] = input.value;
-    filter();
+  input?.addEventListener("input", () => setFilters({ [name]: input.value }));
+}
+for (const button of document.querySelectorAll("[data-predicted]")) {
+  button.style.setProperty("--share", button.dataset.share);
+  button.addEventListener("click", () => {
+    const isSet = button.getAttribute("aria-pressed") === "true";
+    const { truth, predicted } = button.dataset;
+    setFilters({ truth: isSet ? "" : truth, class: isSet ? "" : predicted, answer: "" });
+    if (!isSet) document.getElementById("filters").scrollIntoView({ block: "nearest" });
   });
 }
+document.getElementById("clear")?.addEventListener("click", () => {
+  setFilters({ find: "", status: "", class: "", truth: "", answer: "" });
+});
 document.getElementById("page").addEventListener("change", (event) => {
   const { value, max } = event.target;
   goToPage(Math.min(Math.max(Math.round(Number(value)) || 1, 1), Number(max)) - 1);
 });
 document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
-filter();
+if (hasAnswers) sort(document.querySelector("[data-sort=answer]"));
+else filter();
