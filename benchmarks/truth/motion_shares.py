@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from benchmarks.truth.benchmark_clips import BATCH, BenchmarkClips, draw_benchmark_clips
-from benchmarks.truth.options import NETWORK_NAMES, BenchmarkOptions
+from benchmarks.truth.options import BenchmarkOptions
 from video_cam.analysis.motion_test import numbers_of, versions
 from video_cam.metrics import Interval, bootstrap
 from video_cam.models.classifier import Classifier
@@ -32,6 +32,9 @@ COLUMNS = {
     "still": "blurred still",
 }
 SHARE = "motion_share"
+
+# What each of them goes by is known: one by motion, the other by appearance.
+NETWORKS = ("motion3d", "texture3d")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def run_motion(options: BenchmarkOptions) -> None:
         UsageError: a number of clips that cannot be drawn. OSError: a file cannot be written.
     """
     rows = []
-    for name in NETWORK_NAMES:
+    for name in NETWORKS:
         model = load_model(name)
         clips = draw_benchmark_clips(model, options.clips, options.seed, bar, options.crowded)
         rows.append(motion_shares(model, clips, bar))

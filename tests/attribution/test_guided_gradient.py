@@ -175,13 +175,16 @@ def test_gates_that_are_not_rectifiers_keep_their_gradient() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
-def test_scripted_networks_are_refused_and_compiled_ones_run_uncompiled() -> None:
+def test_scripted_parts_are_refused_and_compiled_networks_run_uncompiled() -> None:
     network = seeded(PoolLinear).requires_grad_(False)
     scripted = torch.jit.script(network)
     for _ in range(3):  # the first passes are profiled, and run uncompiled
         scripted(clip().requires_grad_())
+    torch.testing.assert_close(
+        guided_backprop(scripted, clip(), 0), guided_backprop(network, clip(), 0)
+    )
     with pytest.raises(UsageError, match=r"before torch\.compile"):
-        guided_backprop(scripted, clip(), 0)
+        guided_backprop(nn.Sequential(scripted), clip(), 0)
     expected = smooth_gradient(network, clip(), 0, samples=1)
     torch.testing.assert_close(smooth_gradient(scripted, clip(), 0, samples=1), expected)
     compiled = torch.compile(network, backend="aot_eager")

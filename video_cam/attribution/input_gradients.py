@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from numbers import Integral
 
 import torch
@@ -17,7 +17,7 @@ from video_cam.layers.axes import run_network
 from video_cam.layers.differentiable import reentrant_checkpoints_refused, refuse_quantised
 from video_cam.layers.hooks import frozen_evaluation, retried_with_copies
 from video_cam.layers.output_search import with_class_scores
-from video_cam.layers.scores_only import ScoresOnly, as_network
+from video_cam.layers.scores_only import ScoresOnly, ScriptedNetwork, as_network
 from video_cam.utils.devices import sent
 
 
@@ -37,8 +37,8 @@ def guided_backprop(model: nn.Module, x: Tensor, target: Target = None) -> Tenso
         Signed, in the shape and dtype of ``x``.
 
     Raises:
-        UsageError: for activations that are not ReLUs (GELU, SiLU, ...), for scripted networks,
-            whose ReLUs cannot be seen, and for wrong inputs and targets.
+        UsageError: for activations that are not ReLUs (GELU, SiLU, ...), for networks with
+            scripted parts, whose ReLUs cannot be seen, and for wrong inputs and targets.
     """
     _check_input(x)
     return _input_gradient(_scored(model, x, target), x, target, guided=True)
@@ -132,7 +132,7 @@ def _scored(model: nn.Module, x: Tensor, target: Target) -> nn.Module:
 def _input_gradient(model: nn.Module, x: Tensor, target: Target, guided: bool) -> Tensor:
     """d (sum of target scores) / d x, guided or not; no ``.grad`` is changed."""
     refuse_quantised(model)
-    with _differentiable(model):
+    with _differentiable(model), _with_all_nodes(model) if guided else nullcontext():
         return retried_with_copies(lambda: _input_gradient_once(model, x, target, guided))
 
 
@@ -161,6 +161,16 @@ def _differentiable(model: nn.Module) -> Iterator[None]:
         stack.enter_context(frozen_evaluation(model))
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
+        yield
+
+
+@contextmanager
+def _with_all_nodes(model: nn.Module) -> Iterator[None]:
+    """TorchScript as it was written, so that its ReLUs can be seen."""
+    with ExitStack() as stack:
+        for part in model.modules():
+            if isinstance(part, ScriptedNetwork):
+                stack.enter_context(part.unoptimised())
         yield
 
 

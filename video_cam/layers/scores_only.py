@@ -6,7 +6,9 @@ change the input and compare scores work.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -82,6 +84,24 @@ class ScriptedNetwork(ScoresOnly):
     def scores(self, *inputs: Any, **named: Any) -> Any:
         """The network's own outputs."""
         return self.scripted(*inputs, **named)
+
+    @contextmanager
+    def unoptimised(self) -> Iterator[None]:
+        """Inside the block, every operation of the network is a node of its own in a graph.
+
+        After a few passes TorchScript fuses operations into nodes that nothing can look into, and
+        keeps doing so. So a copy that has not run yet runs in the block.
+        """
+        own, file = self._scripted, io.BytesIO()
+        torch.jit.save(self.scripted, file)
+        file.seek(0)
+        device = next((p.device for p in self.scripted.parameters()), torch.device("cpu"))
+        self._scripted = (torch.jit.load(file, map_location=device),)
+        try:
+            with torch.jit.optimized_execution(False):
+                yield
+        finally:
+            self._scripted = own
 
     def modules(self, *arguments: Any, **named: Any) -> Iterator[nn.Module]:
         """Itself and the network's parts, whose modes are restored; frozen ones have none."""
