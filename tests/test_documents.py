@@ -38,6 +38,7 @@ DOCUMENTS = [
     "docs/networks.md",
     "docs/python.md",
     "docs/speed.md",
+    "docs/transformers.md",
     "docs/tutorial.md",
     "docs/your-own-network.md",
     "docs/video-files.md",

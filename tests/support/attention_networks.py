@@ -17,7 +17,7 @@ def _sdpa(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def _masked(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    mask = torch.zeros(q.shape[2], k.shape[2], dtype=q.dtype, device=q.device)
+    mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=q.shape[-1] ** -0.5)
 
 

@@ -56,12 +56,12 @@ def through_attention(r: Tensor, weights: Tensor, attention: Attention) -> Tenso
 
 def weighted_gradient(call: AttentionCall, output_gradient: Tensor) -> Tensor:
     """The mean over heads of (dA * A)^+, (N x parts, queries, keys)."""
-    total = None
-    for head in range(call.heads):
-        term = (call.weight_gradients(output_gradient, head) * call.of_head(head)).clamp(min=0)
-        total = term if total is None else total + term
-    assert total is not None
-    return total / call.heads
+    found = torch.zeros(call.shape, dtype=precise(output_gradient), device=output_gradient.device)
+    gradients = call.weight_gradients(output_gradient)
+    for rows in call.row_parts():
+        for head in range(call.heads):
+            found[:, rows] += (gradients(head, rows) * call.weights(head, rows)).clamp_(min=0)
+    return found.div_(call.heads)
 
 
 def positive_gradient(
@@ -71,13 +71,21 @@ def positive_gradient(
 
     Bousselham et al. 2024, eq. 7. A query that a key is not attended by counts as 0.
     """
-    total: Tensor | None = None
-    for head in range(call.heads):
-        sums = call.weight_gradients(output_gradient, head).clamp(min=0).sum(1)
-        total = sums if total is None else total + sums  # (N x parts, keys)
-    assert total is not None
-    of_keys = total.reshape(-1, attention.keys.numel()) / (call.heads * stage.tokens)
+    samples, _, keys = call.shape
+    found = torch.zeros(
+        samples, keys, dtype=precise(output_gradient), device=output_gradient.device
+    )
+    gradients = call.weight_gradients(output_gradient)
+    for rows in call.row_parts():
+        for head in range(call.heads):
+            found += gradients(head, rows).clamp_(min=0).sum(1)
+    of_keys = found.reshape(-1, attention.keys.numel()) / (call.heads * stage.tokens)
     return _sum_by_token(of_keys, attention.keys, stage.tokens)
+
+
+def precise(tensor: Tensor) -> torch.dtype:
+    """The dtype for sums of these numbers."""
+    return torch.promote_types(tensor.dtype, torch.float32)
 
 
 def before_stage(r: Tensor, stage: Stage) -> Tensor:

@@ -259,7 +259,7 @@ class _Frames:
         alike = [
             other
             for other, one in self._modules.items()
-            if one.shape == shape and other in self._layouts
+            if one.shape == shape and one.calls == 1 and other in self._layouts
         ]
         # The first ones look at their own places alone, which is measured best.
         for other in [*alike[:_TRIED], *(one for one in alike if one == name)]:

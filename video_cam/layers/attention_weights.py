@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+
+_CACHED = 2**18  # weights at a time
+_MIN_ROWS = 8
 
 Heads = int | None
 # Brings a tensor of a call to (B, heads, L, d).
@@ -24,14 +27,14 @@ class AttentionCall:
         query: (B, heads, queries, d); None where only the weights are known.
         output: as the network's code gets it.
         arrange: brings a tensor shaped as ``output`` to (B, heads, queries, d).
-        of_head: the weights (B, queries, keys) of one head, without a graph.
+        weights: the weights (B, rows, keys) of one head and some of its queries, without a graph.
     """
 
     value: Tensor
     query: Tensor | None
     output: Tensor
     arrange: Arrange
-    of_head: Callable[[int], Tensor]
+    weights: Callable[[int, slice], Tensor]
 
     @property
     def heads(self) -> int:
@@ -44,24 +47,31 @@ class AttentionCall:
         rows = self.arrange(self.output)
         return rows.shape[0], rows.shape[2], self.value.shape[2]
 
+    def row_parts(self) -> Iterator[slice]:
+        """Queries in parts, of which the weights of one head stay in the processor's cache."""
+        samples, queries, keys = self.shape
+        rows = max(_CACHED // (samples * keys), _MIN_ROWS)
+        for start in range(0, queries, rows):
+            yield slice(start, min(start + rows, queries))
+
     def mean_weights(self) -> Tensor:
         """The mean over heads of the weights, (B, queries, keys)."""
-        total = self.of_head(0)
-        for head in range(1, self.heads):
-            total = total + self.of_head(head)
-        return total / self.heads
+        dtype = torch.promote_types(self.value.dtype, torch.float32)
+        found = torch.zeros(self.shape, dtype=dtype, device=self.value.device)
+        for rows in self.row_parts():
+            for head in range(self.heads):
+                found[:, rows] += self.weights(head, rows)
+        return found.div_(self.heads)
 
-    def weight_gradients(self, output_gradient: Tensor, head: int) -> Tensor:
-        """The gradient with respect to the weights of a head, (B, queries, keys).
+    def weight_gradients(self, output_gradient: Tensor) -> Callable[[int, slice], Tensor]:
+        """The gradient with respect to the weights, as ``weights``: (B, rows, keys).
 
         Args:
             output_gradient: the gradient with respect to ``output``.
-            head: number of the head.
         """
-        rows = self.arrange(output_gradient.detach())[:, head]
-        values = self.value.detach()[:, head]
-        dtype = torch.promote_types(rows.dtype, torch.float32)
-        return rows.to(dtype) @ values.to(dtype).mT
+        of_rows = _dense(self.arrange(output_gradient.detach()))
+        values = _dense(self.value.detach())
+        return lambda head, rows: of_rows[:, head, rows] @ values[:, head].mT
 
 
 def from_sdpa(
@@ -80,24 +90,25 @@ def from_sdpa(
         shape = (*given["query"].shape[:-1], given["key"].shape[-2])
         mask = arrange(mask.expand(shape))
     scale = given.get("scale")
-    of_head = partial(
+    weights = partial(
         _sdpa_weights,
-        query.detach(),
-        key.detach(),
+        _dense(query.detach() * (query.shape[-1] ** -0.5 if scale is None else scale)),
+        _dense(key.detach()),
         None if mask is None else mask.detach(),
         bool(given.get("is_causal", False)),
-        query.shape[-1] ** -0.5 if scale is None else scale,
     )
-    return AttentionCall(value, query, output, arrange, of_head)
+    return AttentionCall(value, query, output, arrange, weights)
 
 
 def from_product(weights: Tensor, value: Tensor, output: Tensor, heads: Heads) -> AttentionCall:
     """Weights (..., queries, keys) that are multiplied with values (..., keys, d)."""
     arrange = partial(_arranged, heads=heads)
     known = arrange(weights.detach())
-    return AttentionCall(
-        arrange(value), None, output, arrange, lambda head: _precise(known[:, head])
-    )
+
+    def of_rows(head: int, rows: slice) -> Tensor:
+        return _precise(known[:, head, rows])
+
+    return AttentionCall(arrange(value), None, output, arrange, of_rows)
 
 
 def from_einsum(args: Sequence[Any], output: Tensor, weights: Tensor) -> AttentionCall | None:
@@ -119,13 +130,14 @@ def from_einsum(args: Sequence[Any], output: Tensor, weights: Tensor) -> Attenti
         return _arranged(tensor.permute([names.index(one) for one in (*samples, *last)]), None)
 
     known = ordered(weights.detach(), of_weights, (*queries, *keys))
-    return AttentionCall(
-        ordered(value, of_value, (*keys, *widths)),
-        None,
-        output,
-        lambda tensor: ordered(tensor, of_output, (*queries, *widths)),
-        lambda head: _precise(known[:, head]),
-    )
+
+    def of_rows(head: int, rows: slice) -> Tensor:
+        return _precise(known[:, head, rows])
+
+    def arrange(tensor: Tensor) -> Tensor:
+        return ordered(tensor, of_output, (*queries, *widths))
+
+    return AttentionCall(ordered(value, of_value, (*keys, *widths)), None, output, arrange, of_rows)
 
 
 def _arranged(tensor: Tensor, heads: Heads) -> Tensor:
@@ -137,21 +149,30 @@ def _arranged(tensor: Tensor, heads: Heads) -> Tensor:
     return tensor.flatten(0, -4)
 
 
+def _dense(tensor: Tensor) -> Tensor:
+    """At least float32 and contiguous, for many products with parts of it."""
+    return _precise(tensor).contiguous()
+
+
 def _precise(weights: Tensor) -> Tensor:
     return weights.to(torch.promote_types(weights.dtype, torch.float32))
 
 
 def _sdpa_weights(
-    query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool, scale: float, head: int
+    query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool, head: int, rows: slice
 ) -> Tensor:
-    """softmax(Q K^T scale + mask) of one head, (B, queries, keys)."""
+    """softmax(Q K^T + mask) of one head and some queries, which are scaled: (B, rows, keys)."""
     with torch.no_grad():
-        logits = _precise(query[:, head]) @ _precise(key[:, head]).mT * scale
+        logits = query[:, head, rows] @ key[:, head].mT
         if is_causal:
-            hidden = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).triu(1)
+            places = torch.arange(query.shape[2], device=query.device)[rows, None]
+            hidden = torch.arange(key.shape[2], device=query.device) > places
             logits = logits.masked_fill(hidden, float("-inf"))
-        if mask is not None and mask.dtype == torch.bool:
-            logits = logits.masked_fill(~mask[:, head], float("-inf"))
-        elif mask is not None:
-            logits = logits + mask[:, head]
-        return logits.softmax(-1).nan_to_num(nan=0.0)
+        if mask is None:
+            return logits.softmax(-1)
+        of_rows = mask[:, head, rows]
+        if mask.dtype == torch.bool:
+            logits = logits.masked_fill(~of_rows, float("-inf"))
+        else:
+            logits = logits + of_rows
+        return logits.softmax(-1).nan_to_num(nan=0.0)  # a query without any key
