@@ -51,6 +51,10 @@ def test_the_page_shows_the_motion_test(
     video_cam.render(sample_clip, tested, tmp_path / "out", max_keyframes=2)
     page = open_page((tmp_path / "out" / "index.html").as_uri())
     assert MOTION_TEST["sentence"] in page.inner_text("header")
+    explained = page.locator("#glossary dt[data-of]")
+    for place in explained.evaluate_all("terms => terms.map((term) => term.dataset.of)"):
+        assert page.locator(place).first.get_attribute("title"), f"{place} is not explained"
+    assert "best single frame" in page.locator("#motion-test").get_attribute("title")
     panel = page.locator("section.test")
     text = panel.inner_text()
     assert f"Motion share of {HOSTILE}: 75 %" in text and "It needs no motion." in text

@@ -39,7 +39,8 @@ from video_cam.video.browser_copy import BrowserCopy
 # In the order in which the browser runs them: each may use those before it.
 SCRIPTS = (
     *("load", "timeline", "maps", "heat", "detail", "contours", "stage", "player", "scrub"),
-    *("strip", "frames", "controls", "readout", "state", "link", "save", "buttons", "keys", "app"),
+    *("strip", "frames", "controls", "glossary", "readout", "state", "link", "save", "buttons"),
+    *("keys", "app"),
 )
 NUM_CLASSES = 5
 # A page from disk may show a video but not read its pixels, which saving a picture needs. A clip of

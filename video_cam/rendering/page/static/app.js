@@ -23,6 +23,7 @@ class App {
     this.stage = new Stage(document.getElementById("stage"), data, (...on) => this._drawSource(...on));
     this.link = new ViewLink(this.rules, (changes) => this.set(changes));
     this.controls = new Controls(document.getElementById("controls"), data, (c) => this.set(c));
+    explainWords(document.getElementById("glossary"));
     this.readout = new Readout(data, this.timeline, this.scores);
     this.strip = new KeyframeStrip(document.getElementById("strip"), data, this.maps, (frame) =>
       this.goto(frame),
