@@ -68,3 +68,9 @@ def test_the_timeline_has_the_panels() -> None:
     plain = timeline_plot(BlendedMaps(explanation)).panels
     tested = timeline_plot(BlendedMaps(replace(explanation, frame_test=FRAME_TEST))).panels
     assert [panel.name for panel in tested] == [*(p.name for p in plain), *2 * ["added logit"]]
+
+
+def test_scores_that_are_no_logits_are_not_called_so() -> None:
+    explanation = make_explanation(frame_test=FRAME_TEST)
+    regression = replace(explanation, model=replace(explanation.model, score="raw"))
+    assert {panel.name for panel in frame_panels(regression, COLOUR)} == {"added score"}

@@ -25,7 +25,8 @@ def frame_panels(explanation: Explanation, colour: str) -> list[Panel]:
     result = explanation.frame_test
     if result is None:
         return []
-    panels = []
+    panels: list[Panel] = []
+    unit = unit_of_contributions(explanation)
     label, windows = for_picture(result["label"], MAX_NAME_LETTERS), result["windows"]
     if result["frame_indices"]:
         seconds = np.array(result["pts_seconds"])
@@ -34,14 +35,19 @@ def frame_panels(explanation: Explanation, colour: str) -> list[Panel]:
             seconds, result["contributions"], is_enough, colour, result["standard_errors"]
         )
         title = f"frame test of {label}, what each frame adds to its score{_enough(result)}"
-        panels.append(Panel("added logit", marks, limits, title))
+        panels.append(Panel(f"added {unit}", marks, limits, title))
     if windows is not None and explanation.frame_indices.shape[1] > 1:
         middles = explanation.sample_seconds[:, [0, -1]].mean(1)
         is_enough = np.isin(np.arange(len(middles)), windows["sufficient_windows"])
         marks, limits = _bars(middles, windows["contributions"], is_enough, colour)
         title = f"what each window adds to the clip's score of {label}{_enough(windows)}"
-        panels.append(Panel("added logit", marks, limits, title))
+        panels.append(Panel(f"added {unit}", marks, limits, title))
     return panels
+
+
+def unit_of_contributions(explanation: Explanation) -> str:
+    """What the frame test counts in: "logit", or "score" for functions and regression."""
+    return "logit" if explanation.is_probability(explanation.maps[0].target) else "score"
 
 
 def _enough(entries: dict[str, object]) -> str:

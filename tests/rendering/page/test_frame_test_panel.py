@@ -11,7 +11,7 @@ import pytest
 
 import video_cam
 from tests.support.browser import STATE, wait_until
-from tests.support.explanations import FRAME_TEST
+from tests.support.explanations import FRAME_TEST, MOTION_TEST
 from tests.support.hostile import TEXTS
 from video_cam import Explanation
 from video_cam.config import RenderConfig
@@ -92,6 +92,10 @@ def test_names_stay_text_and_a_page_in_one_text_has_the_pictures(
     explanation: Explanation, sample_clip: Path
 ) -> None:
     hostile = with_frame_test(explanation, label=TEXTS["markup"], sentence=TEXTS["markup"])
+    of_function = MOTION_TEST | {"class_id": None, "window": 0}
+    hostile = replace(hostile, model=replace(hostile.model, score="raw"), motion_test=of_function)
     text = page_html(Clip.open(sample_clip), hostile, RenderConfig(max_keyframes=2))
     assert TEXTS["markup"] not in text
+    # Values of functions and of regression are no logits, and belong to no class.
+    assert "; in units of the score, lines" in text and "where its score is highest" in text
     assert 'id="bytes:keyframes/000012.jpg"' in text and 'src="page/frames.js"' not in text

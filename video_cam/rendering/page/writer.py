@@ -18,6 +18,7 @@ from video_cam.rendering.explained_targets import (
     colours_of_targets,
     target_number,
 )
+from video_cam.rendering.frame_panels import unit_of_contributions
 from video_cam.rendering.keyframes import most_important, sufficient_frames
 from video_cam.rendering.motion_bars import motion_bars
 from video_cam.rendering.motion_parts import describe_parts, motion_parts
@@ -188,6 +189,7 @@ def _frame_test(explanation: Explanation) -> dict[str, Any] | None:
         **{name: result[name] for name in ("contributions", "standard_errors")},
         "sufficient": result["sufficient_frames"],
         "shown": sufficient_frames(explanation),
+        "unit": unit_of_contributions(explanation),
     }
 
 
