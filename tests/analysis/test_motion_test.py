@@ -252,7 +252,7 @@ def test_other_targets_and_maps(options: dict[str, Any], has_map: bool, tmp_path
     ]
     assert any("no map of motion" in note for note in explanation.notes) != has_map
     if options.get("methods") == ("occlusion",):  # as of a network without gradients
-        assert "are computed from gradients" in " ".join(explanation.notes)
+        assert "take one gradient of the score" in " ".join(explanation.notes)
     assert len(result["others"]) == len({one.label for one in explanation.maps}) - 1
     assert result["motion_share"] == pytest.approx(0, abs=1e-5)
     assert (result["class_id"] is None) == ("targets" in options and "class_ids" not in options)

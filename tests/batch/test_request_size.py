@@ -106,6 +106,8 @@ def test_the_cost_of_the_motion_test_is_said_before_it_runs(bundled: Classifier)
     assert without_map.endswith(
         "at most 24 forward passes for each clip, in the window where the score is highest"
     )
+    mixed = ExplainConfig(motion_test=True, methods=("occlusion", "gradcam"))
+    assert costs_of_tests(bundled, mixed)[0].endswith("; 16 of them with a map")
     both = costs_of_tests(bundled, ExplainConfig(motion_test=True, frame_test=True))
     assert len(both) == 2 and both[1].startswith("frame test: at most 150 forward passes")
     reporter = RecordingReporter()

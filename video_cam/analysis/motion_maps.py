@@ -126,8 +126,8 @@ def why_not_divided(method: str, config: ExplainConfig) -> str | None:
     row = METHODS.get(method)
     if row is None or not ONE_PASS_NEEDS.issuperset(row.needs):
         return (
-            f"{method}, the first method, makes a map of many scores; only maps that are computed "
-            "from gradients, as gradcam's, can be divided"
+            f"maps of {method}, the first method, cannot be divided; those of gradcam and similar "
+            "methods, which take one gradient of the score, can"
         )
     if not row.needs or row.gives == "features" or config.eigen_smooth:
         return (

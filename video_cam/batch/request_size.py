@@ -78,8 +78,9 @@ def _motion_cost(model: Classifier, config: ExplainConfig) -> str:
     each = num_forwards(num_frames)
     of = "" if targets == 1 else f" ({first}{_counted(targets, kind)}, {each} each)"
     targets = min(targets, MAX_TARGETS)
+    first_method = (config.layer_methods or config.methods)[0]  # maps of layers come first
     has_factory = model.input_layout.factory is not None
-    if has_factory or why_not_divided(config.methods[0], config) is not None:
+    if has_factory or why_not_divided(first_method, config) is not None:
         return f"motion test: at most {targets * each} forward passes for each clip{of}, {_WHERE}"
     mapped = min(num_frames, MAX_FROZEN)
     versions = len(augmentations(config.aug_smooth, config.aug_shift))
