@@ -369,6 +369,13 @@ WINDOWS = {"contributions": [1.0, 2.0, 0.1], "sufficient_windows": [0, 1], "kept
             "no single frame is needed for spin: a blurred still picture keeps 94 % of the score; "
             "all 3 windows of the clip are needed",
         ),
+        (
+            {
+                "sufficient_frames": ENTRIES["frame_indices"],
+                "windows": WINDOWS | {"contributions": [1.0, 2.0], "sufficient_windows": [0, 1]},
+            },
+            "all 6 frames are needed for spin; both windows of the clip are needed",
+        ),
         ({"sufficient_frames": ENTRIES["frame_indices"]}, "all 6 frames are needed for spin"),
     ],
 )

@@ -22,7 +22,7 @@ def sentence(entries: Mapping[str, Any], is_probability: bool) -> str:
         return text
     chosen, total = len(windows["sufficient_windows"]), len(windows["contributions"])
     if chosen == total:
-        return f"{text}; all {total} windows of the clip are needed"
+        return f"{text}; {_all_of(total)} windows of the clip are needed"
     enough = f"{chosen} of {total} windows of the clip {'is' if chosen == 1 else 'are'} enough"
     return f"{text}; {enough}, and {'keeps' if chosen == 1 else 'keep'} {_percent(windows)}"
 
@@ -38,7 +38,7 @@ def _frames(entries: Mapping[str, Any], score: str) -> str:
     if not frames:
         return f"no single frame is needed for {label}: a blurred still picture keeps {keep}"
     if len(frames) == total:
-        return f"all {total} frames are needed for {label}"
+        return f"{_all_of(total)} frames are needed for {label}"
     seconds = dict(zip(entries["frame_indices"], entries["pts_seconds"], strict=True))
     times = [f"{seconds[frame]:.2f}" for frame in frames]
     if len(frames) == 1:
@@ -47,6 +47,10 @@ def _frames(entries: Mapping[str, Any], score: str) -> str:
     if len(frames) > MAX_NAMED:
         named = f"between {times[0]} and {times[-1]} s"
     return f"{len(frames)} of {total} frames are enough for {label}: those {named} keep {keep}"
+
+
+def _all_of(total: int) -> str:
+    return "both" if total == 2 else f"all {total}"
 
 
 def _percent(entries: Mapping[str, Any]) -> str:
