@@ -117,6 +117,13 @@ def test_scores_without_a_gradient_are_refused_with_what_works(build: type[nn.Mo
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
 
 
+def test_quantised_networks_are_loaded_without_a_warning_of_pytorch() -> None:
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        load_model(quantised(), num_frames=clip().shape[2], size=tuple(clip().shape[3:]))
+    assert [str(one.message) for one in heard if "autograd kernel" in str(one.message)] == []
+
+
 def test_quantised_layers_are_refused_where_a_gradient_is_needed() -> None:
     network, x = quantised(), clip().float()
     for run in (

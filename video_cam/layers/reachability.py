@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -84,7 +85,9 @@ def _gradients(
             return None
         outputs = [captured.activations[name] for name in layers]
         try:
-            with reentrant_checkpoints_refused():
+            with reentrant_checkpoints_refused(), warnings.catch_warnings():
+                # Whether quantised layers stop the gradient is what is asked here.
+                warnings.filterwarnings("ignore", r"quantized::.*autograd kernel")
                 return torch.autograd.grad(score, outputs, allow_unused=True)
         except UsageError:
             return None
