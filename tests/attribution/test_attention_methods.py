@@ -263,7 +263,7 @@ REFUSED = {
         LEGRAD,
         "not the same tokens in all blocks: take atten",
     ),
-    "zeros": (HeadOfZeros, ROLLOUT, "load trained weights where the network's head is still all"),
+    "zeros": (HeadOfZeros, ROLLOUT, "load trained weights where the head is still all zeros"),
     "two": (
         TwoReadings,
         LEGRAD,

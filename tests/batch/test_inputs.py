@@ -63,7 +63,7 @@ def test_a_pattern_without_clips(name: str, words: str, tmp_path: Path) -> None:
 
 
 def test_a_folder_of_folders_is_answered_with_a_pattern(clips: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no clips: .* a pattern such as") as error:
+    with pytest.raises(UsageError, match="a pattern such as") as error:
         find_clips([str(tmp_path)])
     pattern = str(error.value).rsplit("such as ", 1)[1].strip("'")
     assert sorted(find_clips([pattern])) == sorted(clips)

@@ -27,8 +27,8 @@ def read_truth(path: Path) -> TruthFile:
     if not path.is_file():
         missing = "not a file" if path.exists() else "no such file"
         raise UsageError(
-            f"--truth {str(path)!r}: {missing}; give folders, where each folder has the name of its "
-            "clips' class, or a file"
+            f"--truth {str(path)!r}: {missing}; give folders, where each folder has the name of "
+            "its clips' class, or a file"
         )
     text = read_text(path)
     suffix = path.suffix.lower()
