@@ -277,6 +277,17 @@ def test_scores_that_do_not_come_from_the_frames(noise: Any, tmp_path: Path) -> 
     assert "a blurred still picture keeps 100 % of the score" in likely["sentence"]
 
 
+def test_no_frames_are_enough_for_a_class_whose_probability_they_lower(noise: Any) -> None:
+    model = network(changes, 4, score="softmax")
+    with torch.no_grad():
+        model.module.fc.bias[2] = 0.5  # the class of a still picture
+    result = run(model, noise(12), class_ids=(1,), sampling="windows").frame_test
+    for tested in (result, result["windows"]):
+        assert tested["score"] < tested["blank_score"] and tested["kept_share"] is None
+    assert result["sufficient_frames"] == result["windows"]["sufficient_windows"] == []
+    assert result["sentence"].startswith("the frames do not raise the score of ")
+
+
 def test_a_window_that_repeats_frames_has_fewer_of_them(noise: Any) -> None:
     explanation = run(network(changes, 8), noise(3), sampling="windows", class_ids=(0,))
     assert explanation.frame_indices.shape == (1, 8)

@@ -222,6 +222,9 @@ def test_the_sentence_has_probabilities_and_takes_values_of_functions() -> None:
     of_function = sentence(-0.4, 0.1, 0.1, 1.0, is_class=False)
     expected = "Without motion the score rises from -0.4 to 0.1: it is motion that lowers it"
     assert of_function == expected
+    # A frame alone lowers the score more: motion does matter, but is not needed to lower it.
+    lower = sentence(0.0, -0.9, 0.7, 0.0, is_class=False)
+    assert lower.endswith("what things look like lowers it, and hardly needs motion for that")
 
 
 def brightness(output: Tensor) -> Tensor:
@@ -250,6 +253,8 @@ def test_other_targets_and_maps(options: dict[str, Any], has_map: bool, tmp_path
         note for note in explanation.notes if "motion" in note
     ]
     assert any("no map of motion" in note for note in explanation.notes) != has_map
+    if options.get("methods") == ("occlusion",):  # as of a network without gradients
+        assert "are computed from gradients" in " ".join(explanation.notes)
     assert len(result["others"]) == len({one.label for one in explanation.maps}) - 1
     assert result["motion_share"] == pytest.approx(0, abs=1e-5)
     assert (result["class_id"] is None) == ("targets" in options and "class_ids" not in options)

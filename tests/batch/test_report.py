@@ -65,12 +65,14 @@ def test_each_clip_is_reported_and_written_as_it_comes(store, reporter, out: Pat
         check = {"sentence": "marked region carries the score", "drop": 0.5}
         motion_test = MOTION_TEST | {"others": [{"label": "grow", "sentence": "it does not"}]}
         values = {"check": check, "motion_test": motion_test, "notes": ("untrained",)}
+        values["frame_test"] = {"sentence": "one frame is enough"}
         report.add(record(store, "a", seconds=1.25, **values))
         assert reporter.texts("info") == [
             "note: untrained",
             "check: marked region carries the score",
             f"motion test: {MOTION_TEST['sentence']}",
             "motion test of grow: it does not",
+            "frame test: one frame is enough",
             f"a.mp4: spin 90%; 1.2 s; see {out / 'a' / 'index.html'}",
         ]
         assert statuses(out) == [("a.mp4", DONE)]

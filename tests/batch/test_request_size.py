@@ -99,7 +99,7 @@ def test_the_cost_of_the_motion_test_is_said_before_it_runs(bundled: Classifier)
         "highest; 16 of them with a map"
     ]
     [many] = costs_of_tests(bundled, ExplainConfig(motion_test=True, top_k=9, num_frames=4))
-    assert "at most 48 forward passes for each clip (4 classes, 12 each)" in many
+    assert "at most 48 forward passes for each clip (the first 4 of 9 classes, 12 each)" in many
     [smooth] = costs_of_tests(bundled, ExplainConfig(motion_test=True, aug_shift=1))
     assert "at most 56 forward passes for each clip and 32 more for maps, in" in smooth
     [without_map] = costs_of_tests(bundled, ExplainConfig(motion_test=True, methods=("fem",)))

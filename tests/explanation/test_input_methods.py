@@ -52,6 +52,20 @@ def model() -> Classifier:
     return video_cam.load_model(network, num_frames=4, frame_rate=16, size=(16, 16))
 
 
+def test_what_was_there_a_moment_before_hides_nothing_of_a_still(model, path, tmp_path) -> None:
+    np.save(tmp_path / "still.npy", np.full((1, 16, 16, 3), 99, np.uint8))
+    options: dict[str, Any] = {"methods": ["occlusion"], "check": False}
+    for clip, fill, has_reason in (
+        (tmp_path / "still.npy", "before", True),
+        (tmp_path / "still.npy", "mean", False),
+        (path, "before", False),
+    ):
+        explanation = video_cam.explain(clip, model, fill=fill, **options)
+        notes = " ".join(explanation.notes)
+        assert ("fill before hides nothing" in notes) == has_reason
+        assert not (has_reason and "nothing in the clip raises" in notes)
+
+
 def test_a_clip_of_several_windows(path, model, monkeypatch, tmp_path) -> None:
     calls: list[Any] = quick_input_method(monkeypatch, "occlusion")
 

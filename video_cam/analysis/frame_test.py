@@ -205,6 +205,8 @@ def _sufficient(
         return None
     if kept.share(frozenset()) is not None:
         return frozenset()
+    if kept.shares.is_lowered:
+        return None
     order = np.argsort(-importance, kind="stable").tolist()
     chosen = sufficient_set(lambda one: kept.share(_frames_of(one, groups)), order)
     frames = [frame for group in order for frame in groups[group].tolist()]

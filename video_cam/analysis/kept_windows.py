@@ -75,6 +75,8 @@ def _sufficient(
         predicted = _with_more_and_more(classes[order]).argmax(1)
         is_enough &= predicted == predicted[-1]
     count = int(is_enough.argmax())  # all windows together are enough
+    if count and shares.is_lowered:
+        return [], None
     return sorted(order[:count].tolist()), float(kept[count])
 
 

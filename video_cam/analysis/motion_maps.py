@@ -130,8 +130,8 @@ def why_not_divided(method: str, config: ExplainConfig) -> str | None:
         return _WITHOUT_UNIT.format(method)
     if row is None or not ONE_PASS_NEEDS.issuperset(row.needs):
         return (
-            f"{method}, the first method, makes a map of many scores; maps of gradcam and similar "
-            "methods can be divided"
+            f"{method}, the first method, makes a map of many scores; only maps that are computed "
+            "from gradients, as gradcam's, can be divided"
         )
     if not row.needs or row.gives == "features" or config.eigen_smooth:
         return _WITHOUT_UNIT.format("eigen_smooth" if config.eigen_smooth else method)

@@ -260,7 +260,7 @@ def _verdict(share: float, is_raised: bool) -> str:
         return _pick(
             share,
             "it is motion that lowers it",
-            "what things look like lowers it, and motion hardly matters",
+            "what things look like lowers it, and hardly needs motion for that",
             "both motion and what things look like lower it",
         )
     return _pick(

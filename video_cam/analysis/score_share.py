@@ -40,6 +40,14 @@ class ScoreShare:
         return (abs(difference) if self.is_function else difference) > ROUNDING * size
 
     @property
+    def is_lowered(self) -> bool:
+        """Whether the frames lower a probability.
+
+        Nearly any set of frames keeps a multiple of what is left of it, so none of them is named.
+        """
+        return self.is_probability and self.whole < self.blank
+
+    @property
     def sign(self) -> float:
         """-1.0 where the frames lower a function's value, else 1.0."""
         return -1.0 if self.is_function and self.whole < self.blank else 1.0

@@ -47,7 +47,7 @@ class ClipRecord:
         error: one line; None unless the clip failed.
         prediction: class_id, label, score and shown (the score as text) of the best class.
         check: as in summary.json.
-        motion_test: as in summary.json.
+        motion_test, frame_test: as in summary.json.
         duration_seconds: of the clip.
         seconds: that processing took.
         finished_at: date and time in UTC, in ISO 8601.
@@ -65,6 +65,7 @@ class ClipRecord:
     prediction: dict[str, Any] | None = None
     check: Any = None
     motion_test: Any = None
+    frame_test: Any = None
     duration_seconds: float | None = None
     seconds: float = 0.0
     finished_at: str = field(
@@ -129,7 +130,7 @@ def finished_record(
         seconds: that processing took.
         summary_sha256: of summary.json.
     """
-    tests = [summary.get(name) for name in ("sanity", "frame_test")]
+    sanity = summary.get("sanity")
     return ClipRecord(
         clip=str(job.clip),
         folder=job.name,
@@ -137,10 +138,11 @@ def finished_record(
         prediction=next(iter(summary["predictions"]), None),
         check=summary.get("check"),
         motion_test=summary.get("motion_test"),
+        frame_test=summary.get("frame_test"),
         duration_seconds=summary["clip"]["duration_seconds"],
         seconds=round(seconds, 3),
         targets=tuple(summary["targets"]),
-        notes=(*summary.get("notes", ()), *(test["sentence"] for test in tests if test)),
+        notes=(*summary.get("notes", ()), *([sanity["sentence"]] if sanity else [])),
         summary_sha256=summary_sha256,
         truth=summary.get("truth"),
         relative=job.relative,

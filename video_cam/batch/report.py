@@ -110,6 +110,8 @@ class RunReport:
             reporter.info(f"motion test: {record.motion_test['sentence']}")
             for other in record.motion_test["others"]:
                 reporter.info(f"motion test of {_short(other)}: {other['sentence']}")
+        if record.frame_test:
+            reporter.info(f"frame test: {record.frame_test['sentence']}")
         targets = ", ".join(f"{_short(target)} {target['shown']}" for target in record.targets)
         best = record.prediction
         if best and best["class_id"] not in [target["class_id"] for target in record.targets]:

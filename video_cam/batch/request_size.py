@@ -73,10 +73,11 @@ def costs_of_tests(model: Classifier, config: ExplainConfig) -> list[str]:
 
 def _motion_cost(model: Classifier, config: ExplainConfig) -> str:
     kind, targets = [*maps_per_clip(model, config).items()][-1]
-    targets = min(targets, MAX_TARGETS)
+    first = f"the first {MAX_TARGETS} of " if targets > MAX_TARGETS else ""
     num_frames = config.num_frames or model.num_frames
     each = num_forwards(num_frames)
-    of = "" if targets == 1 else f" ({_counted(targets, kind)}, {each} each)"
+    of = "" if targets == 1 else f" ({first}{_counted(targets, kind)}, {each} each)"
+    targets = min(targets, MAX_TARGETS)
     has_factory = model.input_layout.factory is not None
     if has_factory or why_not_divided(config.methods[0], config) is not None:
         return f"motion test: at most {targets * each} forward passes for each clip{of}, {_WHERE}"

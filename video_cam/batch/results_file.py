@@ -14,6 +14,7 @@ import msgspec
 
 from video_cam.rendering.summary_file import (
     CheckResult,
+    FrameTestResult,
     MotionTestResult,
     ScoredClass,
     Sha256,
@@ -38,6 +39,7 @@ class _Record(msgspec.Struct):
     prediction: ScoredClass | None = None
     check: CheckResult | None = None
     motion_test: MotionTestResult | None = None
+    frame_test: FrameTestResult | None = None
     duration_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
     targets: list[ScoredClass] = []
     notes: list[str] = []

@@ -18,7 +18,7 @@ from video_cam.explanation.clip_plan import ClipPlan, plan_clip
 from video_cam.explanation.damage import Damage, damage_of, refuse_damage
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.map_series import ClassTarget, MapTarget
-from video_cam.explanation.notes import notes, notes_on_maps
+from video_cam.explanation.notes import hides_nothing, notes, notes_on_maps
 from video_cam.explanation.own_method import with_own_method
 from video_cam.explanation.target_selection import ExplainedTarget, explained_targets
 from video_cam.explanation.window_result import WindowResult
@@ -183,7 +183,10 @@ def _explanation(
         span=(plan.span.first, plan.span.stop),
         scenes=tuple((scene.first, scene.stop) for scene in plan.scenes),
         options=config.as_json(),
-        notes=(*notes(plan, config, results, damage), *notes_on_maps(maps)),
+        notes=(
+            *notes(plan, config, results, damage),
+            *notes_on_maps(maps, hides_nothing(plan, config)),
+        ),
         damage=damage,
         seconds={"explain": seconds},
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from video_cam.choice_names import SCORE_METHOD_NAMES
 from video_cam.config import ExplainConfig
 from video_cam.explanation.clip_plan import ClipPlan
 from video_cam.explanation.damage import Damage
@@ -19,6 +20,10 @@ from video_cam.video.deinterlacing import deinterlacing_filter
 CUTS_NAMED = 5
 MAPS_NAMED = 3
 DEINTERLACED = "is interlaced: its frames were deinterlaced, for the network and the pictures"
+_NOT_RAISED = "they have no positive values, nothing in the clip raises these scores"
+_HIDES_NOTHING = (
+    "one frame is shown all the time, so fill before hides nothing; --fill blur or mean does"
+)
 COMBED = (
     "is interlaced and was not deinterlaced, because this FFmpeg has no filter for it: what moves "
     "has combed edges, for the network too"
@@ -122,15 +127,32 @@ def _note_on_cuts(plan: ClipPlan, cuts: Sequence[int]) -> str:
     )
 
 
-def notes_on_maps(maps: Sequence[MapSeries]) -> Iterator[str]:
-    """A note on maps without any positive value: they are drawn without heat."""
+def notes_on_maps(maps: Sequence[MapSeries], is_held: bool = False) -> Iterator[str]:
+    """Notes on maps without any positive value: they are drawn without heat.
+
+    Args:
+        is_held: what ``hides_nothing`` returns.
+    """
     empty = [one for one in maps if not (window_peaks(one.values) > 0).any()]
-    names = [f"{one.label} ({one.method} {one.layer})" for one in empty]
-    if names:
-        yield (
-            f"no heat in the maps of {_listed(names, MAPS_NAMED)}: they have no positive values, "
-            "nothing in the clip raises these scores"
-        )
+    reasons = [_HIDES_NOTHING if is_held and _hides(one) else _NOT_RAISED for one in empty]
+    for reason in dict.fromkeys(reasons):
+        names = [
+            f"{one.label} ({one.method} {one.layer})"
+            for one, of_map in zip(empty, reasons, strict=True)
+            if of_map == reason
+        ]
+        yield f"no heat in the maps of {_listed(names, MAPS_NAMED)}: {reason}"
+
+
+def hides_nothing(plan: ClipPlan, config: ExplainConfig) -> bool:
+    """Whether occlusion and rise fill with what is there anyway: one frame, all the time."""
+    return config.fill == "before" and all(
+        len({*window.frame_indices}) == 1 for window in plan.windows
+    )
+
+
+def _hides(series: MapSeries) -> bool:
+    return series.method in SCORE_METHOD_NAMES
 
 
 def _listed(names: Sequence[str], most: int) -> str:

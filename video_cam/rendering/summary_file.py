@@ -59,7 +59,9 @@ class _SanityResult(msgspec.Struct):
     sentence: str
 
 
-class _FrameTestResult(msgspec.Struct):
+class FrameTestResult(msgspec.Struct):
+    """The result of the frame test."""
+
     sentence: str
 
 
@@ -88,7 +90,7 @@ class _Summary(msgspec.Struct):
     check: CheckResult | None = None
     sanity: _SanityResult | None = None
     motion_test: MotionTestResult | None = None
-    frame_test: _FrameTestResult | None = None
+    frame_test: FrameTestResult | None = None
     damage: dict[str, int | float | None] | None = None
     contents: dict[str, _File] | None = None
     truth: TruthResult | None = None

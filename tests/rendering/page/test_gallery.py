@@ -52,6 +52,7 @@ ROWS = [
         prediction=prediction("grow", 0.9),
         check=CHECK,
         motion_test=MOTION_TEST,
+        frame_test={"sentence": "one frame is enough"},
     ),
     row(f"in/{HOSTILE}", status="failed", error=f"no frame decodes {HOSTILE}"),
     row("in/c10.mp4", folder="c10", prediction=prediction("spin", 0.7), duration_seconds=9.0),
@@ -97,6 +98,7 @@ def test_the_data_hold_every_clip_and_no_markup(gallery: Path) -> None:
     assert "3 done, 1 failed, 1 skipped" in text
     rows = gallery_rows(gallery)
     assert [row["clip"] for row in rows] == [result["clip"] for result in ROWS]
+    assert len(rows[1]["notes"]) == 1 and "frame test: one frame is enough" in text
     assert [row["results"] for row in rows] == ["b", "a%20%231", None, "c10", "c9%E9"]
     assert [row["label"] for row in rows] == ["spin", "grow", None, "spin", "spin"]
     assert rows[1]["sentence"] == CHECK["sentence"] and rows[1]["drop"] == 0.62

@@ -140,8 +140,15 @@ def _row(result: Mapping[str, Any]) -> dict[str, Any]:
         "duration_seconds": _number(result.get("duration_seconds")),
         "status": _text(result.get("status")),
         "error": _text(result.get("error")),
-        "notes": [_text(note) for note in result.get("notes") or ()],
+        "notes": [_text(note) for note in _notes(result)],
     }
+
+
+def _notes(result: Mapping[str, Any]) -> list[Any]:
+    """The notes of a result, and what its frame test found, which has no column."""
+    frame_test = result.get("frame_test")
+    found = [f"frame test: {frame_test.get('sentence')}"] if frame_test else []
+    return [*(result.get("notes") or ()), *found]
 
 
 def _text(value: Any) -> str:
