@@ -15,6 +15,7 @@ from tests.support.explained_clips import PLAIN
 from tests.support.explanations import make_explanation
 from tests.support.networks import ImageNetwork, seeded
 from video_cam import Classifier, Explanation
+from video_cam.analysis.motion_maps import why_not_divided
 from video_cam.analysis.motion_test import (
     best_frozen,
     check_applies,
@@ -24,6 +25,7 @@ from video_cam.analysis.motion_test import (
     sentence,
 )
 from video_cam.analysis.window_input import read_input
+from video_cam.choice_names import ATTENTION_METHOD_NAMES
 from video_cam.config import ExplainConfig, make_explain_config
 from video_cam.errors import CheckNotApplicable
 from video_cam.perturbation.alterations import blurred_still, frozen
@@ -259,6 +261,11 @@ def test_other_targets_and_maps(options: dict[str, Any], has_map: bool, tmp_path
     explanation.save(tmp_path / "e.npz")
     loaded = Explanation.load(tmp_path / "e.npz")
     assert loaded.motion_test == result
+
+
+def test_maps_of_attention_have_no_unit() -> None:
+    for method in ATTENTION_METHOD_NAMES:
+        assert "have no unit" in str(why_not_divided(method, ExplainConfig(methods=(method,))))
 
 
 def test_a_clip_of_one_frame_keeps_its_other_results(bundled: Classifier, tmp_path: Path) -> None:

@@ -62,6 +62,13 @@ def test_a_pattern_without_clips(name: str, words: str, tmp_path: Path) -> None:
         find_clips([str(tmp_path / name)])
 
 
+def test_a_folder_of_folders_is_answered_with_a_pattern(clips: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="a pattern such as") as error:
+        find_clips([str(tmp_path)])
+    pattern = str(error.value).rsplit("such as ", 1)[1].strip("'")
+    assert sorted(find_clips([pattern])) == sorted(clips)
+
+
 def test_a_missing_clip_is_answered_with_similar_names(tmp_path: Path) -> None:
     (tmp_path / "dash_right.mp4").write_bytes(b"x")
     with pytest.raises(UsageError, match=r"no such clip: .*did you mean .*/dash_right\.mp4\?$"):

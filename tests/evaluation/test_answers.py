@@ -82,7 +82,7 @@ def test_they_are_said_in_a_few_sentences(answers: Answers) -> None:
         "most frequent errors: spin taken for grow 2x",
         "45.0 % of the heat lies on the event: 70.0 % where the prediction is right, 20.0 % where "
         "it is wrong",
-        "1 clips failed and are not counted",
+        "1 clip failed and is not counted",
     ]
     assert answers.as_json()["top1"]["mean"] == 0.5
     assert answers_of([record(None, "spin", 0.5)]) is None

@@ -43,7 +43,9 @@ def test_clips_that_a_run_lacks_or_failed_on_are_counted() -> None:
     one = [record("a", "spin"), record("b", "spin"), record("c", "spin")]
     found = compare(["A", "B"], [one, [record("a", "grow"), failed, record("d", "spin")]])
     assert [clip.name for clip in found.clips] == ["/in/a"] and found.num_left_out == 3
-    assert found.sentences()[-1] == "3 clips that not every run has finished are left out"
+    assert found.sentences()[-1] == "3 clips are left out: not every run has finished them"
+    fewer = compare(["A", "B"], [one[:2], [record("a", "grow")]])
+    assert fewer.sentences()[-1] == "1 clip is left out: not every run has finished it"
 
 
 def test_clips_are_known_by_relative_paths_and_by_folders() -> None:

@@ -144,3 +144,7 @@ def test_a_plan_without_layers(path, model) -> None:
     made = plan_clip(Clip.open(path), model, ExplainConfig(methods=("occlusion",)))
     assert made.map_keys == (("input", "occlusion"),)
     assert made.model.layers == () and made.centres == {} and not made.detail_note
+    asked = ExplainConfig(methods=("occlusion",), detail="input")
+    assert plan_clip(Clip.open(path), model, asked).detail_note == (
+        "detail input is for maps of layers: those of occlusion are without it"
+    )

@@ -11,10 +11,11 @@ from video_cam import UsageError
 from video_cam.truth.checking import TruthCheck, check_classes, times_and_places
 from video_cam.truth.classes import LabelTable
 from video_cam.truth.clip_facts import ClipFacts
-from video_cam.truth.clip_truth import Box, ClipTruth, TruthFile, TruthRow
+from video_cam.truth.clip_truth import Box, ClipTruth, Mask, TruthFile, TruthRow
 from video_cam.truth.matching import Matched, match
 
 CLIPS = [Path(p) for p in ("in/spin/a.mp4", "in/grow/a.mp4", "in/grow/b.webm", "in/frames.d/c.d")]
+FACTS = ClipFacts(2.0, 10, 64, 48)
 
 
 def matched(*names: str, is_data_set: bool = False, truth: ClipTruth | None = None) -> Matched:
@@ -134,6 +135,13 @@ def test_rows_without_a_clip_are_a_warning() -> None:
     assert quiet.messages == []
 
 
+def test_pictures_of_masks_that_are_missing(tmp_path: Path) -> None:
+    (tmp_path / "here.png").touch()
+    masks = (Mask(0, picture=str(tmp_path / "here.png")), Mask(1, picture="gone.png"), Mask(2))
+    found = times_and_places({CLIPS[0]: ClipTruth(masks=masks)}, {CLIPS[0]: FACTS})
+    assert list(found) == ["in/spin/a.mp4: mask 'gone.png': no such file"]
+
+
 def test_times_and_places_outside_of_the_clip() -> None:
     truth = ClipTruth(
         None,
@@ -141,7 +149,7 @@ def test_times_and_places_outside_of_the_clip() -> None:
         (Box(9, 0, 0, 64, 48), Box(10, 0, 0, 70, 48)),
         key_times=(("ED", 2.0), ("ES", 5.0)),
     )
-    found = times_and_places({CLIPS[0]: truth}, {CLIPS[0]: ClipFacts(2.0, 10, 64, 48)})
+    found = times_and_places({CLIPS[0]: truth}, {CLIPS[0]: FACTS})
     assert list(found) == [
         "in/spin/a.mp4: span 1 to 3 s: the clip ends at 2.00 s",
         "in/spin/a.mp4: key time ES 5 s: the clip ends at 2.00 s",

@@ -249,3 +249,5 @@ def test_other_files_are_refused(tmp_path: Path, name: str, content: str, words:
 def test_a_missing_file_says_what_is_expected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file; give folders"):
         read_truth(tmp_path / "t.csv")
+    with pytest.raises(UsageError, match="not a file; give folders"):
+        read_truth(tmp_path)

@@ -16,6 +16,7 @@ import numpy as np
 from video_cam.analysis.motion_test import STAGE, frozen_frames, tested_window
 from video_cam.analysis.window_scores import WindowScores
 from video_cam.attribution.cam_methods import METHODS
+from video_cam.choice_names import ATTENTION_METHOD_NAMES
 from video_cam.config import ExplainConfig
 from video_cam.errors import CheckNotApplicable
 from video_cam.explanation.clip_plan import ClipPlan, plan_clip
@@ -38,6 +39,7 @@ from video_cam.perturbation.alterations import frozen
 from video_cam.utils.progress import Progress, silent
 from video_cam.video.clip import Clip
 
+_WITHOUT_UNIT = "maps of {} have no unit in which one could be subtracted from another"
 # What methods may need of the network: one pass gives it, and the map is a sum of terms of the
 # score, so that maps can be subtracted.
 ONE_PASS_NEEDS = frozenset({"gradient", "hessian_product", "full_gradient", "head"})
@@ -124,16 +126,15 @@ def motion_maps(
 def why_not_divided(method: str, config: ExplainConfig) -> str | None:
     """Why the motion test gives no parts of a method's maps; None where it does."""
     row = METHODS.get(method)
+    if method in ATTENTION_METHOD_NAMES:
+        return _WITHOUT_UNIT.format(method)
     if row is None or not ONE_PASS_NEEDS.issuperset(row.needs):
         return (
             f"maps of {method}, the first method, cannot be divided; those of gradcam and similar "
             "methods, which take one gradient of the score, can"
         )
     if not row.needs or row.gives == "features" or config.eigen_smooth:
-        return (
-            f"maps of {'eigen_smooth' if config.eigen_smooth else method} have no unit in which "
-            "one could be subtracted from another"
-        )
+        return _WITHOUT_UNIT.format("eigen_smooth" if config.eigen_smooth else method)
     if config.fuse:
         return "fused maps have no unit in which one could be subtracted from another"
     if config.contrast and config.class_scope == "window":

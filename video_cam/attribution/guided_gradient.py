@@ -50,7 +50,8 @@ def guided_gradient(score: Tensor, leaf: Tensor) -> Sequence[Tensor | None]:
     if mode.refused:
         raise UsageError(
             "guided backpropagation is defined for ReLU, and this network has "
-            f"{', '.join(sorted(mode.refused))}: use smooth_gradient, which suits any activation"
+            f"{', '.join(sorted(mode.refused))}: use smooth_gradient (--smoothgrad), "
+            "which suits any activation"
         )
     return gradients
 

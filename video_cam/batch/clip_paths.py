@@ -81,7 +81,11 @@ def clips_of(path: Path) -> list[Path]:
             f"{str(path)!r} is a link that leads nowhere: restore the file that it names"
         ) from error
     if not clips:
-        raise UsageError(f"folder {str(path)!r} holds no clips: expected videos or images")
+        expected = f"folder {str(path)!r} holds no clips: expected videos or images"
+        if any(one.is_dir() and one.name[0] != "." for one in path.iterdir()):
+            pattern = str(path / "**" / "*.mp4")
+            expected += f"; those in its folders are found with a pattern such as {pattern!r}"
+        raise UsageError(expected)
     return clips
 
 

@@ -14,6 +14,8 @@ from video_cam.layers.attention_structure import (
 from video_cam.layers.measured_alignment import drawn_input
 from video_cam.models.classifier import Classifier
 
+PARTS_WIDTH = 28  # of "12 heads, 8 x 196 keys"
+
 
 def attention_table(model: Classifier, size: Sequence[int]) -> Iterator[str]:
     """The lines about attention; none for a network without any.
@@ -30,16 +32,25 @@ def attention_table(model: Classifier, size: Sequence[int]) -> Iterator[str]:
         yield f"attention methods do not go with this network: {error}"
         return
     yield ""
-    yield f"{'attention (' + ', '.join(ATTENTION_METHOD_NAMES) + ')':61s} tokens of one clip"
-    for one in filter(None, structure.calls):
-        name = one.block if one.queries is not None else f"{one.module}, pools"
-        if name != one.module and _shares_its_block(one, structure.calls):
-            name = one.module
-        yield f"{name:32s} {_parts(one):28s} {structure.stages[one.stage].fold}"
+    calls = [one for one in structure.calls if one is not None]
+    names = [_name(one, calls) for one in calls]
+    width = max(map(len, names), default=0)
+    heading = f"attention ({', '.join(ATTENTION_METHOD_NAMES)})"
+    before_tokens = max(width + 1 + PARTS_WIDTH, len(heading))
+    yield f"{heading:{before_tokens}s} tokens of one clip"
+    for name, one in zip(names, calls, strict=True):
+        parts = f"{name:{width}s} {_parts(one)}"
+        yield f"{parts:{before_tokens}s} {structure.stages[one.stage].fold}"
 
 
-def _shares_its_block(one: Attention, calls: Sequence[Attention | None]) -> bool:
-    return sum(other is not None and other.block == one.block for other in calls) > 1
+def _name(one: Attention, calls: Sequence[Attention]) -> str:
+    if one.queries is None:
+        return f"{one.module}, pools"
+    return one.module if _shares_its_block(one, calls) else one.block
+
+
+def _shares_its_block(one: Attention, calls: Sequence[Attention]) -> bool:
+    return sum(other.block == one.block for other in calls) > 1
 
 
 def _parts(one: Attention) -> str:

@@ -191,7 +191,9 @@ def sentences(answers: Answers) -> list[str]:
         if measure.name == "mass":
             said.append(_on_event(measure))
     if answers.num_failed:
-        said.append(f"{answers.num_failed} clips failed and are not counted")
+        failed = answers.num_failed
+        these = "1 clip failed and is" if failed == 1 else f"{failed} clips failed and are"
+        said.append(f"{these} not counted")
     return said
 
 

@@ -115,7 +115,9 @@ class Comparison:
                 f"(95 % bootstrap interval {ends})"
             )
         if self.num_left_out:
-            yield f"{self.num_left_out} clips that not every run has finished are left out"
+            one = self.num_left_out == 1
+            clips = "1 clip is" if one else f"{self.num_left_out} clips are"
+            yield f"{clips} left out: not every run has finished {'it' if one else 'them'}"
 
 
 def compare(names: Sequence[str], runs: Sequence[Sequence[Record]]) -> Comparison:

@@ -11,7 +11,7 @@ import torch
 
 from video_cam.attribution.input_methods import input_map_keys
 from video_cam.attribution.refinement import refined_centres
-from video_cam.choice_names import ATTENTION_METHOD_NAMES, take_blocks
+from video_cam.choice_names import ATTENTION_METHOD_NAMES, INPUT_METHOD_NAMES, take_blocks
 from video_cam.config import ExplainConfig
 from video_cam.errors import UsageError
 from video_cam.explanation.batch_size import fitting_batch
@@ -262,9 +262,16 @@ def _detail_note(network: NetworkPlan, config: ExplainConfig) -> str:
             "contrast subtracts maps of two classes, which needs maps as fine as their layer: "
             "detail is none"
         )
+    if config.detail == "input":
+        coarse = [name for name in config.methods if name in INPUT_METHOD_NAMES]
+        return _only_of_layers(coarse) if coarse else ""
     if config.detail != "layers":
         return ""
     return "; ".join(no_finer_layer(one) for one in network.layers if not network.finer[one])
+
+
+def _only_of_layers(methods: Sequence[str]) -> str:
+    return f"detail input is for maps of layers: those of {', '.join(methods)} are without it"
 
 
 def _model_info(

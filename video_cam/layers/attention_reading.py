@@ -202,7 +202,8 @@ class Reading:
         if not bool(sizes.any()) and not pooled:
             raise UsageError(
                 "the network's scores do not depend on the tokens behind its last attention, so "
-                "attention says nothing about them: take a CAM method such as gradcam"
+                "attention says nothing about them: load trained weights where the head is still "
+                "all zeros, else take a CAM method such as gradcam"
             )
         return sizes > _READ * sizes.max()
 

@@ -121,8 +121,8 @@ class AttentionStructure:
         for name in names:
             if not any(_is_in(one.module, [name]) for one in found.values()):
                 raise UsageError(
-                    f"layer {name!r} holds no attention: {nearest(name, self.blocks)}; or leave "
-                    "layers out, for all blocks"
+                    f"layer {name!r} holds no attention; leave layers out for all blocks, or name "
+                    f"some: {nearest(name, self.blocks)}"
                 )
         return {n: one for n, one in found.items() if not names or _is_in(one.module, names)}
 

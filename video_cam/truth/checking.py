@@ -61,7 +61,7 @@ def check_classes(check: TruthCheck, labels: Sequence[str], reporter: Reporter) 
 def times_and_places(
     truths: Mapping[Path, ClipTruth], facts: Mapping[Path, ClipFacts]
 ) -> Iterator[str]:
-    """What of clips' truths lies outside of them, a few words each."""
+    """What of clips' truths lies outside of them or is missing, a few words each."""
     for clip, truth in truths.items():
         if clip in facts:
             for outside in _outside(truth, facts[clip]):
@@ -80,6 +80,9 @@ def _outside(truth: ClipTruth, facts: ClipFacts) -> Iterator[str]:
     for frame_index in sorted({place.frame_index for place in truth.places}):
         if frame_index >= facts.num_frames:
             yield f"frame {frame_index}: the clip has {facts.num_frames} frames, counted from 0"
+    for mask in truth.masks:
+        if mask.picture is not None and not Path(mask.picture).is_file():
+            yield f"mask {printable_path(mask.picture)!r}: no such file"
     for box in truth.boxes:
         low = min(box.left, box.top)
         if (

@@ -25,8 +25,9 @@ def read_truth(path: Path) -> TruthFile:
         UsageError: where it cannot be read or holds something else.
     """
     if not path.is_file():
+        missing = "not a file" if path.exists() else "no such file"
         raise UsageError(
-            f"--truth {str(path)!r}: no such file; give folders, where each folder has the name of "
+            f"--truth {str(path)!r}: {missing}; give folders, where each folder has the name of "
             "its clips' class, or a file"
         )
     text = read_text(path)

@@ -21,6 +21,7 @@ from tests.support.labelled_clips import (
     truth_of,
     write_labelled_clips,
 )
+from video_cam.batch.overview import write_overview
 from video_cam.cli import compare
 
 NUM_CLIPS = 12
@@ -142,6 +143,20 @@ def test_errors_come_first_and_the_most_confident_of_them(runs: Runs, open_page:
     page.select_option("#answer", "wrong")
     assert shown(page) == expected
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_headings_of_empty_columns_stay_whole_words(tmp_path: Path, open_page: Any) -> None:
+    truth = {"name": "spin", "class_id": 6, "label": "spin", "rank": 1, "correct": True}
+    measured = {"num_classes": 9, "measures": {"mass": 0.7}, "map": None, "note": ""}
+    row = {"clip": "a.mp4", "status": "done", "truth": truth | measured}
+    write_overview(tmp_path, [row | {"prediction": {"label": "spin", "score": 1.0}}])
+    page = open_page(
+        (tmp_path / "index.html").as_uri(), ready=READY, viewport={"width": 390, "height": 800}
+    )
+    [height] = page.locator(".wide:not(:has(.matrix)) thead:visible").evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect().height)"
+    )
+    assert height < 80
 
 
 def test_a_comparison_names_exactly_the_clips_that_changed(
