@@ -13,6 +13,7 @@ import pytest
 
 from video_cam import Explanation
 from video_cam.explanation.map_series import ClassTarget
+from video_cam.rendering import timeline_plot as timeline_plot_module
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.explained_targets import colours_of_targets
 from video_cam.rendering.plot import Area, Bars, Curve, Panel, Spans
@@ -163,6 +164,14 @@ def test_a_long_clip_has_a_lane_for_each_class_and_few_points(explanation, num_w
     assert ("mean of 8 windows" in scores.title) == is_long
     if is_long:
         assert plot.ticks[1] == (60, "1:00")
+
+
+def test_bars_far_from_the_clip_do_not_multiply_the_ticks(explanation, monkeypatch) -> None:
+    far = Bars(np.array([-1e9]), np.array([1e9]), np.ones(1), ("#000000",))
+    shown = lambda *_: Panel("far", (far,), (0.0, 1.0))  # noqa: E731
+    monkeypatch.setattr(timeline_plot_module, "_contribution_panel", shown)
+    plot = timeline_plot(BlendedMaps(repeated(explanation, 1200)))
+    assert plot.time_name == "minutes:seconds" and 10 <= len(plot.ticks) <= 15
 
 
 def test_many_classes_have_a_colour_each(explanation: Explanation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -249,11 +250,13 @@ def _time_axis(
     first, last = seconds_of(explanation, [explanation.span[0], explanation.span[1] - 1])
     edges = [first, last, *(edge for panel in panels for edge in _edges(panel))]
     start, end = float(min(edges)), float(max(edges))
+    # Bars of a damaged explanation may be years away from its frames.
+    least_step = math.ceil((end - start) / MAX_TICKS)
     room = _ROOM * (end - start) or 1.0
     start, end = start - room, end + room
     if last - first < LONG_SECONDS:
         return "seconds", (start, end), ticks_between(start, end, most_ticks)
-    step = next((s for s in TICK_SECONDS if (last - first) / s <= MAX_TICKS), TICK_SECONDS[-1])
+    step = next((seconds for seconds in TICK_SECONDS if seconds >= least_step), least_step)
     instants = range(step * -int(-start // step), int(end) + 1, step)
     ticks = tuple((float(at), f"{at // 60}:{at % 60:02d}") for at in instants)
     return "minutes:seconds", (start, end), ticks
