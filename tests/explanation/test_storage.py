@@ -194,6 +194,19 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     assert refused > 100
 
 
+def test_text_of_numbers_that_are_no_characters_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "e.npz"
+    full_explanation().save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    codes = np.frombuffer(arrays["meta"].tobytes(), np.uint32).copy()
+    codes[list(codes).index(ord("g"))] = 0x110000  # within a text
+    arrays["meta"] = codes.view(f"U{len(codes)}").reshape(())
+    np.savez(path, **arrays)
+    with pytest.raises(UsageError, match="is not an explanation"):
+        Explanation.load(path)
+
+
 def test_a_file_of_the_time_before_damage_was_recorded_is_read(tmp_path: Path) -> None:
     path = tmp_path / "e.npz"
     full_explanation().save(path)

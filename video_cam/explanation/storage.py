@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from fractions import Fraction
@@ -183,7 +184,7 @@ def read_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             arrays = read_arrays(file, max(MAX_UNPACKED_BYTES, MAX_RATIO * size))
-        meta = parse_json(str(arrays["meta"]))
+        meta = parse_json(_text(arrays["meta"]))
         found = meta["format"]
         if not isinstance(found, int):
             raise ValueError("the number of the format is no number")
@@ -194,6 +195,18 @@ def read_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
     raise UsageError(
         f"{os.fspath(path)!r} has format {found}, expected {FORMAT}: explain the clip again"
     )
+
+
+def _text(array: np.ndarray) -> str:
+    """The text in an array. Raises ValueError for numbers that are no characters.
+
+    NumPy makes strings of them, on which Python fails somewhere else.
+    """
+    native = array.astype(array.dtype.newbyteorder("="))
+    codes = np.frombuffer(native.tobytes(), np.uint32) if array.dtype.kind == "U" else None
+    if codes is None or codes.max(initial=0) > sys.maxunicode:
+        raise ValueError("the text holds no characters")
+    return str(native)
 
 
 def not_an_explanation(path: str | os.PathLike[str], problem: str = "") -> UsageError:
