@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,19 +12,18 @@ from torch import Tensor
 from video_cam.utils.memory import BatchHalving
 from video_cam.utils.progress import Step
 
-Clip = TypeVar("Clip")
 Score = Callable[[Tensor], Tensor]  # clips (N, C, T, H, W) -> (N, ...)
 # A clip (C, T, H, W), or whatever ``join`` makes an input of, and what is done to it.
-Altered = tuple[Clip, Callable[[Clip], Clip]]
-Join = Callable[[list[Clip]], Any]
+Altered = tuple[Any, Callable[[Any], Any]]
+Join = Callable[[list[Any]], Any]
 
 
 def scores_of_altered(
     score: Callable[[Any], Tensor],
-    altered: Iterable[Altered[Clip]],
+    altered: Iterable[Altered],
     halving: BatchHalving,
     step: Step = lambda count: None,
-    join: Join[Clip] = torch.stack,  # type: ignore[assignment]
+    join: Join = torch.stack,
 ) -> Iterator[Tensor]:
     """Score altered clips in batches, without gradients; the clips may be of several windows.
 
@@ -42,14 +41,19 @@ def scores_of_altered(
     """
     waiting = iter(altered)
     while batch := list(islice(waiting, halving.size)):
-        parts: list[Tensor] = []
-        halving.run(batch, lambda part, to=parts: to.append(_scores(score, part, join)))  # type: ignore[misc]
+        scores = _scores(score, batch, halving, join)
         step(len(batch))
-        yield torch.cat(parts)
+        yield scores
 
 
 def _scores(
-    score: Callable[[Any], Tensor], batch: Sequence[Altered[Clip]], join: Join[Clip]
+    score: Callable[[Any], Tensor], batch: Sequence[Altered], halving: BatchHalving, join: Join
 ) -> Tensor:
-    with torch.no_grad():
-        return score(join([alteration(x) for x, alteration in batch]))
+    parts: list[Tensor] = []
+
+    def score_part(part: Sequence[Altered]) -> None:
+        with torch.no_grad():
+            parts.append(score(join([alteration(x) for x, alteration in part])))
+
+    halving.run(batch, score_part)
+    return torch.cat(parts)
