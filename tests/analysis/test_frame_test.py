@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import video_cam
 from tests.support.explained_clips import PLAIN
+from tests.support.random_state import random_states_kept
 from video_cam import Classifier, Explanation
 from video_cam.analysis.frame_sentence import sentence
 from video_cam.analysis.frame_test import MAX_FORWARDS, cost, most_forwards
@@ -144,11 +145,8 @@ def test_contributions_are_the_mean_over_all_orders(noise: Any) -> None:
 def tested(bundled: Classifier) -> tuple[Explanation, list[int]]:
     """The frame test of a clip of three windows, and what the network was given for it."""
     options = {"layers": None, "sampling": "windows"}
-    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    with counted_clips(bundled) as counted:
+    with counted_clips(bundled) as counted, random_states_kept():
         explanation = run(bundled, CLIP, **options)
-    assert torch.equal(torch.get_rng_state(), before[0])
-    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
     return explanation, counted
 
 

@@ -7,6 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from tests.support.random_state import random_states_kept
 from video_cam.analysis.shapley import (
     all_sets,
     exact_shapley,
@@ -82,10 +83,8 @@ def test_the_standard_error_is_that_of_the_estimate() -> None:
 
 def test_a_seed_decides_and_the_callers_random_state_is_kept() -> None:
     game = random_game(8)
-    np.random.seed(0)  # noqa: NPY002
-    state = np.random.get_state()[1].copy()  # noqa: NPY002
-    first, again, other = (sampled_shapley(game, 8, 3, seed) for seed in (1, 1, 2))
-    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+    with random_states_kept():
+        first, again, other = (sampled_shapley(game, 8, 3, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.contributions, again.contributions)
     assert (first.contributions != other.contributions).any()
 

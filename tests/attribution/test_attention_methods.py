@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 import torch
 from torch import Tensor, nn
+from torchcam.methods import LeGrad
 from torchvision.models import VisionTransformer
 
 from tests.support.attention_networks import (
@@ -280,14 +281,11 @@ def test_what_has_no_map_is_refused(build: type[nn.Module], method: str, message
 
 
 def test_legrad_is_that_of_torchcam() -> None:
-    peer = pytest.importorskip("torchcam.methods", reason="pip install 'torchcam>=0.5'")
-    if not hasattr(peer, "LeGrad"):
-        pytest.skip("pip install 'torchcam>=0.5'")
     vit = partial(VisionTransformer, 32, 8, 2, 2, 24, 32, num_classes=5)
     model = fill(vit()).eval()
     image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     [cam] = compute_cams(model, image, methods=[LEGRAD], targets=[3])
-    with peer.LeGrad(model, [*model.encoder.layers]) as extractor:
+    with LeGrad(model, [*model.encoder.layers]) as extractor:
         model(image)
         [expected] = extractor(3, normalized=False)
     assert cam.values.shape == (1, 1, 4, 4) and expected.max() > 1e-5

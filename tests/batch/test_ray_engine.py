@@ -134,7 +134,10 @@ def test_spread_runs_the_network_on_the_actors_alone(cluster, tmp_path, bundled)
     size = {"num_frames": 16, "size": (64, 64), "frame_rate": 16}
     model = video_cam.load_model(f"{factory}:make", weights, **size)
     options = {"layers": ["layer4"], "align": "receptive-field", "batch_size": 2}
-    lead = lambda out: out[:, 1] - out[:, 2]  # noqa: E731
+
+    def lead(out: torch.Tensor) -> torch.Tensor:
+        return out[:, 1] - out[:, 2]
+
     ours = video_cam.explain(clip, model, class_ids=[1], targets=[lead], **options)
     folder = tmp_path / "out" / "long"
     theirs = Explanation.load(folder / "explanation.npz")

@@ -63,7 +63,10 @@ def test_a_function_is_never_given_shapes_without_values() -> None:
 
 def test_a_function_of_clips_time_first() -> None:
     own = network()
-    function = lambda clip: own(clip.transpose(1, 2)).detach()  # noqa: E731
+
+    def function(clip: torch.Tensor) -> torch.Tensor:
+        return own(clip.transpose(1, 2)).detach()
+
     clip = torch.randn(1, 5, 3, 16, 16)
     [cam] = compute_cams(function, clip, methods=["occlusion"], targets=[0])
     assert cam.input_size == (5, 16, 16)

@@ -12,6 +12,7 @@ import torch
 from tests.support import media
 from tests.support.networks import PoolLinear
 from tests.support.output_networks import Returning
+from tests.support.random_state import random_states_kept
 from video_cam import Classifier, Explanation, load_model
 from video_cam.analysis.window_input import read_input
 from video_cam.config import make_explain_config
@@ -203,10 +204,8 @@ def test_the_check_leaves_the_network_and_the_random_generators_as_they_were(
     bundled: Classifier, explanation: Explanation, sample_clip: Path
 ) -> None:
     weights = {name: value.clone() for name, value in bundled.module.state_dict().items()}
-    numbers, more = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    run_perturbation_check(Clip.open(sample_clip), bundled, explanation, CONFIG, always=True)
-    assert torch.equal(torch.get_rng_state(), numbers)
-    assert (np.random.get_state()[1] == more).all()  # noqa: NPY002
+    with random_states_kept():
+        run_perturbation_check(Clip.open(sample_clip), bundled, explanation, CONFIG, always=True)
     assert all(torch.equal(weights[n], v) for n, v in bundled.module.state_dict().items())
     assert not bundled.module.training
 

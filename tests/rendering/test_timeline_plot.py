@@ -168,8 +168,8 @@ def test_a_long_clip_has_a_lane_for_each_class_and_few_points(explanation, num_w
 
 def test_bars_far_from_the_clip_do_not_multiply_the_ticks(explanation, monkeypatch) -> None:
     far = Bars(np.array([-1e9]), np.array([1e9]), np.ones(1), ("#000000",))
-    shown = lambda *_: Panel("far", (far,), (0.0, 1.0))  # noqa: E731
-    monkeypatch.setattr(timeline_plot_module, "_contribution_panel", shown)
+    panel = Panel("far", (far,), (0.0, 1.0))
+    monkeypatch.setattr(timeline_plot_module, "_contribution_panel", lambda *_: panel)
     plot = timeline_plot(BlendedMaps(repeated(explanation, 1200)))
     assert plot.time_name == "minutes:seconds" and 10 <= len(plot.ticks) <= 15
 
