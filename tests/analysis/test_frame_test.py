@@ -17,11 +17,10 @@ import video_cam
 from tests.support.explained_clips import PLAIN
 from tests.support.random_state import random_states_kept
 from video_cam import Classifier, Explanation
-from video_cam.analysis.frame_sentence import sentence
 from video_cam.analysis.frame_test import MAX_FORWARDS, cost, most_forwards
 from video_cam.analysis.window_input import read_input
 from video_cam.config import make_explain_config
-from video_cam.perturbation.alterations import blurred_still, held
+from video_cam.perturbation.alterations import held
 from video_cam.pipeline import explain_and_verify
 from video_cam.video.clip import Clip
 
@@ -332,57 +331,3 @@ def test_other_targets_and_methods(noise: Any, options: dict[str, Any], tmp_path
     assert result["label"] in {*explanation.labels, *explanation.functions}
     explanation.save(tmp_path / "e.npz")
     assert Explanation.load(tmp_path / "e.npz").frame_test == result
-
-
-ENTRIES = {
-    "label": "spin",
-    "frame_indices": [8, 9, 10, 11, 12, 13],
-    "pts_seconds": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
-    "sufficient_frames": [9, 11],
-    "kept_share": 0.944,
-    "windows": None,
-}
-WINDOWS = {"contributions": [1.0, 2.0, 0.1], "sufficient_windows": [0, 1], "kept_share": 0.97}
-
-
-@pytest.mark.parametrize(
-    ("changed", "expected"),
-    [
-        (
-            {},
-            "2 of 6 frames are enough for spin: those at 0.60 and 0.80 s keep 94 % of the score",
-        ),
-        (
-            {"sufficient_frames": [8, 9, 10, 11, 13]},
-            "5 of 6 frames are enough for spin: those between 0.50 and 1.00 s keep 94 % of the "
-            "score",
-        ),
-        (
-            {"sufficient_frames": [12], "windows": WINDOWS},
-            "1 of 6 frames is enough for spin: the one at 0.90 s keeps 94 % of the score; 2 of 3 "
-            "windows of the clip are enough, and keep 97 %",
-        ),
-        (
-            {"sufficient_frames": [], "windows": WINDOWS | {"sufficient_windows": [0, 1, 2]}},
-            "no single frame is needed for spin: a blurred still picture keeps 94 % of the score; "
-            "all 3 windows of the clip are needed",
-        ),
-        (
-            {
-                "sufficient_frames": ENTRIES["frame_indices"],
-                "windows": WINDOWS | {"contributions": [1.0, 2.0], "sufficient_windows": [0, 1]},
-            },
-            "all 6 frames are needed for spin; both windows of the clip are needed",
-        ),
-        ({"sufficient_frames": ENTRIES["frame_indices"]}, "all 6 frames are needed for spin"),
-    ],
-)
-def test_the_sentence(changed: dict[str, Any], expected: str) -> None:
-    assert sentence(ENTRIES | changed, True) == expected
-
-
-def test_the_blank_clip_shows_neither_motion_nor_content() -> None:
-    x = torch.rand(3, 5, 16, 16)
-    blank = held(5, ())(x)
-    torch.testing.assert_close(blank, blurred_still()(x))
-    assert (blank == blank[:, :1]).all() and blank.std() < 0.2 * x.std()

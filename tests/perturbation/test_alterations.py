@@ -14,6 +14,7 @@ from video_cam.perturbation.alterations import (
     backwards,
     blurred_still,
     frozen,
+    held,
     shuffled,
     unaltered,
 )
@@ -104,3 +105,10 @@ def test_a_blurred_still_picture_shows_no_motion_and_no_detail() -> None:
     torch.testing.assert_close(still[:, 0], baseline_of(x, "blur").mean(1))
     assert still.std() < 0.2 * x.std()
     assert blurred_still() == blurred_still() and hash(blurred_still()) == hash(blurred_still())
+
+
+def test_the_blank_clip_shows_neither_motion_nor_content() -> None:
+    x = torch.rand(3, 5, 16, 16)
+    blank = held(5, ())(x)
+    torch.testing.assert_close(blank, blurred_still()(x))
+    assert (blank == blank[:, :1]).all() and blank.std() < 0.2 * x.std()
