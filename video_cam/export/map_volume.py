@@ -128,8 +128,8 @@ class MapVolume:
         size = 4 * frames * height * width
         if size > MAX_BYTES:
             raise UsageError(
-                f"a volume of {frames} x {height} x {width} values takes {size / 2**30:.1f} GB, and "
-                f"at most {MAX_BYTES / 2**30:.0f} GB are written: give --max-side "
+                f"a volume of {frames} x {height} x {width} values takes {size / 2**30:.1f} GB, "
+                f"and at most {MAX_BYTES / 2**30:.0f} GB are written: give --max-side "
                 f"{max(height, width) // 4}, --every 4 or --grid cells"
             )
 

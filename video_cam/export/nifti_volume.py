@@ -28,7 +28,6 @@ from video_cam.video.dicom_spacing import pixel_spacing
 FRAMES_FILE = "frames.nii.gz"
 _MAX_NIFTI1_SIDE = 32_767  # sizes are 16-bit numbers
 _LEVEL = 1  # of gzip
-_NO_EXTENSION = bytes(4)  # follows the header
 _REGULAR = 1e-3  # of a sample's width, by which samples may differ from even steps
 NO_SPACING = (
     "the source's pixel spacing is not known, so a pixel is 1 mm high in the NIfTI headers: give "
@@ -206,8 +205,7 @@ def _write(path: Path, header: Any, frames: Iterator[np.ndarray]) -> None:
     header.set_data_offset(header.single_vox_offset)
     dtype = header.get_data_dtype()
     with path.open("wb") as file, gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) as packed:
-        header.write_to(packed)
-        packed.write(_NO_EXTENSION)
+        header.write_to(packed)  # and the four bytes that stand for no extension
         for frame in frames:
             packed.write(np.ascontiguousarray(frame, dtype).tobytes())
 

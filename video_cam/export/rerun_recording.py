@@ -93,6 +93,7 @@ class _Recording:
             index: HeatMapper(result.maps[index], explanation.geometry, config.normalize)
             for index in result.chosen_maps
         }
+        self._has_seen_box = False
         targets = [series.target for series in series_of_targets(explanation)]
         self._scores = result.maps.score_curves(targets)
 
@@ -115,6 +116,9 @@ class _Recording:
         import rerun
 
         shown = fit(rgb, self._max_side, self._aspect)
+        if not self._has_seen_box:
+            self._has_seen_box = True
+            self._log_seen_box(shown.shape[1] / rgb.shape[1], shown.shape[0] / rgb.shape[0])
         self._stream.log("clip", rerun.EncodedImage(contents=_jpeg(shown), media_type="image/jpeg"))
         for number, mapper in self._mappers.items():
             blended = mapper.blended
@@ -135,6 +139,17 @@ class _Recording:
         position = index - self._result.explanation.span[0]
         for number, curve in enumerate(self._scores):
             self._stream.log(f"scores/{number}", rerun.Scalars(float(curve[position])))
+
+    def _log_seen_box(self, x_scale: float, y_scale: float) -> None:
+        """Log what the network saw, in pixels of the shown frames."""
+        import rerun
+
+        left, top, right, bottom = self._result.explanation.geometry.seen_box
+        box = rerun.Boxes2D(
+            mins=[left * x_scale, top * y_scale],
+            sizes=[(right - left) * x_scale, (bottom - top) * y_scale],
+        )
+        self._stream.log("clip/seen", box, static=True)
 
     def _heat(
         self, mapper: HeatMapper, index: int, size: Sequence[int], shown: Sequence[int]
