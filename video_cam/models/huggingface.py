@@ -8,22 +8,22 @@ transformers asks on stdin whether to run the code.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
 
 from video_cam.errors import UsageError, first_line
+from video_cam.models.hub import damaged, from_disk_or_hub, import_transformers
 from video_cam.models.input_layout import InputLayout
 from video_cam.models.preprocessing import Preprocess
 from video_cam.models.spec import FRAME_RATE, IMAGENET_MEAN, IMAGENET_STD, NUM_FRAMES, ModelSpec
-from video_cam.models.weights import WeightsUnavailable, why_no_download
 from video_cam.utils.files import read_regular
 from video_cam.utils.strict_json import parse_json
 
@@ -83,20 +83,13 @@ def huggingface_spec(name: str) -> ModelSpec:
     except UsageError:
         raise
     except Exception as error:  # configuration files with other entries than expected
-        raise _damaged(name, error) from error
-    if not _is_possible(spec):
-        raise _damaged(name, ValueError("its input or its labels are impossible"))
+        raise damaged(name, error) from error
+    if not is_possible(spec):
+        raise damaged(name, ValueError("its input or its labels are impossible"))
     return spec
 
 
-def _damaged(name: str, error: Exception) -> UsageError:
-    return UsageError(
-        f"{name!r} cannot be used ({type(error).__name__}: {first_line(error)}): expected files as "
-        "save_pretrained writes them"
-    )
-
-
-def _is_possible(spec: ModelSpec) -> bool:
+def is_possible(spec: ModelSpec) -> bool:
     """Whether the sizes, numbers and labels from the files are some."""
     preprocess = spec.preprocess
     resize = preprocess.resize if isinstance(preprocess.resize, tuple) else (preprocess.resize,)
@@ -113,15 +106,15 @@ def _is_possible(spec: ModelSpec) -> bool:
 
 def _spec(name: str) -> ModelSpec:
     """``huggingface_spec``, which may raise anything for damaged files."""
-    transformers = _import_transformers()
+    transformers = import_transformers()
     load_config = partial(transformers.AutoConfig.from_pretrained, name, trust_remote_code=False)
-    config = _from_disk_or_hub(name, load_config)
+    config = from_disk_or_hub(name, load_config)
     network_class, input_layout = _network_class(name, config)
     family = _VIDEO_FAMILIES.get(config.model_type)
 
     def pretrained() -> dict[str, Any]:
         load = partial(network_class.from_pretrained, name, trust_remote_code=False)
-        return _from_disk_or_hub(name, load).state_dict()
+        return from_disk_or_hub(name, load).state_dict()
 
     layer = None if family is None else _default_layer(family, config)
     return ModelSpec(
@@ -130,7 +123,7 @@ def _spec(name: str) -> ModelSpec:
         labels=tuple(config.id2label[i] for i in range(config.num_labels)),
         num_frames=_first_attribute(config, ("num_frames", "frames_per_clip"), NUM_FRAMES),
         frame_rate=FRAME_RATE if family is None else family.frame_rate,
-        preprocess=_preprocess(name, config),
+        preprocess=preprocess_of(name, config),
         where_layer=layer,
         when_layer=layer,
         input_layout=input_layout,
@@ -141,7 +134,7 @@ def _spec(name: str) -> ModelSpec:
 
 def _network_class(name: str, config: Any) -> tuple[Any, InputLayout]:
     """The class of transformers that builds and loads the network, and what its forward takes."""
-    transformers = _import_transformers()
+    transformers = import_transformers()
     architecture = (config.architectures or [""])[0]
     if architecture.endswith("ForImageClassification"):
         return transformers.AutoModelForImageClassification, InputLayout("frames")
@@ -173,13 +166,21 @@ def _default_layer(family: _Family, config: Any) -> str:
 
 def _vivit_blocks() -> str:
     """The name of ViViT's list of blocks, which transformers 5 changed."""
-    major = int(_import_transformers().__version__.split(".")[0])
+    major = int(import_transformers().__version__.split(".")[0])
     return "layers" if major >= 5 else "encoder.layer"
 
 
-def _preprocess(name: str, config: Any) -> Preprocess:
-    """From the preprocessing file beside the weights, else from the network's configuration."""
-    processor = _processor(name)
+def preprocess_of(
+    name: str, config: Any, defaults: Mapping[str, Any] = MappingProxyType({})
+) -> Preprocess:
+    """From the preprocessing file beside the weights, else from the network's configuration.
+
+    Args:
+        name: a folder, or owner/name on the hub.
+        config: of the network.
+        defaults: entries that the file need not have.
+    """
+    processor = {**defaults, **_processor(name)}
     side = _first_attribute(config, ("crop_size", "image_size"), 224)
     crop = None
     if processor.get("do_center_crop", True):
@@ -212,7 +213,7 @@ def _processor(name: str) -> dict[str, Any]:
 
     for file in _PROCESSOR_FILES:
         try:
-            path = _from_disk_or_hub(name, partial(cached_file, name, file), file)
+            path = from_disk_or_hub(name, partial(cached_file, name, file), file)
         except UsageError:
             continue
         if path is not None:
@@ -225,34 +226,3 @@ def _processor(name: str) -> dict[str, Any]:
 
 def _first_attribute(config: Any, names: tuple[str, ...], default: int) -> Any:
     return next((getattr(config, n) for n in names if getattr(config, n, None)), default)
-
-
-def _from_disk_or_hub(name: str, load: Callable[..., Any], file: str = "config.json") -> Any:
-    """``load(local_files_only=True)``; with False where the files are not on disk."""
-    try:
-        return load(local_files_only=True)
-    except Exception as error:  # damaged files make the readers raise anything
-        if Path(name).is_dir():
-            raise UsageError(f"{name!r} cannot be loaded: {first_line(error)}") from error
-    # The hub's client tries for half a minute before it reports that there is no connection.
-    address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    reason = why_no_download(f"{address}/{name}/raw/main/{file}")
-    if reason is None:
-        try:
-            return load(local_files_only=False)
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = first_line(error)
-    raise WeightsUnavailable(
-        f"{name!r} is neither on disk nor available from the Hugging Face hub ({reason})"
-    )
-
-
-def _import_transformers() -> Any:
-    try:
-        import transformers
-    except ImportError as error:
-        raise UsageError(
-            "networks of the Hugging Face hub need the package transformers: pip install "
-            "transformers"
-        ) from error
-    return transformers
