@@ -24,6 +24,7 @@ from video_cam.models.hub import damaged, from_disk_or_hub, import_transformers
 from video_cam.models.input_layout import InputLayout
 from video_cam.models.preprocessing import Preprocess
 from video_cam.models.spec import FRAME_RATE, IMAGENET_MEAN, IMAGENET_STD, NUM_FRAMES, ModelSpec
+from video_cam.models.text.families import FAMILIES
 from video_cam.utils.files import read_regular
 from video_cam.utils.strict_json import parse_json
 
@@ -140,6 +141,11 @@ def _network_class(name: str, config: Any) -> tuple[Any, InputLayout]:
         return transformers.AutoModelForImageClassification, InputLayout("frames")
     if config.model_type in _VIDEO_FAMILIES:
         return transformers.AutoModelForVideoClassification, InputLayout("NTCHW")
+    if config.model_type in FAMILIES:
+        raise UsageError(
+            f"{name!r} compares clips with texts: give --text with what to look for, as --text "
+            "'pouring water' 'holding a cup'"
+        )
     known = ", ".join(_VIDEO_FAMILIES)
     raise UsageError(
         f"{name!r} is a {config.model_type} {architecture}, expected a classifier of images or "
