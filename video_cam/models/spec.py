@@ -46,6 +46,7 @@ class ModelSpec:
             their number.
         method: what is taken where no method is named; None for that of the options.
         num_texts: the first classes that are texts which somebody looks for; 0 for other classes.
+        note: what readers of its results must know, else empty.
     """
 
     build: Callable[[int], nn.Module]
@@ -64,6 +65,7 @@ class ModelSpec:
     score: str | None = None
     method: str | None = None
     num_texts: int = 0
+    note: str = ""
 
 
 # Assumed of a network that the user brings, where nothing else is said about it. It exists

@@ -6,12 +6,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from video_cam.models.spec import FRAME_RATE, IMAGENET_MEAN, IMAGENET_STD
+from video_cam.models.spec import FRAME_RATE
 
-BILINEAR, BICUBIC = 2, 3  # numbers of Pillow's filters, as preprocessing files write them
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-_HALF = (0.5, 0.5, 0.5)
+_CROPPING = ("CLIPImageProcessor", "VideoMAEImageProcessor")
 # X-CLIP was trained on 8, 16 or 32 frames spread over clips of Kinetics, which take ten seconds.
 _SECONDS_OF_CLIP = 10
 
@@ -31,7 +28,8 @@ class TextFamily:
         pads: whether texts are filled up to the length that the network reads, as in training, and
             the filling is read, too.
         tokenizer_files: sets of files, one of which must be there.
-        processor: entries of the preprocessing file, where that is missing.
+        processor: entries of the preprocessing file, where that is missing; the rest are defaults
+            of the class.
     """
 
     templates: tuple[str, ...]
@@ -48,14 +46,19 @@ class TextFamily:
     )
     processor: dict[str, Any] = field(default_factory=dict)
 
-    def processor_for(self, vision_config: Any) -> dict[str, Any]:
-        """Entries of the preprocessing file, where that is missing or lacks them."""
+    def side(self, vision_config: Any) -> int:
+        """Height and width of its input in pixels."""
         side = getattr(vision_config, "image_size", None)
-        if side is None:  # SigLIP 2 of any size: a square with as many patches as in training
-            side = int(vision_config.num_patches**0.5) * vision_config.patch_size
-        crops = self.processor.get("do_center_crop", True)
-        size = {"shortest_edge": side} if crops else {"height": side, "width": side}
-        return self.processor | {"size": size, "crop_size": {"height": side, "width": side}}
+        if side is not None:
+            return side
+        # SigLIP 2 of any size: a square of as many patches as in training.
+        return int(vision_config.num_patches**0.5) * vision_config.patch_size
+
+    def sizes(self, side: int) -> dict[str, Any]:
+        """Entries of the preprocessing file, where that is missing, for an input of this side."""
+        square = {"height": side, "width": side}
+        crops = self.processor["image_processor_type"] in _CROPPING
+        return {"size": {"shortest_edge": side} if crops else square, "crop_size": square}
 
     def frame_rate(self, num_frames: int) -> Fraction:
         """Frames per second of an input of this many frames."""
@@ -74,15 +77,14 @@ _SIGLIP = TextFamily(
     lower=True,
     pads=True,
     tokenizer_files=(("tokenizer.json",), ("spiece.model",), ("tokenizer.model",)),
-    processor={"image_mean": _HALF, "image_std": _HALF, "do_center_crop": False}
-    | {"resample": BICUBIC},
+    processor={"image_processor_type": "SiglipImageProcessor"},
 )
 # By the ``model_type`` of the configuration.
 FAMILIES: dict[str, TextFamily] = {
     "clip": TextFamily(
         templates=("a photo of {}",),
         layer=_CLIP_LAYER,
-        processor={"image_mean": CLIP_MEAN, "image_std": CLIP_STD, "resample": BICUBIC},
+        processor={"image_processor_type": "CLIPImageProcessor"},
     ),
     "siglip": _SIGLIP,
     "siglip2": TextFamily(
@@ -93,14 +95,14 @@ FAMILIES: dict[str, TextFamily] = {
         lower=True,
         pads=True,
         tokenizer_files=_SIGLIP.tokenizer_files,
-        processor=_SIGLIP.processor | {"resample": BILINEAR},
+        processor=_SIGLIP.processor | {"resample": 2},  # bilinear
     ),
     "xclip": TextFamily(
         templates=("{}",),
         layer=_CLIP_LAYER,
         method="hirescam",  # message tokens are made of several tokens: attention is not followed
         over_time=True,
-        processor={"image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD, "resample": BILINEAR},
+        processor={"image_processor_type": "VideoMAEImageProcessor"},
     ),
 }
 KNOWN = "CLIP, SigLIP, SigLIP 2 or X-CLIP"

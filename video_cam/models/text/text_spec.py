@@ -12,7 +12,7 @@ from torch import nn
 
 from video_cam.errors import UsageError, first_line
 from video_cam.models.hub import damaged, from_disk_or_hub, import_transformers
-from video_cam.models.huggingface import is_possible, preprocess_of
+from video_cam.models.huggingface import is_possible, processor_of
 from video_cam.models.input_layout import InputLayout
 from video_cam.models.spec import NUM_FRAMES, ModelSpec
 from video_cam.models.text.families import FAMILIES, KNOWN, TextFamily
@@ -67,6 +67,10 @@ def _spec(name: str, texts: TextConfig) -> ModelSpec:
     config = from_disk_or_hub(name, load_config)
     family = _family(name, config)
     vision = config.vision_config
+    side = family.side(vision)
+    processor = processor_of(
+        name, config.model_type, side, assumed=family.processor | family.sizes(side)
+    )
     num_frames = vision.num_frames if family.over_time else NUM_FRAMES
     tokens = tokenize(name, family, config.text_config, texts.sentences(family.templates))
     layer = family.layer.format(last=vision.num_hidden_layers - 1)
@@ -77,7 +81,7 @@ def _spec(name: str, texts: TextConfig) -> ModelSpec:
         labels=texts.labels,
         num_frames=num_frames,
         frame_rate=family.frame_rate(num_frames),
-        preprocess=preprocess_of(name, vision, family.processor_for(vision)),
+        preprocess=processor.preprocess,
         where_layer=layer,
         when_layer=layer,
         input_layout=InputLayout("NTCHW" if family.over_time else "frames"),
@@ -86,6 +90,7 @@ def _spec(name: str, texts: TextConfig) -> ModelSpec:
         score=family.score if len(texts.labels) == 1 else family.score_of_several,
         num_texts=len(texts.text),
         method=family.method,
+        note=processor.note,
     )
 
 
