@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
+from collections.abc import Callable
 from fractions import Fraction
+from operator import ge, gt
 
 import numpy as np
 
@@ -61,7 +63,7 @@ def peaks(values: np.ndarray, ticks: np.ndarray, ticks_apart: int) -> list[int]:
     """
     if not len(values) or values.max() <= 0:
         return []
-    saddles = np.maximum(_lowest_before(values, True), _lowest_before(values[::-1], False)[::-1])
+    saddles = np.maximum(_lowest_before(values, ge), _lowest_before(values[::-1], gt)[::-1])
     is_peak = (values > 0) & (values - saddles >= MIN_PROMINENCE * values.max())
     chosen: list[int] = []
     taken: list[int] = []  # ticks of the chosen ones, rising
@@ -74,15 +76,13 @@ def peaks(values: np.ndarray, ticks: np.ndarray, ticks_apart: int) -> list[int]:
     return chosen
 
 
-def _lowest_before(values: np.ndarray, equal_is_higher: bool) -> np.ndarray:
+def _lowest_before(values: np.ndarray, is_higher: Callable[[float, float], bool]) -> np.ndarray:
     """For each value the lowest one since the last higher value; 0 where none was higher."""
     lowest = np.zeros(len(values))
     higher: list[tuple[float, float]] = []  # falling values, and the lowest since the one before
     for position, value in enumerate(values.tolist()):
         low = value
-        while higher and (
-            higher[-1][0] < value or (higher[-1][0] == value and not equal_is_higher)
-        ):
+        while higher and not is_higher(higher[-1][0], value):
             low = min(low, higher.pop()[1])
         lowest[position] = low if higher else 0.0
         higher.append((value, low))
