@@ -10,7 +10,7 @@ import numpy as np
 
 from video_cam.explanation.explanation import Explanation
 from video_cam.rendering.blended_maps import BlendedMaps
-from video_cam.rendering.captions import caption_strip, captioned, font_size, hides_much
+from video_cam.rendering.captions import captioned
 from video_cam.rendering.image_files import save_image
 from video_cam.rendering.overlay import Box, crop, fit, stack, stitch
 from video_cam.rendering.page.assets import PAGE_FOLDER
@@ -99,16 +99,14 @@ def save_keyframe(
 
 
 def _row(panels: Panels, pixel_aspect: float) -> RGBImage:
-    """The three images of a map; the caption of small ones is below all three."""
-    source, heat, overlay = (
-        fit(image, MAX_PANEL_SIDE, pixel_aspect)
-        for image in (panels.source, panels.heat, panels.overlay)
+    """The three images of a map, with the caption below them."""
+    row = stitch(
+        [
+            fit(image, MAX_PANEL_SIDE, pixel_aspect)
+            for image in (panels.source, panels.heat, panels.overlay)
+        ]
     )
-    caption, (height, width) = panels.caption, overlay.shape[:2]
-    if not hides_much(caption.parts, width, height):
-        return stitch([source, heat, captioned(overlay, caption)])
-    row = stitch([source, heat, overlay])
-    return stack([row, caption_strip(caption, row.shape[1], font_size(height))])
+    return captioned(row, panels.caption)
 
 
 def save_thumbnail(folder: Path, frame_index: int, rgb: RGBImage, box: Box) -> None:
