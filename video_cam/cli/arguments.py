@@ -113,8 +113,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=program_name(),
         description="Draw on every frame of a clip what a video network looked at.",
-        epilog="%(prog)s demo explains a clip that it draws; %(prog)s verify DIR checks results "
-        "that were written before. Exit status: 0 all done, 1 a clip failed (the others are done), "
+        epilog="%(prog)s demo explains a clip that it draws; %(prog)s export FORMAT DIR writes "
+        "results as files of other tools; %(prog)s verify DIR checks results that were written "
+        "before. Exit status: 0 all done, 1 a clip failed (the others are done), "
         "2 wrong arguments.",
         allow_abbrev=False,
     )
