@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from video_cam.batch.logs import set_up_logging
-from video_cam.cli import demo, verify
+from video_cam.cli import app, demo, verify
 from video_cam.cli.arguments import CommandOptions, command_options, parse, run_config
 from video_cam.cli.console import Console
 from video_cam.errors import UsageError, VideoCamError
@@ -66,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _verify(words[1:])
     if words[:1] == [demo.NAME]:
         return _demo(words[1:])
+    if words[:1] == [app.NAME]:
+        return _app(words[1:])
     parsed = parse(words)
     options = command_options(parsed)
     console = Console(quiet=options.quiet, as_json=options.as_json)
@@ -100,6 +102,16 @@ def _verify(words: Sequence[str]) -> int:
 def _demo(words: Sequence[str]) -> int:
     try:
         return main(demo.demo_options(words))
+    except UsageError as error:
+        Console(quiet=False, as_json=False).error(str(error))
+        return EXIT_USAGE
+
+
+def _app(words: Sequence[str]) -> int:
+    try:
+        return app.run_app(words)
+    except KeyboardInterrupt:  # the way to end it
+        return EXIT_DONE
     except UsageError as error:
         Console(quiet=False, as_json=False).error(str(error))
         return EXIT_USAGE

@@ -179,12 +179,13 @@ def _load_known(
 ) -> Classifier:
     spec = _find_spec(name)
     state_dicts, weights_name = _find_weights(name, spec, weights)
-    note = ""
+    note = spec.note
     if state_dicts is None:
         module = spec.build(len(spec.labels) if labels is None else count_labels(labels))
     else:
         try:
-            module, note = build_trained(spec, state_dicts, weights_name, allow_partial)
+            module, of_weights = build_trained(spec, state_dicts, weights_name, allow_partial)
+            note = joined(note, of_weights)
         except UsageError as error:
             raise UsageError(f"{error}{_hint(state_dicts)}") from error
     module.eval()

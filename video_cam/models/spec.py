@@ -39,6 +39,7 @@ class ModelSpec:
             and time runs fastest.
         training_prefixes: prefixes of the names of weights that only training needs.
         code: SHA-256 of the configuration file that the network is built from, else empty.
+        note: what readers of its results must know, else empty.
     """
 
     build: Callable[[int], nn.Module]
@@ -53,6 +54,7 @@ class ModelSpec:
     space_first: bool = False
     training_prefixes: tuple[str, ...] = ()
     code: str = ""
+    note: str = ""
 
 
 # Assumed of a network that the user brings, where nothing else is said about it. It exists

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from video_cam.rendering.blended_maps import BlendedMaps
-from video_cam.rendering.captions import caption_strip, captioned, font_size, hides_much
+from video_cam.rendering.captions import captioned
 from video_cam.rendering.frame_importance import contributions
 from video_cam.rendering.image_files import save_image
 from video_cam.rendering.overlay import Box, crop, fit, stack, stitch
@@ -50,21 +50,14 @@ def save_keyframe(
 
 
 def _row(panels: Panels, pixel_aspect: float, with_source: bool) -> RGBImage:
-    """The images of a map; the caption of small ones is below all three.
-
-    Without the source its place is white.
-    """
+    """The images of a map, with the caption below them; without the source its place is white."""
     heat, overlay = (
         fit(image, MAX_PANEL_SIDE, pixel_aspect) for image in (panels.heat, panels.overlay)
     )
     source = np.full_like(heat, 255)
     if with_source:
         source = fit(panels.source, MAX_PANEL_SIDE, pixel_aspect)
-    caption, (height, width) = panels.caption, overlay.shape[:2]
-    if not hides_much(caption.parts, width, height):
-        return stitch([source, heat, captioned(overlay, caption)])
-    row = stitch([source, heat, overlay])
-    return stack([row, caption_strip(caption, row.shape[1], font_size(height))])
+    return captioned(stitch([source, heat, overlay]), panels.caption)
 
 
 def save_thumbnail(folder: Path, frame_index: int, rgb: RGBImage, box: Box) -> None:

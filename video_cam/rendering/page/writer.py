@@ -39,10 +39,12 @@ from video_cam.video.browser_copy import BrowserCopy
 
 # In the order in which the browser runs them: each may use those before it.
 SCRIPTS = (
-    *("load", "timeline", "maps", "heat", "detail", "contours", "stage", "player", "scrub"),
-    *("strip", "frames", "controls", "glossary", "readout", "state", "link", "save", "buttons"),
-    *("keys", "app"),
+    *("load", "timeline", "maps", "heat", "detail", "contours", "zoom", "stage", "player"),
+    *("timescale", "timeaxis", "scrub", "overview", "rove", "strip", "frames", "controls"),
+    *("glossary", "peaks", "readout", "boxheat", "box", "pointed", "state", "link", "save"),
+    *("screen", "buttons", "help", "keys", "app"),
 )
+STYLES = ("page.css", "viewing.css")
 NUM_CLASSES = 5
 # A page from disk may show a video but not read its pixels, which saving a picture needs. A clip of
 # up to this size is also written as a script, loaded when a picture is saved from disk.
@@ -86,7 +88,7 @@ def write_page(
         title=data["title"],
         folder=PAGE_FOLDER,
         scripts=("data", *SCRIPTS),
-        style=read_asset("page.css"),
+        style="".join(map(read_asset, STYLES)),
         clip=data["clip"],
         motion_bars=motion_bars(summary["motion_test"]) if summary.get("motion_test") else [],
         frame_test=data["frame_test"],
