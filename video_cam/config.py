@@ -128,7 +128,8 @@ class ExplainConfig(AttributionConfig):
         class_ids: ids or names; empty for the ``top_k`` best classes of the whole clip.
         targets: functions from the network's output to (N,) scores; where one is given, only the
             classes in ``class_ids`` are explained besides.
-        top_k: how many of the best classes are explained.
+        top_k: how many of the best classes are explained; None for one, and for all texts of a
+            network whose classes are texts.
         worst: also explain the least probable class.
         video_stream: which of the file's video streams, from 0; None for FFmpeg's choice.
         sampling: of SAMPLING_MODES.
@@ -153,7 +154,7 @@ class ExplainConfig(AttributionConfig):
     conv_backcount: tuple[int, ...] = ()
     class_ids: tuple[int | str, ...] = ()
     targets: tuple[Callable[[Any], Tensor], ...] = ()
-    top_k: int = 1
+    top_k: int | None = None
     worst: bool = False
     bit_depth: int | None = None
     video_stream: int | None = None
@@ -230,6 +231,11 @@ class ExplainConfig(AttributionConfig):
         """Everything that changes the result, in JSON's types."""
         unchanging = ("batch_size", "strict", "own_methods")
         return {n: _plain(v) for n, v in vars(self).items() if n not in unchanging}
+
+    @property
+    def num_best(self) -> int:
+        """How many of the best classes are explained, where no class is asked for."""
+        return self.top_k or 1
 
     def attribution(self) -> AttributionConfig:
         """The part that says how maps are computed from one input."""

@@ -18,6 +18,7 @@ from video_cam.errors import UsageError
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.keyframe_gradients import GRADIENTS, keyframe_gradients
 from video_cam.explanation.own_method import with_own_method
+from video_cam.explanation.own_texts import with_own_texts
 from video_cam.layers.scores_only import ScoresOnly
 from video_cam.layers.weights_digest import digest_of_weights
 from video_cam.models.classifier import Classifier
@@ -94,8 +95,9 @@ def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplai
     start = StartUp()
     model = load_network(config.model, config.explain, reporter, start)
     model, explain, note = with_own_method(model, config.explain)
-    if note:
-        reporter.info(note)
+    model, explain, note_on_texts = with_own_texts(model, explain)
+    for line in filter(None, (note, note_on_texts)):
+        reporter.info(line)
     explain = supported_precision(explain, model, reporter)
     check_options(model, explain)
     if config.truth is not None:
@@ -130,6 +132,7 @@ def load_network(
         say=reporter.info,
         trust_checkpoint=config.trust_checkpoint,
         allow_partial=config.allow_partial,
+        **({} if config.text is None else vars(config.text)),
         **options,
     )
     if start is not None:

@@ -12,10 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from video_cam import __version__
 from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.explained_targets import series_of_targets, target_number
+from video_cam.utils.version import __version__
 
 TOP_PREDICTIONS = 5
 

@@ -116,8 +116,9 @@ class PictureZoom {
   _key(event) {
     const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const direction = directions[event.key];
-    if (!direction || !this.current || event.defaultPrevented || hasModifier(event)) return;
+    if (!direction || !this.current || hasModifier(event)) return;
     event.preventDefault();
+    event.stopPropagation();
     const [, , across, down] = visiblePart(this.current, this.clip);
     const [x, y] = direction;
     this.onZoom(pannedBy(this.current, this.clip, x * across * PAN_SHARE, y * down * PAN_SHARE));
