@@ -95,6 +95,7 @@ RUN_OPTIONS: list[tuple[str, str, Any]] = [
     ("--contours 0.25 0.5", "render.contours", (0.25, 0.5)),
     ("--layout strip", "render.layout", "strip"),
     ("--max-keyframes 3", "render.max_keyframes", 3),
+    ("--max-keyframes 0", "render.max_keyframes", 0),
     ("--figure", "render.figure", True),
     ("--output-dir results", "output_dir", "results"),
     ("--save-dir results", "output_dir", "results"),
