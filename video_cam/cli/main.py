@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from video_cam.batch.logs import set_up_logging
-from video_cam.cli import demo, verify
+from video_cam.cli import demo, export, verify
 from video_cam.cli.arguments import CommandOptions, command_options, parse, run_config
 from video_cam.cli.console import Console
 from video_cam.errors import UsageError, VideoCamError
@@ -66,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _verify(words[1:])
     if words[:1] == [demo.NAME]:
         return _demo(words[1:])
+    if words[:1] == [export.NAME]:
+        return _export(words[1:])
     parsed = parse(words)
     options = command_options(parsed)
     console = Console(quiet=options.quiet, as_json=options.as_json)
@@ -95,6 +97,17 @@ def _verify(words: Sequence[str]) -> int:
     except UsageError as error:
         console.error(str(error))
         return EXIT_USAGE
+
+
+def _export(words: Sequence[str]) -> int:
+    console = Console(quiet=False, as_json=False)
+    try:
+        return export.run_export(words)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except VideoCamError as error:
+        console.error(str(error))
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_CLIP_FAILED
 
 
 def _demo(words: Sequence[str]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,6 @@ from video_cam.rendering.page.script_data import (
     base64,
     pack_integers,
     pack_levels,
-    read_bytes_script,
     script_json,
     write_bytes_script,
 )
@@ -92,25 +90,6 @@ def write_page(
         frame_test=data["frame_test"],
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
-
-
-def inline_page(folder: Path) -> str:
-    """The page that ``write_page`` wrote as one text, which contains the files it loads."""
-    page = folder / PAGE_FOLDER
-    text = (folder / "index.html").read_text(encoding="utf-8")
-    data = {f"keyframes/{p.name}": base64(p.read_bytes()) for p in page.glob("keyframes/*.jpg")}
-    data |= dict(map(read_bytes_script, (*page.glob("maps/*.js"), page / "clip.js")))
-    scripts = [
-        f'<script type="text/plain" id="bytes:{name}">{content}</script>'
-        for name, content in data.items()
-    ]
-    for name in ("data", *SCRIPTS):
-        code = (page / f"{name}.js").read_text(encoding="utf-8")
-        tag = re.search(rf'(<script nonce="[^"]*") src="{PAGE_FOLDER}/{name}\.js"></script>', text)
-        assert tag is not None  # ``write_page`` wrote it
-        text = text.replace(tag[0], "")
-        scripts.append(f"{tag[1]}>\n{code}</script>")
-    return text.replace("</body>", "\n".join(scripts) + "\n</body>")
 
 
 def _headline(explanation: Explanation, summary: dict[str, Any]) -> dict[str, Any]:
