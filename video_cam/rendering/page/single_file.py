@@ -118,7 +118,7 @@ class _Parts:
 
     def page(self) -> str:
         """The whole page as one text."""
-        self.data["clip"]["in_script"] = True
+        self.data["clip"]["in_script"] = self.data["is_single"] = True
         code = self.code | {"data": f"{_DATA_START}{script_json(self.data)}{_DATA_END}"}
         blocks = [
             f'<script type="text/plain" id="bytes:{name}">{content}</script>'

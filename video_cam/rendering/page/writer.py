@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,10 @@ from video_cam.video.browser_copy import BrowserCopy
 SCRIPTS = (
     *("load", "timeline", "maps", "heat", "detail", "contours", "stage", "player", "scrub"),
     *("strip", "frames", "controls", "glossary", "readout", "state", "link", "save", "buttons"),
+    *("marks", "marks_panel", "gif", "mp4", "command", "export"),
     *("keys", "app"),
 )
+STYLES = ("page.css", "take_out.css")
 NUM_CLASSES = 5
 # A page from disk may show a video but not read its pixels, which saving a picture needs. A clip of
 # up to this size is also written as a script, loaded when a picture is saved from disk.
@@ -84,7 +87,7 @@ def write_page(
         title=data["title"],
         folder=PAGE_FOLDER,
         scripts=("data", *SCRIPTS),
-        style=read_asset("page.css"),
+        style="".join(map(read_asset, STYLES)),
         clip=data["clip"],
         motion_bars=motion_bars(summary["motion_test"]) if summary.get("motion_test") else [],
         frame_test=data["frame_test"],
@@ -124,6 +127,8 @@ def _page_data(
     keyframes = [k["frame_index"] for k in summary["keyframes"]]
     return {
         "title": Path(explanation.clip.path).name,
+        "identity": _identity(explanation),
+        "is_single": False,
         "folder": PAGE_FOLDER,
         "clip": _clip(page, explanation, copy),
         "timeline": _timeline(explanation),
@@ -145,6 +150,10 @@ def _page_data(
             for name in COLORMAPS
         },
         "contours": config.contours or DEFAULT_CONTOURS,
+        "command_defaults": {
+            name: getattr(RenderConfig, name)
+            for name in ("layout", "colormap", "alpha", "normalize")
+        },
         "initial_view": {
             "frame_index": most_important(
                 maps, sorted({*keyframes, *sufficient_frames(explanation)})
@@ -156,6 +165,18 @@ def _page_data(
             "contours": bool(config.contours),
         },
     }
+
+
+def _identity(explanation: Explanation) -> str:
+    """What marks are kept under: the same for the same frames, network, targets and maps.
+
+    Explaining a clip again keeps it, as marks are about frames; numbers of maps do not count.
+    """
+    timeline, model = explanation.timeline, explanation.model
+    maps = [(target_number(one.target), one.layer, one.method) for one in explanation.maps]
+    names = [Path(explanation.clip.path).name, model.name, model.weights, explanation.span, maps]
+    text = script_json([*names, str(timeline.time_base), timeline.last_duration])
+    return hashlib.sha256(text.encode() + timeline.pts.tobytes()).hexdigest()[:32]
 
 
 def _frame_test(explanation: Explanation) -> dict[str, Any] | None:

@@ -37,6 +37,8 @@ class App {
     const colour = this.classColours.get(data.maps[0].class_id);
     const panel = document.getElementById("frame-test");
     this.frameTest = panel && new FrameTest(panel, data.frame_test, colour, (f) => this.goto(f));
+    this.marks = new MarksPanel(this);
+    this.exports = new ExportPanel(this);
     listenToButtons(this);
     listenToKeys(this);
     this.ready = this._open();
@@ -90,6 +92,8 @@ class App {
     this.player.loop = loop ?? undefined;
     this.stage.arrange(view, this.chosen);
     this.controls.show(this.state, this.options.colours);
+    this.marks.show(this.state);
+    this.exports.show(this.state);
     this.strip.update(this.options);
     const jump = this.player.playing ? undefined : this.player.show(frame_index);
     const maps = this.maps.load(this.stage.maps, frame_index);
@@ -124,6 +128,7 @@ class App {
       others: [...this.scores.keys()].filter((id) => id !== state.class_id).map((id) => this._curveOf(id)),
       keyframes: data.keyframes,
       added: this.frameTest?.curve ?? [],
+      marks: this.marks.marks,
     });
     this.frameTest?.draw(frame);
     document.getElementById("play").textContent = this.player.playing ? "❚❚" : "▶";
@@ -151,9 +156,17 @@ class App {
     return `${this.data.title} · ${this.readout.place.textContent} · ${this.data.model.name}`;
   }
 
+  redrawScrub() {
+    if (this.marks) this.scrub.draw({ ...this.scrub.shown, marks: this.marks.marks });
+  }
+
+  /** The clip's name as the start of a file's name. */
+  stem() {
+    return this.data.title.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "_");
+  }
+
   pictureName() {
-    const stem = this.data.title.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "_");
-    return `${stem}_${String(this.state.frame_index).padStart(6, "0")}.png`;
+    return `${this.stem()}_${String(this.state.frame_index).padStart(6, "0")}.png`;
   }
 
   /** Draw the current frame of the video, without the encoder's padding. */

@@ -12,6 +12,7 @@ const KEYS = [
   ["1 … 9", "class 1 … 9"],
   ["V", "next view"],
   ["S", "save the picture"],
+  ["M", "mark the frame, with a note"],
 ];
 
 const TAKES_TEXT = 'select, textarea, input:not([type="checkbox"], [type="range"])';
@@ -48,6 +49,7 @@ function listenToKeys(app) {
     l: () => app.toggleLoop(),
     v: () => app.nextView(),
     s: () => app.report(savePicture(app)),
+    m: () => app.marks.markFrame(),
   };
   for (const [keys, effect] of KEYS) {
     document

@@ -21,7 +21,7 @@ class ScrubBar {
   }
 
   /**
-   * shown: {frame, loop, mass, score, others, keyframes, added}; curves: {values, colour} over time;
+   * shown: {frame, loop, mass, score, others, keyframes, added, marks}; curves: {values, colour} over time;
    * added: {frame, share, isEnough} of the frames that the frame test tested.
    */
   draw(shown) {
@@ -52,6 +52,7 @@ class ScrubBar {
     }
     context.fillStyle = colour("--text");
     for (const frame of shown.keyframes) context.fillRect(this._x(frame, width), BAR_HEIGHT - 5, 1, 5);
+    drawMarks(context, shown.marks, (frame) => this._edge(frame, width), colour("--mark"));
     if (shown.loop) this._span(context, shown.loop, width, colour("--accent"));
     const x = this._x(shown.frame, width);
     context.fillStyle = colour("--accent");

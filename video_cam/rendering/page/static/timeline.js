@@ -26,6 +26,11 @@ class Timeline {
     return (this.ticks[frame - this.first] * this.numerator) / this.denominator;
   }
 
+  /** How long a frame is shown, in ticks. */
+  ticksOf(frame) {
+    return this.ticks[frame - this.first + 1] - this.ticks[frame - this.first];
+  }
+
   /** The frame shown at a time in seconds; a time slightly before its stamp is accepted. */
   frameAt(seconds) {
     let [low, high] = [this.first, this.last];
