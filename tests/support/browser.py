@@ -17,6 +17,14 @@ import numpy as np
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MAX_WAIT_SECONDS = 120  # for busy machines
+# A function that shows a panel's canvas in its own size at the top left; gives width and height.
+PLACE_PANEL = """i => {
+  const canvas = document.querySelectorAll('#stage canvas')[i];
+  canvas.style.cssText =
+    `position:fixed;z-index:9;left:0;top:0;border-radius:0;aspect-ratio:auto;
+     width:${canvas.width}px;height:${canvas.height}px`;
+  return [canvas.width, canvas.height];
+}"""
 STATE = "videoCam.state"  # of an inspection page, as scripts read it
 
 
@@ -62,15 +70,7 @@ def read_canvas(page: Any, panel: int = 0) -> np.ndarray:
 
 def screenshot_canvas(page: Any, panel: int = 0) -> np.ndarray:
     """A panel's pixels on a page from disk, whose canvas may not be read: from a screenshot."""
-    page.evaluate(
-        """i => {
-          const canvas = document.querySelectorAll('#stage canvas')[i];
-          canvas.style.cssText =
-            `position:fixed;z-index:9;left:0;top:0;border-radius:0;aspect-ratio:auto;
-             width:${canvas.width}px;height:${canvas.height}px`;
-        }""",
-        panel,
-    )
+    page.evaluate(PLACE_PANEL, panel)
     return decode_png(page.locator("#stage canvas").nth(panel).screenshot())
 
 

@@ -12,7 +12,7 @@ import cv2
 from PIL import Image
 
 from video_cam.errors import UsageError
-from video_cam.rendering.size_limit import MIN_SIDE, size_text, next_scale
+from video_cam.rendering.size_limit import MIN_SIDE, next_scale, size_text
 from video_cam.utils.files import write_atomically
 from video_cam.video.color import RGBImage
 
@@ -34,7 +34,8 @@ def gif_delays(seconds: Sequence[Fraction]) -> dict[int, int]:
         Position of the frame -> its delay in ticks, at least MIN_DELAY. Frames that are shown for
         less are left out; what is rounded is the time of a frame, so that errors do not add up.
     """
-    ticks = [round((instant - seconds[0]) * TICKS_PER_SECOND) for instant in seconds]
+    exact = [(instant - seconds[0]) * TICKS_PER_SECOND for instant in seconds]
+    ticks = [math.floor(instant + Fraction(1, 2)) for instant in exact]
     kept: list[int] = []
     for position, tick in enumerate(ticks[:-1]):
         if not kept or tick - ticks[kept[-1]] >= MIN_DELAY:

@@ -13,7 +13,7 @@ from typing import Any
 from video_cam.errors import UsageError
 from video_cam.rendering.page.assets import PAGE_FOLDER
 from video_cam.rendering.page.script_data import base64, read_bytes_script, script_json
-from video_cam.rendering.size_limit import MIN_SIDE, size_text, next_scale
+from video_cam.rendering.size_limit import MIN_SIDE, next_scale, size_text
 from video_cam.utils.files import write_atomically
 from video_cam.video.clip import Clip
 from video_cam.video.smaller_copy import SmallerCopy, write_smaller_copy

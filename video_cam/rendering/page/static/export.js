@@ -75,19 +75,18 @@ class ExportPanel {
   }
 
   async _gif(first, last) {
-    const { timeline } = this.app;
-    const seconds = [];
-    for (let frame = first; frame <= last + 1; frame++) seconds.push(timeline.seconds(frame));
-    const delays = gifDelays(seconds);
+    const { ticks, numerator, denominator, first: begin } = this.app.timeline;
+    const stamps = [...ticks.slice(first - begin, last - begin + 2)];
+    const delays = gifDelays(stamps, numerator, denominator);
     let encoder;
     for (const [position, delay] of delays) {
-      const canvas = await this._draw(first + position, position / seconds.length, EXPORT_SIDES.gif);
+      const canvas = await this._draw(first + position, position / stamps.length, EXPORT_SIDES.gif);
       if (!canvas) return undefined;
       encoder ??= new GifEncoder(canvas.width, canvas.height);
       encoder.add(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data, delay);
       this.size = `${canvas.width}×${canvas.height} pixels`;
     }
-    const left = seconds.length - 1 - delays.length;
+    const left = stamps.length - 1 - delays.length;
     const note = left ? `, without ${count(left, "frame")} shorter than 0.02 s` : "";
     return { parts: encoder.finish(), size: `${this.size}${note}` };
   }

@@ -9,11 +9,14 @@ const MAX_CODES = 4096;
 const DITHER = [0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5].map((value) => (value - 7.5) / 2);
 
 /**
- * Which frames a GIF can show, and for how long: [position, ticks] pairs. `seconds`: when each frame
- * appears, and at the end when the last one disappears. gif.py counts in the same way.
+ * Which frames a GIF can show, and for how long: [position, ticks] pairs. `stamps`: when each frame
+ * appears, and at the end when the last one disappears, in units of numerator / denominator seconds.
+ * gif.py counts in the same way.
  */
-function gifDelays(seconds) {
-  const ticks = seconds.map((instant) => Math.round((instant - seconds[0]) * GIF_TICKS));
+function gifDelays(stamps, numerator, denominator) {
+  const ticks = stamps.map((stamp) =>
+    Math.floor((2 * GIF_TICKS * (stamp - stamps[0]) * numerator + denominator) / (2 * denominator)),
+  );
   const kept = [];
   for (let i = 0; i + 1 < ticks.length; i++) {
     if (!kept.length || ticks[i] - ticks[kept.at(-1)] >= GIF_MIN_DELAY) kept.push(i);
