@@ -12,7 +12,7 @@ from tests.support.browser import MAX_WAIT_SECONDS
 
 @contextmanager
 def downloaded(folder: Path) -> Iterator[Callable[[], Path]]:
-    """Yields a function that gives the file that appears in ``folder`` from now on, when it is whole."""
+    """Yields a function that gives the file that is new in ``folder``, when it is whole."""
     before = set(folder.iterdir())
 
     def saved() -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from video_cam.errors import UsageError
+from video_cam.errors import UsageError, first_line
 from video_cam.rendering.page.assets import PAGE_FOLDER
 from video_cam.rendering.page.script_data import base64, read_bytes_script, script_json
 from video_cam.rendering.size_limit import MIN_SIDE, next_scale, size_text
@@ -47,7 +47,13 @@ def write_single_file(
         ClipError: where the page's copy of the clip cannot be read.
         OSError: where a file cannot be read or written.
     """
-    parts = _Parts(folder)
+    try:
+        parts = _Parts(folder)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{str(folder)!r}: its page is damaged ({first_line(error)}): run again, or see what "
+            "verify says"
+        ) from error
     data = parts.page().encode()
     if len(data) > max_bytes:
         data = _smaller(parts, len(data), max_bytes, report)
