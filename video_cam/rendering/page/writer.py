@@ -18,8 +18,8 @@ from video_cam.rendering.explained_targets import (
     colours_of_targets,
     target_number,
 )
+from video_cam.rendering.frame_importance import most_important, sufficient_frames
 from video_cam.rendering.frame_panels import unit_of_contributions
-from video_cam.rendering.keyframes import most_important, sufficient_frames
 from video_cam.rendering.motion_bars import motion_bars
 from video_cam.rendering.motion_parts import describe_parts, motion_parts
 from video_cam.rendering.overlay import COLORMAPS, Palette
@@ -159,6 +159,7 @@ def _page_data(
         ],
         "classes": _classes(maps),
         "keyframes": keyframes,
+        "network_frames": pack_integers(np.diff(explanation.keyframes(), prepend=0)),
         "frame_test": _frame_test(explanation),
         "truth": _events(summary),
         "windows": explanation.frame_indices[:, [0, -1]].tolist(),
