@@ -22,6 +22,11 @@ _FORMATS = {
     "rerun": "recordings for Rerun's viewer",
     "fiftyone": "a dataset of FiftyOne, with heat maps on every frame",
 }
+# Those that go to a server or its folder, as its own settings say, instead of a folder of ours.
+_LOGGERS = {
+    "wandb": "a run of Weights & Biases: videos, keyframes, scores",
+    "mlflow": "a run of MLflow: videos and keyframes as artifacts, scores as metrics",
+}
 
 
 def run_export(arguments: Sequence[str]) -> int:
@@ -39,7 +44,13 @@ def run_export(arguments: Sequence[str]) -> int:
     """
     options = vars(_parser().parse_args(arguments))
     console = Console(quiet=options.pop("quiet"))
-    kind, results, output = (options.pop(name) for name in ("format", "results", "output"))
+    kind, results = options.pop("format"), options.pop("results")
+    if kind in _LOGGERS:
+        from video_cam.cli.export_runs import log_to_new_run
+
+        console.info(log_to_new_run(kind, results, **options))
+        return 0
+    output = options.pop("output")
     exported = _function(kind)(results, output, reporter=console, **options)
     for note in exported.notes:
         console.info(f"note: {note}")
@@ -85,13 +96,29 @@ def _parser() -> argparse.ArgumentParser:
     _add_max_side(parsers["rerun"], 640, "of frames, in pixels")
     _add_max_side(parsers["fiftyone"], 256, "of heat maps, in samples")
     _add_fiftyone(parsers["fiftyone"])
+    for kind, what in _LOGGERS.items():
+        one = formats.add_parser(
+            kind, help=what, description=what, epilog=_EPILOG, allow_abbrev=False
+        )
+        _add_results(one)
+        one.add_argument(
+            "--project",
+            default="video_cam",
+            help="W&B's project or MLflow's experiment (default: %(default)s)",
+        )
+        one.add_argument("--run-name", metavar="NAME", help="of the new run (default: the tool's)")
     return parser
 
 
-def _add_common(parser: argparse.ArgumentParser, kind: str) -> None:
+def _add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "results", metavar="DIR", help="the --output-dir of a run, or the folder of one clip in it"
     )
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def _add_common(parser: argparse.ArgumentParser, kind: str) -> None:
+    _add_results(parser)
     parser.add_argument(
         "--output",
         metavar="PATH",
@@ -110,7 +137,6 @@ def _add_common(parser: argparse.ArgumentParser, kind: str) -> None:
     parser.add_argument(
         "--every", type=int, default=1, metavar="N", help="every N-th frame (default: %(default)s)"
     )
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 
 def _add_grid(parser: argparse.ArgumentParser) -> None:
