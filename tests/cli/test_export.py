@@ -1,4 +1,4 @@
-"""The command ``export``: a span as GIF or MP4, the page as one file, and what it refuses."""
+"""The command ``export gif|mp4|html``: frames, times, sizes, and what is refused."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 
 def test_an_mp4_has_the_frames_times_and_sound_of_the_span(uneven: Path, export) -> None:
-    status, said, errors = export(uneven, "--format", "mp4", "--frames", 10, 19)
+    status, said, errors = export("mp4", uneven, "--frames", 10, 19)
     assert (status, errors) == (0, "")
-    path = Path("odd_name_é_000010-000019.mp4")
+    path = Path("exports/odd_name_é_000010-000019.mp4")
     assert said.startswith(f"wrote {path}, ")
     explanation = Explanation.load(uneven / "explanation.npz")
     stamps = [explanation.timeline.pts_seconds(i) for i in range(10, 21)]
@@ -76,7 +76,7 @@ def test_a_gif_has_the_frames_and_times_of_the_span(uneven: Path, export) -> Non
     timeline = Explanation.load(uneven / "explanation.npz").timeline
     begin, end = (float(timeline.pts_seconds(i)) for i in (10, 20))
     words = ["--from", begin, "--to", end, "--layout", "side-by-side", "--output", "x.gif"]
-    assert export(uneven, "--format", "gif", *words)[0] == 0
+    assert export("gif", uneven, *words)[0] == 0
     with Image.open("x.gif") as gif, av.open(str(uneven / "annotated.mp4")) as whole:
         assert (gif.n_frames, gif.size, gif.info["loop"]) == (10, (192, 64), 0)
         frames = [frame.to_ndarray(format="rgb24") for frame in whole.decode(video=0)][10:20]
@@ -93,10 +93,10 @@ def test_a_gif_has_the_frames_and_times_of_the_span(uneven: Path, export) -> Non
 
 def test_the_map_that_is_asked_for_is_drawn(uneven: Path, export) -> None:
     pictures = []
-    for layer in ("layer4", "layer2"):
-        words = ["--frames", 12, 12, "--layer", layer, "--output", f"{layer}.mp4"]
-        assert export(uneven, "--format", "mp4", *words)[0] == 0
-        with av.open(f"{layer}.mp4") as container:
+    for number in (0, 1):
+        words = ["--frames", 12, 12, "--map", number, "--output", f"{number}.mp4"]
+        assert export("mp4", uneven, *words)[0] == 0
+        with av.open(f"{number}.mp4") as container:
             (frame,) = container.decode(video=0)
             pictures.append(frame.to_ndarray(format="rgb24"))
     names = ["annotated.mp4", next(p.name for p in uneven.glob("annotated_2*.mp4"))]
@@ -110,7 +110,7 @@ def test_the_map_that_is_asked_for_is_drawn(uneven: Path, export) -> None:
 
 
 def test_a_gif_that_would_be_too_large_is_scaled_down_or_refused(uneven: Path, export) -> None:
-    words = [uneven, "--format", "gif", "--layout", "strip", "--output", "x.gif"]
+    words = ["gif", uneven, "--layout", "strip", "--output", "x.gif"]
     words += ["--frames", 0, 9, "--max-size"]
     status, _, errors = export(*words, "30K")
     assert status == 0 and Path("x.gif").stat().st_size <= 30 * 2**10
@@ -122,9 +122,9 @@ def test_a_gif_that_would_be_too_large_is_scaled_down_or_refused(uneven: Path, e
 
 
 def test_one_file_loads_nothing_and_the_folder_stays_as_it_was(uneven: Path, export) -> None:
-    status, _, errors = export(uneven, "--format", "html")
+    status, _, errors = export("html", uneven)
     assert (status, errors) == (0, "")
-    text = Path("odd.html").read_text("utf-8")
+    text = Path("exports/odd.html").read_text("utf-8")
     assert re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', text) == []
     nonces = set(re.findall(r'<(?:script|style) nonce="([^"]*)"', text))
     assert len(nonces) == 1 and f"script-src 'nonce-{nonces.pop()}'" in text.replace("&#39;", "'")
@@ -134,13 +134,13 @@ def test_one_file_loads_nothing_and_the_folder_stays_as_it_was(uneven: Path, exp
 def test_a_page_that_would_be_too_large_gets_a_smaller_video_or_is_refused(
     uneven: Path, export
 ) -> None:
-    assert export(uneven, "--format", "html", "--output", "whole.html")[0] == 0
+    assert export("html", uneven, "--output", "whole.html")[0] == 0
     size = Path("whole.html").stat().st_size
     limit = f"{(size - 200) / 2**10:.2f}K"
-    status, _, errors = export(uneven, "--format", "html", "--max-size", limit)
-    assert status == 0 and Path("odd.html").stat().st_size < size - 180
+    status, _, errors = export("html", uneven, "--max-size", limit)
+    assert status == 0 and Path("exports/odd.html").stat().st_size < size - 180
     assert "of 96x64 pixels and is compressed more, to stay below" in errors
-    status, _, errors = export(uneven, "--format", "html", "--max-size", "9K", "--overwrite")
+    status, _, errors = export("html", uneven, "--max-size", "9K", "--overwrite")
     assert_one_error_line(
         status, errors, 2, "without its video, and 9 kB are allowed: give a larger"
     )
@@ -149,31 +149,26 @@ def test_a_page_that_would_be_too_large_gets_a_smaller_video_or_is_refused(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--format", "gif", "--frames", 30, 40], "--frames 30 40: expected two frames from 0 to"),
-        (["--format", "gif", "--from", 99], "no frame between 99.0 s and the end"),
-        (["--format", "gif", "--from", 0, "--frames", 1, 2], "both choose the span"),
-        (["--format", "gif", "--method", "rise"], "--method rise: no such map was saved"),
-        (["--format", "gif", "--class-id", "x"], "--class-id x: no such map was saved"),
-        (["--format", "mp4", "--max-size", "1M"], "--max-size is of gif and html"),
-        (["--format", "html", "--from", 1], "--from is of gif and mp4"),
-        (["--format", "html", "--colormap", "hot"], "--colormap is of gif and mp4"),
-        (["--format", "gif", "--output", "x.mp4"], "must end with .gif"),
-        (["--format", "gif", "--output", "no/x.gif"], "there is no folder 'no'"),
-        (["--format", "gif", "--output", "taken.gif"], "exists: choose another --output"),
-        (["--format", "gif", "--clip", "taken.gif"], "taken.gif"),
-        (["--format", "gif", "--colormap", "x"], "unknown colormap 'x'"),
+        (["gif", "--frames", 30, 40], "--frames 30 40: expected two frames from 0 to"),
+        (["gif", "--from", 99], "no frame between 99.0 s and the end"),
+        (["gif", "--from", 0, "--frames", 1, 2], "both choose the span"),
+        (["gif", "--map", 2], "--map 2: expected a number from 0 to 1"),
+        (["gif", "--output", "x.mp4"], "must end with .gif"),
+        (["gif", "--output", "taken.gif"], "exists: choose another --output"),
+        (["gif", "--clip", "taken.gif"], "taken.gif"),
+        (["gif", "--colormap", "x"], "unknown colormap 'x'"),
     ],
 )
 def test_a_mistake_is_one_line(words, message: str, uneven: Path, export) -> None:
     Path("taken.gif").touch()
-    status, _, errors = export(uneven, *words)
+    status, _, errors = export(words[0], uneven, *words[1:])
     assert_one_error_line(status, errors, 1 if "--clip" in words else 2, message)
-    assert [path.name for path in Path().iterdir()] == ["taken.gif"]
+    assert [path.name for path in Path().rglob("*.*")] == ["taken.gif"]
 
 
 def test_a_file_in_the_folder_of_results_is_refused(uneven: Path, export) -> None:
-    words = ["--format", "mp4", "--output", uneven / "annotated.mp4", "--overwrite"]
-    status, _, errors = export(uneven, *words)
+    words = ["mp4", uneven, "--output", uneven / "annotated.mp4", "--overwrite"]
+    status, _, errors = export(*words)
     assert_one_error_line(status, errors, 2, "lies in the folder of results")
     assert list(verify(uneven, Counts())) == []
 
@@ -187,12 +182,12 @@ def test_a_file_in_the_folder_of_results_is_refused(uneven: Path, export) -> Non
     ],
 )
 def test_a_wrong_folder_is_one_line(folder: str, message: str, export) -> None:
-    status, _, errors = export(folder, "--format", "gif")
+    status, _, errors = export("gif", folder)
     assert_one_error_line(status, errors, 2, message)
 
 
 def test_a_run_has_the_folder_of_a_clip_named(uneven: Path, export) -> None:
-    status, _, errors = export(uneven.parent, "--format", "gif")
+    status, _, errors = export("gif", uneven.parent)
     assert_one_error_line(status, errors, 2, f"as '{uneven}'")
 
 
@@ -201,9 +196,9 @@ def test_a_clip_that_was_moved_is_asked_for(uneven: Path, export, tmp_path: Path
     moved = tmp_path / "elsewhere.mp4"
     shutil.move(explanation.clip.path, moved)
     try:
-        status, _, errors = export(uneven, "--format", "gif", "--frames", 3, 4)
+        status, _, errors = export("gif", uneven, "--frames", 3, 4)
         assert_one_error_line(status, errors, 2, "give --clip PATH")
-        assert export(uneven, "--format", "gif", "--frames", 3, 4, "--clip", moved)[0] == 0
+        assert export("gif", uneven, "--frames", 3, 4, "--clip", moved)[0] == 0
     finally:
         shutil.move(moved, explanation.clip.path)
 
@@ -212,8 +207,8 @@ def test_a_damaged_page_is_one_line(uneven: Path, export, tmp_path: Path) -> Non
     copy = tmp_path / "copy"
     shutil.copytree(uneven, copy)
     (copy / "page" / "data.js").write_text("const DATA = {;\n")
-    status, _, errors = export(copy, "--format", "html")
+    status, _, errors = export("html", copy)
     assert_one_error_line(status, errors, 2, "its page is damaged")
     (copy / "page" / "data.js").unlink()
-    status, _, errors = export(copy, "--format", "html")
+    status, _, errors = export("html", copy)
     assert_one_error_line(status, errors, 2, "cannot be exported")

@@ -1,35 +1,36 @@
-"""``video-cam export DIR``: a span as GIF or MP4, or the whole page as one file, without a run."""
+"""``video-cam export FORMAT DIR``: finished results as the files of other tools."""
 
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Sequence
-from dataclasses import fields
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from video_cam.cli.console import Console
-from video_cam.cli.option_types import file_size
+from video_cam.cli.export_files import FILE_FORMATS, add_file_options, export_file
 from video_cam.cli.program import program_name
-from video_cam.cli.run_options import add_drawing_options
-from video_cam.config import RenderConfig
-from video_cam.errors import UsageError, first_line
-from video_cam.rendering.result_folder import EXPLANATION_FILE, SUMMARY_FILE
-from video_cam.rendering.size_limit import size_text
-from video_cam.utils.names import printable_path
-
-if TYPE_CHECKING:
-    from video_cam.explanation.explanation import Explanation
-    from video_cam.explanation.sampling import FrameSpan
 
 NAME = "export"
-GIF, MP4, HTML = "gif", "mp4", "html"
-MAX_BYTES = 20 * 2**20  # of a GIF or page, if nothing else is asked for: what mail servers take
 _DESCRIPTION = """\
-Take something out of the results of a clip, without running the network: a span of the clip with
-its map as GIF or MP4, or the whole page as one HTML file to send. The folder stays as it is."""
-_OF_SPANS = ("start", "end", "frames", "class_id", "layer", "method", "clip")
+Write finished results as files to send or as files of another tool. The network is not run, and
+the results are not changed. Options of a format: export FORMAT --help."""
+_FILE_EPILOG = (
+    "Exit status: 0 done, 1 the clip cannot be read or the file not be written, 2 wrong arguments."
+)
+_EPILOG = "Exit status: 0 done, 1 a clip was left out, 2 wrong arguments."
+# Format -> what is written.
+_FORMATS = {
+    "npz": "NumPy archives: each map as a signed volume (T, H, W)",
+    "nifti": "NIfTI volumes for viewers of medical images",
+    "coco": "boxes and masks of high heat in every frame, as COCO has them",
+    "rerun": "recordings for Rerun's viewer",
+    "fiftyone": "a dataset of FiftyOne, with heat maps on every frame",
+}
+# Those that go to a server or its folder, as its own settings say, instead of a folder of ours.
+_LOGGERS = {
+    "wandb": "a run of Weights & Biases: videos, keyframes, scores",
+    "mlflow": "a run of MLflow: videos and keyframes as artifacts, scores as metrics",
+}
 
 
 def run_export(arguments: Sequence[str]) -> int:
@@ -39,205 +40,182 @@ def run_export(arguments: Sequence[str]) -> int:
         arguments: words of the command line after "export".
 
     Returns:
-        The exit status 0.
+        The exit status: 0 done, 1 a clip was left out.
 
     Raises:
-        UsageError: for a folder without results, a span or map that is not in them, or a file
-            that is in the way.
-        VideoCamError: where the clip cannot be read, or the file not be written.
+        UsageError: for wrong options, missing results or packages.
         SystemExit: after ``--help``, and with status 2 for arguments that cannot be parsed.
     """
     parsed = _parser().parse_args(arguments)
     console = Console(quiet=parsed.quiet)
-    folder = _folder_of_clip(parsed.folder)
-    _check_combination(parsed)
-    max_bytes = parsed.max_size or MAX_BYTES
-    try:
-        if parsed.format == HTML:
-            path = _new_file(parsed, folder, _stem(folder.name))
-            notes = _export_page(folder, path, max_bytes)
-        else:
-            path, notes = _export_span(parsed, folder, max_bytes, console)
-    except OSError as error:
-        raise UsageError(f"{parsed.folder!r} cannot be exported: {first_line(error)}") from error
-    for note in notes:
-        console.warning(note)
-    console.info(f"wrote {printable_path(path)}, {size_text(path.stat().st_size)}")
-    return 0
+    if parsed.format in FILE_FORMATS:
+        export_file(parsed.format, parsed, console)
+        return 0
+    options = vars(parsed)
+    del options["quiet"]
+    kind, results = options.pop("format"), options.pop("results")
+    if kind in _LOGGERS:
+        from video_cam.cli.export_runs import log_to_new_run
+
+        console.info(log_to_new_run(kind, results, **options))
+        return 0
+    output = options.pop("output")
+    exported = _function(kind)(results, output, reporter=console, **options)
+    for note in exported.notes:
+        console.info(f"note: {note}")
+    count = len(exported.clips)
+    left_out = f", {len(exported.left_out)} left out" if exported.left_out else ""
+    console.info(f"{count} clip{'' if count == 1 else 's'}{left_out}; see {exported.folder}")
+    return 1 if exported.left_out else 0
 
 
-def _export_page(folder: Path, path: Path, max_bytes: int) -> list[str]:
-    from video_cam.rendering.page.single_file import write_single_file
+def _function(kind: str) -> Callable[..., Any]:
+    """The function that writes a format; imported here, as it imports PyTorch."""
+    from video_cam import export
 
-    notes: list[str] = []
-    write_single_file(folder, path, max_bytes, notes.append)
-    return notes
-
-
-def _export_span(
-    parsed: argparse.Namespace, folder: Path, max_bytes: int, console: Console
-) -> tuple[Path, list[str]]:
-    from video_cam.explanation.explanation import Explanation
-    from video_cam.rendering.excerpt import Excerpt, choose_map, open_source
-
-    explanation = Explanation.load(folder / EXPLANATION_FILE)
-    series = choose_map(explanation, parsed.class_id, parsed.layer, parsed.method)
-    span = _span(parsed, explanation)
-    stem = _stem(Path(explanation.clip.path).stem)
-    path = _new_file(parsed, folder, f"{stem}_{span.first:06d}-{span.stop - 1:06d}")
-    config = _render_config(parsed)
-    clip = open_source(explanation, _source(parsed, explanation))
-    excerpt = Excerpt.of(clip, explanation, series, span, config)
-    if parsed.format == MP4:
-        return path, excerpt.write_mp4(path, console.progress)
-    return path, excerpt.write_gif(path, max_bytes, console.progress)
-
-
-def _render_config(parsed: argparse.Namespace) -> RenderConfig:
-    names = [one.name for one in fields(RenderConfig) if one.name in parsed]
-    return RenderConfig(**{name: getattr(parsed, name) for name in names})
-
-
-def _span(parsed: argparse.Namespace, explanation: Explanation) -> FrameSpan:
-    from video_cam.rendering.excerpt import frames_between, frames_of
-
-    if parsed.frames is not None:
-        return frames_of(explanation, *parsed.frames)
-    return frames_between(explanation, parsed.start, parsed.end)
-
-
-def _source(parsed: argparse.Namespace, explanation: Explanation) -> str:
-    """Where the clip is."""
-    if parsed.clip is not None:
-        return str(parsed.clip)
-    path = explanation.clip.path
-    # Names of numbered frames, a_%d.png, are no files.
-    if "%" not in path and not Path(path).exists():
-        raise UsageError(
-            f"the clip is not at {path!r} any more, seen from this folder: give --clip PATH"
-        )
-    return path
-
-
-def _folder_of_clip(text: str) -> Path:
-    """The folder of one clip's results."""
-    if "://" in text:
-        raise UsageError(
-            f"{text!r} is an address, and {NAME} reads folders: copy the results to one, and give "
-            "that"
-        )
-    folder = Path(text)
-    if not folder.is_dir():
-        raise UsageError(f"no such folder: {text!r}")
-    if not (folder / SUMMARY_FILE).is_file():
-        clips = [path.parent for path in sorted(folder.glob(f"*/{SUMMARY_FILE}"))]
-        advice = f", as {str(clips[0])!r}" if clips else ""
-        raise UsageError(
-            f"{text!r} holds no results of one clip: give the folder in --output-dir that has the "
-            f"clip's name{advice}"
-        )
-    return folder
-
-
-def _check_combination(parsed: argparse.Namespace) -> None:
-    if parsed.frames is not None and (parsed.start, parsed.end) != (None, None):
-        raise UsageError("--frames and --from or --to both choose the span: give one of them")
-    if parsed.format == MP4 and parsed.max_size is not None:
-        raise UsageError("--max-size is of gif and html; an mp4 is as large as its pictures need")
-    drawing = [one.name for one in fields(RenderConfig) if one.name in parsed]
-    given = [
-        name
-        for name in (*_OF_SPANS, *drawing)
-        if getattr(parsed, name) != getattr(RenderConfig, name, None)
-    ]
-    if parsed.format == HTML and given:
-        option = {"start": "from", "end": "to"}.get(given[0], given[0]).replace("_", "-")
-        raise UsageError(
-            f"--{option} is of gif and mp4: the page has the whole clip, all maps and all views"
-        )
-
-
-def _new_file(parsed: argparse.Namespace, folder: Path, stem: str) -> Path:
-    """Where the file is written; nothing is replaced unasked."""
-    path = Path(parsed.output or f"{stem}.{parsed.format}")
-    if path.suffix.lower() != f".{parsed.format}":
-        raise UsageError(f"--output {str(path)!r} must end with .{parsed.format}")
-    if not path.parent.is_dir():
-        raise UsageError(f"--output {str(path)!r}: there is no folder {str(path.parent)!r}")
-    if path.resolve().is_relative_to(folder.resolve()):
-        raise UsageError(
-            f"{str(path)!r} lies in the folder of results, of which every file is known: choose "
-            "another --output"
-        )
-    if path.exists() and not (parsed.overwrite and path.is_file()):
-        raise UsageError(f"{str(path)!r} exists: choose another --output, or add --overwrite")
-    return path
-
-
-def _stem(name: str) -> str:
-    """A name for a file in any file system."""
-    return re.sub(r"[^\w.-]+", "_", name).strip("_.-")[:100] or "clip"
+    functions: dict[str, Callable[..., Any]] = {
+        "npz": export.to_npz,
+        "nifti": export.to_nifti,
+        "coco": export.to_coco,
+        "rerun": export.to_rerun,
+        "fiftyone": export.to_fiftyone,
+    }
+    return functions[kind]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"{program_name()} {NAME}",
         description=_DESCRIPTION,
-        epilog="Exit status: 0 done, 1 the clip cannot be read or the file not be written, 2 wrong "
-        "arguments.",
+        epilog=_EPILOG,
         allow_abbrev=False,
     )
-    parser.add_argument("folder", metavar="DIR", help="the folder of one clip's results")
-    parser.add_argument(
-        "--format", choices=(GIF, MP4, HTML), required=True, help="html is the page in one file"
-    )
-    _add_span_options(parser.add_argument_group("the span and the map, for gif and mp4"))
-    add_drawing_options(parser.add_argument_group("rendering, for gif and mp4"))
-    _add_output_options(parser.add_argument_group("output"))
+    formats = parser.add_subparsers(dest="format", metavar="FORMAT", required=True)
+    parsers = {}
+    for kind, what in _FORMATS.items():
+        one = formats.add_parser(
+            kind, help=what, description=what, epilog=_EPILOG, allow_abbrev=False
+        )
+        _add_common(one, kind)
+        parsers[kind] = one
+    for kind in ("npz", "nifti"):
+        _add_grid(parsers[kind])
+    _add_nifti(parsers["nifti"])
+    _add_coco(parsers["coco"])
+    _add_max_side(parsers["rerun"], 640, "of frames, in pixels")
+    _add_max_side(parsers["fiftyone"], 256, "of heat maps, in samples")
+    _add_fiftyone(parsers["fiftyone"])
+    for kind, what in FILE_FORMATS.items():
+        one = formats.add_parser(
+            kind, help=what, description=what, epilog=_FILE_EPILOG, allow_abbrev=False
+        )
+        _add_results(one, "the folder of one clip's results")
+        add_file_options(one, kind)
+    for kind, what in _LOGGERS.items():
+        one = formats.add_parser(
+            kind, help=what, description=what, epilog=_EPILOG, allow_abbrev=False
+        )
+        _add_results(one)
+        one.add_argument(
+            "--project",
+            default="video_cam",
+            help="W&B's project or MLflow's experiment (default: %(default)s)",
+        )
+        one.add_argument("--run-name", metavar="NAME", help="of the new run (default: the tool's)")
     return parser
 
 
-def _add_span_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--from",
-        dest="start",
-        type=float,
-        metavar="SECONDS",
-        help="the first frame is the first one with a time stamp from here on (default: the first "
-        "frame that was explained)",
+def _add_results(
+    parser: argparse.ArgumentParser,
+    what: str = "the --output-dir of a run, or the folder of one clip in it",
+) -> None:
+    parser.add_argument("results", metavar="DIR", help=what)
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def _add_common(parser: argparse.ArgumentParser, kind: str) -> None:
+    _add_results(parser)
+    parser.add_argument(
+        "--output",
+        metavar="PATH",
+        help=f"the folder to write (default: exports/<name of DIR>-{kind}); an earlier export in "
+        "it is replaced",
     )
-    group.add_argument(
-        "--to",
-        dest="end",
-        type=float,
-        metavar="SECONDS",
-        help="the last frame is the last one with a time stamp before this (default: the last one)",
-    )
-    group.add_argument(
-        "--frames",
+    parser.add_argument(
+        "--map",
+        dest="maps",
         type=int,
+        nargs="+",
+        default=(),
+        metavar="N",
+        help="which maps, in the order of summary.json, counted from 0 (default: all)",
+    )
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="every N-th frame (default: %(default)s)"
+    )
+
+
+def _add_grid(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--grid",
+        choices=("source", "cells"),
+        default="source",
+        help="samples on the source's pixels, or the map's own cells (default: %(default)s)",
+    )
+    _add_max_side(parser, None, "of the source's frame, in samples; one for each pixel by default")
+
+
+def _add_max_side(parser: argparse.ArgumentParser, default: int | None, of_what: str) -> None:
+    shown = "" if default is None else " (default: %(default)s)"
+    parser.add_argument(
+        "--max-side",
+        type=int,
+        default=default,
+        metavar="N",
+        help=f"the longer side {of_what}{shown}",
+    )
+
+
+def _add_nifti(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--spacing",
+        type=float,
         nargs=2,
-        metavar=("FIRST", "LAST"),
-        help="source frames instead of times, from 0; both are included",
+        metavar=("HEIGHT", "WIDTH"),
+        help="of a source pixel in mm (default: what a DICOM file says, else 1)",
     )
-    group.add_argument("--class-id", metavar="ID|NAME", help="default: the first map's")
-    group.add_argument("--layer", metavar="NAME", help="default: the first map's")
-    group.add_argument("--method", metavar="NAME", help="default: the first map's")
-    group.add_argument(
-        "--clip", metavar="PATH", help="where the clip is now (default: where it was explained)"
+    parser.add_argument(
+        "--with-frames", action="store_true", help="also write the source's frames, in grey"
     )
 
 
-def _add_output_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--output", metavar="FILE", help="default: in this folder, with the clip's name and frames"
+def _add_coco(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=0.5,
+        metavar="SHARE",
+        help="share of heat that makes a region (default: %(default)s)",
     )
-    group.add_argument("--overwrite", action="store_true", help="replace an existing file")
-    group.add_argument(
-        "--max-size",
-        type=file_size,
-        metavar="SIZE",
-        help=f"of a gif or html, as 800K or 20M: pictures are scaled down until it fits, which is "
-        f"said, or it is refused (default: {MAX_BYTES // 2**20}M)",
+    parser.add_argument(
+        "--of",
+        choices=("peak", "mass"),
+        default="peak",
+        help="peak: at least this share of the map's peak in the video; mass: the smallest set of "
+        "pixels with this share of the frame's heat (default: %(default)s)",
     )
-    group.add_argument("--quiet", action="store_true", help="print warnings and errors only")
+    parser.add_argument(
+        "--min-area",
+        type=int,
+        default=16,
+        metavar="PIXELS",
+        help="smaller regions are left out (default: %(default)s)",
+    )
+    parser.add_argument("--frames", action="store_true", help="also write the frames as JPEG")
+
+
+def _add_fiftyone(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--name", default="video_cam", help="of the dataset (default: %(default)s)")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a dataset of this name in the database"
+    )

@@ -15,13 +15,11 @@ from video_cam.explanation.sampling import FrameSpan, span_of
 from video_cam.rendering.annotated_video import PANELS_OF_LAYOUT, AnnotatedVideo
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.captions import draw_captions
-from video_cam.rendering.explained_targets import target_number
 from video_cam.rendering.gif import MIN_DELAY, TICKS_PER_SECOND, gif_delays, write_gif
 from video_cam.rendering.overlay import stitch
 from video_cam.rendering.panels import PanelDrawer, Panels
 from video_cam.rendering.renderer import within_memory
 from video_cam.rendering.source_clip import as_explained, check_clip
-from video_cam.utils.names import nearest
 from video_cam.utils.progress import Progress
 from video_cam.video.clip import Clip
 from video_cam.video.color import RGBImage
@@ -208,28 +206,17 @@ def _explained(explanation: Explanation, first: int, last: int) -> FrameSpan:
     return FrameSpan(first, last + 1)
 
 
-def choose_map(
-    explanation: Explanation, target: str | None, layer: str | None, method: str | None
-) -> MapSeries:
-    """The first map of a target, a layer and a method; None for any.
-
-    Args:
-        target: a class id or label.
+def map_number(explanation: Explanation, number: int) -> MapSeries:
+    """One of the maps, counted from 0.
 
     Raises:
         UsageError: where there is none; the message names what there is.
     """
     maps = explanation.maps
-    for what, value, names in (
-        ("--class-id", target, lambda one: (str(target_number(one.target)), one.label)),
-        ("--layer", layer, lambda one: (one.layer,)),
-        ("--method", method, lambda one: (one.method,)),
-    ):
-        if value is None:
-            continue
-        chosen = tuple(one for one in maps if value in names(one))
-        if not chosen:
-            there = list(dict.fromkeys(names(one)[-1] for one in maps))
-            raise UsageError(f"{what} {value}: no such map was saved: {nearest(value, there)}")
-        maps = chosen
-    return maps[0]
+    if not 0 <= number < len(maps):
+        last = maps[-1]
+        raise UsageError(
+            f"--map {number}: expected a number from 0 to {len(maps) - 1}, which is "
+            f"{last.label}, {last.method}, {last.layer}"
+        )
+    return maps[number]

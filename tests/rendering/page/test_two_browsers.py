@@ -244,10 +244,9 @@ def test_one_file_does_what_the_folder_does(
 def test_the_command_names_what_is_shown(shown: Any, rendered: Rendered) -> None:
     change(shown, loop=[3, 12], method="layercam", colormap="turbo", opacity=0.5, contours=True)
     text = shown.evaluate("document.querySelector('#export-command').textContent")
-    folder, class_id = rendered.folder, rendered.explanation.maps[0].class_id
     assert text == (
-        f"video-cam export {folder} --format mp4 --frames 3 12 --class-id {class_id} "
-        "--method layercam --colormap turbo --alpha 0.5 --contours 0.5"
+        f"video-cam export mp4 {rendered.folder} --frames 3 12 --map 1 --colormap turbo "
+        "--alpha 0.5 --contours 0.5"
     )
     assert shown.evaluate("shellWord", "it's a; b") == "'it'\\''s a; b'"
 

@@ -10,12 +10,6 @@ function shellWord(text) {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** `--name value`, or `--name=value` where the value could be taken for an option. */
-function commandOption(name, value) {
-  const text = String(value);
-  return text.startsWith("-") ? shellWord(`--${name}=${text}`) : `--${name} ${shellWord(text)}`;
-}
-
 /** The folder of this page, if the page knows it; else its name, or DIR. */
 function resultFolder() {
   const folder = location.pathname.replace(/[^/]*$/, "");
@@ -32,20 +26,18 @@ function resultFolder() {
 
 /** The command's words for what the state shows; `format`: gif, mp4 or html. */
 function exportCommand(data, state, [first, last], format) {
-  const words = ["video-cam export", shellWord(resultFolder()), `--format ${format}`];
+  const words = [`video-cam export ${format}`, shellWord(resultFolder())];
   if (format === "html") return words.join(" ");
   words.push(`--frames ${first} ${last}`);
-  const chosen = data.maps.find(
-    (map) => !map.is_part && map.class_id === state.class_id && map.layer === state.layer && map.method === state.method,
+  const chosen = data.maps.findIndex(
+    (map) => map.class_id === state.class_id && map.layer === state.layer && map.method === state.method,
   );
-  const map = chosen ?? data.maps.find(({ class_id }) => class_id === state.class_id);
-  for (const [name, key] of [["class-id", "class_id"], ["layer", "layer"], ["method", "method"]]) {
-    if (new Set(data.maps.map((one) => one[key])).size > 1) words.push(commandOption(name, map[key]));
-  }
+  // Parts of a map are of the page only; they are of the first one.
+  if (chosen > 0 && !data.maps[chosen].is_part) words.push(`--map ${chosen}`);
   const layout = COMMAND_VIEWS.includes(state.view) ? state.view : "overlay";
   const shown = { layout, colormap: state.colormap, alpha: state.opacity, normalize: state.normalize };
   for (const [name, value] of Object.entries(shown)) {
-    if (value !== data.command_defaults[name]) words.push(commandOption(name, value));
+    if (value !== data.command_defaults[name]) words.push(`--${name} ${value}`);
   }
   if (state.contours) words.push(`--contours ${data.contours.join(" ")}`);
   return words.join(" ");

@@ -43,7 +43,7 @@ class ExportPanel {
     this.parts.span.textContent = `${which}: ${count(last - first + 1, "frame")}, ${seconds.toFixed(2)} s`;
     this.parts.command.textContent = exportCommand(data, state, this.span, this.parts.format.value);
     const isDrawn = this.parts.format.value !== "html";
-    const own = !COMMAND_VIEWS.includes(state.view) || state.threshold > 0 || state.outline || !state.dim;
+    const own = !COMMAND_VIEWS.includes(state.view) || state.threshold > 0 || state.outline || !state.dim || state.zoom;
     this.parts.hint.hidden = !(isDrawn && own);
   }
 

@@ -160,18 +160,19 @@ function saveFile(name, parts, type) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-const MARK_TOP = 8; // CSS pixels below the top of the scrub bar
+const MARK_TOP = 16; // CSS pixels below the top of the timeline
+const MARK_HEIGHT = 6;
 
-/** Draw marks at the top of a scrub bar; `edge(frame)` is where a frame begins. */
-function drawMarks(context, marks, edge, colour) {
+/** Draw marks into the timeline. */
+function drawMarks(marks, context, scale, colour) {
   context.save();
-  context.fillStyle = colour;
+  context.fillStyle = colour("--mark");
   for (const { frame_index, end_frame_index } of marks) {
-    const [left, right] = [edge(frame_index), edge(end_frame_index + 1)];
+    const [left, right] = [scale.at(frame_index), scale.at(end_frame_index + 1)];
     context.globalAlpha = 0.55;
-    context.fillRect(left, MARK_TOP, Math.max(right - left, 3), 6);
+    context.fillRect(left, MARK_TOP, Math.max(right - left, 3), MARK_HEIGHT);
     context.globalAlpha = 1;
-    context.fillRect(left, MARK_TOP, 2, 12);
+    context.fillRect(left, MARK_TOP, 2, 2 * MARK_HEIGHT);
   }
   context.restore();
 }
