@@ -117,10 +117,10 @@ def test_a_clip_is_explained_and_its_page_steps_in_place(
     assert called <= {"127.0.0.1", "a local file"}
 
     # Then a file that is no clip: one line, and the result before it stays.
-    broken = tmp_path / "broken <b>.mp4"
+    broken = tmp_path / "broken & short.mp4"
     broken.write_bytes(b"nonsense" * 100)
     status = explained(page, broken, "error")
-    assert status.startswith("broken <b>.mp4: not a video") and "\n" not in status
+    assert status.startswith("broken & short.mp4: not a video") and "\n" not in status
     listed = tmp_path / "list.txt"
     listed.write_text(str(sample_clip))  # a list would name files of this machine
     assert explained(page, listed, "error").startswith("list.txt: ")

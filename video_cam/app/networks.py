@@ -116,12 +116,10 @@ def network_facts(name: str, own: ModelConfig) -> NetworkFacts:
 
 
 def _sentences(config: ModelConfig, framewise: bool) -> Iterator[str]:
-    name = config.name or DEFAULT
-    if config.weights is None and name in BUNDLED_SPECS:
+    spec = known_models().get(config.name or DEFAULT)
+    if config.weights is None and config.name in BUNDLED_SPECS:
         yield "bundled: it knows drawn clips only"
-    elif (
-        config.weights is None and name in known_models() and not _is_on_disk(known_models()[name])
-    ):
+    elif config.weights is None and spec is not None and not _is_on_disk(spec):
         yield "its weights are downloaded when it is first used"
     if framewise:
         yield "an image classifier, which sees one frame at a time"
