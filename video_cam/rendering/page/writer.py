@@ -41,7 +41,7 @@ from video_cam.video.browser_copy import BrowserCopy
 SCRIPTS = (
     *("load", "timeline", "maps", "heat", "detail", "contours", "zoom", "stage", "player"),
     *("timescale", "timeaxis", "scrub", "overview", "rove", "strip", "frames", "controls"),
-    *("glossary", "peaks", "readout", "boxheat", "box", "pointed", "state", "link"),
+    *("glossary", "jumps", "readout", "boxheat", "box", "pointed", "state", "link"),
     *("picture", "save", "screen", "buttons", "help", "keys", "app"),
 )
 STYLES = ("page.css", "viewing.css")
