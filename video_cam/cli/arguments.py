@@ -26,6 +26,7 @@ from video_cam.config import (
 )
 from video_cam.errors import UsageError
 from video_cam.models.user_code import UserFunction
+from video_cam.text_config import make_text_config
 from video_cam.utils.names import nearest
 from video_cam.utils.text import for_terminal
 from video_cam.utils.version import __version__
@@ -156,6 +157,7 @@ def _model_config(parsed: argparse.Namespace) -> ModelConfig:
         allow_partial=parsed.allow_partial,
         device=parsed.device,
         use_cuda=parsed.use_cuda,
+        text=make_text_config(parsed.text, parsed.text_template, parsed.text_negative),
         input=InputConfig(
             num_frames=parsed.num_frames,
             frame_rate=parsed.frame_rate,

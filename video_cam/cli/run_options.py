@@ -122,7 +122,8 @@ def add_render_options(group: argparse._ArgumentGroup) -> None:
         type=int,
         default=RenderConfig.max_keyframes,
         metavar="N",
-        help="save at most N keyframes, evenly spaced (default: %(default)s)",
+        help="save pictures of at most N keyframes: the peaks of the maps over time, and frames "
+        "evenly spread between; 0 for all that the network was given (default: %(default)s)",
     )
     group.add_argument(
         "--figure",

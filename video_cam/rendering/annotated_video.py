@@ -103,9 +103,12 @@ class AnnotatedVideo:
 
 def video_names(maps: Sequence[MapSeries]) -> list[str]:
     """File names: annotated.mp4 for the first map; those of the others name target and layer."""
-    names = ["annotated.mp4"]
-    for series in maps[1:]:
-        parts = (series.label, series.layer, series.method)
-        text = "_".join(re.sub(r"[^0-9A-Za-z.+-]+", "-", part).strip("-") for part in parts)
-        names.append(f"annotated_{len(names) + 1}_{text[:MAX_NAME_LETTERS]}.mp4")
-    return names
+    others = [f"annotated_{number}_{map_name(one)}.mp4" for number, one in enumerate(maps, 1)]
+    return ["annotated.mp4", *others[1:]]
+
+
+def map_name(series: MapSeries) -> str:
+    """A map's target, layer and method as a part of a file's name, in plain ASCII."""
+    parts = (series.label, series.layer, series.method)
+    text = "_".join(re.sub(r"[^0-9A-Za-z.+-]+", "-", part).strip("-") for part in parts)
+    return text[:MAX_NAME_LETTERS]

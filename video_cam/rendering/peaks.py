@@ -69,7 +69,7 @@ def peaks(values: np.ndarray, ticks: np.ndarray, ticks_apart: int) -> list[int]:
     taken: list[int] = []  # ticks of the chosen ones, rising
     for position in np.argsort(-values, kind="stable").tolist():
         tick = int(ticks[position])
-        if not is_peak[position] or _is_near(taken, tick, ticks_apart):
+        if not is_peak[position] or is_near(taken, tick, ticks_apart):
             continue
         chosen.append(position)
         insort(taken, tick)
@@ -89,7 +89,7 @@ def _lowest_before(values: np.ndarray, is_higher: Callable[[float, float], bool]
     return lowest
 
 
-def _is_near(taken: list[int], tick: int, ticks_apart: int) -> bool:
+def is_near(taken: list[int], tick: int, ticks_apart: int) -> bool:
     """Whether one of the rising ``taken`` is less than ``ticks_apart`` away."""
     place = bisect_left(taken, tick)
     return any(abs(other - tick) < ticks_apart for other in taken[max(place - 1, 0) : place + 1])

@@ -18,8 +18,8 @@ from video_cam.rendering.explained_targets import (
     colours_of_targets,
     target_number,
 )
+from video_cam.rendering.frame_importance import most_important, sufficient_frames
 from video_cam.rendering.frame_panels import unit_of_contributions
-from video_cam.rendering.keyframes import most_important, sufficient_frames
 from video_cam.rendering.motion_bars import motion_bars
 from video_cam.rendering.motion_parts import describe_parts, motion_parts
 from video_cam.rendering.overlay import COLORMAPS, Palette
@@ -40,11 +40,11 @@ from video_cam.video.browser_copy import BrowserCopy
 # In the order in which the browser runs them: each may use those before it.
 SCRIPTS = (
     *("load", "timeline", "maps", "heat", "detail", "contours", "zoom", "stage", "player"),
-    *("timescale", "timeaxis", "scrub", "overview", "rove", "strip", "frames", "controls"),
+    *("timescale", "timeaxis", "scrub", "truth", "overview", "rove", "strip", "frames", "controls"),
     *("glossary", "jumps", "readout", "boxheat", "box", "pointed", "state", "link"),
     *("picture", "save", "screen", "buttons", "help", "keys", "app"),
 )
-STYLES = ("page.css", "viewing.css")
+STYLES = ("page.css", "viewing.css", "truth.css")
 NUM_CLASSES = 5
 # A page from disk may show a video but not read its pixels, which saving a picture needs. A clip of
 # up to this size is also written as a script, loaded when a picture is saved from disk.
@@ -92,6 +92,8 @@ def write_page(
         clip=data["clip"],
         motion_bars=motion_bars(summary["motion_test"]) if summary.get("motion_test") else [],
         frame_test=data["frame_test"],
+        truth=summary.get("truth"),
+        events=data["truth"],
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
 
@@ -157,7 +159,9 @@ def _page_data(
         ],
         "classes": _classes(maps),
         "keyframes": keyframes,
+        "network_frames": pack_integers(np.diff(explanation.keyframes(), prepend=0)),
         "frame_test": _frame_test(explanation),
+        "truth": _events(summary),
         "windows": explanation.frame_indices[:, [0, -1]].tolist(),
         "seen_box": explanation.geometry.seen_box,
         "colormaps": {
@@ -193,6 +197,13 @@ def _frame_test(explanation: Explanation) -> dict[str, Any] | None:
         "shown": sufficient_frames(explanation),
         "unit": unit_of_contributions(explanation),
     }
+
+
+def _events(summary: dict[str, Any]) -> dict[str, Any] | None:
+    """When the ground truth says the event is, in seconds; None where it says nothing."""
+    given = (summary.get("truth") or {}).get("given") or {}
+    spans, times = given.get("spans", []), [seconds for _, seconds in given.get("key_times", [])]
+    return {"spans": spans, "times": times} if spans or times else None
 
 
 def _clip(page: Path, explanation: Explanation, copy: BrowserCopy) -> dict[str, Any]:

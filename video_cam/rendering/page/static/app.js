@@ -40,6 +40,7 @@ class App {
       onMessage: (message) => this.showMessage(message),
     });
     this.boxCurve = new BoxCurve(this.maps, this.timeline, () => this.draw());
+    if (data.truth) this.scrub.layers.push((...on) => drawTruth(data.truth, ...on));
     this.scrub.layers.push((...on) => drawBoxCurve(this.boxCurve.values, ...on));
     this.zoom = new PictureZoom(this.stage, data.clip, (zoom) => this.set({ zoom }));
     this.help = new Help();
