@@ -123,7 +123,7 @@ function boxSentence(box, map, frame, normalize) {
   if (share === undefined) return `${where}: this frame has no heat`;
   const area = heat.pixels / new BoxHeat(map, map.box).pixels;
   const mean = heat.mean(frame.values) / fullHeat(map, frame, normalize);
-  const heatHere = `${percent(share)} of this frame's heat in ${percent(area)} of its area`;
+  const heatHere = `${percent(share)} of this frame's heat in ${percent(area)} of what the network saw`;
   return `${where}: ${heatHere}, mean ${percent(mean)} of full heat`;
 }
 
