@@ -79,7 +79,7 @@ def _tidied(name: str, texts: Sequence[str]) -> tuple[str, ...]:
     tidy = tuple(" ".join(text.split()) for text in texts)
     for text, given in zip(tidy, texts, strict=True):
         if not text:
-            raise UsageError(f"{name} {given!r} has no words: leave it out, or say what to look for")
+            raise UsageError(f"{name} {given!r} has no words: leave it out, or give some")
         if len(text) > MAX_LETTERS:
             raise UsageError(
                 f"{name} {shown_value(text)} has {len(text)} letters, expected at most "

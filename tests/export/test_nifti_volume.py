@@ -20,9 +20,7 @@ nibabel = pytest.importorskip("nibabel", reason="nibabel is not installed")
 MAP = "0_ant_late_gradcam"
 
 
-def test_a_volume_has_the_archives_values_and_true_sizes(
-    run_folder, output, tmp_path
-) -> None:
+def test_a_volume_has_the_archives_values_and_true_sizes(run_folder, output, tmp_path) -> None:
     to_npz(run_folder / "one", tmp_path / "npz", maps=[0])
     exported = to_nifti(run_folder / "one", output, maps=[0], spacing=(0.5, 0.25))
     assert exported.notes == ()

@@ -7,12 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from video_cam.cli.console import Console
+from video_cam.cli.export_files import FILE_FORMATS, add_file_options, export_file
 from video_cam.cli.program import program_name
 
 NAME = "export"
 _DESCRIPTION = """\
-Write finished results as files of another tool. The network is not run, and the results are not
-changed. Options of a format: export FORMAT --help."""
+Write finished results as files to send or as files of another tool. The network is not run, and
+the results are not changed. Options of a format: export FORMAT --help."""
+_FILE_EPILOG = (
+    "Exit status: 0 done, 1 the clip cannot be read or the file not be written, 2 wrong arguments."
+)
 _EPILOG = "Exit status: 0 done, 1 a clip was left out, 2 wrong arguments."
 # Format -> what is written.
 _FORMATS = {
@@ -21,6 +25,11 @@ _FORMATS = {
     "coco": "boxes and masks of high heat in every frame, as COCO has them",
     "rerun": "recordings for Rerun's viewer",
     "fiftyone": "a dataset of FiftyOne, with heat maps on every frame",
+}
+# Those that go to a server or its folder, as its own settings say, instead of a folder of ours.
+_LOGGERS = {
+    "wandb": "a run of Weights & Biases: videos, keyframes, scores",
+    "mlflow": "a run of MLflow: videos and keyframes as artifacts, scores as metrics",
 }
 
 
@@ -37,9 +46,20 @@ def run_export(arguments: Sequence[str]) -> int:
         UsageError: for wrong options, missing results or packages.
         SystemExit: after ``--help``, and with status 2 for arguments that cannot be parsed.
     """
-    options = vars(_parser().parse_args(arguments))
-    console = Console(quiet=options.pop("quiet"))
-    kind, results, output = (options.pop(name) for name in ("format", "results", "output"))
+    parsed = _parser().parse_args(arguments)
+    console = Console(quiet=parsed.quiet)
+    if parsed.format in FILE_FORMATS:
+        export_file(parsed.format, parsed, console)
+        return 0
+    options = vars(parsed)
+    del options["quiet"]
+    kind, results = options.pop("format"), options.pop("results")
+    if kind in _LOGGERS:
+        from video_cam.cli.export_runs import log_to_new_run
+
+        console.info(log_to_new_run(kind, results, **options))
+        return 0
+    output = options.pop("output")
     exported = _function(kind)(results, output, reporter=console, **options)
     for note in exported.notes:
         console.info(f"note: {note}")
@@ -85,13 +105,36 @@ def _parser() -> argparse.ArgumentParser:
     _add_max_side(parsers["rerun"], 640, "of frames, in pixels")
     _add_max_side(parsers["fiftyone"], 256, "of heat maps, in samples")
     _add_fiftyone(parsers["fiftyone"])
+    for kind, what in FILE_FORMATS.items():
+        one = formats.add_parser(
+            kind, help=what, description=what, epilog=_FILE_EPILOG, allow_abbrev=False
+        )
+        _add_results(one, "the folder of one clip's results")
+        add_file_options(one, kind)
+    for kind, what in _LOGGERS.items():
+        one = formats.add_parser(
+            kind, help=what, description=what, epilog=_EPILOG, allow_abbrev=False
+        )
+        _add_results(one)
+        one.add_argument(
+            "--project",
+            default="video_cam",
+            help="W&B's project or MLflow's experiment (default: %(default)s)",
+        )
+        one.add_argument("--run-name", metavar="NAME", help="of the new run (default: the tool's)")
     return parser
 
 
+def _add_results(
+    parser: argparse.ArgumentParser,
+    what: str = "the --output-dir of a run, or the folder of one clip in it",
+) -> None:
+    parser.add_argument("results", metavar="DIR", help=what)
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+
+
 def _add_common(parser: argparse.ArgumentParser, kind: str) -> None:
-    parser.add_argument(
-        "results", metavar="DIR", help="the --output-dir of a run, or the folder of one clip in it"
-    )
+    _add_results(parser)
     parser.add_argument(
         "--output",
         metavar="PATH",
@@ -110,7 +153,6 @@ def _add_common(parser: argparse.ArgumentParser, kind: str) -> None:
     parser.add_argument(
         "--every", type=int, default=1, metavar="N", help="every N-th frame (default: %(default)s)"
     )
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 
 def _add_grid(parser: argparse.ArgumentParser) -> None:

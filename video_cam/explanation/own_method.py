@@ -1,4 +1,4 @@
-"""The method that a network brings, that of one without gradients, and what one that gives scores alone cannot do."""
+"""The method of a network where none is named, and what one that gives scores alone cannot do."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from torch.random import fork_rng
 
 from video_cam.explanation.explainer import explain
 from video_cam.explanation.explanation import Explanation
-from video_cam.export.logged_results import plain_name
+from video_cam.export.logged_results import plain_name, unique
 from video_cam.export.mlflow_run import log_to_mlflow
 from video_cam.export.wandb_run import log_to_wandb
 from video_cam.models.registry import load_model
@@ -83,9 +83,10 @@ class ExplainCallback(_callbacks.Callback):  # type: ignore[name-defined]
     def explain(self, pl_module: Any) -> Iterator[Explanation]:
         """The explanations of the clips; the module is as before after each."""
         network = pl_module if self._network is None else self._network(pl_module)
+        gpus = {p.device.index for p in network.parameters() if p.device.type == "cuda"}
         for clip in self.clips:
             # Lightning validates in inference mode, in which there are no gradients.
-            with fork_rng(), torch.inference_mode(False), torch.enable_grad():
+            with fork_rng(sorted(gpus)), torch.inference_mode(False), torch.enable_grad():
                 model = load_model(network, labels=self._labels, **self._input_options)
                 explanation = explain(clip, model, **self._options)
             yield explanation
@@ -110,8 +111,8 @@ class ExplainCallback(_callbacks.Callback):  # type: ignore[name-defined]
             logger.log_metrics(self._scores(explanation), step)
 
     def _scores(self, explanation: Explanation) -> dict[str, float]:
-        name = f"{self._tag}/{Path(explanation.clip.path).stem}"
-        return {
-            plain_name(f"{name}/score/{label}"): explanation.score(target)
-            for target, label in labels_of_targets(explanation).items()
-        }
+        targets = labels_of_targets(explanation)
+        labels = unique(map(plain_name, targets.values()))
+        name = f"{self._tag}/{plain_name(Path(explanation.clip.path).stem)}/score"
+        scores = map(explanation.score, targets)
+        return {f"{name}/{label}": score for label, score in zip(labels, scores, strict=True)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,20 +68,33 @@ def logged_clips(results: Explanation | StrPath) -> Iterator[Iterator[LoggedClip
 
 
 def plain_name(name: str) -> str:
-    """A name of the letters that every logger's keys may have; / stays."""
-    return re.sub(r"[^0-9A-Za-z_.\- /]+", "-", name)
+    """A name of letters, digits, spaces and ``_.-``, which every logger's keys may have."""
+    return re.sub(r"[^\w.\- ]+", "-", name).strip(". ") or "-"
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """The names, with a number behind those that an earlier one has."""
+    taken: set[str] = set()
+    made = []
+    for name in names:
+        other, number = name, 2
+        while other in taken:
+            other, number = f"{name} {number}", number + 1
+        taken.add(other)
+        made.append(other)
+    return made
 
 
 def _logged(result: Result) -> LoggedClip:
     folder, explanation = result.folder, result.explanation
     keyframes = _keyframes(result)
     best = explanation.predictions(1)
+    targets = series_of_targets(explanation)
+    labels = [for_picture(series.label, _MAX_LETTERS) for series in targets]
+    scores = [float(explanation.window_scores(series).mean()) for series in targets]
     return LoggedClip(
         name=for_picture(result.name, _MAX_LETTERS),
-        scores={
-            for_picture(series.label, _MAX_LETTERS): float(explanation.window_scores(series).mean())
-            for series in series_of_targets(explanation)
-        },
+        scores=dict(zip(unique(labels), scores, strict=True)),
         video=folder / result.summary["files"]["videos"][0],
         keyframes={
             f"{float(explanation.timeline.pts_seconds(index)):.2f} s": folder / keyframe_name(index)

@@ -6,7 +6,7 @@ from typing import Any
 
 from video_cam.errors import UsageError
 from video_cam.explanation.explanation import Explanation
-from video_cam.export.logged_results import LoggedClip, logged_clips, plain_name
+from video_cam.export.logged_results import LoggedClip, logged_clips, plain_name, unique
 from video_cam.utils.extras import import_extra
 from video_cam.utils.files import StrPath
 
@@ -45,9 +45,10 @@ def log_to_mlflow(
     client = client or mlflow.MlflowClient()
     with logged_clips(results) as clips:
         for clip in clips:
-            name = plain_name(f"{tag}/{clip.name}")
-            for label, score in clip.scores.items():
-                client.log_metric(run_id, f"{name}/score/{plain_name(label)}", score, step=step)
+            name = "/".join([tag, *map(plain_name, clip.name.split("/"))])
+            labels = unique(map(plain_name, clip.scores))
+            for label, score in zip(labels, clip.scores.values(), strict=True):
+                client.log_metric(run_id, f"{name}/score/{label}", score, step=step)
             place = name if step is None else f"{name}/step_{step:06d}"
             if whole:
                 client.log_artifacts(run_id, str(clip.page), place)

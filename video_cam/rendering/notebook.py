@@ -21,7 +21,8 @@ from video_cam.rendering.frame_importance import sufficient_frames
 from video_cam.rendering.heat import spatial_matrices
 from video_cam.rendering.keyframes import save_thumbnail, thumbnail_name
 from video_cam.rendering.page.assets import ENVIRONMENT, PAGE_FOLDER
-from video_cam.rendering.page.writer import MAX_SCRIPT_CLIP_BYTES, inline_page, write_page
+from video_cam.rendering.page.single_file import inline_page
+from video_cam.rendering.page.writer import MAX_SCRIPT_CLIP_BYTES, write_page
 from video_cam.rendering.source_clip import as_explained
 from video_cam.rendering.summary import summarise
 from video_cam.utils.names import check_names

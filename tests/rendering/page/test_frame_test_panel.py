@@ -56,7 +56,7 @@ def test_the_frames_that_are_enough_have_a_strip(frame_page: Any) -> None:
             frame_page, f"document.querySelectorAll('#frame-test img')[{number}].naturalWidth"
         )
     buttons.nth(0).click()
-    wait_until(frame_page, f"{STATE}.frame_index === 12")
+    wait_until(frame_page, f"{STATE}.frame_index === 12 && app.player.shown === 12")
     assert buttons.nth(0).get_attribute("aria-current") == "true"
     wait_until(frame_page, "document.getElementById('moment').innerText.includes('a keyframe')")
     assert buttons.nth(1).get_attribute("aria-current") is None
