@@ -51,9 +51,9 @@ def peaks(values: np.ndarray, ticks: np.ndarray, ticks_apart: int) -> list[int]:
     """The positions of the peaks of a curve.
 
     A value is a peak if its prominence is at least MIN_PROMINENCE of the largest value, where that
-    is above 0. Its prominence is how far one has to go down from it on the way to a higher value, on
-    the side where that is less; beyond the ends the curve is 0. Of equal values the earlier one is
-    the higher one.
+    is above 0. Its prominence is how far one has to go down from it on the way to a higher value,
+    on the side where that is less; beyond the ends the curve is 0. Of equal values the earlier one
+    is the higher one.
 
     Args:
         values: float (F,), at least 0.
