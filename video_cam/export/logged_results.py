@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 from video_cam.explanation.explanation import Explanation
 from video_cam.export.results import Result, find_results
 from video_cam.rendering.explained_targets import series_of_targets
-from video_cam.rendering.keyframes import frames_to_look_at, keyframe_name
+from video_cam.rendering.frame_choice import frames_to_look_at
+from video_cam.rendering.keyframes import keyframe_name
 from video_cam.rendering.renderer import render
 from video_cam.utils.files import StrPath
 from video_cam.utils.text import for_picture
