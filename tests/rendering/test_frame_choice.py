@@ -96,6 +96,14 @@ def test_all_keyframes_are_saved_where_the_number_is_zero() -> None:
     assert saved_keyframes(maps, 4) == frames_to_look_at(maps, 4)
 
 
+def test_frames_are_chosen_from_those_that_are_there() -> None:
+    explanation = clip_of(with_peaks(100, p23=5, p24=4.9, p70=3))
+    there = [10 + 2 * position for position in (0, 12, 24, 36, 48, 60, 71, 84, 99)]
+    found = frames_to_look_at(BlendedMaps(explanation), 4, among=there)
+    assert set(found) <= set(there) and 10 + 2 * 24 in found and len(found) == 4
+    assert frames_to_look_at(BlendedMaps(explanation), 9, among=there) == there
+
+
 def test_frames_that_are_enough_are_looked_at_first() -> None:
     frames = [10 + 2 * number for number in (20, 21, 22, 23, 24)]
     test = {

@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MAX_WAIT_SECONDS = 120  # for busy machines
@@ -31,6 +32,18 @@ STATE = "videoCam.state"  # of an inspection page, as scripts read it
 def find_chromium() -> str | None:
     """The path of an installed Chromium."""
     return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Chromium, driven by Playwright; the test is skipped where one of them is missing."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if find_chromium() is None:
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @contextmanager

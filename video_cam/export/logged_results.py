@@ -109,5 +109,6 @@ def _logged(result: Result) -> LoggedClip:
 
 def _keyframes(result: Result) -> Sequence[int]:
     """The frames of the most important keyframes that were drawn."""
-    frames = frames_to_look_at(result.maps, MAX_KEYFRAMES)
-    return [index for index in frames if (result.folder / keyframe_name(index)).is_file()]
+    given = result.maps.explanation.keyframes()
+    drawn = [index for index in given if (result.folder / keyframe_name(index)).is_file()]
+    return frames_to_look_at(result.maps, MAX_KEYFRAMES, among=drawn)

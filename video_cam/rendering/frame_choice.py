@@ -19,7 +19,10 @@ from video_cam.rendering.peaks import MIN_SECONDS_APART, is_near, peak_frames
 
 
 def frames_to_look_at(
-    maps: BlendedMaps, max_count: int, indices: Sequence[int] | None = None
+    maps: BlendedMaps,
+    max_count: int,
+    indices: Sequence[int] | None = None,
+    among: Sequence[int] | None = None,
 ) -> list[int]:
     """Some of the frames that the network was given: the peaks of the maps, and the clip between.
 
@@ -33,20 +36,21 @@ def frames_to_look_at(
         maps: of the explanation.
         max_count: at most so many frames, at least 1.
         indices: of the maps in ``maps`` whose peaks are looked for; None for all of them.
+        among: the frames to choose from, rising; None for all that the network was given.
 
     Returns:
         Source frame indices, rising.
     """
-    frames = maps.explanation.keyframes()
+    frames = maps.explanation.keyframes() if among is None else list(among)
     if len(frames) <= max_count:
         return frames
     of_maps = range(len(maps)) if indices is None else indices
     most = (max_count + 1) // 2
-    chosen = _sufficient_first(maps, of_maps)[:most]
+    chosen = _sufficient_first(maps, of_maps, frames)[:most]
     pts = maps.explanation.timeline.pts
     taken = sorted(int(pts[frame]) for frame in chosen)
     apart = _ticks_apart(maps.explanation, max_count)
-    for frame in _peaks_in_turn(maps, of_maps):
+    for frame in _peaks_in_turn(maps, of_maps, frames):
         if len(chosen) == most:
             break
         if not is_near(taken, int(pts[frame]), apart):
@@ -114,22 +118,22 @@ class _Gap(NamedTuple):
         return np.floor(inner + 0.5).astype(int).tolist()
 
 
-def _sufficient_first(maps: BlendedMaps, indices: Sequence[int]) -> list[int]:
+def _sufficient_first(maps: BlendedMaps, indices: Sequence[int], among: Sequence[int]) -> list[int]:
     """Frames that are enough for the score of one of these maps' targets, most important first."""
     tested = next((index for index in indices if contributions(maps, index)), None)
     if tested is None:
         return []
     assert maps.explanation.frame_test is not None
-    frames = np.intersect1d(
-        maps.explanation.keyframes(), maps.explanation.frame_test["sufficient_frames"]
-    )
+    frames = np.intersect1d(among, maps.explanation.frame_test["sufficient_frames"]).astype(int)
     values = importance(maps, frames.tolist(), tested)
     return frames[np.argsort(-values, kind="stable")].tolist()
 
 
-def _peaks_in_turn(maps: BlendedMaps, indices: Sequence[int]) -> Iterator[int]:
+def _peaks_in_turn(
+    maps: BlendedMaps, indices: Sequence[int], among: Sequence[int]
+) -> Iterator[int]:
     """The strongest peak of every map in order, then the second strongest of each, and so on."""
-    of_maps = [peak_frames(maps.explanation, maps[index]) for index in indices]
+    of_maps = [peak_frames(maps.explanation, maps[index], among) for index in indices]
     for ranked in itertools.zip_longest(*of_maps):
         yield from (frame for frame in ranked if frame is not None)
 

@@ -216,7 +216,7 @@ class _ClipDrawing:
         self.with_thumbnail = self.keyframe_set | set(sufficient_frames(self.explanation))
         self.on_sheet = set(self.keyframes)
         if len(self.keyframes) > CONTACT_SHEET_IMAGES:
-            self.on_sheet = set(frames_to_look_at(maps, CONTACT_SHEET_IMAGES, [0]))
+            self.on_sheet = set(frames_to_look_at(maps, CONTACT_SHEET_IMAGES, [0], self.keyframes))
         # One map has nothing to be compared with.
         self.compared = most_important(maps, self.keyframes) if len(maps) > 1 else None
         self.sheet_images: dict[int, RGBImage] = {}

@@ -44,6 +44,8 @@ def frame_page(
 
 def test_the_frames_that_are_enough_have_a_strip(frame_page: Any) -> None:
     assert frame_page.evaluate(f"{STATE}.frame_index") == 15  # adds most
+    assert frame_page.evaluate("DATA.keyframes") == [15]
+    assert "1 of the 32 frames that the" in frame_page.locator("#left-out").inner_text()
     buttons = frame_page.locator("#frame-test li button")
     assert [text.split(":")[0] for text in buttons.all_inner_texts()] == ["12", "15"]
     assert "+3.00 ± 0.20" in buttons.nth(1).inner_text()
@@ -54,8 +56,9 @@ def test_the_frames_that_are_enough_have_a_strip(frame_page: Any) -> None:
             frame_page, f"document.querySelectorAll('#frame-test img')[{number}].naturalWidth"
         )
     buttons.nth(0).click()
-    wait_until(frame_page, f"{STATE}.frame_index === 12")
+    wait_until(frame_page, f"{STATE}.frame_index === 12 && app.player.shown === 12")
     assert buttons.nth(0).get_attribute("aria-current") == "true"
+    wait_until(frame_page, "document.getElementById('moment').innerText.includes('a keyframe')")
     assert buttons.nth(1).get_attribute("aria-current") is None
     sentence = frame_page.locator("header .check").first.inner_text()
     assert sentence == FRAME_TEST["sentence"]

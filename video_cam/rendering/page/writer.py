@@ -40,7 +40,7 @@ from video_cam.video.browser_copy import BrowserCopy
 SCRIPTS = (
     *("load", "timeline", "maps", "heat", "detail", "contours", "zoom", "stage", "player"),
     *("timescale", "timeaxis", "scrub", "truth", "overview", "rove", "strip", "frames", "controls"),
-    *("glossary", "peaks", "readout", "boxheat", "box", "pointed", "state", "link"),
+    *("glossary", "jumps", "readout", "boxheat", "box", "pointed", "state", "link"),
     *("picture", "save", "screen", "buttons", "help", "keys"),
     *("marks", "marks_panel", "gif", "mp4", "command", "export", "app"),
 )

@@ -213,16 +213,6 @@ class App {
     this.link.write(this.state);
   }
 
-  gotoKeyframe(direction) {
-    const { frame_index } = this.state;
-    const { keyframes } = this.data;
-    const next =
-      direction > 0
-        ? keyframes.find((frame) => frame > frame_index)
-        : keyframes.findLast((frame) => frame < frame_index);
-    return next === undefined ? undefined : this.goto(next);
-  }
-
   /** Let the looped span begin ("first") or end ("last") at this frame. */
   markSpan(end) {
     const { frame_index: here, loop } = this.state;
