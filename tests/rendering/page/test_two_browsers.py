@@ -79,6 +79,25 @@ def test_the_frame_that_is_asked_for_is_shown(shown: Any, rendered: Rendered) ->
     assert difference(shown.picture(), rendered.overlay([0])[0]) < CLOSE
 
 
+def test_a_magnified_picture_shows_its_pixels_as_squares(shown: Any, rendered: Rendered) -> None:
+    change(shown, frame_index=20, opacity=0, dim=False, zoom=[4, 60, 30])
+    (plain,) = rendered.overlay([20], alpha=0)
+    left, top, across, down = map(round, shown.evaluate("visiblePart(app.state.zoom, DATA.clip)"))
+    assert (across, down) == (96 // 4, 64 // 4)
+    picture = shown.picture()
+    height, width = picture.shape[:2]
+    rows = top + (np.arange(height) * down // height)
+    columns = left + (np.arange(width) * across // width)
+    assert difference(picture, plain[rows][:, columns]) < 2 * CLOSE
+
+
+def test_the_next_peak_is_the_next_one_that_is_listed(shown: Any) -> None:
+    peaks = sorted(shown.evaluate("DATA.maps[0].peaks"))
+    after = [peak for peak in peaks if peak > 0]
+    shown.press("p")
+    wait_until(shown, f"{STATE}.frame_index === {after[0]} && app.player.shown === {after[0]}")
+
+
 def test_marks_are_kept_listed_and_edited(shown: Any) -> None:
     goto(shown, 7)
     shown.press("m")
