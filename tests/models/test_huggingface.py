@@ -12,7 +12,7 @@ import torch
 from tests.support.random_networks import fill, most_changed_cells, patch_of_cell
 from video_cam import Classifier, UsageError, compute_cams, load_model
 from video_cam.layers.reachability import layers_affecting_scores
-from video_cam.models import huggingface
+from video_cam.models import hub
 from video_cam.models.huggingface import huggingface_spec, is_repository
 from video_cam.models.weights import WeightsUnavailable
 
@@ -189,7 +189,7 @@ def test_what_is_written_like_a_repository(tmp_path: Path, text: str, expected: 
 
 
 def test_a_name_that_is_neither_on_disk_nor_on_the_hub(monkeypatch) -> None:
-    monkeypatch.setattr(huggingface, "why_no_download", lambda url: "no route to host")
+    monkeypatch.setattr(hub, "why_no_download", lambda url: "no route to host")
     with pytest.raises(WeightsUnavailable) as caught:
         load_model("nobody/nothing-like-it")
     assert str(caught.value) == (

@@ -8,9 +8,7 @@ transformers asks on stdin whether to run the code.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,18 +16,20 @@ from typing import Any
 from torch import nn
 
 from video_cam.errors import UsageError, first_line
+from video_cam.models.hub import damaged, from_disk_or_hub, import_transformers
 from video_cam.models.huggingface_processor import (
     IMAGE_FILE,
     NESTED_FILE,
     VIDEO_FILE,
     Processor,
+    Settings,
     read_processor,
     without_processor,
 )
 from video_cam.models.huggingface_video import VIDEO_FAMILIES
 from video_cam.models.input_layout import InputLayout
 from video_cam.models.spec import FRAME_RATE, NUM_FRAMES, ModelSpec
-from video_cam.models.weights import WeightsUnavailable, why_no_download
+from video_cam.models.text.families import FAMILIES
 from video_cam.utils.files import read_regular
 from video_cam.utils.strict_json import parse_json
 
@@ -60,20 +60,13 @@ def huggingface_spec(name: str) -> ModelSpec:
     except UsageError:
         raise
     except Exception as error:  # configuration files with other entries than expected
-        raise _damaged(name, error) from error
-    if not _is_possible(spec):
-        raise _damaged(name, ValueError("its input or its labels are impossible"))
+        raise damaged(name, error) from error
+    if not is_possible(spec):
+        raise damaged(name, ValueError("its input or its labels are impossible"))
     return spec
 
 
-def _damaged(name: str, error: Exception) -> UsageError:
-    return UsageError(
-        f"{name!r} cannot be used ({type(error).__name__}: {first_line(error)}): expected files as "
-        "save_pretrained writes them"
-    )
-
-
-def _is_possible(spec: ModelSpec) -> bool:
+def is_possible(spec: ModelSpec) -> bool:
     """Whether the sizes, numbers and labels from the files are some."""
     preprocess = spec.preprocess
     resize = preprocess.resize if isinstance(preprocess.resize, tuple) else (preprocess.resize,)
@@ -90,18 +83,19 @@ def _is_possible(spec: ModelSpec) -> bool:
 
 def _spec(name: str) -> ModelSpec:
     """``huggingface_spec``, which may raise anything for damaged files."""
-    transformers = _import_transformers()
+    transformers = import_transformers()
     load_config = partial(transformers.AutoConfig.from_pretrained, name, trust_remote_code=False)
-    config = _from_disk_or_hub(name, load_config)
+    config = from_disk_or_hub(name, load_config)
     network_class, input_layout = _network_class(name, config)
     family = VIDEO_FAMILIES.get(config.model_type)
     labels = tuple(config.id2label[i] for i in range(config.num_labels))
     num_frames = _first_attribute(config, ("num_frames", "frames_per_clip"), NUM_FRAMES)
-    processor = _processor(name, config, is_video=family is not None)
+    side = _first_attribute(config, ("crop_size", "image_size"), 224)
+    processor = processor_of(name, config.model_type, side, is_video=family is not None)
 
     def pretrained() -> dict[str, Any]:
         load = partial(network_class.from_pretrained, name, trust_remote_code=False)
-        return _from_disk_or_hub(name, load).state_dict()
+        return from_disk_or_hub(name, load).state_dict()
 
     layer = None if family is None else family.default_layer(config)
     return ModelSpec(
@@ -122,12 +116,17 @@ def _spec(name: str) -> ModelSpec:
 
 def _network_class(name: str, config: Any) -> tuple[Any, InputLayout]:
     """The class of transformers that builds and loads the network, and what its forward takes."""
-    transformers = _import_transformers()
+    transformers = import_transformers()
     architecture = (config.architectures or [""])[0]
     if architecture.endswith("ForImageClassification"):
         return transformers.AutoModelForImageClassification, InputLayout("frames")
     if config.model_type in VIDEO_FAMILIES:
         return transformers.AutoModelForVideoClassification, InputLayout("NTCHW")
+    if config.model_type in FAMILIES:
+        raise UsageError(
+            f"{name!r} compares clips with texts: give --text with what to look for, as --text "
+            "'pouring water' 'holding a cup'"
+        )
     known = ", ".join(VIDEO_FAMILIES)
     raise UsageError(
         f"{name!r} is a {config.model_type} {architecture}, expected a classifier of images or "
@@ -144,9 +143,22 @@ def _build(name: str, network_class: Any, config: Any, classes: int) -> nn.Modul
         raise UsageError(f"{name!r} cannot be built: {first_line(error)}") from error
 
 
-def _processor(name: str, config: Any, is_video: bool) -> Processor:
-    """What the network's processor does; what is assumed where there is no file of one."""
-    side = _first_attribute(config, ("crop_size", "image_size"), 224)
+def processor_of(
+    name: str,
+    model_type: str,
+    side: int | list[int],
+    is_video: bool = False,
+    assumed: Settings | None = None,
+) -> Processor:
+    """What the network's processor does; what is assumed where there is no file of one.
+
+    Args:
+        name: a folder, or owner/name on the hub.
+        model_type: the network's, as transformers names it.
+        side: of the network's input, or (height, width).
+        is_video: whether processors of videos come before those of images.
+        assumed: the file's content where there is none; None for the usual one of classifiers.
+    """
     nested = _file(name, NESTED_FILE) or {}
     settings = nested.get("video_processor" if is_video else "image_processor")
     if settings is None and is_video:
@@ -154,8 +166,10 @@ def _processor(name: str, config: Any, is_video: bool) -> Processor:
     if settings is None:
         settings = _file(name, IMAGE_FILE)
     if settings is None:
+        settings = assumed
+    if settings is None:
         return without_processor(side)
-    return read_processor(settings, config.model_type, side)
+    return read_processor(settings, model_type, side)
 
 
 def _file(name: str, file: str) -> dict[str, Any] | None:
@@ -163,7 +177,7 @@ def _file(name: str, file: str) -> dict[str, Any] | None:
     from transformers.utils import cached_file
 
     try:
-        path = _from_disk_or_hub(name, partial(cached_file, name, file), file)
+        path = from_disk_or_hub(name, partial(cached_file, name, file), file)
     except UsageError:
         return None
     settings = None if path is None else parse_json(read_regular(path, MAX_CONFIG_BYTES))
@@ -174,34 +188,3 @@ def _file(name: str, file: str) -> dict[str, Any] | None:
 
 def _first_attribute(config: Any, names: tuple[str, ...], default: int) -> Any:
     return next((getattr(config, n) for n in names if getattr(config, n, None)), default)
-
-
-def _from_disk_or_hub(name: str, load: Callable[..., Any], file: str = "config.json") -> Any:
-    """``load(local_files_only=True)``; with False where the files are not on disk."""
-    try:
-        return load(local_files_only=True)
-    except Exception as error:  # damaged files make the readers raise anything
-        if Path(name).is_dir():
-            raise UsageError(f"{name!r} cannot be loaded: {first_line(error)}") from error
-    # The hub's client tries for half a minute before it reports that there is no connection.
-    address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    reason = why_no_download(f"{address}/{name}/raw/main/{file}")
-    if reason is None:
-        try:
-            return load(local_files_only=False)
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = first_line(error)
-    raise WeightsUnavailable(
-        f"{name!r} is neither on disk nor available from the Hugging Face hub ({reason})"
-    )
-
-
-def _import_transformers() -> Any:
-    try:
-        import transformers
-    except ImportError as error:
-        raise UsageError(
-            "networks of the Hugging Face hub need the package transformers: pip install "
-            "transformers"
-        ) from error
-    return transformers

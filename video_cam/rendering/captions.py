@@ -1,4 +1,4 @@
-"""Captions: text on a darkened strip of an image, or below it."""
+"""Captions: text on a darkened strip of a video's picture, or below a picture."""
 
 from __future__ import annotations
 
@@ -44,7 +44,6 @@ def draw_caption(
     *,
     top: bool = False,
     colour: tuple[int, ...] = WHITE,
-    size: int | None = None,
     pixel_aspect: float = 1.0,
 ) -> None:
     """Write text on a darkened strip at the bottom or top of an image, in place.
@@ -56,13 +55,12 @@ def draw_caption(
             too long even then is cut with an ellipsis; the font is never made smaller.
         top: at the top, not the bottom.
         colour: of the text, RGB.
-        size: of the font in pixels; None for that of ``font_size``.
         pixel_aspect: width of a pixel divided by its height, where the image is shown.
     """
     height, width = image.shape[:2]
-    mask = _mask(parts, width, size or font_size(height), pixel_aspect)
+    mask = _mask(parts, width, font_size(height), pixel_aspect)
     if len(mask) > MAX_HIDDEN_SHARE * height:
-        mask = _mask(["   ".join(parts)], width, size or font_size(height), pixel_aspect)
+        mask = _mask(["   ".join(parts)], width, font_size(height), pixel_aspect)
     mask = mask[:height]
     strip = image[: len(mask)] if top else image[height - len(mask) :]
     dark = cv2.convertScaleAbs(strip, alpha=_STRIP_BRIGHTNESS)
@@ -83,7 +81,7 @@ def draw_captions(image: RGBImage, caption: Caption, pixel_aspect: float = 1.0) 
 
 
 def captioned(image: RGBImage, caption: Caption, size: int | None = None) -> RGBImage:
-    """The image with its caption on it, or below it where it would hide too much of it.
+    """The image with its caption and the warning below it, on black.
 
     Args:
         image: uint8 (H, W, 3) RGB with square pixels; stays as it is.
@@ -92,28 +90,16 @@ def captioned(image: RGBImage, caption: Caption, size: int | None = None) -> RGB
     """
     if not caption.parts:
         return image
-    height, width = image.shape[:2]
-    size = size or font_size(height)
-    if hides_much(caption.parts, width, height, size):
-        return cv2.vconcat([image, caption_strip(caption, width, size)])
-    image = image.copy()
-    draw_caption(image, caption.parts, top=caption.at_top, size=size)
-    if caption.warning:
-        draw_caption(image, [caption.warning], top=not caption.at_top, colour=AMBER, size=size)
-    return image
-
-
-def caption_strip(caption: Caption, width: int, size: int) -> RGBImage:
-    """A caption and its warning on black, uint8 (height of the lines, width, 3)."""
+    width, size = image.shape[1], size or font_size(image.shape[0])
     lines = [_coloured(_mask(caption.parts, width, size), WHITE)]
     if caption.warning:
         lines.append(_coloured(_mask([caption.warning], width, size), AMBER))
-    return cv2.vconcat(lines)
+    return cv2.vconcat([image, *lines])
 
 
-def hides_much(parts: Sequence[str], width: int, height: int, size: int | None = None) -> bool:
+def hides_much(parts: Sequence[str], width: int, height: int) -> bool:
     """Whether a caption on an image of this size can hide what the image shows."""
-    lines = len(_mask(parts, width, size or font_size(height)))
+    lines = len(_mask(parts, width, font_size(height)))
     return height < SMALL_HEIGHT or lines > MAX_HIDDEN_SHARE * height
 
 

@@ -27,7 +27,13 @@ class HeatMapper:
         box: the source pixels whose centre the network saw: left, top, right, bottom.
     """
 
-    def __init__(self, blended: BlendedMap, geometry: Geometry, normalize: str) -> None:
+    def __init__(
+        self,
+        blended: BlendedMap,
+        geometry: Geometry,
+        normalize: str,
+        video_peak: float | None = None,
+    ) -> None:
         """Prepare the interpolation.
 
         Args:
@@ -35,9 +41,12 @@ class HeatMapper:
             geometry: where the network's input lies on the source.
             normalize: what has heat 1: the largest value in the "video", in the "window" (of the
                 windows around the frame, weighted) or in the "frame".
+            video_peak: the value, in map units, that has heat 1 in place of the largest in the
+                "video"; None for that.
         """
         self.blended = blended
         self._normalize = normalize
+        self._video_peak = blended.peak if video_peak is None else video_peak
         centres = blended.series.centres
         rows, columns, self.box = spatial_matrices(geometry, centres)
         self._full = (rows, np.ascontiguousarray(columns.T))
@@ -73,7 +82,7 @@ class HeatMapper:
             return float(cells.max())
         if self._normalize == "window":
             return float(self.blended.window_peaks[frame_index - self.blended.first])
-        return self.blended.peak
+        return self._video_peak
 
 
 def spatial_matrices(
