@@ -212,11 +212,14 @@ class ExplainConfig(AttributionConfig):
             raise UsageError("no layer is named: give at least one, or leave layers out")
         if self.layer_methods:
             return
+        what = "explains the input without one"
+        if choice_names.take_blocks(self.methods):
+            what = "makes one map of the attention in all blocks that layers names"
         for name in choice_names.layer_options(self.methods):
             if getattr(self, name):
                 raise UsageError(
-                    f"{name} is about layers, and {' and '.join(self.methods)} explains the input "
-                    f"without one: leave {name} out, or name a method of layers beside it"
+                    f"{name} is about maps of layers, and {' and '.join(self.methods)} {what}: "
+                    f"leave {name} out, or name a method of layers beside it"
                 )
 
     def _check_times(self) -> None:
