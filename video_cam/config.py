@@ -253,7 +253,7 @@ class RenderConfig:
         colormap: of COLORMAP_NAMES.
         alpha: opacity of full heat, in [0, 1].
         normalize: what full heat is: the largest value in the video, the window or the frame.
-        max_keyframes: at most this many keyframes are saved.
+        max_keyframes: pictures of at most this many keyframes are saved; 0 for all.
         figure: also write figure.pdf and figure.png.
         contours: levels of heat at which contour lines are drawn, each between 0 and 1.
     """
@@ -262,7 +262,7 @@ class RenderConfig:
     colormap: str = "inferno"
     alpha: float = 0.7
     normalize: str = "video"
-    max_keyframes: int = 240
+    max_keyframes: int = 30
     figure: bool = False
     contours: tuple[float, ...] = ()
 
@@ -273,8 +273,8 @@ class RenderConfig:
         check_names("normalize", [self.normalize], choice_names.NORMALIZATIONS)
         if not 0 <= self.alpha <= 1:
             raise UsageError(f"alpha {self.alpha} must lie between 0 and 1")
-        if self.max_keyframes < 1:
-            raise UsageError(f"max_keyframes {self.max_keyframes} must be 1 or more")
+        if self.max_keyframes < 0:
+            raise UsageError(f"max_keyframes {self.max_keyframes} must be 1 or more, or 0 for all")
         for level in self.contours:
             if not 0 < level < 1:
                 raise UsageError(

@@ -11,6 +11,7 @@ import gradio as gr
 from video_cam import choice_names
 from video_cam.app.form import first_values
 from video_cam.app.networks import first_choice, network_choices
+from video_cam.app.view import quiet_html
 from video_cam.batch.run_config import RunConfig
 from video_cam.models.example_clips import EXAMPLES
 
@@ -53,10 +54,9 @@ def add_controls(base: RunConfig) -> Controls:
         base: what the app was started with; the controls show its values.
     """
     clip = gr.File(label="Clip: video, GIF, picture, array, DICOM", height=150)
+    gr.HTML(quiet_html("or a clip that is drawn for you:"))
     with gr.Row(elem_classes="vc-examples"):
-        examples = {
-            action: gr.Button(f"drawn: {action}", size="sm", min_width=80) for action in EXAMPLES
-        }
+        examples = {action: gr.Button(action, size="sm", min_width=80) for action in EXAMPLES}
     network = gr.Dropdown(
         network_choices(base.model),
         value=first_choice(base.model),
@@ -75,9 +75,7 @@ def add_controls(base: RunConfig) -> Controls:
 
 def _main_fields(values: dict[str, Any]) -> dict[str, Any]:
     return {
-        "class_ids": _several(
-            "Classes", [], [], info="the best ones where none is chosen", allow_custom_value=True
-        ),
+        "class_ids": _several("Classes", [], [], info="the best ones where none is chosen"),
         "top_k": gr.Slider(
             1, max(MAX_TOP_K, values["top_k"]), values["top_k"], step=1, label="Best classes"
         ),
@@ -94,8 +92,9 @@ def _more_fields(values: dict[str, Any]) -> dict[str, Any]:
         "align": _one("Positions of cells", choice_names.ALIGNMENT_NAMES, values["align"]),
         "pooling": _one("Gradients pooled over", choice_names.POOLING_NAMES, values["pooling"]),
         "sampling": _one("Sampling", choice_names.SAMPLING_MODES, values["sampling"]),
-        "start": gr.Number(values["start"], label="Start in seconds", minimum=0),
-        "end": gr.Number(values["end"], label="End in seconds", minimum=0),
+        # Numbers that are left empty become 0 when the form unfolds them.
+        "start": gr.Textbox(values["start"], label="Start in seconds", placeholder="of the clip"),
+        "end": gr.Textbox(values["end"], label="End in seconds", placeholder="of the clip"),
         "motion_test": gr.Checkbox(values["motion_test"], label="Motion test"),
         "frame_test": gr.Checkbox(values["frame_test"], label="Frame test"),
         "layout": _one("Video", choice_names.VIDEO_LAYOUTS, values["layout"]),

@@ -9,6 +9,7 @@ from typing import Any
 from video_cam.app.networks import model_config
 from video_cam.batch.run_config import RunConfig
 from video_cam.config import ExplainConfig, make_explain_config
+from video_cam.errors import UsageError
 
 # Fields of ExplainConfig and of RenderConfig that the form shows. An empty list or number means the
 # default of the command.
@@ -32,6 +33,7 @@ def run_config_of(network: str, form: Mapping[str, Any], base: RunConfig) -> Run
     """
     explain = {one.name: getattr(base.explain, one.name) for one in fields(ExplainConfig)}
     explain |= {name: _value(form[name]) for name in EXPLAIN_FIELDS}
+    explain |= {name: _seconds(name, explain[name]) for name in ("start", "end")}
     explain["class_ids"] = explain["class_ids"] or ()
     # What was filled in and not changed was asked for by nobody.
     unchanged = base.explain.own_methods and explain["methods"] == [*base.explain.methods]
@@ -58,5 +60,15 @@ def first_values(base: RunConfig) -> dict[str, Any]:
     } | {"layers": list(map(str, base.explain.layers or ()))}
 
 
+def _seconds(name: str, text: str | None) -> float | None:
+    """A number that was typed; None where nothing was."""
+    try:
+        return None if text is None else float(text)
+    except ValueError as error:
+        raise UsageError(f"{name} {text!r} must be a number of seconds, as 2.5") from error
+
+
 def _value(value: Any) -> Any:
+    if isinstance(value, str):
+        value = value.strip()
     return None if value in ([], "") else value

@@ -37,10 +37,10 @@ def mount_interface(app: FastAPI, config: AppConfig, engine: Engine) -> None:
         with gr.Row():
             with gr.Column(scale=1, min_width=320):
                 controls = add_controls(config.run)
-                with gr.Row():
-                    explain = gr.Button("Explain", variant="primary", elem_id="explain")
-                    cancel = gr.Button("Cancel", interactive=False, elem_id="cancel")
                 status = gr.HTML(status_html("Choose a clip.", kind="done"))
+                with gr.Row():
+                    explain = gr.Button("Explain", variant="primary", min_width=120)
+                    cancel = gr.Button("Cancel", interactive=False, min_width=120)
             with gr.Column(scale=3, min_width=320):
                 result = gr.HTML(quiet_html("The result is shown here."))
         _connect(blocks, handlers, controls, (status, result, explain, cancel))
@@ -102,7 +102,9 @@ class _Handlers:
             facts = network_facts(network or "", self._config.run.model)
         except VideoCamError as error:
             return gr.skip(), gr.skip(), "", status_html(str(error), kind="error")
-        classes = [(label, str(number)) for number, label in enumerate(facts.classes)]
+        classes = [
+            (f"{label} ({number})", str(number)) for number, label in enumerate(facts.classes)
+        ]
         return (
             gr.update(choices=classes, value=[]),
             gr.update(choices=list(facts.layers), value=[]),

@@ -112,13 +112,14 @@ def network_facts(name: str, own: ModelConfig) -> NetworkFacts:
     )
     size = (model.num_frames, *model.preprocess.crop)
     layers = tuple(model.settled(list(grid_shapes(model, size)), size)) if model.layer else ()
-    return NetworkFacts(model.labels, layers, "; ".join(_sentences(name, own, model.framewise)))
+    return NetworkFacts(model.labels, layers, "; ".join(_sentences(config, model.framewise)))
 
 
-def _sentences(name: str, own: ModelConfig, framewise: bool) -> Iterator[str]:
-    if name != own.name and name in BUNDLED_SPECS:
+def _sentences(config: ModelConfig, framewise: bool) -> Iterator[str]:
+    spec = known_models().get(config.name or DEFAULT)
+    if config.weights is None and config.name in BUNDLED_SPECS:
         yield "bundled: it knows drawn clips only"
-    elif name != own.name and name in known_models() and not _is_on_disk(known_models()[name]):
+    elif config.weights is None and spec is not None and not _is_on_disk(spec):
         yield "its weights are downloaded when it is first used"
     if framewise:
         yield "an image classifier, which sees one frame at a time"

@@ -33,7 +33,7 @@ def serve(config: AppConfig, say: Callable[[str], None]) -> None:
     """
     check_installed()
     with ExitStack() as stack:
-        listener = stack.enter_context(_listening(config.host, config.port))
+        listener = stack.enter_context(listening(config.host, config.port))
         stack.enter_context(upload_folder(config))
         server = stack.enter_context(made_server(config))
         host, port = listener.getsockname()[:2]
@@ -124,7 +124,7 @@ def made_server(config: AppConfig) -> Iterator[Any]:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def listening(host: str, port: int) -> Iterator[socket.socket]:
     """A socket that listens at an address.
 
     Raises:

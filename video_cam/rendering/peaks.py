@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from operator import ge, gt
 
@@ -20,17 +20,18 @@ MAX_PEAKS = 200  # of a map
 
 
 def peak_frames(
-    explanation: Explanation, blended: BlendedMap, seconds_apart: Fraction = MIN_SECONDS_APART
+    explanation: Explanation, blended: BlendedMap, among: Sequence[int] | None = None
 ) -> list[int]:
-    """The frames that the network was given at which a map's mass has a peak.
+    """The frames at which a map's mass has a peak, at least MIN_SECONDS_APART apart.
 
     Mass is that of the positive part of the map, after the windows are blended. It is compared
-    within the clip: a peak is as strong as its share of the largest mass.
+    within the clip: a peak is as strong as its share of the largest mass. Of two peaks that are too
+    close to each other the stronger one stays.
 
     Args:
         explanation: whose map it is.
         blended: the map at every frame.
-        seconds_apart: at least so much time lies between two peaks; the stronger one stays.
+        among: the source frames that are compared, rising; None for all that the network was given.
 
     Returns:
         Indices of source frames, strongest first, of equal ones the earliest first; at most
@@ -38,8 +39,9 @@ def peak_frames(
         throughout.
     """
     stop = blended.first + len(blended.mass)
-    frames = np.array([i for i in explanation.keyframes() if blended.first <= i < stop], int)
-    ticks_apart = math.ceil(seconds_apart / explanation.timeline.time_base)
+    candidates = explanation.keyframes() if among is None else among
+    frames = np.array([i for i in candidates if blended.first <= i < stop], int)
+    ticks_apart = math.ceil(MIN_SECONDS_APART / explanation.timeline.time_base)
     mass = blended.mass[frames - blended.first]
     found = peaks(mass, explanation.timeline.pts[frames], ticks_apart)
     return frames[found[:MAX_PEAKS]].tolist()
@@ -69,7 +71,7 @@ def peaks(values: np.ndarray, ticks: np.ndarray, ticks_apart: int) -> list[int]:
     taken: list[int] = []  # ticks of the chosen ones, rising
     for position in np.argsort(-values, kind="stable").tolist():
         tick = int(ticks[position])
-        if not is_peak[position] or _is_near(taken, tick, ticks_apart):
+        if not is_peak[position] or is_near(taken, tick, ticks_apart):
             continue
         chosen.append(position)
         insort(taken, tick)
@@ -89,7 +91,7 @@ def _lowest_before(values: np.ndarray, is_higher: Callable[[float, float], bool]
     return lowest
 
 
-def _is_near(taken: list[int], tick: int, ticks_apart: int) -> bool:
+def is_near(taken: list[int], tick: int, ticks_apart: int) -> bool:
     """Whether one of the rising ``taken`` is less than ``ticks_apart`` away."""
     place = bisect_left(taken, tick)
     return any(abs(other - tick) < ticks_apart for other in taken[max(place - 1, 0) : place + 1])

@@ -10,7 +10,7 @@ import pytest
 from tests.support.browser import STATE, change, frame_of, goto, wait_until
 from tests.support.pages import Rendered
 from video_cam.rendering.blended_maps import BlendedMaps
-from video_cam.rendering.keyframes import most_important
+from video_cam.rendering.frame_importance import most_important
 from video_cam.rendering.overlay import Palette
 
 

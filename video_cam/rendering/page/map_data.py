@@ -21,7 +21,7 @@ from video_cam.rendering.page.script_data import pack_levels, write_bytes_script
 from video_cam.rendering.peaks import peak_frames
 
 MAX_CHUNK_BYTES = 200_000  # a chunk loads in a few milliseconds
-MAX_CURVE_POINTS = 1500  # more than a scrub bar has pixels
+MAX_CURVE_POINTS = 20_000  # eleven minutes at 30 frames per second: a timeline can be zoomed
 # Of an integer of 16 bits; and of 8 bits, for maps that the explanation holds in as many.
 MAX_LEVEL, MAX_SMALL_LEVEL = 32767, 127
 HEAD_BYTES = 12  # of each frame: scale, window peak, score

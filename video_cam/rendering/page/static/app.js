@@ -40,6 +40,7 @@ class App {
       onMessage: (message) => this.showMessage(message),
     });
     this.boxCurve = new BoxCurve(this.maps, this.timeline, () => this.draw());
+    if (data.truth) this.scrub.layers.push((...on) => drawTruth(data.truth, ...on));
     this.scrub.layers.push((...on) => drawBoxCurve(this.boxCurve.values, ...on));
     this.zoom = new PictureZoom(this.stage, data.clip, (zoom) => this.set({ zoom }));
     this.help = new Help();
@@ -48,6 +49,9 @@ class App {
     const colour = this.classColours.get(data.maps[0].class_id);
     const panel = document.getElementById("frame-test");
     this.frameTest = panel && new FrameTest(panel, data.frame_test, colour, (f) => this.goto(f));
+    this.marks = new MarksPanel(this);
+    this.scrub.layers.push((...on) => drawMarks(this.marks.marks, ...on));
+    this.exports = new ExportPanel(this);
     listenToButtons(this);
     listenToKeys(this);
     this.ready = this._open();
@@ -103,6 +107,8 @@ class App {
     this.zoom.show(zoom);
     this.boxCurve.update(this.chosen, box);
     this.controls.show(this.state, this.options.colours);
+    this.marks.show(this.state);
+    this.exports.show(this.state);
     this.strip.update(this.options);
     const jump = this.player.playing ? undefined : this.player.show(frame_index);
     const maps = this.maps.load(this.stage.maps, frame_index);
@@ -170,9 +176,17 @@ class App {
     return `${this.data.title} · ${this.readout.place.textContent} · ${this.data.model.name}`;
   }
 
+  redrawScrub() {
+    this.scrub.draw(this.scrub.shown);
+  }
+
+  /** The clip's name as the start of a file's name. */
+  stem() {
+    return this.data.title.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "_");
+  }
+
   pictureName() {
-    const stem = this.data.title.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "_");
-    return `${stem}_${String(this.state.frame_index).padStart(6, "0")}.png`;
+    return `${this.stem()}_${String(this.state.frame_index).padStart(6, "0")}.png`;
   }
 
   /** Draw the current frame of the video, without the encoder's padding, at [left, top, width, height]. */
@@ -197,16 +211,6 @@ class App {
     else await this.player.play();
     this.draw();
     this.link.write(this.state);
-  }
-
-  gotoKeyframe(direction) {
-    const { frame_index } = this.state;
-    const { keyframes } = this.data;
-    const next =
-      direction > 0
-        ? keyframes.find((frame) => frame > frame_index)
-        : keyframes.findLast((frame) => frame < frame_index);
-    return next === undefined ? undefined : this.goto(next);
   }
 
   /** Let the looped span begin ("first") or end ("last") at this frame. */

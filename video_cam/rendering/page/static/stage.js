@@ -189,7 +189,8 @@ class Stage {
 
   /** How many panels stand side by side. */
   get columns() {
-    return getComputedStyle(this.holder).gridTemplateColumns.split(" ").length;
+    const tops = this.panels.map(({ figure }) => figure.offsetTop);
+    return tops.filter((top) => top === tops[0]).length;
   }
 
   get maps() {
