@@ -87,6 +87,7 @@ def model_config(name: str, own: ModelConfig) -> ModelConfig:
         labels=None,
         trust_checkpoint=False,
         allow_partial=False,
+        text=None,
         input=InputConfig(),
     )
 
@@ -108,6 +109,7 @@ def network_facts(name: str, own: ModelConfig) -> NetworkFacts:
         labels=config.labels,
         trust_checkpoint=config.trust_checkpoint,
         allow_partial=config.allow_partial,
+        **config.text_options,
         **vars(config.input),
     )
     size = (model.num_frames, *model.preprocess.crop)
