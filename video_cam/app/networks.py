@@ -95,6 +95,7 @@ def model_config(name: str, own: ModelConfig, texts: Sequence[str] = ()) -> Mode
         labels=None,
         trust_checkpoint=False,
         allow_partial=False,
+        text=None,
         input=InputConfig(),
         text=text,
     )
@@ -118,6 +119,7 @@ def network_facts(name: str, own: ModelConfig, texts: Sequence[str] = ()) -> Net
         labels=config.labels,
         trust_checkpoint=config.trust_checkpoint,
         allow_partial=config.allow_partial,
+        **config.text_options,
         **vars(config.input),
         **({} if config.text is None else vars(config.text)),
     )
