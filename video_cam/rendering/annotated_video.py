@@ -102,10 +102,12 @@ class AnnotatedVideo:
 
 
 def video_names(maps: Sequence[MapSeries]) -> list[str]:
-    """File names: annotated.mp4 for the first map; those of the others name target and layer."""
+    """File names: annotated.mp4 for the first map; those of the others name what they show."""
     names = ["annotated.mp4"]
     for series in maps[1:]:
-        parts = (series.label, series.layer, series.method)
+        parts = [series.label, series.layer, series.method]
+        if len({one.detail for one in maps}) > 1:
+            parts.append(f"detail-{series.detail}")
         text = "_".join(re.sub(r"[^0-9A-Za-z.+-]+", "-", part).strip("-") for part in parts)
         names.append(f"annotated_{len(names) + 1}_{text[:MAX_NAME_LETTERS]}.mp4")
     return names

@@ -70,10 +70,7 @@ class App {
   }
 
   get chosen() {
-    const { class_id, layer, method } = this.state;
-    return this.data.maps.findIndex(
-      (map) => map.class_id === class_id && map.layer === layer && map.method === method,
-    );
+    return this.data.maps.findIndex((map) => MAP_KEYS.every((key) => map[key] === this.state[key]));
   }
 
   /** The state with the colours and the chosen map's number, for drawing. */

@@ -1,7 +1,8 @@
 "use strict";
 // The state of the view: its initial and its possible values.
 
-const CHOICES = ["class_id", "method", "layer", "colormap", "normalize", "view"];
+const CHOICES = ["class_id", "method", "layer", "detail", "colormap", "normalize", "view"];
+const MAP_KEYS = ["class_id", "layer", "method", "detail"]; // one map has these values
 const FRACTIONS = ["opacity", "threshold"];
 const BOOLEANS = ["dim", "outline", "contours"];
 
@@ -21,6 +22,7 @@ class Rules {
       class_id: first.class_id,
       method: first.method,
       layer: first.layer,
+      detail: first.detail,
       opacity,
       colormap,
       threshold: 0,
@@ -69,17 +71,17 @@ class Rules {
   }
 
   /**
-   * The state with changes, on an existing map: of class, layer and method the ones that were not
+   * The state with changes, on an existing map: of class, layer, method and detail the ones that were not
    * changed are adapted.
    */
   settled(state, changes) {
     const next = { ...state, ...changes };
     const misfit = (map) =>
-      ["class_id", "layer", "method"].reduce(
+      MAP_KEYS.reduce(
         (sum, key) => sum + (map[key] === next[key] ? 0 : key in changes ? 10 : 1),
         0,
       );
     const map = this.data.maps.reduce((best, m) => (misfit(m) < misfit(best) ? m : best));
-    return { ...next, class_id: map.class_id, layer: map.layer, method: map.method };
+    return { ...next, ...Object.fromEntries(MAP_KEYS.map((key) => [key, map[key]])) };
   }
 }
