@@ -56,7 +56,7 @@ def test_a_plan_of_the_sample_clip(sample_clip: Path, bundled: Classifier) -> No
         BUNDLED, bundled.weights, ("layer4", "layer3"), 16, bundled.frame_rate, trained=True
     )
     assert made.batch_size == 3
-    assert {layer: one.grid for (layer, _), one in made.centres.items()} == {
+    assert {layer: one.grid for (layer, *_), one in made.centres.items()} == {
         "layer4": (4, 4, 4),
         "layer3": (8, 8, 8),
     }

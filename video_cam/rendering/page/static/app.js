@@ -140,7 +140,8 @@ class App {
     const text = score === undefined ? "" : ` ${scoreText(score, row.is_probability)}`;
     const untrained = this.data.model.trained ? "" : " · untrained network";
     const label = labelAt(map, this.data.windows, this.state.frame_index);
-    const detail = map.detail === "none" ? "" : ` · detail: ${map.detail}`;
+    const isPlain = map.detail === "none" && this.rules.choices.detail.size === 1;
+    const detail = isPlain ? "" : ` · detail: ${map.detail}`;
     return `${label}${text} · ${map.method} · ${map.layer}${detail}${untrained}`;
   }
 
