@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from video_cam.utils.version import __version__
 
 if TYPE_CHECKING:
-    from video_cam import metrics
+    from video_cam import export, metrics
     from video_cam.attribution.activation_map import ActivationMap, normalize, upsample
     from video_cam.attribution.cam import compute_cams
     from video_cam.attribution.input_gradients import (
@@ -64,6 +64,7 @@ __all__ = [
     "capture",
     "compute_cams",
     "explain",
+    "export",
     "figure",
     "guided_backprop",
     "guided_cam",
@@ -78,8 +79,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "metrics":
-        return import_module("video_cam.metrics")
+    if name in ("export", "metrics"):
+        return import_module(f"video_cam.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"video_cam.{_HOMES[name]}"), name)

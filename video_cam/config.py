@@ -128,7 +128,8 @@ class ExplainConfig(AttributionConfig):
         class_ids: ids or names; empty for the ``top_k`` best classes of the whole clip.
         targets: functions from the network's output to (N,) scores; where one is given, only the
             classes in ``class_ids`` are explained besides.
-        top_k: how many of the best classes are explained.
+        top_k: how many of the best classes are explained; None for one, and for all texts of a
+            network whose classes are texts.
         worst: also explain the least probable class.
         video_stream: which of the file's video streams, from 0; None for FFmpeg's choice.
         sampling: of SAMPLING_MODES.
@@ -153,7 +154,7 @@ class ExplainConfig(AttributionConfig):
     conv_backcount: tuple[int, ...] = ()
     class_ids: tuple[int | str, ...] = ()
     targets: tuple[Callable[[Any], Tensor], ...] = ()
-    top_k: int = 1
+    top_k: int | None = None
     worst: bool = False
     bit_depth: int | None = None
     video_stream: int | None = None
@@ -232,6 +233,11 @@ class ExplainConfig(AttributionConfig):
         values = {n: _plain(v) for n, v in vars(self).items() if n not in unchanging}
         return values | {"detail": self.detail[0] if len(self.detail) == 1 else [*self.detail]}
 
+    @property
+    def num_best(self) -> int:
+        """How many of the best classes are explained, where no class is asked for."""
+        return self.top_k or 1
+
     def attribution(self) -> AttributionConfig:
         """The part that says how maps are computed from one input."""
         values = {one.name: getattr(self, one.name) for one in fields(AttributionConfig)}
@@ -248,7 +254,7 @@ class RenderConfig:
         colormap: of COLORMAP_NAMES.
         alpha: opacity of full heat, in [0, 1].
         normalize: what full heat is: the largest value in the video, the window or the frame.
-        max_keyframes: at most this many keyframes are saved.
+        max_keyframes: pictures of at most this many keyframes are saved; 0 for all.
         figure: also write figure.pdf and figure.png.
         contours: levels of heat at which contour lines are drawn, each between 0 and 1.
     """
@@ -257,7 +263,7 @@ class RenderConfig:
     colormap: str = "inferno"
     alpha: float = 0.7
     normalize: str = "video"
-    max_keyframes: int = 240
+    max_keyframes: int = 30
     figure: bool = False
     contours: tuple[float, ...] = ()
 
@@ -268,8 +274,8 @@ class RenderConfig:
         check_names("normalize", [self.normalize], choice_names.NORMALIZATIONS)
         if not 0 <= self.alpha <= 1:
             raise UsageError(f"alpha {self.alpha} must lie between 0 and 1")
-        if self.max_keyframes < 1:
-            raise UsageError(f"max_keyframes {self.max_keyframes} must be 1 or more")
+        if self.max_keyframes < 0:
+            raise UsageError(f"max_keyframes {self.max_keyframes} must be 1 or more, or 0 for all")
         for level in self.contours:
             if not 0 < level < 1:
                 raise UsageError(

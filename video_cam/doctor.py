@@ -25,7 +25,7 @@ from video_cam.utils.version import __version__
 PACKAGES = (
     *("torch", "torchvision", "numpy", "opencv-python", "av", "safetensors", "matplotlib"),
     *("pillow", "jinja2", "tqdm", "filelock", "timm", "transformers", "onnxruntime"),
-    *("ray", "fsspec"),
+    *("ray", "fsspec", "gradio"),
 )
 DECODERS = ("h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mpeg2video", "prores", "gif", "mjpeg")
 ENCODERS = ("libx264", "aac")

@@ -11,6 +11,7 @@ import pytest
 
 from video_cam.cli import demo, program
 from video_cam.cli.main import main
+from video_cam.models import example_clips
 from video_cam.utils.version import __version__
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,7 @@ def test_the_demonstration_explains_a_clip_that_it_draws(
 
 
 def test_the_page_is_shown_where_there_is_a_display(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(demo, "_write_clip", lambda path: None)
+    monkeypatch.setattr(example_clips, "write_example", lambda path, action: None)
     for has_display in (True, False):
         monkeypatch.setattr(demo, "_has_display", lambda answer=has_display: answer)
         assert ("--show" in demo.demo_options(["--output-dir", str(tmp_path)])) == has_display

@@ -69,7 +69,12 @@ def test_accuracies_and_their_difference() -> None:
         "1 of 4 predictions changed: 0 fixed, 1 broken, 0 to another class",
         "accuracy: A 100.0 %, B 75.0 %",
     ]
-    assert said[2].startswith("B minus A: -25.0 percentage points")
+    assert said[2].startswith("B minus A: -25.0 percentage points (95 % bootstrap interval")
+
+
+def test_one_clip_has_no_interval() -> None:
+    found = compare(["A", "B"], [[record("a", "spin")], [record("a", "grow")]])
+    assert found.sentences()[2] == "B minus A: -100.0 percentage points"
 
 
 def test_without_truth_only_changes_are_said() -> None:

@@ -119,6 +119,8 @@ def test_the_sentence_says_the_result() -> None:
         "not change the score, blurring the 10 % that move most raises the score by 20 %: what is "
         "marked carries the score"
     )
+    both = dataclasses.replace(drops, drop=3.6, random=(0.8, 2.0))
+    assert sentence(both).endswith("marked lowers it 2.6 times as much and carries the score")
     still = dataclasses.replace(drops, drop=0.1, frame_difference=None)
     assert sentence(still).endswith("by 8 %: what is marked does not carry the score")
 

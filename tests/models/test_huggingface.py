@@ -12,7 +12,7 @@ import torch
 from tests.support.random_networks import fill, most_changed_cells, patch_of_cell
 from video_cam import Classifier, UsageError, compute_cams, load_model
 from video_cam.layers.reachability import layers_affecting_scores
-from video_cam.models import huggingface
+from video_cam.models import hub
 from video_cam.models.huggingface import huggingface_spec, is_repository
 from video_cam.models.weights import WeightsUnavailable
 
@@ -74,6 +74,8 @@ def saved(request, tmp_path_factory) -> tuple[Path, str]:
             parameter.data *= 0.1
     network.save_pretrained(folder)
     processor = {
+        "rescale_factor": 1 / 255,
+        "offset": False,
         "size": {"shortest_edge": 36},
         "crop_size": {"height": 32, "width": 32},
         "image_mean": [0.5, 0.4, 0.3],
@@ -90,7 +92,7 @@ def test_a_folder_as_save_pretrained_writes_it(saved) -> None:
     assert model.layer == layer
     assert model.labels == ("LABEL_0", "LABEL_1", "LABEL_2")
     assert model.preprocess.resize == 36 and model.preprocess.crop == (32, 32)
-    assert model.preprocess.mean == (0.5, 0.4, 0.3)
+    assert model.preprocess.mean == pytest.approx((0.5, 0.4, 0.3))
     size = (model.num_frames, 32, 32)
     assert size[0] == (values.get("num_frames") or values["frames_per_clip"])
     fold = model.layers(size).folds[layer]
@@ -187,7 +189,7 @@ def test_what_is_written_like_a_repository(tmp_path: Path, text: str, expected: 
 
 
 def test_a_name_that_is_neither_on_disk_nor_on_the_hub(monkeypatch) -> None:
-    monkeypatch.setattr(huggingface, "why_no_download", lambda url: "no route to host")
+    monkeypatch.setattr(hub, "why_no_download", lambda url: "no route to host")
     with pytest.raises(WeightsUnavailable) as caught:
         load_model("nobody/nothing-like-it")
     assert str(caught.value) == (
@@ -201,7 +203,8 @@ def test_a_name_that_is_neither_on_disk_nor_on_the_hub(monkeypatch) -> None:
     [
         ({"size": {"shortest_edge": 36}, "crop_size": {"height": 30, "width": 32}}, 36, (30, 32)),
         ({"size": {"height": 36, "width": 40}, "do_center_crop": False}, (36, 40), (36, 40)),
-        ({"size": 36}, (36, 36), (32, 32)),
+        ({"size": 36, "crop_size": 32}, 36, (32, 32)),
+        ({"crop_size": 32, "do_resize": False}, 32, (32, 32)),
         ({}, (32, 32), (32, 32)),
     ],
 )

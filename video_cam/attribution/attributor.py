@@ -170,7 +170,8 @@ class Attributor:
     def _attribute(self, x: Any, targets: Targets, config: AttributionConfig) -> AttributionResult:
         """The scores and maps of one augmented input."""
         choose = targets if callable(targets) else lambda outputs: targets
-        attention = attention_record(self._bound, x, config.methods, self._blocks)
+        alone = not self.layers
+        attention = attention_record(self._bound, x, config.methods, self._blocks, alone)
         with capture(self.model, self.layers, self._refinements.also) as captured:
             passes = retried_with_copies(
                 partial(self._passes, x, captured, attention, choose, config)

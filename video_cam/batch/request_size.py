@@ -104,7 +104,7 @@ def maps_per_clip(model: Classifier, config: ExplainConfig) -> dict[str, int]:
     """
     classes = len({class_id(wanted, model.labels) for wanted in config.class_ids})
     if not classes and not config.targets:
-        classes = min(config.top_k, len(model.labels))
+        classes = min(config.num_best, len(model.labels))
     kind = "target" if config.targets else "class"
     return {
         **_maps_per_target(model, config),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from video_cam.config import ExplainConfig, InputConfig, LimitsConfig, RenderConfig
+from video_cam.text_config import TextConfig
 from video_cam.truth.checking import TruthCheck
 from video_cam.utils.names import check_names, check_positive
 
@@ -28,6 +29,7 @@ class ModelConfig:
         allow_partial: load of the weights what fits.
         device: such as "cpu" or "cuda:1"; None for the CPU, or CUDA with ``use_cuda``.
         use_cuda: run on CUDA where it is available.
+        text: the texts that clips are compared with; None for the network's own classes.
         input: the network's input where the caller knows better.
     """
 
@@ -38,6 +40,7 @@ class ModelConfig:
     allow_partial: bool = False
     device: str | None = None
     use_cuda: bool = False
+    text: TextConfig | None = None
     input: InputConfig = field(default_factory=InputConfig)
 
 

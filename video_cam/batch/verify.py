@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from video_cam.batch.result_folders import result_folders
 from video_cam.batch.results_file import RESULTS, TABLE, latest, parse_record
 from video_cam.batch.store import LOCKS, MAX_RESULTS_BYTES
 from video_cam.errors import UsageError
@@ -63,7 +64,7 @@ def verify(root: Path, counts: Counts) -> Iterator[Fault]:
         raise UsageError(f"no such folder: {str(root)!r}")
     if os.path.lexists(root / SUMMARY_FILE) or (root / _EXPLANATION).exists():
         return _verify_clip(root, None, counts)
-    folders = set(_result_folders(root, root))
+    folders = set(result_folders(root))
     if not folders and not os.path.lexists(root / RESULTS):
         raise UsageError(
             f"{str(root)!r} holds no results of video_cam: give the --output-dir of a run, or the "
@@ -93,18 +94,6 @@ def _verify_run(root: Path, folders: set[str], counts: Counts) -> Iterator[Fault
         else:
             yield Fault(root / name, f"is missing, and {RESULTS} has its clip as finished")
     yield from _foreign_beside(root, {RESULTS, TABLE, _INDEX, LOCKS, *folders, *finished})
-
-
-def _result_folders(root: Path, folder: Path) -> Iterator[str]:
-    """The names of the folders of clips, which may lie in others: from ``root``, with /."""
-    is_output_folder = os.path.lexists(root / RESULTS)
-    for path in folder.iterdir():
-        if not path.is_dir():
-            continue
-        if os.path.lexists(path / SUMMARY_FILE):
-            yield path.relative_to(root).as_posix()
-        elif is_output_folder and not path.is_symlink() and not path.name.startswith("."):
-            yield from _result_folders(root, path)
 
 
 def _foreign_beside(root: Path, known: set[str]) -> Iterator[Fault]:

@@ -38,12 +38,17 @@ class WorkerTimedOut(Exception):
     """The process was killed because it took too long; the message says how long."""
 
 
+class WorkerStopped(Exception):
+    """The process ended because ``Worker.stop`` was called."""
+
+
 class Worker:
     """A process with the network. Start it, run jobs in it, close it."""
 
     def __init__(self, config: RunConfig, reporter: Reporter) -> None:
         self._config, self._reporter = config, reporter
         self._process: Any = None
+        self._is_stopped = False
 
     def start(self) -> None:
         """Start a process and wait until it has loaded the network.
@@ -51,16 +56,18 @@ class Worker:
         Raises:
             VideoCamError: what loading the network raises.
             WorkerDied: where the process ends before that.
+            WorkerStopped: after ``stop``.
         """
         # A fresh interpreter: a fork would share locks and the state of CUDA with this process.
         context = multiprocessing.get_context("spawn")
         self._connection, other_end = context.Pipe()
-        self._process = context.Process(
-            target=_run_worker, args=(other_end, self._config), daemon=True
-        )
+        process = context.Process(target=_run_worker, args=(other_end, self._config), daemon=True)
         with interrupts_held_back():  # the process handles them when Python has started
-            self._process.start()
+            process.start()
+            self._process = process
         other_end.close()
+        if self._is_stopped:  # before there was a process to interrupt
+            self.stop()
         self._receive_answer(math.inf, None)  # a download may be slow
 
     def run(self, job: Job, *, wait_seconds: float, time_limit: float | None) -> ClipRecord | None:
@@ -76,6 +83,7 @@ class Worker:
         Raises:
             WorkerDied: where the process ends during the job.
             WorkerTimedOut: where it was killed for the time limit or for lack of progress.
+            WorkerStopped: after ``stop``.
         """
         if self._process is None:
             self.start()
@@ -85,6 +93,16 @@ class Worker:
             raise self._died() from error
         record: ClipRecord | None = self._receive_answer(MAX_SECONDS_BETWEEN_MESSAGES, time_limit)
         return record
+
+    def stop(self) -> None:
+        """Interrupt the process from another thread, for good: what it does is given up.
+
+        ``start`` and ``run`` raise WorkerStopped when it has cleaned up, and from then on.
+        """
+        self._is_stopped = True
+        process = self._process
+        if process is not None:
+            process.terminate()
 
     def close(self) -> None:
         """End the process: at once if it is idle, else after some seconds for cleaning up."""
@@ -141,10 +159,12 @@ class Worker:
             case "stage_end":
                 stages.pop(content)[0].close()
 
-    def _died(self) -> WorkerDied:
+    def _died(self) -> WorkerDied | WorkerStopped:
         self._process.join(SECONDS_TO_CLEAN_UP)
         code = self._process.exitcode
         self._kill()
+        if self._is_stopped:
+            return WorkerStopped()
         if code is not None and code < 0:
             name = signal.Signals(-code).name
             cause = ", perhaps because memory ran out" if name == "SIGKILL" else ""

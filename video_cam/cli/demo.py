@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 from video_cam.cli.program import program_name
@@ -14,8 +13,7 @@ from video_cam.errors import UsageError, first_line
 
 NAME = "demo"
 CLIP = "demo.mp4"
-_SEED, _ACTION = 185, "dash right"  # a clip on which the bundled network was not trained
-_NUM_FRAMES, _EVENT, _SIZE = 32, (11, 21), 256
+_ACTION = "dash right"
 
 
 def demo_options(arguments: Sequence[str]) -> list[str]:
@@ -39,31 +37,16 @@ def demo_options(arguments: Sequence[str]) -> list[str]:
     )
     parser.add_argument("--output-dir", default="outputs", metavar="DIR", help="default: outputs")
     parsed = parser.parse_args(arguments)
+    from video_cam.models.example_clips import write_example
+
     clip = Path(parsed.output_dir) / CLIP
     try:
         clip.parent.mkdir(parents=True, exist_ok=True)
-        _write_clip(clip)
+        write_example(clip, _ACTION)
     except OSError as error:
         raise UsageError(f"the clip cannot be written: {first_line(error)}") from error
     words = ["--clip", str(clip), "--model", "motion3d", "--output-dir", parsed.output_dir]
     return [*words, "--overwrite", *(["--show"] if _has_display() else [])]
-
-
-def _write_clip(path: Path) -> None:
-    from models3d.drawn_clips import CLASSES, draw_clip
-    from models3d.residual3d import FRAME_RATE
-    from video_cam.utils.files import atomic_path
-    from video_cam.video.writer import write_clip
-
-    drawn = draw_clip(
-        _SEED,
-        class_id=CLASSES.index(_ACTION),
-        num_frames=_NUM_FRAMES,
-        event=_EVENT,
-        size=_SIZE,
-    )
-    with atomic_path(path) as partial:
-        write_clip(partial, drawn.frames, Fraction(FRAME_RATE))
 
 
 def _has_display() -> bool:

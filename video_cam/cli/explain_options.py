@@ -72,7 +72,7 @@ def _add_classes(group: argparse._ArgumentGroup) -> None:
         type=int,
         default=ExplainConfig.top_k,
         metavar="K",
-        help="explain the K best classes (default: %(default)s)",
+        help="explain the K best classes (default: 1, and all texts of --text)",
     )
     group.add_argument("--worst", action="store_true", help="also explain the least probable class")
 

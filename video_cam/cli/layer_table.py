@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-
 from video_cam.choice_names import SCORE_METHOD_NAMES
 from video_cam.cli.attention_table import attention_table
 from video_cam.config import ExplainConfig
@@ -17,6 +15,7 @@ from video_cam.layers.measured_alignment import MeasuredField, measure
 from video_cam.layers.scores_only import ScoresOnly
 from video_cam.layers.selection import min_cells_in_time
 from video_cam.models.classifier import Classifier
+from video_cam.models.grid_shapes import grid_shapes
 from video_cam.video.clip import Clip
 
 MIN_CELLS_FOR_WHERE = 4  # along each side; with fewer, a map does not say where something is
@@ -146,25 +145,6 @@ def describe_time_resolution(t: Resolution, num_frames: int) -> str:
         return "it tells each frame from the one after the next"
     first = (num_frames - 1 - distance) // 2
     return f"it cannot tell frame {first} from frame {first + distance}"
-
-
-def grid_shapes(model: Classifier, size: tuple[int, int, int]) -> dict[str, torch.Size]:
-    """Shapes of the outputs that are grids, in the order in which the layers run.
-
-    Modules that run several times are left out: their outputs are not those of one layer.
-
-    Args:
-        size: (T, H, W) of the input.
-
-    Returns:
-        Module name -> (1, K, T', H', W').
-    """
-    seen, grids = model.trace(size)
-    return {
-        name: fold(torch.empty(seen[name].shape, device="meta")).shape
-        for name, fold in grids.items()
-        if seen[name].calls == 1
-    }
 
 
 def _resolutions(

@@ -7,14 +7,14 @@ the process that explains them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from video_cam.batch.logs import set_up_logging
-from video_cam.cli import demo, verify
+from video_cam.cli import app, demo, export, verify
 from video_cam.cli.arguments import CommandOptions, command_options, parse, run_config
 from video_cam.cli.console import Console
 from video_cam.errors import UsageError, VideoCamError
@@ -63,9 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == [verify.NAME]:
-        return _verify(words[1:])
+        return _folder_command(verify.run_verify, words[1:])
+    if words[:1] == [export.NAME]:
+        return _folder_command(export.run_export, words[1:])
     if words[:1] == [demo.NAME]:
         return _demo(words[1:])
+    if words[:1] == [app.NAME]:
+        return _app(words[1:])
     parsed = parse(words)
     options = command_options(parsed)
     console = Console(quiet=options.quiet, as_json=options.as_json)
@@ -86,20 +90,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_CLIP_FAILED
 
 
-def _verify(words: Sequence[str]) -> int:
-    console = Console(quiet=False, as_json=False)
+def _folder_command(run: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:
+    """A command on finished results."""
     try:
-        return verify.run_verify(words)
+        return run(words)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except UsageError as error:
-        console.error(str(error))
-        return EXIT_USAGE
+    except VideoCamError as error:
+        Console(quiet=False, as_json=False).error(str(error))
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_CLIP_FAILED
 
 
 def _demo(words: Sequence[str]) -> int:
     try:
         return main(demo.demo_options(words))
+    except UsageError as error:
+        Console(quiet=False, as_json=False).error(str(error))
+        return EXIT_USAGE
+
+
+def _app(words: Sequence[str]) -> int:
+    try:
+        return app.run_app(words)
+    except KeyboardInterrupt:  # the way to end it
+        return EXIT_DONE
     except UsageError as error:
         Console(quiet=False, as_json=False).error(str(error))
         return EXIT_USAGE

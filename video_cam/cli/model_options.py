@@ -51,7 +51,32 @@ def add_model_options(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="load of the weights what fits; the rest of the network stays random",
     )
+    _add_texts(group)
     _add_network_input(group)
+
+
+def _add_texts(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--text",
+        nargs="+",
+        metavar="TEXT",
+        help="look for what these texts say, with CLIP, SigLIP or X-CLIP: they take the place of "
+        "the classes, and each gets a map (default of --model with it: "
+        "openai/clip-vit-base-patch32)",
+    )
+    group.add_argument(
+        "--text-template",
+        nargs="+",
+        metavar="TEMPLATE",
+        help="sentences with {} in place of a text, whose encodings are averaged (default: the "
+        "network's own, such as 'a photo of {}')",
+    )
+    group.add_argument(
+        "--text-negative",
+        nargs="+",
+        metavar="TEXT",
+        help="further texts that those of --text are compared with, such as 'something else'",
+    )
 
 
 def _add_network_input(group: argparse._ArgumentGroup) -> None:

@@ -74,11 +74,14 @@ class Comparison:
         return sum(clip.change == change for clip in self.clips)
 
     @property
+    def _num_judged(self) -> int:
+        """How many clips have a truth."""
+        return sum(bool(clip.correct) for clip in self.clips)
+
+    @property
     def accuracies(self) -> list[Interval]:
         """Of each run over the clips with a truth, with 95 % Wilson intervals; empty without."""
         judged = [clip.correct for clip in self.clips if clip.correct]
-        if not judged:
-            return []
         return [wilson(sum(right), len(judged)) for right in zip(*judged, strict=True)]
 
     @property
@@ -109,11 +112,11 @@ class Comparison:
             )
             yield f"accuracy: {', '.join(each)}"
         for name, difference in zip(self.names[1:], self.differences, strict=False):
-            ends = f"{100 * difference.low:+.1f} to {100 * difference.high:+.1f}"
-            yield (
-                f"{name} minus {self.names[0]}: {100 * difference.mean:+.1f} percentage points "
-                f"(95 % bootstrap interval {ends})"
-            )
+            text = f"{name} minus {self.names[0]}: {100 * difference.mean:+.1f} percentage points"
+            if self._num_judged > 1:  # one clip says nothing of how much clips differ
+                ends = f"{100 * difference.low:+.1f} to {100 * difference.high:+.1f}"
+                text = f"{text} (95 % bootstrap interval {ends})"
+            yield text
         if self.num_left_out:
             one = self.num_left_out == 1
             clips = "1 clip is" if one else f"{self.num_left_out} clips are"

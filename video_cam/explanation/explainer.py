@@ -20,6 +20,7 @@ from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.map_series import ClassTarget, MapTarget
 from video_cam.explanation.notes import hides_nothing, notes, notes_on_maps
 from video_cam.explanation.own_method import with_own_method
+from video_cam.explanation.own_texts import with_own_texts
 from video_cam.explanation.target_selection import ExplainedTarget, explained_targets
 from video_cam.explanation.window_result import WindowResult
 from video_cam.explanation.window_runner import OtherFramesDecoded, WindowRunner
@@ -73,6 +74,7 @@ def explain(
                 f"(--{name.replace('_', '-')}), so leave it out"
             )
     model, config, _ = with_own_method(model, config)
+    model, config, _ = with_own_texts(model, config)
     opened = Clip.open(clip, bit_depth=config.bit_depth, video_stream=config.video_stream)
     return explain_clip(opened, model, config, progress)
 

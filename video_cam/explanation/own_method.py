@@ -1,4 +1,4 @@
-"""The method of a network without gradients, and what one that gives scores alone cannot do."""
+"""The method of a network where none is named, and what one that gives scores alone cannot do."""
 
 from __future__ import annotations
 
@@ -28,16 +28,20 @@ _NEEDS = {
 def with_own_method(
     model: Classifier, config: ExplainConfig
 ) -> tuple[Classifier, ExplainConfig, str]:
-    """A config with a method that works where none was asked for.
+    """A config with the network's own method, or one that works, where none was asked for.
 
     Returns:
-        The network, with a note for its results; the config; and the note, empty where nothing was
-        changed.
+        The network, with a note for its results where its scores have no gradient; the config; and
+        what is to be said of it, empty where nothing was changed.
     """
     named = config.layers is not None or config.conv_backcount
     if not config.own_methods or named:
         return model, config, ""
     reason = _why_no_gradient(model, config)
+    if not reason and model.method is not None:
+        methods = (model.method,)
+        config = replace(config, methods=methods, own_methods=False)
+        return model, config, f"method {model.method}, which suits this network"
     if not reason:
         return model, config, ""
     method = SCORE_METHOD_NAMES[0]

@@ -76,7 +76,7 @@ def candidates(
 
 def num_candidates(config: ExplainConfig) -> int:
     """How many of the best classes may be needed: with contrast one more, the rival."""
-    return config.top_k + config.contrast
+    return config.num_best + config.contrast
 
 
 def explained_targets(
@@ -96,10 +96,10 @@ def explained_targets(
         for number, function in enumerate(config.targets)
     ]
     if config.class_scope == "window":
-        ranks = [*range(min(config.top_k, probabilities.shape[1])), *[-1] * config.worst]
+        ranks = [*range(min(config.num_best, probabilities.shape[1])), *[-1] * config.worst]
         own = [_own_class(probabilities, rank, config.contrast) for rank in ranks]
         return [*own, *functions]
-    class_ids = list(asked) or ([] if functions else best_classes(probabilities, config.top_k))
+    class_ids = list(asked) or ([] if functions else best_classes(probabilities, config.num_best))
     if config.worst:
         class_ids.append(int(probabilities.mean(0).argmin()))
     classes = [

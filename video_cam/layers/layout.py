@@ -271,10 +271,12 @@ def _guessed_token_folds(
 
 
 def _token_folds(grid: Grid, extra: int, frames: int, space_first: bool) -> Iterator[Fold]:
-    """Both orders of the tokens of a grid, with extra tokens in front of them or behind them."""
+    """Both orders of the tokens of a grid, with extra tokens in front of them, behind, or both."""
     full = (frames, *grid[1:]) if frames else grid
     orders = (False,) if frames or grid[0] == 1 else (space_first, not space_first)
-    for before, behind in ((extra, 0), (0, extra))[: 2 if extra else 1]:
+    # X-CLIP's blocks have a class token in front, and a message from the other frames behind.
+    sides = ((extra, 0), (0, extra), (1, extra - 1))[: min(extra, 2) + 1]
+    for before, behind in sides:
         for order in orders:
             yield Fold("tokens", full, frames, before, order, behind)
 

@@ -204,10 +204,12 @@ def sentence(drops: Drops) -> str:
     others = f"blurring a random {marked} {_change(drops.random_drop)}"
     if drops.frame_difference is not None:
         others += f", blurring the {marked} that move most {_change(drops.frame_difference)}"
-    verdict = "carries" if drops.carries else "does not carry"
+    verdict = "carries the score" if drops.carries else "does not carry the score"
+    if drops.carries and drops.random_drop >= 1:  # both are called "the whole score"
+        verdict = f"lowers it {drops.drop / drops.random_drop:.1f} times as much and {verdict}"
     return (
         f"blurring the marked {marked} of the video {_change(drops.drop)}; {others}: what is "
-        f"marked {verdict} the score"
+        f"marked {verdict}"
     )
 
 

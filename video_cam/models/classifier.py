@@ -74,6 +74,8 @@ class Classifier:
         note: what readers of its results must know, else empty.
         bypass: the share of the scores' gradient that goes round ``layer``, of its norm; 0 where
             the layer was not chosen by its output.
+        method: as in ModelSpec.
+        num_texts: the first classes are texts that somebody looks for, this many; 0 for others.
         max_batch: the most clips that its forward takes at a time; None for any number.
     """
 
@@ -94,6 +96,8 @@ class Classifier:
     known: bool = True
     note: str = ""
     bypass: float = 0.0
+    method: str | None = None
+    num_texts: int = 0
     max_batch: int | None = None
 
     def batch(self, wanted: int) -> int:

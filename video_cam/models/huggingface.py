@@ -8,11 +8,7 @@ transformers asks on stdin whether to run the code.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,44 +16,25 @@ from typing import Any
 from torch import nn
 
 from video_cam.errors import UsageError, first_line
+from video_cam.models.hub import damaged, from_disk_or_hub, import_transformers
+from video_cam.models.huggingface_processor import (
+    IMAGE_FILE,
+    NESTED_FILE,
+    VIDEO_FILE,
+    Processor,
+    Settings,
+    read_processor,
+    without_processor,
+)
+from video_cam.models.huggingface_video import VIDEO_FAMILIES
 from video_cam.models.input_layout import InputLayout
-from video_cam.models.preprocessing import Preprocess
-from video_cam.models.spec import FRAME_RATE, IMAGENET_MEAN, IMAGENET_STD, NUM_FRAMES, ModelSpec
-from video_cam.models.weights import WeightsUnavailable, why_no_download
+from video_cam.models.spec import FRAME_RATE, NUM_FRAMES, ModelSpec
+from video_cam.models.text.families import FAMILIES
 from video_cam.utils.files import read_regular
 from video_cam.utils.strict_json import parse_json
 
 MAX_CONFIG_BYTES = 2**24
 MAX_INPUT_SIDE = 2**14  # pixels, or frames
-
-_PROCESSOR_FILES = ("preprocessor_config.json", "video_preprocessor_config.json")
-
-
-@dataclass(frozen=True)
-class _Family:
-    """What the configuration files of a family of video networks do not say.
-
-    Attributes:
-        frame_rate: frames per second of the input, as the published checkpoints were trained on
-            clips of 30 frames per second.
-        layer: the default layer, ``{last}`` being the number of the last block. It is the input
-            of the last block's attention where the head reads only a class token.
-        space_first: as in ModelSpec.
-    """
-
-    frame_rate: Fraction
-    layer: str
-    space_first: bool = False
-
-
-_VIDEO_FAMILIES = {
-    "videomae": _Family(Fraction(15, 2), "videomae.encoder.layer.{last}"),
-    "timesformer": _Family(
-        Fraction(15, 16), "timesformer.encoder.layer.{last}.layernorm_before", space_first=True
-    ),
-    "vivit": _Family(Fraction(15), "vivit.{blocks}.{last}.layernorm_before"),
-    "vjepa2": _Family(Fraction(15, 2), "vjepa2.encoder.layernorm"),
-}
 
 
 def is_repository(text: str) -> bool:
@@ -83,20 +60,13 @@ def huggingface_spec(name: str) -> ModelSpec:
     except UsageError:
         raise
     except Exception as error:  # configuration files with other entries than expected
-        raise _damaged(name, error) from error
-    if not _is_possible(spec):
-        raise _damaged(name, ValueError("its input or its labels are impossible"))
+        raise damaged(name, error) from error
+    if not is_possible(spec):
+        raise damaged(name, ValueError("its input or its labels are impossible"))
     return spec
 
 
-def _damaged(name: str, error: Exception) -> UsageError:
-    return UsageError(
-        f"{name!r} cannot be used ({type(error).__name__}: {first_line(error)}): expected files as "
-        "save_pretrained writes them"
-    )
-
-
-def _is_possible(spec: ModelSpec) -> bool:
+def is_possible(spec: ModelSpec) -> bool:
     """Whether the sizes, numbers and labels from the files are some."""
     preprocess = spec.preprocess
     resize = preprocess.resize if isinstance(preprocess.resize, tuple) else (preprocess.resize,)
@@ -113,41 +83,51 @@ def _is_possible(spec: ModelSpec) -> bool:
 
 def _spec(name: str) -> ModelSpec:
     """``huggingface_spec``, which may raise anything for damaged files."""
-    transformers = _import_transformers()
+    transformers = import_transformers()
     load_config = partial(transformers.AutoConfig.from_pretrained, name, trust_remote_code=False)
-    config = _from_disk_or_hub(name, load_config)
+    config = from_disk_or_hub(name, load_config)
     network_class, input_layout = _network_class(name, config)
-    family = _VIDEO_FAMILIES.get(config.model_type)
+    family = VIDEO_FAMILIES.get(config.model_type)
+    labels = tuple(config.id2label[i] for i in range(config.num_labels))
+    num_frames = _first_attribute(config, ("num_frames", "frames_per_clip"), NUM_FRAMES)
+    side = _first_attribute(config, ("crop_size", "image_size"), 224)
+    processor = processor_of(name, config.model_type, side, is_video=family is not None)
 
     def pretrained() -> dict[str, Any]:
         load = partial(network_class.from_pretrained, name, trust_remote_code=False)
-        return _from_disk_or_hub(name, load).state_dict()
+        return from_disk_or_hub(name, load).state_dict()
 
-    layer = None if family is None else _default_layer(family, config)
+    layer = None if family is None else family.default_layer(config)
     return ModelSpec(
         build=partial(_build, name, network_class, config),
         pretrained={"PRETRAINED": pretrained},
-        labels=tuple(config.id2label[i] for i in range(config.num_labels)),
-        num_frames=_first_attribute(config, ("num_frames", "frames_per_clip"), NUM_FRAMES),
-        frame_rate=FRAME_RATE if family is None else family.frame_rate,
-        preprocess=_preprocess(name, config),
+        labels=labels,
+        num_frames=num_frames,
+        frame_rate=FRAME_RATE if family is None else family.frame_rate(num_frames, labels),
+        preprocess=processor.preprocess,
         where_layer=layer,
         when_layer=layer,
         input_layout=input_layout,
         space_first=family is not None and family.space_first,
         code=hashlib.sha256(config.to_json_string().encode()).hexdigest(),
+        note=processor.note,
     )
 
 
 def _network_class(name: str, config: Any) -> tuple[Any, InputLayout]:
     """The class of transformers that builds and loads the network, and what its forward takes."""
-    transformers = _import_transformers()
+    transformers = import_transformers()
     architecture = (config.architectures or [""])[0]
     if architecture.endswith("ForImageClassification"):
         return transformers.AutoModelForImageClassification, InputLayout("frames")
-    if config.model_type in _VIDEO_FAMILIES:
+    if config.model_type in VIDEO_FAMILIES:
         return transformers.AutoModelForVideoClassification, InputLayout("NTCHW")
-    known = ", ".join(_VIDEO_FAMILIES)
+    if config.model_type in FAMILIES:
+        raise UsageError(
+            f"{name!r} compares clips with texts: give --text with what to look for, as --text "
+            "'pouring water' 'holding a cup'"
+        )
+    known = ", ".join(VIDEO_FAMILIES)
     raise UsageError(
         f"{name!r} is a {config.model_type} {architecture}, expected a classifier of images or "
         f"of the kinds {known}: load it in a file.py:factory and give --layout-in"
@@ -163,96 +143,48 @@ def _build(name: str, network_class: Any, config: Any, classes: int) -> nn.Modul
         raise UsageError(f"{name!r} cannot be built: {first_line(error)}") from error
 
 
-def _default_layer(family: _Family, config: Any) -> str:
-    last = config.num_hidden_layers - 1
-    layer = family.layer.format(last=last, blocks=_vivit_blocks())
-    if config.model_type == "videomae" and not config.use_mean_pooling:
-        layer += ".layernorm_before"  # the head reads one token, not the mean over all
-    return layer
+def processor_of(
+    name: str,
+    model_type: str,
+    side: int | list[int],
+    is_video: bool = False,
+    assumed: Settings | None = None,
+) -> Processor:
+    """What the network's processor does; what is assumed where there is no file of one.
+
+    Args:
+        name: a folder, or owner/name on the hub.
+        model_type: the network's, as transformers names it.
+        side: of the network's input, or (height, width).
+        is_video: whether processors of videos come before those of images.
+        assumed: the file's content where there is none; None for the usual one of classifiers.
+    """
+    nested = _file(name, NESTED_FILE) or {}
+    settings = nested.get("video_processor" if is_video else "image_processor")
+    if settings is None and is_video:
+        settings = _file(name, VIDEO_FILE)
+    if settings is None:
+        settings = _file(name, IMAGE_FILE)
+    if settings is None:
+        settings = assumed
+    if settings is None:
+        return without_processor(side)
+    return read_processor(settings, model_type, side)
 
 
-def _vivit_blocks() -> str:
-    """The name of ViViT's list of blocks, which transformers 5 changed."""
-    major = int(_import_transformers().__version__.split(".")[0])
-    return "layers" if major >= 5 else "encoder.layer"
-
-
-def _preprocess(name: str, config: Any) -> Preprocess:
-    """From the preprocessing file beside the weights, else from the network's configuration."""
-    processor = _processor(name)
-    side = _first_attribute(config, ("crop_size", "image_size"), 224)
-    crop = None
-    if processor.get("do_center_crop", True):
-        crop = _height_and_width(processor.get("crop_size"), side)
-    size = processor.get("size")
-    shortest_edge = size.get("shortest_edge") if isinstance(size, dict) else None
-    resize = shortest_edge if shortest_edge else _height_and_width(size, side)
-    return Preprocess(
-        resize=resize,
-        crop=crop or (resize if isinstance(resize, tuple) else (side, side)),
-        mean=tuple(processor.get("image_mean") or IMAGENET_MEAN),
-        std=tuple(processor.get("image_std") or IMAGENET_STD),
-    )
-
-
-def _height_and_width(size: Any, default: int | list[int]) -> tuple[int, int]:
-    """Of a size as configuration files write it: a number, a dict, or nothing known."""
-    if isinstance(size, dict) and "height" in size:
-        return size["height"], size["width"]
-    if isinstance(size, int):
-        return size, size
-    if isinstance(default, list | tuple):
-        return default[0], default[1]
-    return default, default
-
-
-def _processor(name: str) -> dict[str, Any]:
-    """The content of the network's preprocessing file; empty where there is none."""
+def _file(name: str, file: str) -> dict[str, Any] | None:
+    """The content of one of the network's files of settings; None where there is none."""
     from transformers.utils import cached_file
 
-    for file in _PROCESSOR_FILES:
-        try:
-            path = _from_disk_or_hub(name, partial(cached_file, name, file), file)
-        except UsageError:
-            continue
-        if path is not None:
-            processor = parse_json(read_regular(path, MAX_CONFIG_BYTES))
-            if not isinstance(processor, dict):
-                raise ValueError(f"{file} holds no settings")
-            return processor
-    return {}
+    try:
+        path = from_disk_or_hub(name, partial(cached_file, name, file), file)
+    except UsageError:
+        return None
+    settings = None if path is None else parse_json(read_regular(path, MAX_CONFIG_BYTES))
+    if path is not None and not isinstance(settings, dict):
+        raise ValueError(f"{file} holds no settings")
+    return settings
 
 
 def _first_attribute(config: Any, names: tuple[str, ...], default: int) -> Any:
     return next((getattr(config, n) for n in names if getattr(config, n, None)), default)
-
-
-def _from_disk_or_hub(name: str, load: Callable[..., Any], file: str = "config.json") -> Any:
-    """``load(local_files_only=True)``; with False where the files are not on disk."""
-    try:
-        return load(local_files_only=True)
-    except Exception as error:  # damaged files make the readers raise anything
-        if Path(name).is_dir():
-            raise UsageError(f"{name!r} cannot be loaded: {first_line(error)}") from error
-    # The hub's client tries for half a minute before it reports that there is no connection.
-    address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    reason = why_no_download(f"{address}/{name}/raw/main/{file}")
-    if reason is None:
-        try:
-            return load(local_files_only=False)
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = first_line(error)
-    raise WeightsUnavailable(
-        f"{name!r} is neither on disk nor available from the Hugging Face hub ({reason})"
-    )
-
-
-def _import_transformers() -> Any:
-    try:
-        import transformers
-    except ImportError as error:
-        raise UsageError(
-            "networks of the Hugging Face hub need the package transformers: pip install "
-            "transformers"
-        ) from error
-    return transformers

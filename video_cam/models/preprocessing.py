@@ -5,9 +5,9 @@ Coordinates are continuous: pixel i covers [i, i + 1), so a frame of width W cov
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,14 +15,9 @@ from torch import Tensor
 from video_cam.config import InputConfig
 from video_cam.errors import UsageError
 from video_cam.models.channels import MIN_FLOW_SIDE, flow_pictures, normalization
+from video_cam.models.resizing import resized
 from video_cam.utils.devices import sent
 from video_cam.video.color import RGBImage
-
-INTERPOLATIONS = {
-    "bilinear": cv2.INTER_LINEAR,
-    "bicubic": cv2.INTER_CUBIC,
-    "area": cv2.INTER_AREA,
-}
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,10 @@ class Preprocess:
         resize: (height, width) in pixels, or the length of the shorter side.
         crop: (height, width) in pixels.
         mean, std: for each of a clip's three channels, for values in [0, value_range].
-        interpolation: of the resize, of INTERPOLATIONS.
+        interpolation: of the resize, of ``resizing.INTERPOLATIONS``.
+        antialias: the resize takes all pixels into account, as Pillow's does.
+        floored_crop: the crop's corner is rounded down, as transformers does, and not half a pixel
+            to the even number, as torchvision does.
         value_range: what 255 in a picture becomes before mean and std are applied.
         flow: the clip is the optical flow from each frame to the next, instead of its colours.
     """
@@ -83,6 +81,8 @@ class Preprocess:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: str = "bilinear"
+    antialias: bool = False
+    floored_crop: bool = False
     value_range: float = 1.0
     flow: bool = False
 
@@ -97,9 +97,9 @@ class Preprocess:
         """The coordinate map for source frames of ``height`` by ``width`` pixels."""
         resized_height, resized_width = self._resized(height, width)
         crop_height, crop_width = self.crop
-        # torchvision's center_crop rounds half a pixel to the even number, as round() does.
-        top = round((resized_height - crop_height) / 2)
-        left = round((resized_width - crop_width) / 2)
+        whole = math.floor if self.floored_crop else round  # round() takes the even number
+        top = whole((resized_height - crop_height) / 2)
+        left = whole((resized_width - crop_width) / 2)
         return Geometry(
             height, width, resized_height, resized_width, top, left, crop_height, crop_width
         )
@@ -107,10 +107,10 @@ class Preprocess:
     def frame(self, rgb: RGBImage) -> RGBImage:
         """Resize and crop one frame: uint8 (H, W, 3) RGB -> uint8 (crop height, crop width, 3)."""
         geometry = self.geometry(*rgb.shape[:2])
-        size = (geometry.resized_width, geometry.resized_height)
-        resized = cv2.resize(rgb, size, interpolation=INTERPOLATIONS[self.interpolation])
+        size = (geometry.resized_height, geometry.resized_width)
+        whole = resized(rgb, size, self.interpolation, self.antialias)
         top, left = geometry.crop_top, geometry.crop_left
-        return resized[top : top + geometry.crop_height, left : left + geometry.crop_width]
+        return whole[top : top + geometry.crop_height, left : left + geometry.crop_width]
 
     def tensor(self, frames: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
         """Normalise frames that were resized and cropped; of flow, compute and normalise it.

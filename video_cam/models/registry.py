@@ -17,7 +17,7 @@ Which files may run code:
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -42,6 +42,8 @@ from video_cam.models.slowfast import PREFIX as SLOWFAST_PREFIX
 from video_cam.models.slowfast import slowfast_spec
 from video_cam.models.spec import ModelSpec
 from video_cam.models.state_dict_matching import StateDict
+from video_cam.models.text.text_spec import DEFAULT as TEXT_DEFAULT
+from video_cam.models.text.text_spec import no_text_part, text_spec
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
 from video_cam.models.timm import timm_spec
 from video_cam.models.trained import build_trained, networks_that_fit
@@ -53,6 +55,7 @@ from video_cam.models.weights import (
     download,
     read_state_dicts,
 )
+from video_cam.text_config import TextConfig, make_text_config
 from video_cam.utils.field_types import check_is, shown_value
 from video_cam.utils.names import check_names
 from video_cam.utils.text import joined
@@ -98,6 +101,9 @@ def load_model(
     trust_checkpoint: bool = False,
     allow_partial: bool = False,
     say: Callable[[str], None] = lambda message: None,
+    text: str | Sequence[str] | None = None,
+    text_template: str | Sequence[str] = (),
+    text_negative: str | Sequence[str] = (),
     **input_options: Any,
 ) -> Classifier:
     """A classifier with what turns a clip into its input, in evaluation mode.
@@ -116,6 +122,11 @@ def load_model(
         allow_partial: load of ``weights`` what fits; the rest of the network stays random.
         say: gets one line where the bundled network is used because ``name`` is None and weights
             for r3d_18 are not available.
+        text: what is looked for, of a CLIP, SigLIP or X-CLIP: these texts become the classes. With
+            it, None as the name stands for openai/clip-vit-base-patch32.
+        text_template: sentences with ``{}`` in place of a text, whose encodings are averaged; empty
+            for the network's own, which docs/transformers.md tells.
+        text_negative: further texts that those of ``text`` are compared with.
         input_options: fields of InputConfig, which replace the network's own.
 
     Raises:
@@ -135,6 +146,9 @@ def load_model(
     name = str(name) if isinstance(name, Path) else name
     weights = str(weights) if isinstance(weights, Path) else weights
     input_config = InputConfig(**input_options)
+    texts = make_text_config(text, text_template, text_negative)
+    if texts is not None:
+        return _load_with_texts(name, weights, texts, labels, device, input_config, allow_partial)
     if name is None:
         return _load_default(weights, labels, device, input_config, say)
     allowed = (trust_checkpoint, allow_partial)
@@ -169,6 +183,28 @@ def _load_default(
     return replace(stand_in, note=STAND_IN)
 
 
+def _load_with_texts(
+    name: Any,
+    weights: str | None,
+    texts: TextConfig,
+    labels: Labels,
+    device: Device,
+    input_config: InputConfig,
+    allow_partial: bool,
+) -> Classifier:
+    if labels is not None:
+        raise UsageError("the texts are the names of the classes: leave labels out")
+    name = TEXT_DEFAULT if name is None else name
+    if not isinstance(name, str):
+        raise no_text_part("the network", f"a {type(name).__name__} at hand")
+    if not is_user_network(name) and not is_repository(name):
+        _find_spec(name)  # an unknown name has a message of its own
+    if is_user_network(name) or not is_repository(name):
+        raise no_text_part(repr(name), "no network of transformers")
+    spec = text_spec(name, texts)
+    return _load_spec(name, spec, weights, None, device, input_config, allow_partial)
+
+
 def _load_known(
     name: str,
     weights: str | None,
@@ -178,27 +214,45 @@ def _load_known(
     allow_partial: bool = False,
 ) -> Classifier:
     spec = _find_spec(name)
+    return _load_spec(name, spec, weights, labels, device, input_config, allow_partial)
+
+
+def _load_spec(
+    name: str,
+    spec: ModelSpec,
+    weights: str | None,
+    labels: Labels,
+    device: Device,
+    input_config: InputConfig,
+    allow_partial: bool,
+) -> Classifier:
     state_dicts, weights_name = _find_weights(name, spec, weights)
-    note = ""
+    note = spec.note
     if state_dicts is None:
         module = spec.build(len(spec.labels) if labels is None else count_labels(labels))
     else:
         try:
-            module, note = build_trained(spec, state_dicts, weights_name, allow_partial)
+            module, of_weights = build_trained(spec, state_dicts, weights_name, allow_partial)
+            note = joined(note, of_weights)
         except UsageError as error:
             raise UsageError(f"{error}{_hint(state_dicts)}") from error
     module.eval()
     module.to(device or "cpu")
+    module = module if spec.finish is None else spec.finish(module)
     if next(module.parameters()).device.type == "cpu":
         _store_channels_last(module)
         prefixes = (TIMM_PREFIX, MMACTION_PREFIX, SLOWFAST_PREFIX)
         others = name.startswith(prefixes) or is_repository(name)
         if others and not _runs(module, spec):
             _store_contiguous(module)
+    if input_config.score is None:
+        input_config = replace(input_config, score=spec.score)
     made = make_classifier(module, name, weights_name, spec, input_config, labels)
     if labels is None and len(made.labels) != len(spec.labels):
         note = joined(note, f"the weights are for {len(made.labels)} classes: --labels names them")
-    return replace(made, code=spec.code, note=joined(note, made.note))
+    note = joined(note, made.note)
+    own = {name: getattr(spec, name) for name in ("code", "method", "num_texts")}
+    return replace(made, note=note, **own)
 
 
 def _hint(state_dicts: Mapping[str, StateDict]) -> str:

@@ -38,7 +38,15 @@ class ModelSpec:
         space_first: of the tokens of a layer's output, those of one position in space lie together
             and time runs fastest.
         training_prefixes: prefixes of the names of weights that only training needs.
-        code: SHA-256 of the configuration file that the network is built from, else empty.
+        code: SHA-256 of the configuration file that the network is built from, else empty; of the
+            texts, too, where these are its classes.
+        finish: makes the network that is used of the one with weights, on its device; None where
+            that is the same one.
+        score: how scores are shown, of ``choice_names.SCORE_KINDS``; None for what is usual for
+            their number.
+        method: what is taken where no method is named; None for that of the options.
+        num_texts: the first classes that are texts which somebody looks for; 0 for other classes.
+        note: what readers of its results must know, else empty.
     """
 
     build: Callable[[int], nn.Module]
@@ -53,6 +61,11 @@ class ModelSpec:
     space_first: bool = False
     training_prefixes: tuple[str, ...] = ()
     code: str = ""
+    finish: Callable[[nn.Module], nn.Module] | None = None
+    score: str | None = None
+    method: str | None = None
+    num_texts: int = 0
+    note: str = ""
 
 
 # Assumed of a network that the user brings, where nothing else is said about it. It exists

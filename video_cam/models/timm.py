@@ -8,7 +8,8 @@ from torch import nn
 
 from video_cam.errors import UsageError, first_line
 from video_cam.models.input_layout import InputLayout
-from video_cam.models.preprocessing import INTERPOLATIONS, Preprocess
+from video_cam.models.preprocessing import Preprocess
+from video_cam.models.resizing import INTERPOLATIONS
 from video_cam.models.spec import FRAME_RATE, NUM_FRAMES, ModelSpec
 from video_cam.models.weights import WeightsUnavailable
 from video_cam.utils.names import nearest
@@ -49,11 +50,12 @@ def timm_spec(name: str) -> ModelSpec:
         num_frames=NUM_FRAMES,
         frame_rate=FRAME_RATE,
         preprocess=Preprocess(
-            resize=round(side / config.crop_pct),
+            resize=int(side / config.crop_pct),
             crop=(side, side),
             mean=tuple(config.mean),
             std=tuple(config.std),
             interpolation=config.interpolation if known_interpolation else "bilinear",
+            antialias=True,
         ),
         input_layout=InputLayout("frames"),
     )

@@ -71,6 +71,7 @@ def _image_spec(name: str) -> ModelSpec:
             mean=tuple(preset.mean),
             std=tuple(preset.std),
             interpolation=preset.interpolation.value,
+            antialias=bool(preset.antialias),
         ),
         where_layer=layer,
         when_layer=layer,

@@ -80,8 +80,8 @@ def _count_classes(spec: ModelSpec, state: StateDict) -> int:
     """The number of classes of a checkpoint: the first axis of its classification head."""
     # The head's parameters are those whose shape changes with the number of classes.
     of_two, of_three = _shapes(spec, 2), _shapes(spec, 3)
-    head = next(name for name in of_two if of_two[name] != of_three[name])
-    if head not in state:
+    head = next((name for name in of_two if of_two[name] != of_three[name]), None)
+    if head is None or head not in state:  # without a head: a network of clips and texts
         return len(spec.labels)
     if 0 in state[head].shape or not state[head].ndim:
         raise UsageError(

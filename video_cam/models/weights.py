@@ -75,7 +75,7 @@ def download(model: str, entry: Any) -> dict[str, Tensor]:
             breaks off.
         UsageError: where the file in the cache is damaged.
     """
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
+    cached = cached_file(entry)
     if not cached.exists():
         reason = why_no_download(entry.url)
         if reason:
@@ -94,6 +94,11 @@ def download(model: str, entry: Any) -> dict[str, Tensor]:
             f"weights {str(cached)!r} cannot be read: delete the file, and it is downloaded again"
         ) from error
     return _usable(dict(state), repr(str(cached)))
+
+
+def cached_file(entry: Any) -> Path:
+    """Where a torchvision weights entry is on disk after it has been downloaded."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
 
 
 def load_state_dict(

@@ -13,8 +13,8 @@ from video_cam.errors import UsageError
 from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.models.registry import UNTRAINED
 from video_cam.rendering.blended_maps import BlendedMaps, seconds_of
+from video_cam.rendering.frame_choice import frames_to_look_at
 from video_cam.rendering.heat import HeatMapper
-from video_cam.rendering.keyframes import frames_to_look_at
 from video_cam.rendering.overlay import Palette, overlay
 from video_cam.rendering.plot_text import plot_text
 from video_cam.rendering.source_clip import as_explained, check_clip, check_explanation
@@ -55,7 +55,7 @@ def figure(
         clip: the clip that was explained.
         explanation: what to draw.
         path: where to save the figure: .pdf, .png or .svg.
-        frames: how many keyframes, those with most heat and some between them; or the indices of
+        frames: how many keyframes, the peaks of the maps and some between them; or the indices of
             source frames.
         methods: which methods' maps; None for all of the explanation's.
         layers: which layers' maps, likewise.
@@ -90,7 +90,7 @@ def figure(
         {"method": methods, "layer": layers, "class_id": class_ids, "detail": details},
     )
     maps = BlendedMaps(explanation)
-    frame_indices = chosen_frames(maps, frames, chosen[0])
+    frame_indices = chosen_frames(maps, frames, chosen)
     opened = Clip.open(clip, video_stream=explanation.clip.video_stream)
     check_clip(opened, explanation)
     drawn = draw_strip(opened, maps, config, frame_indices, chosen, source, shared_scale)
@@ -121,7 +121,7 @@ def draw_strip(
     """
     explanation = maps.explanation
     if frame_indices is None:
-        frame_indices = frames_to_look_at(maps, NUM_FRAMES)
+        frame_indices = frames_to_look_at(maps, NUM_FRAMES, chosen)
     chosen = range(len(maps)) if chosen is None else chosen
     images = as_explained(clip, explanation).frames_at(frame_indices)
     palette = Palette.of(config)
@@ -180,13 +180,13 @@ def times_of(explanation: Explanation, frame_indices: Sequence[int]) -> list[str
     return [f"{at // 6000}:{at % 6000 / 100:05.2f} min" for at in hundredths]
 
 
-def chosen_frames(maps: BlendedMaps, frames: Any, index: int = 0) -> list[int]:
+def chosen_frames(maps: BlendedMaps, frames: Any, chosen: Sequence[int] | None = None) -> list[int]:
     """The source frames of the columns, in order.
 
     Args:
         maps: of the explanation whose frames they are.
         frames: how many, or the indices of source frames; also NumPy's and PyTorch's.
-        index: of the map in ``maps`` that is looked at; see ``frames_to_look_at``.
+        chosen: of the maps in ``maps`` whose peaks are looked for; None for all of them.
 
     Raises:
         UsageError: for other values, and for frames that were not explained.
@@ -196,7 +196,7 @@ def chosen_frames(maps: BlendedMaps, frames: Any, index: int = 0) -> list[int]:
     if isinstance(frames, int):
         if frames < 1:
             raise UsageError(f"frames {frames} must be 1 or more, or a list of source frames")
-        return frames_to_look_at(maps, frames, index)
+        return frames_to_look_at(maps, frames, chosen)
     for index in frames:
         if not first <= index < stop:
             raise UsageError(

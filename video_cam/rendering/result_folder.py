@@ -27,19 +27,26 @@ _HIDDEN_NAME = re.compile(r"\.(?P<key>[0-9a-f]{16})\.[0-9a-f]{12}\.(partial|old|
 
 
 @contextmanager
-def replace_folder(target: Path) -> Iterator[Path]:
+def replace_folder(
+    target: Path, marker: str = SUMMARY_FILE, option: str = "--output-dir"
+) -> Iterator[Path]:
     """A new folder to write into, which takes the name ``target`` when the block ends well.
 
     A folder of earlier results is replaced at that moment; where ``target`` is a symbolic link,
     the folder that it points to. All files are on disk before that, and the name is at the end.
     When the block raises, nothing is left of the new folder and ``target`` is unchanged.
 
+    Args:
+        target: the final path.
+        marker: name of the file by which a folder of earlier results is known.
+        option: that chose ``target``, for error messages.
+
     Raises:
         UsageError: before the block, where ``target`` holds something else than results or cannot
             be written.
         OSError: at its end, where files cannot be written to disk.
     """
-    check_target(target)
+    check_target(target, marker, option)
     target = _real(target)
     with _partial_folder(target) as partial:
         yield partial
@@ -47,39 +54,45 @@ def replace_folder(target: Path) -> Iterator[Path]:
         _swap(partial, target)
 
 
-def check_target(target: Path) -> None:
+def check_target(target: Path, marker: str = SUMMARY_FILE, option: str = "--output-dir") -> None:
     """Check that results may be written to ``target``; creates the folder that contains it.
+
+    Args:
+        target, marker, option: as in ``replace_folder``.
 
     Raises:
         UsageError: where it holds other files than results, or nothing can be written there.
     """
     target = _real(target)
-    if target.exists() and not (target / SUMMARY_FILE).is_file():
+    if target.exists() and not (target / marker).is_file():
         is_taken = not target.is_dir() or any(target.iterdir())
         if is_taken:
             raise UsageError(
                 f"{str(target)!r} exists and holds no results of video_cam, so it is not replaced: "
-                "choose another --output-dir"
+                f"choose another {option}"
             )
     try:
         make_folder(target.parent)
     except OSError as error:
-        raise _cannot_write(target, error) from error
+        raise _cannot_write(target, error, option) from error
     if not os.access(target.parent, os.W_OK):
-        raise _cannot_write(target, PermissionError("no permission"))
+        raise _cannot_write(target, PermissionError("no permission"), option)
 
 
-def clear_remains(target: Path) -> None:
+def clear_remains(target: Path, marker: str = SUMMARY_FILE) -> None:
     """Remove what a killed process left beside ``target``, and restore what it had moved away.
 
     What a running process writes is not touched. Call it under a lock that keeps other processes
     from replacing ``target``.
+
+    Args:
+        target, marker: as in ``replace_folder``.
     """
     target = _real(target)
     for hidden in {path.with_suffix("") for path in target.parent.glob(f".{_key(target)}.*")}:
         with suppress(LockHeld, NoLocks, OSError), file_lock(_with(hidden, _LOCK), 0):
             old = _with(hidden, _OLD)
-            if not target.exists() and (old / SUMMARY_FILE).is_file():
+            if not target.exists() and (old / marker).is_file():
                 old.rename(target)
             shutil.rmtree(old, ignore_errors=True)
             _remove_partial(hidden)
@@ -177,7 +190,7 @@ def _key(target: Path) -> str:
     return hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
 
 
-def _cannot_write(target: Path, error: OSError) -> UsageError:
+def _cannot_write(target: Path, error: OSError, option: str = "--output-dir") -> UsageError:
     reason = error.strerror or str(error)
     where = str(target.parent)
-    return UsageError(f"cannot write to {where!r} ({reason}): choose another --output-dir")
+    return UsageError(f"cannot write to {where!r} ({reason}): choose another {option}")

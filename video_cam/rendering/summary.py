@@ -12,10 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from video_cam import __version__
 from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.explained_targets import series_of_targets, target_number
+from video_cam.utils.version import __version__
 
 TOP_PREDICTIONS = 5
 
@@ -36,8 +36,8 @@ def summarise(
 
     Returns:
         Values that JSON holds. Times are in seconds of the source, scores are means over the
-        windows, seen_box is left, top, right, bottom in source pixels, damage has the fields of
-        ``Damage``.
+        windows, num_network_frames counts the frames that the network was given, seen_box is left,
+        top, right, bottom in source pixels, damage has the fields of ``Damage``.
     """
     return {
         "clip": _clip(explanation),
@@ -50,6 +50,7 @@ def summarise(
         "maps": [_map(series) for series in explanation.maps],
         "windows": _windows(explanation),
         "keyframes": list(keyframes),
+        "num_network_frames": len(explanation.keyframes()),
         "seen_box": explanation.geometry.seen_box,
         "options": explanation.options,
         "notes": [*explanation.notes, *notes],

@@ -228,16 +228,20 @@ def test_a_click_on_a_keyframe_jumps_there(page: Any, rendered: Rendered) -> Non
 
 def test_the_scrub_bar_moves_and_chooses_a_span(page: Any) -> None:
     box = page.locator("#scrub").bounding_box()
+    begin, end = page.evaluate("[0, 40].map((frame) => app.timeline.seconds(frame))")
 
-    def at(share: float) -> tuple[float, float]:
-        return box["x"] + share * box["width"], box["y"] + box["height"] / 2
+    def at(frame: int) -> tuple[float, float]:
+        """The middle of a frame's time."""
+        seconds = sum(page.evaluate(f"[{frame}, {frame + 1}].map((f) => app.timeline.seconds(f))"))
+        share = (seconds / 2 - begin) / (end - begin)
+        return box["x"] + 1 + share * (box["width"] - 2), box["y"] + box["height"] / 2
 
-    page.mouse.click(*at(0.51))
+    page.mouse.click(*at(20))
     wait_until(page, f"{STATE}.frame_index === 20")
     page.keyboard.down("Shift")
-    page.mouse.move(*at(0.26))
+    page.mouse.move(*at(10))
     page.mouse.down()
-    page.mouse.move(*at(0.76))
+    page.mouse.move(*at(30))
     page.mouse.up()
     page.keyboard.up("Shift")
     wait_until(page, f"{STATE}.loop?.join() === '10,30'")

@@ -19,7 +19,7 @@ from tests.support.browser import (
 from tests.support.media import moving_square, write_clip
 from tests.support.pages import CLOSE, Rendered, render_page
 from video_cam.rendering.blended_maps import BlendedMaps
-from video_cam.rendering.keyframes import most_important
+from video_cam.rendering.frame_importance import most_important
 from video_cam.rendering.overlay import Palette
 
 

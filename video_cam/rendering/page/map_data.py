@@ -19,9 +19,10 @@ from video_cam.rendering.curves import shorten
 from video_cam.rendering.explained_targets import target_number
 from video_cam.rendering.heat import spatial_matrices
 from video_cam.rendering.page.script_data import pack_levels, write_bytes_script
+from video_cam.rendering.peaks import peak_frames
 
 MAX_CHUNK_BYTES = 200_000  # a chunk loads in a few milliseconds
-MAX_CURVE_POINTS = 1500  # more than a scrub bar has pixels
+MAX_CURVE_POINTS = 20_000  # eleven minutes at 30 frames per second: a timeline can be zoomed
 # Of an integer of 16 bits; of maps that the explanation holds in 8 bits fewer levels than that has,
 # which no eye tells apart and which compress to less.
 MAX_LEVEL, MAX_SMALL_LEVEL = 32767, 63
@@ -84,7 +85,8 @@ def describe_map(explanation: Explanation, blended: BlendedMap) -> dict[str, Any
     """What the page knows of a map before its chunks are loaded.
 
     x, y are the centres of the cells in source pixels; 0 is the centre of the first pixel. Chunks
-    hold the frames from "first" to the one before "stop"; others are not seen.
+    hold the frames from "first" to the one before "stop"; others are not seen. "peaks" are source
+    frames, strongest first.
     """
     geometry, series = explanation.geometry, blended.series
     _, _, box = spatial_matrices(geometry, series.centres)
@@ -109,4 +111,5 @@ def describe_map(explanation: Explanation, blended: BlendedMap) -> dict[str, Any
         "is_part": False,
         "unseen": "the network did not see this moment",
         "mass": pack_levels(shorten(blended.mass, np.max, MAX_CURVE_POINTS)),
+        "peaks": peak_frames(explanation, blended),
     }

@@ -17,7 +17,7 @@ class App {
     );
     this.player = new Player(this.video, this.timeline, data.clip, {
       onFrame: (frame) => this._arrive(frame),
-      onMove: (frame) => (this.state.frame_index = frame),
+      onMove: (frame_index) => (this.state = this.rules.settled(this.state, { frame_index })),
       onMiss: (frame) => this.showMessage(`this browser shows another frame than ${frame}`),
     });
     this.stage = new Stage(document.getElementById("stage"), data, (...on) => this._drawSource(...on));
@@ -28,15 +28,30 @@ class App {
     this.strip = new KeyframeStrip(document.getElementById("strip"), data, this.maps, (frame) =>
       this.goto(frame),
     );
-    this.scrub = new ScrubBar(
-      document.getElementById("scrub"),
-      this.timeline,
-      (frame) => this.set({ frame_index: frame }),
-      (loop) => this.set({ loop }),
-    );
+    this.scrub = new ScrubBar(document.getElementById("scrub"), this.timeline, {
+      onFrame: (frame_index) => this.set({ frame_index }),
+      onSpan: (loop) => this.set({ loop }),
+      onHover: (frame) => this.pointed.showMoment(frame),
+    });
+    this.range = new RangeControl(this.scrub, this.timeline, (range) => this.set({ range }));
+    this.pointed = new Pointed(this.stage, this.timeline, (map) => this.frameOf(map));
+    this.box = new BoxTool(this.stage, data.clip, {
+      onBox: (box) => this.set({ box }),
+      onMessage: (message) => this.showMessage(message),
+    });
+    this.boxCurve = new BoxCurve(this.maps, this.timeline, () => this.draw());
+    if (data.truth) this.scrub.layers.push((...on) => drawTruth(data.truth, ...on));
+    this.scrub.layers.push((...on) => drawBoxCurve(this.boxCurve.values, ...on));
+    this.zoom = new PictureZoom(this.stage, data.clip, (zoom) => this.set({ zoom }));
+    this.help = new Help();
+    prepareFullscreen();
+    foldFacts();
     const colour = this.classColours.get(data.maps[0].class_id);
     const panel = document.getElementById("frame-test");
     this.frameTest = panel && new FrameTest(panel, data.frame_test, colour, (f) => this.goto(f));
+    this.marks = new MarksPanel(this);
+    this.scrub.layers.push((...on) => drawMarks(this.marks.marks, ...on));
+    this.exports = new ExportPanel(this);
     listenToButtons(this);
     listenToKeys(this);
     this.ready = this._open();
@@ -83,10 +98,14 @@ class App {
   }
 
   async _refresh() {
-    const { frame_index, view, loop } = this.state;
+    const { frame_index, view, loop, zoom, box } = this.state;
     this.player.loop = loop ?? undefined;
     this.stage.arrange(view, this.chosen);
+    this.zoom.show(zoom);
+    this.boxCurve.update(this.chosen, box);
     this.controls.show(this.state, this.options.colours);
+    this.marks.show(this.state);
+    this.exports.show(this.state);
     this.strip.update(this.options);
     const jump = this.player.playing ? undefined : this.player.show(frame_index);
     const maps = this.maps.load(this.stage.maps, frame_index);
@@ -111,17 +130,23 @@ class App {
     const { state, chosen, data } = this;
     const frame = this.player.shown ?? state.frame_index;
     this.stage.draw((map) => this.frameOf(map), this.options, (panel) => this._describe(panel));
-    this.readout.show(frame, state, this.frameOf(chosen), this.player.playing, data.maps[chosen].unseen);
+    const [map, shown] = [data.maps[chosen], this.frameOf(chosen)];
+    const inBox = this.box.show(state.box, state.zoom, map, shown, state.normalize);
+    this.readout.show(frame, state, shown, this.player.playing, map, inBox);
+    this.pointed.show(frame, state.normalize);
     this.strip.mark(frame, !this.player.playing);
     this.scrub.draw({
       frame,
       loop: state.loop,
+      range: state.range,
       mass: { values: this.masses[chosen], colour: this.classColours.get(state.class_id) },
       score: this._curveOf(state.class_id),
       others: [...this.scores.keys()].filter((id) => id !== state.class_id).map((id) => this._curveOf(id)),
       keyframes: data.keyframes,
+      peaks: map.peaks,
       added: this.frameTest?.curve ?? [],
     });
+    this.range.draw();
     this.frameTest?.draw(frame);
     document.getElementById("play").textContent = this.player.playing ? "❚❚" : "▶";
     document.getElementById("play").ariaLabel = this.player.playing ? "Pause" : "Play";
@@ -149,18 +174,26 @@ class App {
     return `${this.data.title} · ${this.readout.place.textContent} · ${this.data.model.name}`;
   }
 
-  pictureName() {
-    const stem = this.data.title.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "_");
-    return `${stem}_${String(this.state.frame_index).padStart(6, "0")}.png`;
+  redrawScrub() {
+    this.scrub.draw(this.scrub.shown);
   }
 
-  /** Draw the current frame of the video, without the encoder's padding. */
-  _drawSource(context, width, height) {
+  /** The clip's name as the start of a file's name. */
+  stem() {
+    return this.data.title.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "_");
+  }
+
+  pictureName() {
+    return `${this.stem()}_${String(this.state.frame_index).padStart(6, "0")}.png`;
+  }
+
+  /** Draw the current frame of the video, without the encoder's padding, at [left, top, width, height]. */
+  _drawSource(context, ...place) {
     if (this.player.failed || this.video.readyState < 2) return;
     const { clip } = this.data;
     const across = (this.video.videoWidth * clip.width) / clip.coded_width;
     const down = (this.video.videoHeight * clip.height) / clip.coded_height;
-    context.drawImage(this.video, 0, 0, across, down, 0, 0, width, height);
+    context.drawImage(this.video, 0, 0, across, down, ...place);
   }
 
   /** Load the clip in a form whose pixels a page from disk may read. */
@@ -176,16 +209,6 @@ class App {
     else await this.player.play();
     this.draw();
     this.link.write(this.state);
-  }
-
-  gotoKeyframe(direction) {
-    const { frame_index } = this.state;
-    const { keyframes } = this.data;
-    const next =
-      direction > 0
-        ? keyframes.find((frame) => frame > frame_index)
-        : keyframes.findLast((frame) => frame < frame_index);
-    return next === undefined ? undefined : this.goto(next);
   }
 
   /** Let the looped span begin ("first") or end ("last") at this frame. */

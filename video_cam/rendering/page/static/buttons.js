@@ -12,11 +12,14 @@ function listenToButtons(app) {
     forward: () => move(1),
     forward10: () => move(10),
     last: () => app.goto(timeline.last),
+    "peak-back": () => gotoPeak(app, -1),
+    "peak-forward": () => gotoPeak(app, 1),
     from: () => app.markSpan("first"),
     to: () => app.markSpan("last"),
     loop: () => app.toggleLoop(),
     save: () => app.report(savePicture(app)),
     copy: () => app.report(copyPicture(app)),
+    fullscreen: () => app.report(toggleFullscreen()),
     share: () => app.report(copyLink()),
   };
   for (const [id, action] of Object.entries(actions)) {

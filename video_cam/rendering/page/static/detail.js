@@ -17,20 +17,25 @@ class DetailCanvas {
     }
   }
 
-  /** Draw the details of the source on the heat that `context` shows, where `heat` is opaque. */
-  draw(context, drawSource, heat, box) {
+  /**
+   * Draw the details of the source on the heat that `context` shows, where `heat` is opaque. box: of the
+   * heat on the canvas; whole: of the source, beyond the canvas where the picture is magnified.
+   */
+  draw(context, drawSource, heat, box, whole) {
     const { gray } = this;
     const { width, height } = gray;
     const details = gray.getContext("2d");
-    details.globalCompositeOperation = "copy";
-    drawSource(details, width, height);
-    details.globalCompositeOperation = "saturation"; // keeps the luminance
-    details.fillStyle = "#808080";
-    details.fillRect(0, 0, width, height);
+    this._grayOf(drawSource, [0, 0, width, height]);
+    const opposite = this._opposite();
+    if (whole[2] > width) {
+      details.imageSmoothingEnabled = false;
+      this._grayOf(drawSource, whole);
+      details.imageSmoothingEnabled = true;
+    }
     // Half of the brightness and half of the surroundings' opposite: gray where they are equal.
     details.globalCompositeOperation = "source-over";
     details.globalAlpha = 0.5;
-    details.drawImage(this._opposite(), 0, 0, width, height);
+    details.drawImage(opposite, ...whole);
     details.globalAlpha = 1;
     details.globalCompositeOperation = "destination-in";
     details.drawImage(heat, ...box);
@@ -38,6 +43,17 @@ class DetailCanvas {
     context.globalCompositeOperation = "hard-light";
     for (let times = 0; times < 2; times++) context.drawImage(gray, 0, 0);
     context.restore();
+  }
+
+  /** The brightness of the source. */
+  _grayOf(drawSource, whole) {
+    const { width, height } = this.gray;
+    const details = this.gray.getContext("2d");
+    details.globalCompositeOperation = "copy";
+    drawSource(details, ...whole);
+    details.globalCompositeOperation = "saturation"; // keeps the luminance
+    details.fillStyle = "#808080";
+    details.fillRect(0, 0, width, height);
   }
 
   /** The mean brightness of the surroundings, black for white. */

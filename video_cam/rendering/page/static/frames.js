@@ -22,6 +22,7 @@ class FrameTest {
     this.buttons = new Map(test.shown.map((frame) => [frame, this._button(frame)]));
     const list = section.querySelector("ol");
     for (const button of this.buttons.values()) list.append(element("li", {}, button));
+    if (this.buttons.size) rove(list, [...this.buttons.values()]);
     this.canvas.addEventListener("click", (event) => onFrame(this._frameAt(event)));
     new ResizeObserver(() => this.draw(this.frame)).observe(this.canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw(this.frame));

@@ -1,25 +1,22 @@
 "use strict";
 // Keyboard control. Keys that the focused control uses itself are left to it.
 
-const KEYS = [
-  ["← →", "one frame back, forward"],
-  ["shift ← →", "ten frames"],
-  ["home end", "first, last frame"],
-  ["page up, page down", "previous, next keyframe"],
-  ["space", "play, pause"],
-  ["[ ]", "the looped span begins, ends here"],
-  ["L", "loop the whole clip, or stop looping"],
-  ["1 … 9", "class 1 … 9"],
-  ["V", "next view"],
-  ["S", "save the picture"],
-];
-
 const TAKES_TEXT = 'select, textarea, input:not([type="checkbox"], [type="range"])';
 const OWN_KEYS = {
   [TAKES_TEXT]: () => true,
   'input[type="range"]': (key) => /^(Arrow|Home|End|Page)/.test(key),
   'button, summary, a, input[type="checkbox"]': (key) => key === " " || key === "Enter",
 };
+
+/** Whether a control uses a key itself. */
+function takesKey(target, key) {
+  return Object.entries(OWN_KEYS).some(([selector, takes]) => target.matches?.(selector) && takes(key));
+}
+
+/** Whether a key is held that makes a command of the browser. */
+function hasModifier(event) {
+  return event.ctrlKey || event.metaKey || event.altKey;
+}
 
 /** A control that was used with the mouse loses the focus, so that keys control the player again. */
 function releaseFocus() {
@@ -40,26 +37,27 @@ function listenToKeys(app) {
     ArrowRight: (event) => move(step(event)),
     Home: () => app.goto(app.timeline.first),
     End: () => app.goto(app.timeline.last),
-    PageUp: () => app.gotoKeyframe(-1),
-    PageDown: () => app.gotoKeyframe(1),
+    PageUp: () => gotoKeyframe(app, -1),
+    PageDown: () => gotoKeyframe(app, 1),
     " ": () => app.togglePlay(),
     "[": () => app.markSpan("first"),
     "]": () => app.markSpan("last"),
     l: () => app.toggleLoop(),
     v: () => app.nextView(),
     s: () => app.report(savePicture(app)),
+    m: () => app.marks.markFrame(),
+    p: (event) => gotoPeak(app, event.shiftKey ? -1 : 1),
+    t: (event) => app.range.zoom(event.shiftKey ? RANGE_FACTOR : 1 / RANGE_FACTOR),
+    "+": () => app.zoom.step(1),
+    "=": () => app.zoom.step(1), // the key of "+" without shift
+    "-": () => app.zoom.step(-1),
+    0: () => app.set({ zoom: null }),
+    b: () => app.box.toggle(),
+    f: () => app.report(toggleFullscreen()),
+    "?": () => app.help.open(),
   };
-  for (const [keys, effect] of KEYS) {
-    document
-      .getElementById("keys")
-      .append(element("dt", {}, element("kbd", {}, keys)), element("dd", {}, effect));
-  }
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const isTaken = Object.entries(OWN_KEYS).some(
-      ([selector, takes]) => event.target.matches?.(selector) && takes(event.key),
-    );
-    if (isTaken) return;
+    if (hasModifier(event) || app.help.isOpen || takesKey(event.target, event.key)) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const digit = /^[1-9]$/.test(key) ? Number(key) : 0;
     const action = digit ? () => app.chooseClass(digit - 1) : actions[key];

@@ -13,10 +13,14 @@ const LINKED = {
   normalize: "normalize",
   view: "view",
   loop: "loop",
+  range: "range",
+  zoom: "zoom",
+  box: "box",
   dim: "dim",
   outline: "outline",
   contours: "contours",
 };
+const LISTS = { loop: 2, range: 2, zoom: 3, box: 4 }; // how many numbers they have
 const LINK_DELAY = 200; // milliseconds; browsers limit how often the address may change
 
 class ViewLink {
@@ -57,9 +61,9 @@ class ViewLink {
   }
 
   _value(key, text) {
-    if (key === "loop") {
-      const span = text.split("-").map(Number);
-      return span.length === 2 && span.every(Number.isInteger) ? span : null;
+    if (key in LISTS) {
+      const numbers = text.split("-").map(Number);
+      return numbers.length === LISTS[key] && numbers.every(Number.isFinite) ? numbers : null;
     }
     const initial = this.initial[key];
     if (typeof initial === "boolean") return text === "true";

@@ -9,7 +9,8 @@ class Readout {
     this.place = document.getElementById("place");
     this.moment = document.getElementById("moment");
     this.spoken = document.getElementById("spoken");
-    this.keyframes = new Set(data.keyframes);
+    let frame = 0;
+    this.keyframes = new Set(Array.from(unpack(data.network_frames), (step) => (frame += step)));
     this.bars = new Map();
     const body = document.getElementById("scores");
     for (const row of data.classes.toSorted((a, b) => b.score - a.score)) body.append(this._row(row));
@@ -34,20 +35,20 @@ class Readout {
   }
 
   /**
-   * frame: the source frame that is shown; map: the chosen map at it, if it is loaded; unseen: what
-   * to say where the map does not cover the frame.
+   * frame: the source frame that is shown; shown: the chosen map at it, if it is loaded; map: what the
+   * page knows of the chosen map; inBox: the sentence on the user's box.
    */
-  show(frame, state, map, isPlaying, unseen) {
+  show(frame, state, shown, isPlaying, map, inBox) {
     const seconds = this.timeline.seconds(frame);
     const place = `frame ${frame} of ${this.timeline.last} · ${clock(seconds)}`;
     this.place.textContent = place;
-    this.moment.textContent = this._moment(frame, map, unseen);
-    if (!isPlaying) this.spoken.textContent = `${place}. ${this.moment.textContent}`;
+    this.moment.textContent = this._moment(frame, shown, map);
+    if (!isPlaying) this.spoken.textContent = `${place}. ${this.moment.textContent}. ${inBox}`;
     const at = (frame - this.timeline.first + 0.5) / this.timeline.length;
     for (const [class_id, { bar, now, row, is_probability }] of this.bars) {
       const curve = this.curves.get(class_id);
       const near = curve[Math.min(Math.floor(at * curve.length), curve.length - 1)];
-      const exact = class_id === state.class_id ? map?.score : undefined;
+      const exact = class_id === state.class_id ? shown?.score : undefined;
       bar.value = exact ?? near;
       // A curve of other scores is cut off at 0, so it gives no number.
       now.textContent = is_probability || exact !== undefined ? scoreText(exact ?? near, is_probability) : "";
@@ -55,17 +56,17 @@ class Readout {
     }
   }
 
-  _moment(frame, map, unseen) {
-    if (map === undefined) return "the map is loading";
-    if (!map.seen) return unseen;
+  _moment(frame, shown, map) {
+    if (shown === undefined) return "the map is loading";
+    if (!shown.seen) return map.unseen;
     const covering = [];
     this.data.windows.forEach(([first, last], i) => {
       if (first <= frame && frame <= last) covering.push(i + 1);
     });
     const which = covering.length > 1 ? `windows ${covering.join(", ")}` : `window ${covering[0]}`;
     const windows = covering.length ? `${which} of ${this.data.windows.length}` : "between windows";
-    const key = this.keyframes.has(frame) ? "a keyframe · " : "";
-    return `${key}${windows} · map mass ${number(mass(map))}`;
+    const parts = [peakText(map, frame), this.keyframes.has(frame) ? "a keyframe" : ""];
+    return [...parts, windows, `map mass ${number(mass(shown))}`].filter(Boolean).join(" · ");
   }
 }
 

@@ -4,6 +4,7 @@
 const CHOICES = ["class_id", "method", "layer", "detail", "colormap", "normalize", "view"];
 const MAP_KEYS = ["class_id", "layer", "method", "detail"]; // one map has these values
 const FRACTIONS = ["opacity", "threshold"];
+const SPANS = ["loop", "range"];
 const BOOLEANS = ["dim", "outline", "contours"];
 
 class Rules {
@@ -32,6 +33,9 @@ class Rules {
       outline: false,
       contours,
       loop: null,
+      range: null,
+      zoom: null,
+      box: null,
     };
   }
 
@@ -39,8 +43,10 @@ class Rules {
   problem(key, value) {
     const expected = {
       frame_index: `a frame from ${this.timeline.first} to ${this.timeline.last}`,
-      loop: "two frames of the clip, the first not after the last, or null",
+      zoom: `a factor from 1 to ${MAX_ZOOM} and a point of the picture, [factor, x, y], or null`,
+      box: "[left, top, right, bottom] in whole pixels of the picture, or null",
     };
+    if (SPANS.includes(key)) expected[key] = "two frames of the clip, the first not after the last, or null";
     if (CHOICES.includes(key)) expected[key] = [...this.choices[key].keys()].join(", ");
     if (FRACTIONS.includes(key)) expected[key] = "a number from 0 to 1";
     if (BOOLEANS.includes(key)) expected[key] = "true or false";
@@ -51,7 +57,9 @@ class Rules {
   _fits(key, value) {
     const isFrame = (frame) => Number.isInteger(frame) && this.timeline.clamp(frame) === frame;
     if (key === "frame_index") return isFrame(value);
-    if (key === "loop") return value === null || this._isSpan(value, isFrame);
+    if (SPANS.includes(key)) return value === null || this._isSpan(value, isFrame);
+    if (key === "zoom") return value === null || this._isZoom(value);
+    if (key === "box") return value === null || this._isBox(value);
     if (CHOICES.includes(key)) return this.choices[key].has(value);
     if (FRACTIONS.includes(key)) return typeof value === "number" && value >= 0 && value <= 1;
     return typeof value === "boolean";
@@ -63,6 +71,19 @@ class Rules {
     );
   }
 
+  _isZoom(value) {
+    const { width, height } = this.data.clip;
+    const limits = [[1, MAX_ZOOM], [0, width], [0, height]];
+    return isListOf(3, value) && value.every((one, i) => one >= limits[i][0] && one <= limits[i][1]);
+  }
+
+  _isBox(value) {
+    if (!isListOf(4, value) || !value.every(Number.isInteger)) return false;
+    const [left, top, right, bottom] = value;
+    const { width, height } = this.data.clip;
+    return left >= 0 && top >= 0 && left < right && top < bottom && right <= width && bottom <= height;
+  }
+
   /** Those of the changes that are possible. */
   possible(changes) {
     return Object.fromEntries(
@@ -71,11 +92,14 @@ class Rules {
   }
 
   /**
-   * The state with changes, on an existing map: of class, layer, method and detail the ones that were not
-   * changed are adapted.
+   * The state with changes, on an existing map: of class, layer, method and detail the ones that
+   * were not changed are adapted. A range of the timeline that was not changed follows the frame.
    */
   settled(state, changes) {
     const next = { ...state, ...changes };
+    if (next.zoom) next.zoom = settledZoom(next.zoom, this.data.clip);
+    if ("frame_index" in changes && !("range" in changes))
+      next.range = followedRange(this.timeline, next.range, next.frame_index);
     const misfit = (map) =>
       MAP_KEYS.reduce(
         (sum, key) => sum + (map[key] === next[key] ? 0 : key in changes ? 10 : 1),
@@ -84,4 +108,8 @@ class Rules {
     const map = this.data.maps.reduce((best, m) => (misfit(m) < misfit(best) ? m : best));
     return { ...next, ...Object.fromEntries(MAP_KEYS.map((key) => [key, map[key]])) };
   }
+}
+
+function isListOf(count, value) {
+  return Array.isArray(value) && value.length === count && value.every(Number.isFinite);
 }

@@ -25,6 +25,7 @@ class KeyframeStrip {
       observer.observe(item.entry);
       this.items.set(frame, item);
     }
+    this.tabs = rove(list, [...this.items.values()].map(({ button }) => button));
   }
 
   _item(frame, jump) {
@@ -94,8 +95,9 @@ class KeyframeStrip {
     if (before !== this.current) {
       this.items.get(this.current)?.button.removeAttribute("aria-current");
       this.current = before;
-      const { entry } = this.items.get(before);
+      const { entry, button } = this.items.get(before);
       const { list } = this;
+      if (!list.contains(document.activeElement)) this.tabs.stop(button);
       const left = entry.offsetLeft - (list.clientWidth - entry.clientWidth) / 2;
       list.scrollTo({ left, behavior: smooth ? "auto" : "instant" }); // auto: as the style sheet says
     }

@@ -26,13 +26,25 @@ class Timeline {
     return (this.ticks[frame - this.first] * this.numerator) / this.denominator;
   }
 
-  /** The frame shown at a time in seconds; a time slightly before its stamp is accepted. */
-  frameAt(seconds) {
+  /** How long a frame is shown, in ticks. */
+  ticksOf(frame) {
+    return this.ticks[frame - this.first + 1] - this.ticks[frame - this.first];
+  }
+
+  /** The time of a position between frames, in seconds: 3.5 is the middle of frame 3. */
+  secondsAt(position) {
+    const frame = Math.min(Math.floor(position), this.last);
+    const begin = this.seconds(frame);
+    return begin + (position - frame) * (this.seconds(frame + 1) - begin);
+  }
+
+  /** The frame shown at a time in seconds; a time `early` frames before its stamp is accepted. */
+  frameAt(seconds, early = 1 / 4) {
     let [low, high] = [this.first, this.last];
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
       const step = this.seconds(middle) - this.seconds(middle - 1);
-      if (this.seconds(middle) <= seconds + step / 4) low = middle;
+      if (this.seconds(middle) <= seconds + step * early) low = middle;
       else high = middle - 1;
     }
     return low;

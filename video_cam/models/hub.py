@@ -1,0 +1,61 @@
+"""Files of Hugging Face's transformers: from a local folder, the cache, or the hub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from video_cam.errors import UsageError, first_line
+from video_cam.models.weights import WeightsUnavailable, why_no_download
+
+
+def damaged(name: str, error: Exception) -> UsageError:
+    """The error for a repository whose files hold other entries than expected."""
+    return UsageError(
+        f"{name!r} cannot be used ({type(error).__name__}: {first_line(error)}): expected files as "
+        "save_pretrained writes them"
+    )
+
+
+def from_disk_or_hub(name: str, load: Callable[..., Any], file: str = "config.json") -> Any:
+    """What ``load`` reads: from the disk, else from the hub.
+
+    Args:
+        name: a folder, or owner/name on the hub.
+        load: takes ``local_files_only``.
+        file: that is looked for on the hub, to tell at once that there is no connection.
+
+    Raises:
+        UsageError: for a folder that cannot be loaded.
+        WeightsUnavailable: for a name that is neither on disk nor can be downloaded.
+    """
+    try:
+        return load(local_files_only=True)
+    except Exception as error:  # damaged files make the readers raise anything
+        if Path(name).is_dir():
+            raise UsageError(f"{name!r} cannot be loaded: {first_line(error)}") from error
+    # The hub's client tries for half a minute before it reports that there is no connection.
+    address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    reason = why_no_download(f"{address}/{name}/raw/main/{file}")
+    if reason is None:
+        try:
+            return load(local_files_only=False)
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = first_line(error)
+    raise WeightsUnavailable(
+        f"{name!r} is neither on disk nor available from the Hugging Face hub ({reason})"
+    )
+
+
+def import_transformers() -> Any:
+    """The package. Raises UsageError where it is not installed."""
+    try:
+        import transformers
+    except ImportError as error:
+        raise UsageError(
+            "networks of the Hugging Face hub need the package transformers: pip install "
+            "transformers"
+        ) from error
+    return transformers
