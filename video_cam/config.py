@@ -148,7 +148,7 @@ class ExplainConfig(AttributionConfig):
         strict: refuse a clip with damaged or missing pictures instead of noting them.
     """
 
-    detail: str = "layers"
+    detail: tuple[str, ...] = ("layers",)
     own_methods: bool = False
     layers: tuple[str | int, ...] | None = None
     conv_backcount: tuple[int, ...] = ()
@@ -233,7 +233,8 @@ class ExplainConfig(AttributionConfig):
     def as_json(self) -> dict[str, Any]:
         """Everything that changes the result, in JSON's types."""
         unchanging = ("batch_size", "strict", "own_methods")
-        return {n: _plain(v) for n, v in vars(self).items() if n not in unchanging}
+        values = {n: _plain(v) for n, v in vars(self).items() if n not in unchanging}
+        return values | {"detail": self.detail[0] if len(self.detail) == 1 else [*self.detail]}
 
     @property
     def num_best(self) -> int:
@@ -244,7 +245,7 @@ class ExplainConfig(AttributionConfig):
         """The part that says how maps are computed from one input."""
         values = {one.name: getattr(self, one.name) for one in fields(AttributionConfig)}
         # Only maps that are linear in the score can be subtracted, and finer ones are not.
-        return AttributionConfig(**values | ({"detail": "none"} if self.contrast else {}))
+        return AttributionConfig(**values | ({"detail": ("none",)} if self.contrast else {}))
 
 
 @dataclass(frozen=True)
