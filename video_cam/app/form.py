@@ -38,8 +38,6 @@ def run_config_of(network: str, texts: str, form: Mapping[str, Any], base: RunCo
     explain["class_ids"] = explain["class_ids"] or ()
     # What was filled in and not changed was asked for by nobody.
     unchanged = base.explain.own_methods and explain["methods"] == [*base.explain.methods]
-    if base.explain.top_k is None and explain["top_k"] == base.explain.num_best:
-        explain["top_k"] = None
     explain["own_methods"] = explain["methods"] is None or unchanged
     if network != base.model.name:
         # Names of layers and functions of the output are those of the network they were given for.
@@ -65,7 +63,7 @@ def first_values(base: RunConfig) -> dict[str, Any]:
     return {
         name: list(map(str, value)) if isinstance(value, tuple) else value
         for name, value in values.items()
-    } | {"layers": list(map(str, base.explain.layers or ())), "top_k": base.explain.num_best}
+    } | {"layers": list(map(str, base.explain.layers or ()))}
 
 
 def _seconds(name: str, text: str | None) -> float | None:

@@ -95,7 +95,6 @@ def model_config(name: str, own: ModelConfig, texts: Sequence[str] = ()) -> Mode
         labels=None,
         trust_checkpoint=False,
         allow_partial=False,
-        text=None,
         input=InputConfig(),
         text=text,
     )
@@ -119,9 +118,8 @@ def network_facts(name: str, own: ModelConfig, texts: Sequence[str] = ()) -> Net
         labels=config.labels,
         trust_checkpoint=config.trust_checkpoint,
         allow_partial=config.allow_partial,
-        **config.text_options,
         **vars(config.input),
-        **({} if config.text is None else vars(config.text)),
+        **config.text_options,
     )
     size = (model.num_frames, *model.preprocess.crop)
     layers = tuple(model.settled(list(grid_shapes(model, size)), size)) if model.layer else ()
