@@ -145,6 +145,7 @@ def test_the_form_follows_the_network(page: Any) -> None:
     page.click("input[aria-label=Classes]")
     page.wait_for_selector("li:has-text('checks (')")
     page.keyboard.press("Escape")
+    assert not page.locator(".vc-error").count()
 
 
 def answer(

@@ -85,7 +85,7 @@ RUN_OPTIONS: list[tuple[str, str, Any]] = [
     ("--video-stream 1", "explain.video_stream", 1),
     ("--class-scope window", "explain.class_scope", "window"),
     ("--contrast", "explain.contrast", True),
-    ("--detail input", "explain.detail", "input"),
+    ("--detail none input", "explain.detail", ("none", "input")),
     ("--align corners", "explain.align", "corners"),
     ("--fuse mean", "explain.fuse", "mean"),
     ("--pooling frame", "explain.pooling", "frame"),

@@ -20,11 +20,12 @@ EXPLAIN_FIELDS = (
 RENDER_FIELDS = ("layout", "colormap")
 
 
-def run_config_of(network: str, form: Mapping[str, Any], base: RunConfig) -> RunConfig:
+def run_config_of(network: str, texts: str, form: Mapping[str, Any], base: RunConfig) -> RunConfig:
     """The settings of one run.
 
     Args:
         network: name of the network.
+        texts: what the clip is compared with, one text on each line.
         form: a value for each of EXPLAIN_FIELDS and RENDER_FIELDS.
         base: what the app was started with, which holds for all that the form does not show.
 
@@ -44,10 +45,15 @@ def run_config_of(network: str, form: Mapping[str, Any], base: RunConfig) -> Run
     render = {name: form[name] for name in RENDER_FIELDS}
     return replace(
         base,
-        model=model_config(network, base.model),
+        model=model_config(network, base.model, lines_of(texts)),
         explain=make_explain_config(explain),
         render=replace(base.render, **render),
     )
+
+
+def lines_of(text: str) -> tuple[str, ...]:
+    """The lines that hold something."""
+    return tuple(filter(str.strip, text.splitlines()))
 
 
 def first_values(base: RunConfig) -> dict[str, Any]:
