@@ -9,6 +9,7 @@ from typing import Any
 from video_cam.errors import UsageError
 from video_cam.utils.field_types import check_types, shown_value
 
+DEFAULT_NETWORK = "openai/clip-vit-base-patch32"  # where there is a text and no network
 PLACE = "{}"  # of the text in a template
 MAX_LETTERS = 2000  # of a text; published networks read at most 77 tokens
 

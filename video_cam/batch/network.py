@@ -97,8 +97,8 @@ def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplai
     model = load_network(config.model, config.explain, reporter, start)
     model, explain, note = with_own_method(model, config.explain)
     model, explain, note_on_texts = with_own_texts(model, explain)
-    for line in filter(None, (note, note_on_texts)):
-        reporter.info(line)
+    for message in filter(None, (note, note_on_texts)):
+        reporter.info(message)
     explain = supported_precision(explain, model, reporter)
     check_options(model, explain)
     if config.truth is not None:
@@ -133,7 +133,7 @@ def load_network(
         say=reporter.info,
         trust_checkpoint=config.trust_checkpoint,
         allow_partial=config.allow_partial,
-        **({} if config.text is None else vars(config.text)),
+        **config.text_options,
         **options,
     )
     if start is not None:
