@@ -10,6 +10,7 @@ from video_cam.app.form import EXPLAIN_FIELDS, RENDER_FIELDS, first_values, run_
 from video_cam.batch.run_config import ModelConfig, RunConfig
 from video_cam.config import ExplainConfig, RenderConfig
 from video_cam.errors import UsageError
+from video_cam.text_config import TextConfig
 
 BASE = RunConfig(
     ModelConfig("r3d_18", weights="none"),
@@ -20,7 +21,7 @@ BASE = RunConfig(
 
 
 def config_of(network: str = "motion3d", base: RunConfig = BASE, **changes: Any) -> RunConfig:
-    return run_config_of(network, first_values(base) | changes, base)
+    return run_config_of(network, "", first_values(base) | changes, base)
 
 
 def test_a_form_that_nobody_has_changed_is_what_the_app_was_started_with() -> None:
@@ -44,6 +45,20 @@ def test_no_method_leaves_the_choice_to_the_network() -> None:
     assert not config_of(methods=["gradcam", "fem"]).explain.own_methods
 
 
+def test_texts_are_lines_and_keep_the_templates_of_the_command_line() -> None:
+    own = RunConfig(ModelConfig("a/clip", text=TextConfig(("x",), ("a photo of {}",), ("else",))))
+
+    def text(network: str, texts: str, base: RunConfig = own) -> TextConfig | None:
+        return run_config_of(network, texts, first_values(base), base).model.text
+
+    texts = " a red car \n\na dog\n"
+    assert text("a/clip", texts) == TextConfig(
+        ("a red car", "a dog"), ("a photo of {}",), ("else",)
+    )
+    assert text("a/clip", "") is None
+    assert text("b/clip", texts, BASE) == TextConfig(("a red car", "a dog"))
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -52,7 +67,7 @@ def test_no_method_leaves_the_choice_to_the_network() -> None:
         ({"start": "soon"}, "start 'soon' must be a number of seconds"),
         ({"start": "2", "end": "1"}, "end 1.0 s must be later than start 2.0 s"),
         ({"colormap": "grey"}, "unknown colormap 'grey'"),
-        ({"top_k": 0}, "top_k 0 must be above 0"),
+        ({"top_k": -1}, "top_k -1 must be above 0"),
     ],
 )
 def test_wrong_values_are_one_line(changes: dict[str, Any], words: str) -> None:

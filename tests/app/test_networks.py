@@ -38,7 +38,7 @@ def test_the_network_of_the_command_line_comes_first_with_its_own_weights(tmp_pa
     own = ModelConfig(f"{tmp_path}/nets.py:make", weights="w.pth", trust_checkpoint=True)
     assert networks.network_choices(own)[0] == ("nets.py:make", own.name)
     assert networks.first_choice(own) == own.name
-    assert networks.model_config(own.name, own) is own
+    assert networks.model_config(own.name, own) == own
     other = networks.model_config(BUNDLED, replace(own, use_cuda=True))
     assert other == ModelConfig(BUNDLED, use_cuda=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,9 @@ def test_what_does_not_fit_is_one_line(words, error, served: list[Any], capsys) 
 
 
 def test_without_gradio_it_says_what_to_install(tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(server, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "gradio", None)
     status = run_video_cam.main(["app", "--output-dir", str(tmp_path / "out")])
-    message = "the app needs gradio: pip install 'video-cam[app]'"
+    message = "gradio is not installed: pip install 'video-cam[app]'"
     assert_one_error_line(status, capsys.readouterr().err, 2, message)
     assert not (tmp_path / "out").exists()
 

@@ -142,8 +142,9 @@ class FirefoxPage:
         return json.loads(answer["result"]["value"])
 
     def reload(self) -> None:
-        """Load the page again."""
-        self._send("browsingContext.reload", wait="complete")
+        """Load the page again; of the command "reload", Firefox may report the end too early."""
+        for address in ("about:blank", self._address):
+            self._send("browsingContext.navigate", url=address, wait="complete")
         self.evaluate("videoCam.ready")
 
     def press(self, keys: str) -> None:

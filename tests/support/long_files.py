@@ -9,6 +9,7 @@ LONG_FILES = (
     "tests/cli/test_main.py",
     "tests/batch/test_local.py",
     "tests/app/test_app.py",
+    "tests/rendering/page/test_two_browsers.py",
     "tests/rendering/page/test_player.py",
     "tests/rendering/page/test_writer.py",
     "tests/rendering/page/test_gallery.py",

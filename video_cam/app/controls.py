@@ -26,6 +26,7 @@ class Controls:
         clip: the upload.
         examples: what a drawn clip shows -> the button that draws it.
         network: the network's name.
+        texts: what the clip is compared with, one text on each line.
         network_facts: a line about the network.
         fields: field of ExplainConfig or RenderConfig -> its control.
     """
@@ -33,6 +34,7 @@ class Controls:
     clip: Any
     examples: dict[str, Any]
     network: Any
+    texts: Any
     network_facts: Any
     fields: dict[str, Any]
 
@@ -65,19 +67,27 @@ def add_controls(base: RunConfig) -> Controls:
         allow_custom_value=True,
         elem_id="network",
     )
+    texts = gr.Textbox(
+        "\n".join(() if base.model.text is None else base.model.text.text),
+        label="Texts to look for",
+        info="with CLIP, SigLIP or X-CLIP; one on each line",
+        lines=1,
+        max_lines=5,
+        visible=base.model.text is not None,
+    )
     facts = gr.HTML()
     values = first_values(base)
     fields = _main_fields(values)
     with gr.Accordion("More: layers, detail, time, tests, colours", open=False):
         fields |= _more_fields(values)
-    return Controls(clip, examples, network, facts, fields)
+    return Controls(clip, examples, network, texts, facts, fields)
 
 
 def _main_fields(values: dict[str, Any]) -> dict[str, Any]:
     return {
         "class_ids": _several("Classes", [], [], info="the best ones where none is chosen"),
-        "top_k": gr.Slider(
-            1, max(MAX_TOP_K, values["top_k"]), values["top_k"], step=1, label="Best classes"
+        "top_k": gr.Dropdown(
+            _numbers_of_classes(values["top_k"]), value=values["top_k"], label="Best classes"
         ),
         "methods": _several("Methods", choice_names.METHOD_NAMES, values["methods"]),
     }
@@ -100,6 +110,12 @@ def _more_fields(values: dict[str, Any]) -> dict[str, Any]:
         "layout": _one("Video", choice_names.VIDEO_LAYOUTS, values["layout"]),
         "colormap": _one("Colours", choice_names.COLORMAP_NAMES, values["colormap"]),
     }
+
+
+def _numbers_of_classes(value: int) -> list[tuple[str, int]]:
+    """How many of the best classes may be explained; 0 is the command's own choice."""
+    numbers = sorted({*range(1, MAX_TOP_K + 1), value} - {0})
+    return [("1, or all texts", 0), *((str(number), number) for number in numbers)]
 
 
 def _one(label: str, choices: Sequence[str], value: str) -> Any:

@@ -20,11 +20,12 @@ EXPLAIN_FIELDS = (
 RENDER_FIELDS = ("layout", "colormap")
 
 
-def run_config_of(network: str, form: Mapping[str, Any], base: RunConfig) -> RunConfig:
+def run_config_of(network: str, texts: str, form: Mapping[str, Any], base: RunConfig) -> RunConfig:
     """The settings of one run.
 
     Args:
         network: name of the network.
+        texts: what the clip is compared with, one text on each line.
         form: a value for each of EXPLAIN_FIELDS and RENDER_FIELDS.
         base: what the app was started with, which holds for all that the form does not show.
 
@@ -35,10 +36,9 @@ def run_config_of(network: str, form: Mapping[str, Any], base: RunConfig) -> Run
     explain |= {name: _value(form[name]) for name in EXPLAIN_FIELDS}
     explain |= {name: _seconds(name, explain[name]) for name in ("start", "end")}
     explain["class_ids"] = explain["class_ids"] or ()
+    explain["top_k"] = explain["top_k"] or None
     # What was filled in and not changed was asked for by nobody.
     unchanged = base.explain.own_methods and explain["methods"] == [*base.explain.methods]
-    if base.explain.top_k is None and explain["top_k"] == base.explain.num_best:
-        explain["top_k"] = None
     explain["own_methods"] = explain["methods"] is None or unchanged
     if network != base.model.name:
         # Names of layers and functions of the output are those of the network they were given for.
@@ -46,10 +46,15 @@ def run_config_of(network: str, form: Mapping[str, Any], base: RunConfig) -> Run
     render = {name: form[name] for name in RENDER_FIELDS}
     return replace(
         base,
-        model=model_config(network, base.model),
+        model=model_config(network, base.model, lines_of(texts)),
         explain=make_explain_config(explain),
         render=replace(base.render, **render),
     )
+
+
+def lines_of(text: str) -> tuple[str, ...]:
+    """The lines that hold something."""
+    return tuple(filter(str.strip, text.splitlines()))
 
 
 def first_values(base: RunConfig) -> dict[str, Any]:
@@ -59,7 +64,7 @@ def first_values(base: RunConfig) -> dict[str, Any]:
     return {
         name: list(map(str, value)) if isinstance(value, tuple) else value
         for name, value in values.items()
-    } | {"layers": list(map(str, base.explain.layers or ())), "top_k": base.explain.num_best}
+    } | {"layers": list(map(str, base.explain.layers or ())), "top_k": base.explain.top_k or 0}
 
 
 def _seconds(name: str, text: str | None) -> float | None:

@@ -8,13 +8,13 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from video_cam.app.settings import AppConfig
 from video_cam.batch.store import LOCKS, open_store
 from video_cam.errors import UsageError
+from video_cam.utils.extras import import_extra
 from video_cam.utils.files import make_folder
 from video_cam.utils.locks import LockHeld, NoLocks, file_lock
 
@@ -48,9 +48,8 @@ def serve(config: AppConfig, say: Callable[[str], None]) -> None:
 
 def check_installed() -> None:
     """Raise UsageError where gradio is missing."""
-    if find_spec("gradio") is None:
-        raise UsageError("the app needs gradio: pip install 'video-cam[app]'")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while it is imported
+    import_extra("gradio", "app")
 
 
 @contextmanager

@@ -179,10 +179,9 @@ class AttentionRecord:
         if tensor is None:
             return None
         self.given[name] = output
-        if not self.separate:
-            return None
         # A copy, because the next block may begin with an operation in place.
-        return replace_first_tensor(output, tensor.detach().clone())
+        copied = (tensor.detach() if self.separate else tensor).clone()
+        return replace_first_tensor(output, copied)
 
 
 def rollout(record: AttentionRecord, samples: int) -> Tensor:

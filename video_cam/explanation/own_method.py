@@ -56,7 +56,7 @@ def check_scores_only(model: Classifier, config: ExplainConfig) -> None:
     module = model.module
     if not isinstance(module, ScoresOnly):
         return
-    if config.detail == "input":
+    if "input" in config.detail:
         raise UsageError(
             f"detail input {_GRADIENTS}, and {module.kind} gives scores alone: leave it out"
         )

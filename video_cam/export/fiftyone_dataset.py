@@ -42,7 +42,8 @@ def to_fiftyone(
 
     A sample has ``prediction`` and ``ground_truth`` (Classification), ``predictions`` (the five
     best), ``correct`` where there is a ground truth, ``windows`` (the best class of each window, as
-    TemporalDetections), ``explained`` and ``scenes`` (TemporalDetections), ``notes``. A frame has
+    TemporalDetections), ``explained`` and ``scenes`` (TemporalDetections) where these are parts of
+    the clip, ``notes``. A frame has
     ``heat_N`` (Heatmap of map N, with ``label``, ``layer`` and ``method``), ``mass_N``, and
     ``keyframe`` where the network was given the frame. FiftyOne counts frames from 1.
 
@@ -233,13 +234,14 @@ def _classification(fiftyone: Any, label: str, score: float) -> Any:
 def _spans(result: Result) -> dict[str, list[tuple[str, int, int, float | None]]]:
     """Field -> (label, first frame, frame after the last, score) of parts of the clip, from 0."""
     explanation = result.explanation
-    spans: dict[str, list[tuple[str, int, int, float | None]]] = {
-        "explained": [("explained", *explanation.span, None)],
-        "scenes": [
+    spans: dict[str, list[tuple[str, int, int, float | None]]] = {}
+    if explanation.span != (0, explanation.timeline.num_frames):
+        spans["explained"] = [("explained", *explanation.span, None)]
+    if len(explanation.scenes) > 1:
+        spans["scenes"] = [
             (f"scene {number}", first, stop, None)
             for number, (first, stop) in enumerate(explanation.scenes, 1)
-        ],
-    }
+        ]
     best = explanation.probabilities.argmax(1) if explanation.probabilities.size else []
     spans["windows"] = [
         (

@@ -20,12 +20,13 @@ from video_cam.utils.extras import import_extra
 from video_cam.utils.files import StrPath
 from video_cam.utils.names import check_positive
 from video_cam.utils.reporter import Reporter
-from video_cam.utils.text import for_page
+from video_cam.utils.text import for_page, for_picture
 
 FRAME, TIME = "frame", "time"  # the timelines: source frame index, time stamp
 MAX_SIDE = 640  # pixels of frames
 _JPEG_QUALITY = 85
-_MAX_TEXT_LETTERS = 2000
+_HEAT_LEVELS = 63  # a PNG of 256 levels has twice the size, and looks the same
+_MAX_TEXT_LETTERS, _MAX_NAME_LETTERS = 2000, 60
 
 
 def to_rerun(
@@ -94,8 +95,8 @@ class _Recording:
             for index in result.chosen_maps
         }
         self._has_seen_box = False
-        targets = [series.target for series in series_of_targets(explanation)]
-        self._scores = result.maps.score_curves(targets)
+        self._targets = series_of_targets(explanation)
+        self._scores = result.maps.score_curves([series.target for series in self._targets])
 
     def write(self, every: int) -> None:
         import rerun
@@ -103,6 +104,12 @@ class _Recording:
         explanation = self._result.explanation
         first, stop = explanation.span
         self._stream.log("about", rerun.TextDocument(_about(self._result)), static=True)
+        for number, series in enumerate(self._targets):
+            self._name_curve(f"scores/{number}", series.label)
+        for number, mapper in self._mappers.items():
+            of_map = mapper.blended.series
+            name = f"{of_map.label}, {of_map.layer}, {of_map.method}"
+            self._name_curve(f"mass/{number}", name)
         with self._result.clip.frames(first, stop) as reader:
             for frame in reader:
                 if (frame.index - first) % every:
@@ -111,6 +118,12 @@ class _Recording:
                 self._stream.set_time(FRAME, sequence=frame.index)
                 self._stream.set_time(TIME, duration=seconds)
                 self._log_frame(frame.index, frame.rgb())
+
+    def _name_curve(self, entity: str, name: str) -> None:
+        import rerun
+
+        shown = for_picture(name, _MAX_NAME_LETTERS)
+        self._stream.log(entity, rerun.SeriesLines(names=shown), static=True)
 
     def _log_frame(self, index: int, rgb: np.ndarray) -> None:
         import rerun
@@ -160,9 +173,10 @@ class _Recording:
         left, top, right, bottom = mapper.box
         if heat is not None and right > left and bottom > top:
             whole[top:bottom, left:right] = _enlarged(heat, (right - left, bottom - top))
-        whole = cv2.resize(whole, (shown[1], shown[0]), interpolation=cv2.INTER_AREA).clip(0, 1)
-        colours = cv2.cvtColor(self._palette.colour(whole), cv2.COLOR_RGB2BGR)
-        opacity = np.rint(255 * self._alpha * opacity_share(whole)).astype(np.uint8)
+        small = cv2.resize(whole, (shown[1], shown[0]), interpolation=cv2.INTER_AREA).clip(0, 1)
+        levels = np.rint(small * _HEAT_LEVELS) / np.float32(_HEAT_LEVELS)
+        colours = cv2.cvtColor(self._palette.colour(levels), cv2.COLOR_RGB2BGR)
+        opacity = np.rint(255 * self._alpha * opacity_share(levels)).astype(np.uint8)
         return _encoded(".png", np.dstack([colours, opacity]))
 
 
@@ -186,7 +200,8 @@ def _about(result: Result) -> str:
     lines = [explanation.clip.path, f"{explanation.model.name} ({explanation.model.weights})", ""]
     for index in result.chosen_maps:
         series = explanation.maps[index]
-        lines.append(f"map {index}: {series.label}, {series.layer}, {series.method}")
+        detail = f", detail {series.detail}" if explanation.has_details else ""
+        lines.append(f"map {index}: {series.label}, {series.layer}, {series.method}{detail}")
     for number, series in enumerate(series_of_targets(explanation)):
         lines.append(f"score {number}: {series.label}")
     if result.truth is not None:

@@ -111,13 +111,18 @@ class AnnotatedVideo:
 
 
 def video_names(maps: Sequence[MapSeries]) -> list[str]:
-    """File names: annotated.mp4 for the first map; those of the others name target and layer."""
-    others = [f"annotated_{number}_{map_name(one)}.mp4" for number, one in enumerate(maps, 1)]
+    """File names: annotated.mp4 for the first map; those of the others name what they show."""
+    several = len({one.detail for one in maps}) > 1
+    others = [
+        f"annotated_{number}_{map_name(one, several)}.mp4" for number, one in enumerate(maps, 1)
+    ]
     return ["annotated.mp4", *others[1:]]
 
 
-def map_name(series: MapSeries) -> str:
-    """A map's target, layer and method as a part of a file's name, in plain ASCII."""
-    parts = (series.label, series.layer, series.method)
+def map_name(series: MapSeries, with_detail: bool = False) -> str:
+    """A map's target, layer, method and perhaps detail for a file's name, in plain ASCII."""
+    parts = [series.label, series.layer, series.method]
+    if with_detail:
+        parts.append(f"detail-{series.detail}")
     text = "_".join(re.sub(r"[^0-9A-Za-z.+-]+", "-", part).strip("-") for part in parts)
     return text[:MAX_NAME_LETTERS]

@@ -215,8 +215,9 @@ def map_number(explanation: Explanation, number: int) -> MapSeries:
     maps = explanation.maps
     if not 0 <= number < len(maps):
         last = maps[-1]
+        detail = f", detail {last.detail}" if explanation.has_details else ""
         raise UsageError(
             f"--map {number}: expected a number from 0 to {len(maps) - 1}, which is "
-            f"{last.label}, {last.method}, {last.layer}"
+            f"{last.label}, {last.method}, {last.layer}{detail}"
         )
     return maps[number]

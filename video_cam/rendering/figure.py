@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from video_cam.attribution.attribution_result import MapKey
 from video_cam.config import RenderConfig
 from video_cam.errors import UsageError
 from video_cam.explanation.explanation import Explanation, MapSeries
@@ -36,6 +37,7 @@ def figure(
     methods: str | Sequence[str] | None = None,
     layers: str | Sequence[str] | None = None,
     class_ids: int | Sequence[int] | None = None,
+    details: str | Sequence[str] | None = None,
     source: bool = True,
     colormap: str = RenderConfig.colormap,
     alpha: float = RenderConfig.alpha,
@@ -58,13 +60,15 @@ def figure(
         methods: which methods' maps; None for all of the explanation's.
         layers: which layers' maps, likewise.
         class_ids: which classes' maps, likewise.
+        details: which details' maps, likewise.
         source: a first row shows the frames without maps.
         colormap: as in RenderConfig.
         alpha: as in RenderConfig.
         normalize: as in RenderConfig.
         contours: as in RenderConfig; lines at the same levels are on the colour bar.
-        shared_scale: heat 1 is the largest value of all rows with the same layer and method, so
-            that classes can be compared; else of each row. Only with ``normalize="video"``.
+        shared_scale: heat 1 is the largest value of all rows with the same layer, method and
+            detail, so that classes can be compared; else of each row. Only with
+            ``normalize="video"``.
 
     Raises:
         UsageError: for frames or maps that the explanation does not hold, or a wrong option.
@@ -81,7 +85,10 @@ def figure(
         )
     if path is not None:
         check_path("the figure's file", path)
-    chosen = _chosen_maps(explanation, methods, layers, class_ids)
+    chosen = _chosen_maps(
+        explanation,
+        {"method": methods, "layer": layers, "class_id": class_ids, "detail": details},
+    )
     maps = BlendedMaps(explanation)
     frame_indices = chosen_frames(maps, frames, chosen)
     opened = Clip.open(clip, video_stream=explanation.clip.video_stream)
@@ -123,7 +130,7 @@ def draw_strip(
     peaks = _shared_peaks(maps, chosen) if shared_scale else {}
     for index in chosen:
         series = explanation.maps[index]
-        peak = peaks.get(_kind(series))
+        peak = peaks.get(series.kind)
         mapper = HeatMapper(maps[index], explanation.geometry, config.normalize, peak)
         rows.append(
             [overlay(images[i], mapper.heat(i), mapper.box, palette) for i in frame_indices]
@@ -142,28 +149,23 @@ def draw_strip(
     )
 
 
-def _kind(series: MapSeries) -> tuple[str, str]:
-    """What rows have in common where their values can be compared."""
-    return series.layer, series.method
-
-
-def _shared_peaks(maps: BlendedMaps, chosen: Sequence[int]) -> dict[tuple[str, str], float]:
+def _shared_peaks(maps: BlendedMaps, chosen: Sequence[int]) -> dict[MapKey, float]:
     """For each kind of map the largest value of the chosen maps, in map units."""
-    peaks: dict[tuple[str, str], float] = {}
+    peaks: dict[MapKey, float] = {}
     for index in chosen:
-        kind = _kind(maps.explanation.maps[index])
+        kind = maps.explanation.maps[index].kind
         peaks[kind] = max(peaks.get(kind, 0.0), maps[index].peak)
     return peaks
 
 
-def _scale(normalize: str, num_rows: int, peaks: Mapping[tuple[str, str], float]) -> str:
+def _scale(normalize: str, num_rows: int, peaks: Mapping[MapKey, float]) -> str:
     """What the colour bar shows, and what has heat 1."""
     whose = "each row's " if num_rows > 1 else "the "
     of_rows = ""
     if peaks:
         whose, of_rows = "the ", " of all rows"
     if len(peaks) > 1:
-        of_rows += " with the same layer and method"
+        of_rows += " with the same layer, method and detail"
     return f"colours of heat over grey; heat 1 is {whose}largest value in the {normalize}{of_rows}"
 
 
@@ -216,9 +218,8 @@ def _whole_numbers(frames: Any) -> int | list[int]:
     return found if is_several else found[0]
 
 
-def _chosen_maps(explanation: Explanation, methods: Any, layers: Any, class_ids: Any) -> list[int]:
-    """The positions of the maps with one of these methods, layers and classes; None is any."""
-    wanted = {"method": methods, "layer": layers, "class_id": class_ids}
+def _chosen_maps(explanation: Explanation, wanted: Mapping[str, Any]) -> list[int]:
+    """The positions of the maps with one of the wanted values of each field; None is any."""
     chosen = list(range(len(explanation.maps)))
     for name, values in wanted.items():
         if values is None:
@@ -230,14 +231,16 @@ def _chosen_maps(explanation: Explanation, methods: Any, layers: Any, class_ids:
                 raise UsageError(f"{name} {value!r} was not explained; there is {known}")
         chosen = [i for i in chosen if getattr(explanation.maps[i], name) in as_tuple(values)]
     if not chosen:
-        raise UsageError("no map was explained for these methods, layers and classes together")
+        raise UsageError("no map was explained for these choices together")
     return chosen
 
 
 def _row_name(explanation: Explanation, series: MapSeries) -> str:
-    """The target, and the method and the layer where the explanation has several."""
+    """The target, and method, layer and detail where the explanation has several."""
     parts = [series.label]
     for name in ("method", "layer"):
         if len({getattr(other, name) for other in explanation.maps}) > 1:
             parts.append(getattr(series, name))
+    if explanation.has_details:
+        parts.append(f"detail {series.detail}")
     return "\n".join(plot_text(part, MAX_NAME_LETTERS) for part in parts)

@@ -35,8 +35,8 @@ def peak_frames(
 
     Returns:
         Indices of source frames, strongest first, of equal ones the earliest first; at most
-        MAX_PEAKS. None for a map without positive values; the first frame for one that is the same
-        throughout.
+        MAX_PEAKS. Empty for a map without positive values; the first frame for one that is the
+        same throughout.
     """
     stop = blended.first + len(blended.mass)
     candidates = explanation.keyframes() if among is None else among
@@ -50,10 +50,10 @@ def peak_frames(
 def peaks(values: np.ndarray, ticks: np.ndarray, ticks_apart: int) -> list[int]:
     """The positions of the peaks of a curve.
 
-    A value is a peak if it is above 0 and its prominence is at least MIN_PROMINENCE of the largest
-    value. Its prominence is how far one has to go down from it on the way to a higher value, on
-    the side where that is less; beyond the ends the curve is 0. Of equal values the earlier one is
-    the higher one.
+    A value is a peak if its prominence is at least MIN_PROMINENCE of the largest value, where that
+    is above 0. Its prominence is how far one has to go down from it on the way to a higher value,
+    on the side where that is less; beyond the ends the curve is 0. Of equal values the earlier one
+    is the higher one.
 
     Args:
         values: float (F,), at least 0.
@@ -66,7 +66,7 @@ def peaks(values: np.ndarray, ticks: np.ndarray, ticks_apart: int) -> list[int]:
     if not len(values) or values.max() <= 0:
         return []
     saddles = np.maximum(_lowest_before(values, ge), _lowest_before(values[::-1], gt)[::-1])
-    is_peak = (values > 0) & (values - saddles >= MIN_PROMINENCE * values.max())
+    is_peak = values - saddles >= MIN_PROMINENCE * values.max()
     chosen: list[int] = []
     taken: list[int] = []  # ticks of the chosen ones, rising
     for position in np.argsort(-values, kind="stable").tolist():

@@ -23,6 +23,7 @@ from video_cam.rendering.page.single_file import write_single_file
 
 OpenPage = Callable[..., Any]
 MESSAGE = "document.querySelector('#message').textContent"
+VIEW_SIZE = "(({ width, height }) => [width, height])(composeView(app))"
 REFUSED_STORAGE = """
   for (const name of ["getItem", "setItem"])
     Storage.prototype[name] = () => { throw new DOMException("", "SecurityError"); };
@@ -78,6 +79,25 @@ def test_the_frame_that_is_asked_for_is_shown(shown: Any, rendered: Rendered) ->
     assert difference(shown.picture(), rendered.overlay([0])[0]) < CLOSE
 
 
+def test_a_magnified_picture_shows_its_pixels_as_squares(shown: Any, rendered: Rendered) -> None:
+    change(shown, frame_index=20, opacity=0, dim=False, zoom=[4, 60, 30])
+    (plain,) = rendered.overlay([20], alpha=0)
+    left, top, across, down = map(round, shown.evaluate("visiblePart(app.state.zoom, DATA.clip)"))
+    assert (across, down) == (96 // 4, 64 // 4)
+    picture = shown.picture()
+    height, width = picture.shape[:2]
+    rows = top + (np.arange(height) * down // height)
+    columns = left + (np.arange(width) * across // width)
+    assert difference(picture, plain[rows][:, columns]) < 2 * CLOSE
+
+
+def test_the_next_peak_is_the_next_one_that_is_listed(shown: Any) -> None:
+    peaks = sorted(shown.evaluate("DATA.maps[0].peaks"))
+    after = [peak for peak in peaks if peak > 0]
+    shown.press("p")
+    wait_until(shown, f"{STATE}.frame_index === {after[0]} && app.player.shown === {after[0]}")
+
+
 def test_marks_are_kept_listed_and_edited(shown: Any) -> None:
     goto(shown, 7)
     shown.press("m")
@@ -111,11 +131,11 @@ def test_marks_are_kept_listed_and_edited(shown: Any) -> None:
     assert shown.evaluate(notes) == ["a span"]
 
 
-def test_marks_are_drawn_on_the_scrub_bar(shown: Any) -> None:
+def test_marks_are_drawn_into_the_timeline(shown: Any, rendered: Rendered) -> None:
     changed = """() => {
       const canvas = document.querySelector("#scrub canvas");
       const copy = new OffscreenCanvas(canvas.width, 1).getContext("2d");
-      copy.drawImage(canvas, 0, -10);
+      copy.drawImage(canvas, 0, -MARK_TOP - 2);
       const { data } = copy.getImageData(0, 0, canvas.width, 1);
       const before = window.before ?? data;
       window.before = data;
@@ -125,7 +145,9 @@ def test_marks_are_drawn_on_the_scrub_bar(shown: Any) -> None:
     }"""
     shown.evaluate(changed)
     shown.evaluate("app.marks._mark(10, 19)")
-    assert shown.evaluate(changed) == pytest.approx([10 / 40, 20 / 40], abs=0.005)
+    timeline = rendered.explanation.timeline
+    ends = [float(timeline.pts_seconds(i) / timeline.end_seconds) for i in (10, 20)]
+    assert shown.evaluate(changed) == pytest.approx(ends, abs=0.005)
 
 
 def test_marks_go_out_and_come_back(shown: Any, rendered: Rendered, tmp_path: Path) -> None:
@@ -181,11 +203,12 @@ def test_a_span_is_saved_as_gif(shown: Any, rendered: Rendered) -> None:
     change(shown, frame_index=2, loop=[3, 12])
     path = shown.save("#export-gif")
     assert path.name.endswith("_000003-000012.gif") and frame_of(shown) == 2
-    wait_until(shown, f"{MESSAGE}.endsWith('96\\u00d7112 pixels')")
+    size = tuple(shown.evaluate(VIEW_SIZE))
+    wait_until(shown, f"{MESSAGE}.endsWith('{size[0]}\\u00d7{size[1]} pixels')")
     timeline = rendered.explanation.timeline
     stamps = [timeline.pts_seconds(i) for i in range(3, 14)]
     with Image.open(path) as gif:
-        assert gif.n_frames == 10 and gif.size == (96, 112)
+        assert gif.n_frames == 10 and gif.size == size
         shown_for = []
         for number, expected in enumerate(rendered.overlay(range(3, 13))):
             gif.seek(number)
@@ -213,7 +236,7 @@ def test_a_span_is_saved_as_mp4(shown: Any, rendered: Rendered) -> None:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         frames = list(container.decode(stream))
-        assert (stream.width, stream.height) == (96, 112)
+        assert [stream.width, stream.height] == shown.evaluate(VIEW_SIZE)
         assert stream.duration * stream.time_base == timeline.pts_seconds(
             13
         ) - timeline.pts_seconds(3)

@@ -85,10 +85,7 @@ class App {
   }
 
   get chosen() {
-    const { class_id, layer, method } = this.state;
-    return this.data.maps.findIndex(
-      (map) => map.class_id === class_id && map.layer === layer && map.method === method,
-    );
+    return this.data.maps.findIndex((map) => MAP_KEYS.every((key) => map[key] === this.state[key]));
   }
 
   /** The state with the colours and the chosen map's number, for drawing. */
@@ -168,7 +165,8 @@ class App {
     const text = score === undefined ? "" : ` ${scoreText(score, row.is_probability)}`;
     const untrained = this.data.model.trained ? "" : " · untrained network";
     const label = labelAt(map, this.data.windows, this.state.frame_index);
-    const detail = map.detail === "none" ? "" : ` · detail: ${map.detail}`;
+    const isPlain = map.detail === "none" && this.rules.choices.detail.size === 1;
+    const detail = isPlain ? "" : ` · detail: ${map.detail}`;
     return `${label}${text} · ${map.method} · ${map.layer}${detail}${untrained}`;
   }
 

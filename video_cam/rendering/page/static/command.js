@@ -29,9 +29,7 @@ function exportCommand(data, state, [first, last], format) {
   const words = [`video-cam export ${format}`, shellWord(resultFolder())];
   if (format === "html") return words.join(" ");
   words.push(`--frames ${first} ${last}`);
-  const chosen = data.maps.findIndex(
-    (map) => map.class_id === state.class_id && map.layer === state.layer && map.method === state.method,
-  );
+  const chosen = data.maps.findIndex((map) => MAP_KEYS.every((key) => map[key] === state[key]));
   // Parts of a map are of the page only; they are of the first one.
   if (chosen > 0 && !data.maps[chosen].is_part) words.push(`--map ${chosen}`);
   const layout = COMMAND_VIEWS.includes(state.view) ? state.view : "overlay";

@@ -55,7 +55,7 @@ class ExportPanel {
     }
     if (app.player.playing) await app.player.pause();
     const before = app.state.frame_index;
-    this.isStopped = false;
+    [this.isStopped, this.scale, this.size] = [false, undefined, undefined];
     parts.stop.hidden = false;
     parts.gif.disabled = true;
     const [mp4WasOff] = [parts.mp4.disabled, (parts.mp4.disabled = true)];
@@ -65,7 +65,7 @@ class ExportPanel {
       const [from, to] = [first, last].map((frame) => String(frame).padStart(6, "0"));
       const name = `${app.stem()}_${from}-${to}.${format}`;
       saveFile(name, bytes.parts, format === "gif" ? "image/gif" : "video/mp4");
-      return `saved ${name}, ${bytes.size}`;
+      return `saved ${name}, ${this.size.join("×")} pixels${bytes.note}`;
     } finally {
       parts.stop.hidden = true;
       parts.gif.disabled = false;
@@ -84,11 +84,10 @@ class ExportPanel {
       if (!canvas) return undefined;
       encoder ??= new GifEncoder(canvas.width, canvas.height);
       encoder.add(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data, delay);
-      this.size = `${canvas.width}×${canvas.height} pixels`;
     }
     const left = stamps.length - 1 - delays.length;
     const note = left ? `, without ${count(left, "frame")} shorter than 0.02 s` : "";
-    return { parts: encoder.finish(), size: `${this.size}${note}` };
+    return { parts: encoder.finish(), note };
   }
 
   async _mp4(first, last) {
@@ -100,9 +99,8 @@ class ExportPanel {
       if (!canvas) return undefined;
       encoder ??= await this._mp4Encoder(canvas, first, last);
       await encoder.add(canvas, timeline.ticksOf(frame) * timeline.numerator);
-      this.size = `${canvas.width}×${canvas.height} pixels`;
     }
-    return { parts: await encoder.finish(), size: this.size };
+    return { parts: await encoder.finish(), note: "" };
   }
 
   async _mp4Encoder({ width, height }, first, last) {
@@ -113,17 +111,24 @@ class ExportPanel {
     return new Mp4Encoder(configuration, timeline.denominator);
   }
 
-  /** The view at a frame, with sides that are multiples of `step`; undefined where it is stopped. */
+  /**
+   * The view at a frame, undefined where it is stopped. All frames have the size of the first one, a
+   * multiple of `step`: longer captions of others are cut.
+   */
   async _draw(frame, share, longest, step = 1) {
     if (this.isStopped) return undefined;
     const { app } = this;
     app.showMessage(`drawing frame ${frame}: ${Math.round(100 * share)} %`);
     await app.goto(frame);
     const whole = await readableView(app);
-    const scale = Math.min(1, longest / Math.max(whole.width, whole.height));
-    const side = (length) => Math.max(step, Math.round((length * scale) / step) * step);
-    const canvas = element("canvas", { width: side(whole.width), height: side(whole.height) });
-    canvas.getContext("2d").drawImage(whole, 0, 0, canvas.width, canvas.height);
+    this.scale ??= Math.min(1, longest / Math.max(whole.width, whole.height));
+    const side = (length) => Math.max(step, Math.round((length * this.scale) / step) * step);
+    this.size ??= [side(whole.width), side(whole.height)];
+    const [width, height] = this.size;
+    const canvas = element("canvas", { width, height });
+    const context = canvas.getContext("2d");
+    context.fillRect(0, 0, width, height);
+    context.drawImage(whole, 0, 0, side(whole.width), side(whole.height));
     return canvas;
   }
 }
