@@ -81,7 +81,7 @@ def explanation(bundled: Classifier, sample_clip: Path) -> Explanation:
 
 @pytest.fixture(scope="session")
 def results(explanation: Explanation, sample_clip: Path, tmp_path_factory) -> Path:
-    """The folder that render writes for the sample clip."""
+    """The folder that render writes for the sample clip, with all keyframes."""
     folder = tmp_path_factory.mktemp("results") / "clip"
-    video_cam.render(sample_clip, explanation, folder)
+    video_cam.render(sample_clip, explanation, folder, max_keyframes=0)
     return folder

@@ -19,7 +19,8 @@ class AttributionConfig:
     Attributes:
         methods: of METHOD_NAMES.
         pooling: gradients are pooled over the whole "clip" or per "frame".
-        detail: what makes maps finer than their layer's grid, of DETAIL_NAMES.
+        detail: what makes maps finer than their layer's grid, of DETAIL_NAMES; of several, each
+            gives maps of its own.
         align: how the positions of a layer's cells are found, of ALIGNMENT_NAMES.
         aug_smooth: mean over six versions of the input: flipped left to right or not, times 0.9,
             1 and 1.1.
@@ -37,7 +38,7 @@ class AttributionConfig:
 
     methods: tuple[str, ...] = ("gradcam",)
     pooling: str = "clip"
-    detail: str = "none"
+    detail: tuple[str, ...] = ("none",)
     align: str = "probe"
     aug_smooth: bool = False
     aug_shift: int = 0
@@ -54,11 +55,15 @@ class AttributionConfig:
         check_types(self)
         check_names("method", self.methods, choice_names.METHOD_NAMES)
         check_names("pooling", [self.pooling], choice_names.POOLING_NAMES)
-        check_names("detail", [self.detail], choice_names.DETAIL_NAMES)
+        check_names("detail", self.detail, choice_names.DETAIL_NAMES)
         check_names("align", [self.align], choice_names.ALIGNMENT_NAMES)
         check_names("precision", [self.precision], choice_names.PRECISIONS)
         if not self.methods:
             raise UsageError("no method is named: give at least one, or leave methods out")
+        if not self.detail:
+            raise UsageError("no detail is named: give at least one, or leave detail out")
+        if len(set(self.detail)) < len(self.detail):
+            raise UsageError(f"detail {' '.join(self.detail)} names one twice: give each once")
         check_names("fill", [self.fill], choice_names.FILL_NAMES)
         check_positive(self, ("max_channels", "batch_size"))
         if not 2 <= self.masks <= MAX_MASKS:
@@ -74,6 +79,11 @@ class AttributionConfig:
                 f"eigen_smooth combines a layer's channels, and {self.input_methods[0]} has none: "
                 "leave it out"
             )
+
+    @property
+    def makes_finer(self) -> bool:
+        """Whether some maps are to be finer than their layer's grid."""
+        return self.detail != ("none",)
 
     @property
     def layer_methods(self) -> tuple[str, ...]:

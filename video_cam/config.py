@@ -148,7 +148,7 @@ class ExplainConfig(AttributionConfig):
         strict: refuse a clip with damaged or missing pictures instead of noting them.
     """
 
-    detail: str = "layers"
+    detail: tuple[str, ...] = ("layers",)
     own_methods: bool = False
     layers: tuple[str | int, ...] | None = None
     conv_backcount: tuple[int, ...] = ()
@@ -212,11 +212,14 @@ class ExplainConfig(AttributionConfig):
             raise UsageError("no layer is named: give at least one, or leave layers out")
         if self.layer_methods:
             return
+        what = "explains the input without one"
+        if choice_names.take_blocks(self.methods):
+            what = "makes one map of the attention in all blocks that layers names"
         for name in choice_names.layer_options(self.methods):
             if getattr(self, name):
                 raise UsageError(
-                    f"{name} is about layers, and {' and '.join(self.methods)} explains the input "
-                    f"without one: leave {name} out, or name a method of layers beside it"
+                    f"{name} is about maps of layers, and {' and '.join(self.methods)} {what}: "
+                    f"leave {name} out, or name a method of layers beside it"
                 )
 
     def _check_times(self) -> None:
@@ -230,7 +233,8 @@ class ExplainConfig(AttributionConfig):
     def as_json(self) -> dict[str, Any]:
         """Everything that changes the result, in JSON's types."""
         unchanging = ("batch_size", "strict", "own_methods")
-        return {n: _plain(v) for n, v in vars(self).items() if n not in unchanging}
+        values = {n: _plain(v) for n, v in vars(self).items() if n not in unchanging}
+        return values | {"detail": self.detail[0] if len(self.detail) == 1 else [*self.detail]}
 
     @property
     def num_best(self) -> int:
@@ -241,7 +245,7 @@ class ExplainConfig(AttributionConfig):
         """The part that says how maps are computed from one input."""
         values = {one.name: getattr(self, one.name) for one in fields(AttributionConfig)}
         # Only maps that are linear in the score can be subtracted, and finer ones are not.
-        return AttributionConfig(**values | ({"detail": "none"} if self.contrast else {}))
+        return AttributionConfig(**values | ({"detail": ("none",)} if self.contrast else {}))
 
 
 @dataclass(frozen=True)
@@ -253,7 +257,7 @@ class RenderConfig:
         colormap: of COLORMAP_NAMES.
         alpha: opacity of full heat, in [0, 1].
         normalize: what full heat is: the largest value in the video, the window or the frame.
-        max_keyframes: at most this many keyframes are saved.
+        max_keyframes: pictures of at most this many keyframes are saved; 0 for all.
         figure: also write figure.pdf and figure.png.
         contours: levels of heat at which contour lines are drawn, each between 0 and 1.
     """
@@ -262,7 +266,7 @@ class RenderConfig:
     colormap: str = "inferno"
     alpha: float = 0.7
     normalize: str = "video"
-    max_keyframes: int = 240
+    max_keyframes: int = 30
     figure: bool = False
     contours: tuple[float, ...] = ()
 
@@ -273,8 +277,8 @@ class RenderConfig:
         check_names("normalize", [self.normalize], choice_names.NORMALIZATIONS)
         if not 0 <= self.alpha <= 1:
             raise UsageError(f"alpha {self.alpha} must lie between 0 and 1")
-        if self.max_keyframes < 1:
-            raise UsageError(f"max_keyframes {self.max_keyframes} must be 1 or more")
+        if self.max_keyframes < 0:
+            raise UsageError(f"max_keyframes {self.max_keyframes} must be 1 or more, or 0 for all")
         for level in self.contours:
             if not 0 < level < 1:
                 raise UsageError(

@@ -25,7 +25,6 @@ from video_cam.metrics.perturbation_check import run_perturbation_check
 from video_cam.metrics.randomization_check import run_randomization_check
 from video_cam.models.classifier import Classifier
 from video_cam.models.labels import class_id
-from video_cam.rendering.keyframes import evenly, keep_keyframes
 from video_cam.rendering.renderer import render_with, within_memory
 from video_cam.rendering.result_folder import temporary_folder
 from video_cam.truth.clip_truth import ClipTruth
@@ -93,8 +92,6 @@ def process_clip(
     with _gradient_pictures(
         explainer, clip, explanation, config, output_dir, progress
     ) as extra_files:
-        if extra_files is not None:
-            keep_keyframes(extra_files, evenly(explanation.keyframes(), render.max_keyframes))
         return render_with(clip, explanation, output_dir, render, progress, extra_files, entries)
 
 

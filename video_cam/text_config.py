@@ -9,6 +9,7 @@ from typing import Any
 from video_cam.errors import UsageError
 from video_cam.utils.field_types import check_types, shown_value
 
+DEFAULT_NETWORK = "openai/clip-vit-base-patch32"  # where there is a text and no network
 PLACE = "{}"  # of the text in a template
 MAX_LETTERS = 2000  # of a text; published networks read at most 77 tokens
 
@@ -79,9 +80,7 @@ def _tidied(name: str, texts: Sequence[str]) -> tuple[str, ...]:
     tidy = tuple(" ".join(text.split()) for text in texts)
     for text, given in zip(tidy, texts, strict=True):
         if not text:
-            raise UsageError(
-                f"{name} {given!r} has no words: leave it out, or say what to look for"
-            )
+            raise UsageError(f"{name} {given!r} has no words: leave it out, or give some")
         if len(text) > MAX_LETTERS:
             raise UsageError(
                 f"{name} {shown_value(text)} has {len(text)} letters, expected at most "

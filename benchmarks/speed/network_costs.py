@@ -15,7 +15,7 @@ from benchmarks.speed.device_run import Run
 from benchmarks.speed.ratios import ratios, seconds
 from video_cam.attribution.attributor import Attributor
 from video_cam.config import ExplainConfig
-from video_cam.explanation.clip_plan import plan_network
+from video_cam.explanation.network_plan import plan_network
 from video_cam.models.classifier import Classifier
 
 ROUNDS = 10

@@ -189,15 +189,16 @@ def test_layers_name_the_blocks_whose_attention_is_followed() -> None:
         [cam] = compute_cams(model, x, layers=names, methods=[ROLLOUT])
         expected = above_mean(rolled_out(parts, row)[:, 1:].reshape(2, *GRID))
         torch.testing.assert_close(cam.values.double(), expected, rtol=1e-5, atol=1e-9)
-    for name in ("norm", "blocks.2"):
+    for names in (["norm"], ["blocks.2"], ["norm", "blocks.1"], ["blocks.1", "norm"]):
+        name = next(one for one in names if one != "blocks.1")
         with pytest.raises(
             UsageError, match=f"layer '{name}' holds no attention; leave .*: [a-z][^;]*$"
         ):
-            compute_cams(model, x, layers=[name], methods=[GRADIENT])
+            compute_cams(model, x, layers=names, methods=[GRADIENT])
     config = ExplainConfig(methods=(LEGRAD,), layers=("blocks.1",))
     assert config.layers == ("blocks.1",)
-    with pytest.raises(UsageError, match="fuse is about layers"):
-        ExplainConfig(methods=(LEGRAD,), fuse="mean")
+    with pytest.raises(UsageError, match="legrad makes one map of the attention in all blocks"):
+        ExplainConfig(methods=(LEGRAD,), layers=("blocks.0", "blocks.1"), fuse="mean")
 
 
 class Failing(Joint):

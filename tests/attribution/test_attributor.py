@@ -56,13 +56,13 @@ def test_one_forward_serves_all_layers_methods_and_targets() -> None:
     assert result.targets == ([0, 0], [1, 2], best)
     assert [ids.tolist() for ids in result.class_ids] == [[0, 0], [1, 2], best]
     assert set(result.maps) == {
-        (index, layer, method)
+        (index, layer, method, "none")
         for index in range(3)
         for layer in LAYERS
         for method in ("gradcam", "layercam")
     }
     # Each map is that of its own layer, method and target.
-    for (index, layer, method), values in result.maps.items():
+    for (index, layer, method, _), values in result.maps.items():
         [single] = compute_cams(
             network,
             clip(),
@@ -191,7 +191,7 @@ def test_an_in_place_operation_after_the_layer_does_not_change_the_map(layer: st
         attributor(seeded(build, inplace=inplace), (layer,), methods=("layercam",))(clip(), [0])
         for inplace in (False, True)
     )
-    key = (0, layer, "layercam")
+    key = (0, layer, "layercam", "none")
     assert torch.equal(plain.maps[key], in_place.maps[key])
 
 
@@ -226,7 +226,7 @@ def test_a_network_that_changes_a_saved_tensor_in_place_is_run_once_more() -> No
     expected, found = results
     assert choices[0] == choices[1] == choices[2] and len(choices) == 3
     assert found.class_ids[0].tolist() == choices[0]
-    key = (0, "layer2", "gradcam")
+    key = (0, "layer2", "gradcam", "none")
     torch.testing.assert_close(found.maps[key], expected.maps[key])
 
 
@@ -246,6 +246,6 @@ def test_bf16_gives_about_the_same_map(method: str) -> None:
         attributor(network, ("relu",), methods=(method,), precision=precision)(x, [2])
         for precision in ("fp32", "bf16")
     )
-    a, b = (result.maps[0, "relu", method] for result in (fp32, bf16))
+    a, b = (result.maps[0, "relu", method, "none"] for result in (fp32, bf16))
     assert not torch.equal(a, b)
     assert torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1] > 0.99

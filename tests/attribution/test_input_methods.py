@@ -112,7 +112,9 @@ def test_what_is_about_layers_is_refused_in_one_line() -> None:
         with pytest.raises(UsageError, match=words):
             compute_cams(network, x, **options)
     for option in ({"layers": ("layer3",)}, {"conv_backcount": (1,)}, {"fuse": "mean"}):
-        with pytest.raises(UsageError, match=f"{next(iter(option))} is about layers, and occl"):
+        with pytest.raises(
+            UsageError, match=f"{next(iter(option))} is about maps of layers, and occl"
+        ):
             ExplainConfig(methods=("occlusion",), **option)
         ExplainConfig(methods=("occlusion", "gradcam"), **option)
     mixed = AttributionConfig(methods=("occlusion", "fem"))

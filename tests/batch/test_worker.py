@@ -19,7 +19,13 @@ from video_cam import UsageError
 from video_cam.batch import worker as worker_module
 from video_cam.batch.jobs import ClipRecord, Job
 from video_cam.batch.run_config import RunConfig
-from video_cam.batch.worker import Worker, WorkerDied, WorkerTimedOut, _PipeReporter
+from video_cam.batch.worker import (
+    Worker,
+    WorkerDied,
+    WorkerStopped,
+    WorkerTimedOut,
+    _PipeReporter,
+)
 
 JOB = Job(Path("a.mp4"), "a")
 RECORD = ClipRecord("a.mp4", "a", "done")
@@ -200,6 +206,26 @@ def test_an_interrupted_process_ends_in_silence(reporter, monkeypatch, capfd) ->
     finally:
         signal.signal(signal.SIGINT, before)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("before_it_starts", [True, False])
+def test_a_stopped_process_ends_and_is_not_called_dead(
+    before_it_starts: bool, reporter, monkeypatch
+) -> None:
+    worker = Worker(RunConfig(), reporter)
+    if before_it_starts:
+        worker.stop()
+    else:
+        receive = Worker._receive_answer
+
+        def stop_and_receive(worker: Worker, *arguments: Any) -> object:
+            threading.Thread(target=worker.stop).start()
+            return receive(worker, *arguments)
+
+        monkeypatch.setattr(Worker, "_receive_answer", stop_and_receive)
+    with pytest.raises(WorkerStopped):
+        worker.start()
+    assert worker._process is None
 
 
 def test_closing_ends_the_process(reporter) -> None:

@@ -83,6 +83,7 @@ def test_a_damaged_clip_is_told_and_strict_refuses_it(run: Run, out: Path, tmp_p
         (["--layout", "grid"], "overlay, side-by-side, strip"),
         (["--normalize", "clip"], "video, window, frame"),
         (["--alpha", "2"], "alpha 2.0 must lie between 0 and 1"),
+        (["--max-keyframes", "-1"], "max_keyframes -1 must be 1 or more, or 0 for all"),
         (["--start", "100"], "the clip runs from"),
         (["--weights", "nowhere.pth"], "no such weights file: 'nowhere.pth'; for motion3d give"),
         (["--weights", "folder/none_here"], "no such weights file: 'folder/none_here'"),

@@ -12,9 +12,10 @@ from video_cam.explanation.target_selection import ExplainedTarget
 
 A, B, C = map(ClassTarget, range(3))
 F = FunctionTarget(0)
-KEYS = [("late", "gradcam"), ("late", "layercam")]
+KEYS = [("late", "gradcam", "none"), ("late", "layercam", "none")]
 LAYERS = {"late": centres([0.5, 2.5]), "early": centres([0.0, 1.0, 2.0, 3.0])}
-CENTRES = {(x, method): own for x, own in LAYERS.items() for method in ("gradcam", "layercam")}
+METHODS = ("gradcam", "layercam")
+CENTRES = {(x, method, "none"): own for x, own in LAYERS.items() for method in METHODS}
 
 
 def values(series) -> list[list[float]]:
@@ -112,7 +113,7 @@ def test_frame_scores_are_those_of_each_windows_class() -> None:
 
 
 def test_fusion_combines_the_layers_of_each_method() -> None:
-    keys = [(layer, method) for layer in LAYERS for method in ("gradcam", "layercam")]
+    keys = [(layer, method, "none") for layer in LAYERS for method in METHODS]
     maps = {A: [[0, 2], [0, 4], [0, 2, 4, 8], [1, 1, 1, 1]]}
     results = [window_result(index, maps, logits=np.zeros(3)) for index in range(2)]
     series = list(aggregate(results, [one_class(0, 0)], keys, CENTRES, np.zeros(3), "mean"))
@@ -129,7 +130,7 @@ def test_fusion_combines_the_layers_of_each_method() -> None:
 
 
 def test_maps_of_the_whole_input_bring_their_centres_and_are_not_fused() -> None:
-    keys = [*CENTRES, ("input", "occlusion")]
+    keys = [*CENTRES, ("input", "occlusion", "none")]
     places = {keys[-1]: centres([1.0, 2.0])}
     maps = {A: [[1, 2], [1, 2], [1, 2, 3, 4], [1, 2, 3, 4], [0.5, 1.5]]}
     results = [

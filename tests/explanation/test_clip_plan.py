@@ -19,8 +19,9 @@ from tests.support.networks import PoolLinear
 from video_cam import Classifier, UsageError
 from video_cam.config import ExplainConfig, make_explain_config
 from video_cam.explanation import clip_plan
-from video_cam.explanation.clip_plan import ClipPlan, plan_clip, plan_network
+from video_cam.explanation.clip_plan import ClipPlan, plan_clip
 from video_cam.explanation.map_series import ModelInfo
+from video_cam.explanation.network_plan import plan_network
 from video_cam.explanation.sampling import FrameSpan
 from video_cam.models.registry import BUNDLED
 from video_cam.video.clip import Clip
@@ -45,17 +46,17 @@ def test_a_plan_of_the_sample_clip(sample_clip: Path, bundled: Classifier) -> No
     assert made.span == FrameSpan(4, 32) and made.scenes == (made.span,)
     assert [w.frame_indices[0] for w in made.windows] == [4, 12, 16]
     assert made.map_keys == (
-        ("layer4", "gradcam"),
-        ("layer4", "layercam"),
-        ("layer3", "gradcam"),
-        ("layer3", "layercam"),
+        ("layer4", "gradcam", "none"),
+        ("layer4", "layercam", "none"),
+        ("layer3", "gradcam", "none"),
+        ("layer3", "layercam", "none"),
     )
     assert made.class_ids == (bundled.labels.index("spin"), 0)
     assert made.model == ModelInfo(
         BUNDLED, bundled.weights, ("layer4", "layer3"), 16, bundled.frame_rate, trained=True
     )
     assert made.batch_size == 3
-    assert {layer: one.grid for (layer, _), one in made.centres.items()} == {
+    assert {layer: one.grid for (layer, *_), one in made.centres.items()} == {
         "layer4": (4, 4, 4),
         "layer3": (8, 8, 8),
     }
@@ -143,8 +144,8 @@ def test_cells_of_a_slow_pathway_are_at_its_frames(sample_clip: Path) -> None:
         SlowAndFast(), num_frames=16, frame_rate=16, size=(16, 16), layout="list"
     )
     made = plan(sample_clip, model, layers=["slow", "fast"])
-    assert made.centres["slow", "gradcam"].t.tolist() == [0, 5, 10, 15]
-    assert made.centres["fast", "gradcam"].t.tolist() == list(range(16))
+    assert made.centres["slow", "gradcam", "none"].t.tolist() == [0, 5, 10, 15]
+    assert made.centres["fast", "gradcam", "none"].t.tolist() == list(range(16))
 
 
 def test_batches_are_no_larger_than_the_network_takes(sample_clip, bundled) -> None:

@@ -17,9 +17,10 @@ from tests.support.networks import PoolLinear
 from video_cam import Classifier, Explanation, UsageError
 from video_cam.attribution.attributor import Attributor
 from video_cam.config import make_explain_config
-from video_cam.explanation.clip_plan import plan_clip, plan_network
+from video_cam.explanation.clip_plan import plan_clip
 from video_cam.explanation.contributions import frame_contributions
 from video_cam.explanation.explainer import explain_plan
+from video_cam.explanation.network_plan import plan_network
 from video_cam.explanation.quantised_maps import QuantisedMaps
 from video_cam.explanation.window_runner import WindowRunner
 from video_cam.layers.alignment import interpolate
@@ -182,6 +183,6 @@ def test_the_map_of_a_slow_pathway_is_at_its_own_frames(detail):
     found = attributor(x, [0])
     size = (16, 64, 64)
     [values] = found.maps.values()
-    volume = interpolate(values, found.centres["second", "gradcam"], size, size)[0]
+    volume = interpolate(values, found.centres["second", "gradcam", detail], size, size)[0]
     t, y, x_ = np.unravel_index(int(volume.argmax()), size)
     assert t == 10 and abs(y - 24.5) <= 2 and abs(x_ - 40.5) <= 2

@@ -142,7 +142,7 @@ def test_a_randomised_network_is_explained_with_the_same_options(path, model, mo
 
 def test_a_plan_without_layers(path, model) -> None:
     made = plan_clip(Clip.open(path), model, ExplainConfig(methods=("occlusion",)))
-    assert made.map_keys == (("input", "occlusion"),)
+    assert made.map_keys == (("input", "occlusion", "none"),)
     assert made.model.layers == () and made.centres == {} and not made.detail_note
     asked = ExplainConfig(methods=("occlusion",), detail="input")
     assert plan_clip(Clip.open(path), model, asked).detail_note == (

@@ -55,7 +55,7 @@ def plan(**fields: Any) -> Any:
             ),
             timeline=Timeline(np.arange(100), Fraction(1, 10), 1),
         ),
-        map_keys=(("late", "gradcam"), ("input", "rise")),
+        map_keys=(("late", "gradcam", "none"), ("input", "rise", "none")),
         windows=made["windows"],
         scenes=made["scenes"],
     )

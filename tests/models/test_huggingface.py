@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from video_cam import Classifier, UsageError, compute_cams, load_model
 from video_cam.layers.reachability import layers_affecting_scores
 from video_cam.models import hub
 from video_cam.models.huggingface import huggingface_spec, is_repository
+from video_cam.models.huggingface_video import VIDEO_FAMILIES
 from video_cam.models.weights import WeightsUnavailable
 
 transformers = pytest.importorskip("transformers")
@@ -218,6 +220,60 @@ def test_sizes_as_preprocessing_files_write_them(tmp_path: Path, processor, resi
     assert (preprocess.resize, preprocess.crop) == (resize, crop)
 
 
+VIVIT = (
+    SMALL
+    | {"model_type": "vivit", "image_size": 32, "num_frames": 6}
+    | {
+        "tubelet_size": [2, 8, 8],
+        "architectures": ["VivitForVideoClassification"],
+    }
+)
+SSV2 = ("Pushing something off something", "Pretending to throw something")
+
+
+@pytest.mark.parametrize(
+    ("kind", "num_frames", "labels", "rate"),
+    [
+        ("videomae", 16, ("archery",), "15/2"),
+        ("videomae", 16, SSV2, "4"),
+        ("timesformer", 8, ("archery",), "15/16"),
+        ("timesformer", 16, ("archery",), "15/8"),
+        ("timesformer", 96, ("archery",), "15/2"),
+        ("timesformer", 8, SSV2, "2"),
+        ("vivit", 32, ("archery",), "15"),
+        ("vjepa2", 16, SSV2, "3"),
+        ("vjepa2", 64, SSV2, "6"),
+        ("vjepa2", 32, ("Forward dive",), "15"),
+    ],
+)
+def test_the_frame_rate_is_that_of_training(kind, num_frames, labels, rate) -> None:
+    assert VIDEO_FAMILIES[kind].frame_rate(num_frames, labels) == Fraction(rate)
+
+
+@pytest.mark.parametrize(
+    ("file", "nested"),
+    [
+        ("video_preprocessor_config.json", None),
+        ("processor_config.json", "video_processor"),
+        ("preprocessor_config.json", None),
+    ],
+)
+def test_the_file_of_a_processor_of_videos(tmp_path: Path, file: str, nested: str | None) -> None:
+    transformers.VivitConfig(**VIVIT).save_pretrained(tmp_path)
+    settings = {"size": {"shortest_edge": 40}, "crop_size": 32, "do_normalize": False}
+    image = settings | {"size": {"shortest_edge": 50}}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(image))
+    (tmp_path / file).write_text(json.dumps({nested: settings} if nested else settings))
+    spec = huggingface_spec(str(tmp_path))
+    assert spec.preprocess.resize == 40 and spec.note == ""
+
+
+def test_a_network_without_a_processor_says_what_is_assumed(tmp_path: Path) -> None:
+    transformers.VivitConfig(**VIVIT).save_pretrained(tmp_path)
+    model = load_model(str(tmp_path), "none")
+    assert "no preprocessor_config.json" in model.note and model.preprocess.crop == (32, 32)
+
+
 # Code in a repository
 
 
@@ -247,14 +303,6 @@ def write_repository_with_code(folder: Path, config: dict[str, Any]) -> Path:
     return marker
 
 
-VIVIT = (
-    SMALL
-    | {"model_type": "vivit", "image_size": 32, "num_frames": 6}
-    | {
-        "tubelet_size": [2, 8, 8],
-        "architectures": ["VivitForVideoClassification"],
-    }
-)
 BERT = {"hidden_size": 8, "num_attention_heads": 1, "num_hidden_layers": 1}
 
 

@@ -45,6 +45,27 @@ def test_a_figure_has_keyframes_across_and_maps_down(explanation, sample_clip, t
     assert [p.name for p in tmp_path.iterdir()] == ["strip.png"]
 
 
+def test_the_columns_are_the_peaks_of_the_maps_that_are_drawn(explanation, sample_clip) -> None:
+    first, last = (series.values.copy() for series in explanation.maps[:2])
+    first[1:], last[:-1] = -1, -1  # something happens in the first or in the last window only
+    maps = tuple(
+        replace(series, values=values)
+        for series, values in zip(explanation.maps, (first, last), strict=False)
+    )
+    events = replace(explanation, maps=maps)
+    peaks = [int(blended.mass.argmax()) for blended in BlendedMaps(events)]
+    assert peaks[0] < 12 and peaks[1] > 20
+
+    def columns(**wanted) -> list[str]:
+        drawn = video_cam.figure(sample_clip, events, source=False, **wanted)
+        return [axes.get_title() for axes in drawn.axes if axes.get_title()]
+
+    for series, peak in zip(maps, peaks, strict=True):
+        assert columns(frames=1, methods=series.method) == [f"{peak / 16:.2f} s"]
+    assert {f"{peak / 16:.2f} s" for peak in peaks} <= set(columns(frames=4))
+    assert columns(frames=[30, 1]) == ["0.06 s", "1.88 s"]  # those that were asked for
+
+
 def test_which_maps_and_frames(explanation, sample_clip, tmp_path) -> None:
     def rows(**wanted) -> int:
         return len(pictures(video_cam.figure(sample_clip, explanation, source=False, **wanted)))

@@ -15,6 +15,7 @@ from tests.support.pages import HOSTILE
 from video_cam import Explanation, UsageError
 from video_cam.config import RenderConfig
 from video_cam.rendering import notebook
+from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.notebook import page_html, show, summary_html
 from video_cam.video.clip import Clip
 
@@ -38,12 +39,15 @@ def test_scores_that_are_no_probabilities_are_numbers(explanation: Explanation) 
 def test_the_page_opens_outside_of_notebooks(explanation, sample_clip, monkeypatch) -> None:
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)
-    show(explanation, sample_clip, colormap="viridis")
+    show(explanation, sample_clip, colormap="viridis", max_keyframes=1)
     path = Path(opened[0].removeprefix("file://"))
     text = path.read_text()
     path.unlink()
     assert 'id="bytes:clip"' in text and 'id="bytes:maps/0-0"' in text and "src=" not in text
     assert '"colormap":"viridis"' in text
+    best = int(BlendedMaps(explanation)[0].mass.argmax())
+    assert f'"keyframes":[{best}]' in text and f'id="bytes:keyframes/{best:06d}.jpg"' in text
+    assert "1 of the 32 frames that the network was given" in text
     with pytest.raises(UsageError, match="colormap"):
         show(explanation, sample_clip, colormap="nothing")
 

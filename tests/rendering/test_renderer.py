@@ -19,6 +19,8 @@ from video_cam import Explanation, UsageError
 from video_cam.config import RenderConfig
 from video_cam.explanation.blending import WindowBlender
 from video_cam.rendering import blended_maps
+from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.rendering.frame_choice import saved_keyframes
 from video_cam.rendering.panels import PanelDrawer, Panels
 from video_cam.rendering.renderer import render_with
 from video_cam.video import memory
@@ -63,23 +65,25 @@ def test_an_unknown_option_is_refused(explanation, sample_clip, tmp_path) -> Non
     assert not list(tmp_path.iterdir())
 
 
-def test_extra_files_move_into_the_results(explanation, sample_clip, tmp_path) -> None:
+def test_extra_files_of_keyframes_move_into_the_results(explanation, sample_clip, tmp_path) -> None:
+    first, last = saved_keyframes(BlendedMaps(explanation), 2)
     extra = tmp_path / "extra"
-    for name in ("smoothgrad/000003.png", "guided/000003.png", "guided/000001.png"):
+    kept = [f"smoothgrad/{last:06d}.png", f"guided/{first:06d}.png", f"guided/{last:06d}.png"]
+    for name in (*kept, f"guided/{first + 1:06d}.png"):
         (extra / name).parent.mkdir(parents=True, exist_ok=True)
         (extra / name).write_text(name)
-    config, marks = RenderConfig(max_keyframes=1), {"fingerprint": "f"}
+    config, marks = RenderConfig(max_keyframes=2), {"fingerprint": "f"}
     clip = Clip.open(sample_clip)
     summary = render_with(
         clip, explanation, tmp_path / "out", config, extra_files=extra, extra_summary=marks
     )
-    assert summary["files"]["guided"] == ["guided/000001.png", "guided/000003.png"]
-    assert summary["files"]["smoothgrad"] == ["smoothgrad/000003.png"]
-    assert (tmp_path / "out" / "guided" / "000001.png").read_text() == "guided/000001.png"
+    assert summary["files"]["smoothgrad"] + summary["files"]["guided"] == kept
+    assert len(list((tmp_path / "out" / "guided").iterdir())) == 2
+    assert (tmp_path / "out" / kept[1]).read_text() == kept[1]
     assert not list(extra.iterdir())
     written = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert written["files"] == summary["files"] and written["fingerprint"] == "f"
-    assert "guided/000003.png" in (tmp_path / "out" / "index.html").read_text()
+    assert kept[2] in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_rendering_opens_the_clip_once_blends_each_map_once_and_runs_no_network(

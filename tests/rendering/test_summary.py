@@ -39,8 +39,8 @@ def test_the_summary_has_the_numbers_of_the_explanation(
 def test_keys_are_those_of_the_contract(explanation: Explanation) -> None:
     summary = summarise(explanation, [], [])
     assert list(summary) == [
-        *("clip", "model", "predictions", "targets", "maps", "windows", "keyframes", "seen_box"),
-        *("options", "notes", "damage", "check", "sanity"),
+        *("clip", "model", "predictions", "targets", "maps", "windows", "keyframes"),
+        *("num_network_frames", "seen_box", "options", "notes", "damage", "check", "sanity"),
         *("motion_test", "frame_test", "files", "seconds", "versions"),
     ]
     assert list(summary["targets"][0]) == ["class_id", "label", "score", "shown"]

@@ -14,15 +14,36 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MAX_WAIT_SECONDS = 120  # for busy machines
+# A function that shows a panel's canvas in its own size at the top left; gives width and height.
+PLACE_PANEL = """i => {
+  const canvas = document.querySelectorAll('#stage canvas')[i];
+  canvas.style.cssText =
+    `position:fixed;z-index:9;left:0;top:0;border-radius:0;aspect-ratio:auto;
+     width:${canvas.width}px;height:${canvas.height}px`;
+  return [canvas.width, canvas.height];
+}"""
 STATE = "videoCam.state"  # of an inspection page, as scripts read it
 
 
 def find_chromium() -> str | None:
     """The path of an installed Chromium."""
     return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Chromium, driven by Playwright; the test is skipped where one of them is missing."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if find_chromium() is None:
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @contextmanager
@@ -62,15 +83,7 @@ def read_canvas(page: Any, panel: int = 0) -> np.ndarray:
 
 def screenshot_canvas(page: Any, panel: int = 0) -> np.ndarray:
     """A panel's pixels on a page from disk, whose canvas may not be read: from a screenshot."""
-    page.evaluate(
-        """i => {
-          const canvas = document.querySelectorAll('#stage canvas')[i];
-          canvas.style.cssText =
-            `position:fixed;z-index:9;left:0;top:0;border-radius:0;aspect-ratio:auto;
-             width:${canvas.width}px;height:${canvas.height}px`;
-        }""",
-        panel,
-    )
+    page.evaluate(PLACE_PANEL, panel)
     return decode_png(page.locator("#stage canvas").nth(panel).screenshot())
 
 

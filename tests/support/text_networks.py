@@ -61,8 +61,11 @@ def tokenizer(kind: str) -> Any:
 
 
 def write_processor(folder: Path, **entries: Any) -> None:
-    """Write ``preprocessor_config.json``."""
-    (folder / "preprocessor_config.json").write_text(json.dumps(entries))
+    """Write ``preprocessor_config.json``; by default of one for which grey is 0."""
+    square = {"height": SIDE, "width": SIDE}
+    grey = {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": SIDE}}
+    grey |= {"crop_size": square, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (folder / "preprocessor_config.json").write_text(json.dumps(entries or grey))
 
 
 def scores_of_transformers(

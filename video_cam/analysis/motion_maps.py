@@ -149,6 +149,7 @@ def _frozen_config(series: MapSeries, config: ExplainConfig) -> ExplainConfig:
         config,
         methods=(series.method,),
         layers=(series.layer,),
+        detail=(series.detail,),
         conv_backcount=(),
         class_ids=(),
         targets=(config.targets[target.number],) if isinstance(target, FunctionTarget) else (),

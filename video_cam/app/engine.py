@@ -91,27 +91,32 @@ class Engine:
     def cancel(self, task: Task) -> None:
         """Give up an explanation: at once where it waits, else when it has cleaned up."""
         with self._lock:
+            if task not in self._tasks:
+                return
             task.is_cancelled.set()
-            if self._tasks[:1] == [task] and self._worker is not None:
+            if self._tasks[0] is not task:
+                self._tasks.remove(task)
+                task.future.set_exception(Cancelled("cancelled"))
+            elif self._worker is not None:
                 self._worker.stop()
 
     def close(self) -> None:
         """Give up what runs and what waits, and end the process."""
         with self._lock:
             tasks = [*self._tasks]
-        for task in tasks:
+        for task in reversed(tasks):  # the one that runs last, so that no other begins
             self.cancel(task)
         self._threads.shutdown()
         self._end_worker()
 
     def _run(self, task: Task) -> None:
+        if task.future.done():  # cancelled while it waited
+            return
         try:
             task.future.set_result(self._result(task))
         except WorkerStopped:
-            self._end_worker()
             task.future.set_exception(Cancelled("cancelled"))
         except (WorkerDied, WorkerTimedOut) as error:
-            self._end_worker()
             task.future.set_exception(VideoCamError(str(error)))
         except Exception as error:  # the page waits for the future, whatever is broken
             task.future.set_exception(error)
@@ -119,6 +124,8 @@ class Engine:
             with self._lock:
                 self._tasks.remove(task)
                 self._reporter.stage = None
+            if task.is_cancelled.is_set():  # the process was stopped, perhaps after its last step
+                self._end_worker()
 
     def _result(self, task: Task) -> Result:
         """Explain a clip, and add it to the list of all clips.

@@ -9,6 +9,7 @@ from typing import Any
 from video_cam.app.networks import model_config
 from video_cam.batch.run_config import RunConfig
 from video_cam.config import ExplainConfig, make_explain_config
+from video_cam.errors import UsageError
 
 # Fields of ExplainConfig and of RenderConfig that the form shows. An empty list or number means the
 # default of the command.
@@ -19,11 +20,12 @@ EXPLAIN_FIELDS = (
 RENDER_FIELDS = ("layout", "colormap")
 
 
-def run_config_of(network: str, form: Mapping[str, Any], base: RunConfig) -> RunConfig:
+def run_config_of(network: str, texts: str, form: Mapping[str, Any], base: RunConfig) -> RunConfig:
     """The settings of one run.
 
     Args:
         network: name of the network.
+        texts: what the clip is compared with, one text on each line.
         form: a value for each of EXPLAIN_FIELDS and RENDER_FIELDS.
         base: what the app was started with, which holds for all that the form does not show.
 
@@ -32,7 +34,9 @@ def run_config_of(network: str, form: Mapping[str, Any], base: RunConfig) -> Run
     """
     explain = {one.name: getattr(base.explain, one.name) for one in fields(ExplainConfig)}
     explain |= {name: _value(form[name]) for name in EXPLAIN_FIELDS}
+    explain |= {name: _seconds(name, explain[name]) for name in ("start", "end")}
     explain["class_ids"] = explain["class_ids"] or ()
+    explain["top_k"] = explain["top_k"] or None
     # What was filled in and not changed was asked for by nobody.
     unchanged = base.explain.own_methods and explain["methods"] == [*base.explain.methods]
     explain["own_methods"] = explain["methods"] is None or unchanged
@@ -42,10 +46,15 @@ def run_config_of(network: str, form: Mapping[str, Any], base: RunConfig) -> Run
     render = {name: form[name] for name in RENDER_FIELDS}
     return replace(
         base,
-        model=model_config(network, base.model),
+        model=model_config(network, base.model, lines_of(texts)),
         explain=make_explain_config(explain),
         render=replace(base.render, **render),
     )
+
+
+def lines_of(text: str) -> tuple[str, ...]:
+    """The lines that hold something."""
+    return tuple(filter(str.strip, text.splitlines()))
 
 
 def first_values(base: RunConfig) -> dict[str, Any]:
@@ -55,8 +64,18 @@ def first_values(base: RunConfig) -> dict[str, Any]:
     return {
         name: list(map(str, value)) if isinstance(value, tuple) else value
         for name, value in values.items()
-    } | {"layers": list(map(str, base.explain.layers or ()))}
+    } | {"layers": list(map(str, base.explain.layers or ())), "top_k": base.explain.top_k or 0}
+
+
+def _seconds(name: str, text: str | None) -> float | None:
+    """A number that was typed; None where nothing was."""
+    try:
+        return None if text is None else float(text)
+    except ValueError as error:
+        raise UsageError(f"{name} {text!r} must be a number of seconds, as 2.5") from error
 
 
 def _value(value: Any) -> Any:
+    if isinstance(value, str):
+        value = value.strip()
     return None if value in ([], "") else value

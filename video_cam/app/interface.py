@@ -13,8 +13,8 @@ from fastapi import FastAPI
 
 from video_cam.app.controls import Controls, add_controls
 from video_cam.app.engine import Engine, Task
-from video_cam.app.form import run_config_of
-from video_cam.app.networks import network_facts
+from video_cam.app.form import lines_of, run_config_of
+from video_cam.app.networks import may_read_texts, network_facts
 from video_cam.app.settings import AppConfig
 from video_cam.app.view import quiet_html, result_html, status_html, task_html
 from video_cam.errors import UsageError, VideoCamError, first_line
@@ -23,7 +23,7 @@ from video_cam.utils.files import make_folder
 
 _SECONDS_BETWEEN_LOOKS = 0.2
 _MAX_WAITING = 50  # explanations of all people who use the app
-_READY = status_html("Press Explain.", kind="done")
+_READY = status_html("Choose a clip, and press Explain.", kind="done")
 _DRAWN = "drawn"  # in the folder of uploads
 # Events are of the page alone: no other program calls them, and the page shows what they do.
 _EVENT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -37,10 +37,10 @@ def mount_interface(app: FastAPI, config: AppConfig, engine: Engine) -> None:
         with gr.Row():
             with gr.Column(scale=1, min_width=320):
                 controls = add_controls(config.run)
+                status = gr.HTML(_READY)
                 with gr.Row():
-                    explain = gr.Button("Explain", variant="primary", elem_id="explain")
-                    cancel = gr.Button("Cancel", interactive=False, elem_id="cancel")
-                status = gr.HTML(status_html("Choose a clip.", kind="done"))
+                    explain = gr.Button("Explain", variant="primary", min_width=120)
+                    cancel = gr.Button("Cancel", interactive=False, min_width=120)
             with gr.Column(scale=3, min_width=320):
                 result = gr.HTML(quiet_html("The result is shown here."))
         _connect(blocks, handlers, controls, (status, result, explain, cancel))
@@ -69,19 +69,23 @@ def _connect(
 ) -> None:
     """Say what happens when something is chosen or pressed."""
     status, _, explain, cancel = outputs
-    of_network = [controls.classes, controls.layers, controls.network_facts, status]
-    for listen in (blocks.load, controls.network.change):
-        listen(handlers.choose_network, controls.network, of_network, **_EVENT)
+    network = [controls.network, controls.texts]
+    of_network = [controls.texts, controls.classes, controls.layers, controls.network_facts, status]
+    for listen in (blocks.load, controls.network.change, controls.texts.blur):
+        listen(handlers.choose_network, network, of_network, **_EVENT)
     for action, button in controls.examples.items():
         button.click(
             lambda action=action: handlers.draw(action), None, [controls.clip, status], **_EVENT
         )
     controls.clip.upload(lambda: _READY, None, status, **_EVENT)
-    values = [controls.clip, controls.network, *controls.fields.values()]
+    values = [controls.clip, *network, *controls.fields.values()]
     names = tuple(controls.fields)
 
-    def explained(request: gr.Request, clip: Any, network: str, *form: Any) -> Iterator[Any]:
-        yield from handlers.explain(clip, network, dict(zip(names, form, strict=True)), request)
+    def explained(
+        request: gr.Request, clip: Any, network: str, texts: str, *form: Any
+    ) -> Iterator[Any]:
+        fields = dict(zip(names, form, strict=True))
+        yield from handlers.explain(clip, (network, texts), fields, request)
 
     # Several people may wait: the engine explains one clip at a time.
     explain.click(explained, values, list(outputs), concurrency_limit=None, **_EVENT)
@@ -96,18 +100,24 @@ class _Handlers:
         self._config, self._engine = config, engine
         self._tasks: dict[str, Task] = {}  # of each open page, while it is explained
 
-    def choose_network(self, network: str | None) -> tuple[Any, ...]:
-        """Classes and layers to choose from, a line about the network, and the status."""
+    def choose_network(self, network: str | None, texts: str) -> tuple[Any, ...]:
+        """Texts, classes and layers to choose from, a line about the network, and the status."""
+        own, name = self._config.run.model, network or ""
+        shows_texts = gr.update(visible=own.text is not None or may_read_texts(name))
         try:
-            facts = network_facts(network or "", self._config.run.model)
+            facts = network_facts(name, own, lines_of(texts))
         except VideoCamError as error:
-            return gr.skip(), gr.skip(), "", status_html(str(error), kind="error")
-        classes = [(label, str(number)) for number, label in enumerate(facts.classes)]
+            none = gr.update(choices=[], value=[])
+            return shows_texts, none, none, "", status_html(str(error), kind="error")
+        classes = [
+            (f"{label} ({number})", str(number)) for number, label in enumerate(facts.classes)
+        ]
         return (
+            shows_texts,
             gr.update(choices=classes, value=[]),
             gr.update(choices=list(facts.layers), value=[]),
             quiet_html(facts.sentence),
-            gr.skip(),
+            _READY,
         )
 
     def draw(self, action: str) -> tuple[Any, Any]:
@@ -122,14 +132,22 @@ class _Handlers:
         return str(path), _READY
 
     def explain(
-        self, clip: str | None, network: str, form: dict[str, Any], request: gr.Request
+        self,
+        clip: str | None,
+        network: tuple[str, str],
+        form: dict[str, Any],
+        request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
-        """Explain a clip; the status, the result and whether the buttons can be pressed."""
+        """Explain a clip; the status, the result and whether the buttons can be pressed.
+
+        Args:
+            network: its name, and texts on lines.
+        """
         session = str(request.session_hash)
         began = time.monotonic()
         try:
             task = self._engine.submit(
-                self._uploaded(clip), run_config_of(network, form, self._config.run)
+                self._uploaded(clip), run_config_of(*network, form, self._config.run)
             )
             self._tasks[session] = task
             while not task.future.done():

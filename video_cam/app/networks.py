@@ -7,7 +7,7 @@ named on the command line, with which the app is started.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from video_cam.models.registry import ALIASES, BUNDLED, DEFAULT, known_models, l
 from video_cam.models.spec import ModelSpec
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
 from video_cam.models.weights import cached_file
+from video_cam.text_config import DEFAULT_NETWORK, TextConfig
 from video_cam.utils.names import nearest
 
 _TIMM_NAME = re.compile(re.escape(TIMM_PREFIX) + r"[\w.-]+")
@@ -60,21 +61,29 @@ def first_choice(own: ModelConfig) -> str:
     """The network that is chosen when the page opens."""
     if own.name is not None:
         return own.name
+    if own.text is not None:
+        return DEFAULT_NETWORK
     return DEFAULT if _is_on_disk(known_models()[DEFAULT]) else BUNDLED
 
 
-def model_config(name: str, own: ModelConfig) -> ModelConfig:
+def model_config(name: str, own: ModelConfig, texts: Sequence[str] = ()) -> ModelConfig:
     """How the network of this name is loaded.
 
     Args:
         own: the network that the app was started with; its weights, labels and input are not those
             of another one.
+        texts: what the clip is compared with; empty for the network's own classes.
 
     Raises:
-        UsageError: for a name that is not offered to people who open the page.
+        UsageError: for a name that is not offered to people who open the page, and wrong texts.
     """
+    text = None
+    if texts:
+        text = (
+            TextConfig(tuple(texts)) if own.text is None else replace(own.text, text=tuple(texts))
+        )
     if name == own.name:
-        return own
+        return replace(own, text=text)
     if not _may_be_chosen(name):
         raise UsageError(
             f"unknown network {name!r}: {nearest(name, list(known_models()))} Files and factories "
@@ -88,37 +97,46 @@ def model_config(name: str, own: ModelConfig) -> ModelConfig:
         trust_checkpoint=False,
         allow_partial=False,
         input=InputConfig(),
+        text=text,
     )
 
 
-def network_facts(name: str, own: ModelConfig) -> NetworkFacts:
+def network_facts(name: str, own: ModelConfig, texts: Sequence[str] = ()) -> NetworkFacts:
     """What the form shows of a network; its weights are not needed for that.
 
     Args:
         own: the network that the app was started with.
+        texts: what the clip is compared with; empty for the network's own classes.
 
     Raises:
         UsageError: for a name that is not offered, and a network that cannot be built.
         WeightsUnavailable: for a hub name that is neither on disk nor can be downloaded.
     """
-    config = model_config(name, own)
+    config = model_config(name, own, texts)
     model = load_model(
         name,
-        config.weights if config == own else "none",
+        config.weights if name == own.name else "none",
         labels=config.labels,
         trust_checkpoint=config.trust_checkpoint,
         allow_partial=config.allow_partial,
         **vars(config.input),
+        **config.text_options,
     )
     size = (model.num_frames, *model.preprocess.crop)
     layers = tuple(model.settled(list(grid_shapes(model, size)), size)) if model.layer else ()
-    return NetworkFacts(model.labels, layers, "; ".join(_sentences(name, own, model.framewise)))
+    return NetworkFacts(model.labels, layers, "; ".join(_sentences(config, model.framewise)))
 
 
-def _sentences(name: str, own: ModelConfig, framewise: bool) -> Iterator[str]:
-    if name != own.name and name in BUNDLED_SPECS:
+def may_read_texts(name: str) -> bool:
+    """Whether a name is one of a hub, where networks are that compare clips with texts."""
+    return _HUB_NAME.fullmatch(name) is not None
+
+
+def _sentences(config: ModelConfig, framewise: bool) -> Iterator[str]:
+    spec = known_models().get(config.name or DEFAULT)
+    if config.weights is None and config.name in BUNDLED_SPECS:
         yield "bundled: it knows drawn clips only"
-    elif name != own.name and name in known_models() and not _is_on_disk(known_models()[name]):
+    elif config.weights is None and spec is not None and not _is_on_disk(spec):
         yield "its weights are downloaded when it is first used"
     if framewise:
         yield "an image classifier, which sees one frame at a time"

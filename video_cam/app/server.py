@@ -8,13 +8,13 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from video_cam.app.settings import AppConfig
 from video_cam.batch.store import LOCKS, open_store
 from video_cam.errors import UsageError
+from video_cam.utils.extras import import_extra
 from video_cam.utils.files import make_folder
 from video_cam.utils.locks import LockHeld, NoLocks, file_lock
 
@@ -33,7 +33,7 @@ def serve(config: AppConfig, say: Callable[[str], None]) -> None:
     """
     check_installed()
     with ExitStack() as stack:
-        listener = stack.enter_context(_listening(config.host, config.port))
+        listener = stack.enter_context(listening(config.host, config.port))
         stack.enter_context(upload_folder(config))
         server = stack.enter_context(made_server(config))
         host, port = listener.getsockname()[:2]
@@ -48,9 +48,8 @@ def serve(config: AppConfig, say: Callable[[str], None]) -> None:
 
 def check_installed() -> None:
     """Raise UsageError where gradio is missing."""
-    if find_spec("gradio") is None:
-        raise UsageError("the app needs gradio: pip install 'video-cam[app]'")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while it is imported
+    import_extra("gradio", "app")
 
 
 @contextmanager
@@ -124,7 +123,7 @@ def made_server(config: AppConfig) -> Iterator[Any]:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def listening(host: str, port: int) -> Iterator[socket.socket]:
     """A socket that listens at an address.
 
     Raises:

@@ -29,7 +29,12 @@ from video_cam.layers.attention_structure import (
     find_attention,
 )
 from video_cam.layers.attention_weights import AttentionCall
-from video_cam.layers.hooks import find_module, first_tensor, forward_hooks
+from video_cam.layers.hooks import (
+    find_module,
+    first_tensor,
+    forward_hooks,
+    replace_first_tensor,
+)
 
 ATTENTION = "attention"  # in place of a layer's name
 
@@ -38,7 +43,11 @@ Step = Callable[[Tensor, Tensor, Attention], Tensor]
 
 
 def attention_record(
-    model: nn.Module, x: Any, methods: Sequence[str], blocks: Sequence[str] = ()
+    model: nn.Module,
+    x: Any,
+    methods: Sequence[str],
+    blocks: Sequence[str] = (),
+    alone: bool = False,
 ) -> AttentionRecord:
     """A record for the methods of ATTENTION_METHOD_NAMES among these; without any, of nothing.
 
@@ -48,10 +57,12 @@ def attention_record(
         x: its input.
         methods: names of methods.
         blocks: as in AttentionRecord.
+        alone: whether nothing else needs the graph of the pass.
     """
     of_attention = [name for name in methods if name in ATTENTION_METHOD_NAMES]
     structure = find_attention(model, x) if of_attention else NO_ATTENTION
-    return AttentionRecord(structure, of_attention, blocks)
+    separate = alone and "attention-gradient" not in of_attention
+    return AttentionRecord(structure, of_attention, blocks, separate)
 
 
 @dataclass
@@ -62,6 +73,8 @@ class AttentionRecord:
         structure: of the network's attention.
         methods: names of the methods.
         blocks: names of modules; only attention in them counts. Empty for all.
+        separate: whether each block gets a graph of its own, from its attention to its output.
+            LeGrad needs no more, and all of them take half the memory of the whole graph.
         calls: the calls that count, by number; with their graph where a method needs gradients.
         weights: their means over heads, where a method needs these.
         given: block -> output, where a method needs these.
@@ -70,6 +83,7 @@ class AttentionRecord:
     structure: AttentionStructure
     methods: Sequence[str]
     blocks: Sequence[str] = ()
+    separate: bool = False
     calls: dict[int, AttentionCall] = field(default_factory=dict)
     weights: dict[int, Tensor] = field(default_factory=dict)
     given: dict[str, Any] = field(default_factory=dict)
@@ -150,14 +164,24 @@ class AttentionRecord:
                 self.weights[number] = call.mean_weights()
         if not self.needs_gradient:
             return call.output
-        if not call.output.requires_grad:  # the graph begins here
-            call = replace(call, output=call.output.detach().requires_grad_())
-        self.calls[number] = call
-        return call.output.clone()  # the next operation may be in place
+        if call.output.requires_grad:
+            self.calls[number] = call
+            return call.output.clone()  # the next operation may be in place
+        # The graph begins here: at zeros without memory of their own, which are added.
+        output = call.output.detach()
+        begin = output.new_zeros(()).expand(output.shape).requires_grad_()
+        call = replace(call, output=begin)
+        self.calls[number] = call.without_weights() if self.separate else call
+        return output + begin
 
-    def _keep_output(self, name: str, _module: nn.Module, output: Any) -> None:
-        if first_tensor(output) is not None:
-            self.given[name] = output
+    def _keep_output(self, name: str, _module: nn.Module, output: Any) -> Any:
+        tensor = first_tensor(output)
+        if tensor is None:
+            return None
+        self.given[name] = output
+        # A copy, because the next block may begin with an operation in place.
+        copied = (tensor.detach() if self.separate else tensor).clone()
+        return replace_first_tensor(output, copied)
 
 
 def rollout(record: AttentionRecord, samples: int) -> Tensor:

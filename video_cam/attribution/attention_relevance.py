@@ -57,10 +57,10 @@ def through_attention(r: Tensor, weights: Tensor, attention: Attention) -> Tenso
 def weighted_gradient(call: AttentionCall, output_gradient: Tensor) -> Tensor:
     """The mean over heads of (dA * A)^+, (N x parts, queries, keys)."""
     found = torch.zeros(call.shape, dtype=precise(output_gradient), device=output_gradient.device)
-    gradients = call.weight_gradients(output_gradient)
+    gradients, weights = call.weight_gradients(output_gradient), call.weights()
     for rows in call.row_parts():
         for head in range(call.heads):
-            found[:, rows] += (gradients(head, rows) * call.weights(head, rows)).clamp_(min=0)
+            found[:, rows] += gradients(head, rows).mul_(weights(head, rows)).clamp_(min=0)
     return found.div_(call.heads)
 
 

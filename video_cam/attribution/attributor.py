@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from video_cam.attribution.attention_record import AttentionRecord, attention_record
-from video_cam.attribution.attribution_result import AttributionResult
+from video_cam.attribution.attribution_result import AttributionResult, MapKey
 from video_cam.attribution.augmentation import augment, augmentations, undo
 from video_cam.attribution.cam_methods import (
     METHODS,
@@ -28,7 +29,7 @@ from video_cam.attribution.input_maps import InputMaps
 from video_cam.attribution.input_methods import INPUT_METHODS, input_map_keys, input_needs
 from video_cam.attribution.method_inputs import AFTER_THE_PASS, FROM_THE_GRAPH, TargetPass
 from video_cam.attribution.pass_facts import PassFacts
-from video_cam.attribution.refinement import FinerLayers, Refinement
+from video_cam.attribution.refinement import FinerLayers, Refinements
 from video_cam.attribution.replay import Recording, recording
 from video_cam.attribution.targets import Target, target_scores
 from video_cam.attribution_config import AttributionConfig
@@ -100,10 +101,10 @@ class Attributor:
         self._unpack, self._fields, self._progress = unpack, dict(fields), progress
         self._known_centres, self._blocks = dict(centres or {}), tuple(blocks)
         self._needs = needs_of(config.layer_methods) | input_needs(config.input_methods)
-        detailed = config if self.layers else replace(config, detail="none")
-        self._refinement = Refinement(detailed, finer or {}, unpack, self.centres)
-        of_layers = [(layer, method) for layer in self.layers for method in config.layer_methods]
-        # (layer, method) of the maps of each target.
+        details = config.detail if self.layers else ()
+        self._refinements = Refinements(details, config.pooling, finer or {}, unpack, self.centres)
+        of_layers = product(self.layers, config.layer_methods, config.detail)
+        # (layer, method, detail) of the maps of each target.
         self.map_keys = (*of_layers, *input_map_keys(config.input_methods))
 
     def of(self, model: nn.Module) -> Attributor:
@@ -115,7 +116,7 @@ class Attributor:
     def __call__(
         self, x: Any, targets: Targets, *, batch_size: int | None = None
     ) -> AttributionResult:
-        """The maps of every target, layer and method.
+        """The maps of every target, layer, method and detail.
 
         Args:
             x: what the network's forward takes: a tensor, or a tuple, list or dict of them.
@@ -135,9 +136,9 @@ class Attributor:
             again = self._attribute(augment(x, augmentation), result.targets, config)
             for key, values in again.maps.items():
                 sums[key] = sums[key] + undo(values, augmentation, result.centres[key[1:]])
-            for key, values in again.layer_maps.items():
-                centres = self.centres(key[1], values.shape[1:], input_size(x))
-                layer_sums[key] = layer_sums[key] + undo(values, augmentation, centres)
+            for of_layer, values in again.layer_maps.items():
+                centres = self.centres(of_layer[1], values.shape[1:], input_size(x))
+                layer_sums[of_layer] = layer_sums[of_layer] + undo(values, augmentation, centres)
         count = 1 + len(others)
         return replace(
             result,
@@ -169,8 +170,9 @@ class Attributor:
     def _attribute(self, x: Any, targets: Targets, config: AttributionConfig) -> AttributionResult:
         """The scores and maps of one augmented input."""
         choose = targets if callable(targets) else lambda outputs: targets
-        attention = attention_record(self._bound, x, config.methods, self._blocks)
-        with capture(self.model, self.layers, self._refinement.also) as captured:
+        alone = not self.layers
+        attention = attention_record(self._bound, x, config.methods, self._blocks, alone)
+        with capture(self.model, self.layers, self._refinements.also) as captured:
             passes = retried_with_copies(
                 partial(self._passes, x, captured, attention, choose, config)
             )
@@ -178,23 +180,24 @@ class Attributor:
         with computing_in(config.precision, self.model, x):
             for one in passes.targets:
                 retried_with_copies(partial(one.compute, AFTER_THE_PASS, self._needs))
-                notes.append(self._refinement.prepare(one, AFTER_THE_PASS))
+                notes += self._refinements.prepare(one, AFTER_THE_PASS)
             of_input = self._input_maps(passes.targets, config)
         layer_maps, maps, sampling, centres = {}, {}, {}, {}
         for index, one in enumerate(passes.targets):
             for layer in self.layers:
                 of_methods = self._maps(one, layer)
                 grid = next(iter(of_methods.values())).shape[1:]
-                own, refine = self._refinement.of_layer(one, layer, grid)
+                refined = self._refinements.of_layer(one, layer, grid)
                 for method, values in of_methods.items():
-                    centres[layer, method] = own
                     layer_maps[index, layer, method] = values.float()
-                    maps[index, layer, method] = refine(values).float()
-            for (layer, method), found in of_input.items():
-                centres[layer, method] = found.centres
-                maps[index, layer, method] = found.values[index].float()
+                    for detail, (own, refine) in refined.items():
+                        centres[layer, method, detail] = own
+                        maps[index, layer, method, detail] = refine(values).float()
+            for key, found in of_input.items():
+                centres[key] = found.centres
+                maps[(index, *key)] = found.values[index].float()
                 if found.sampling is not None:
-                    sampling[index, layer, method] = found.sampling[index]
+                    sampling[(index, *key)] = found.sampling[index]
         notes += [note for found in of_input.values() for note in found.notes]
         return AttributionResult(
             detached(passes.outputs),
@@ -210,12 +213,12 @@ class Attributor:
 
     def _input_maps(
         self, targets: Sequence[TargetPass], config: AttributionConfig
-    ) -> dict[tuple[str, str], InputMaps]:
+    ) -> dict[MapKey, InputMaps]:
         """The maps of all targets by each method without a layer."""
         if not targets:
             return {}
         keys = input_map_keys(config.input_methods)
-        return {(layer, method): INPUT_METHODS[method].compute(targets) for layer, method in keys}
+        return {key: INPUT_METHODS[key[1]].compute(targets) for key in keys}
 
     def _passes(
         self,
@@ -249,7 +252,7 @@ class Attributor:
                 facts=facts,
             )
             one.compute(FROM_THE_GRAPH, self._needs)
-            notes.append(self._refinement.prepare(one, FROM_THE_GRAPH))
+            notes += self._refinements.prepare(one, FROM_THE_GRAPH)
             passes.append(one)
         return _ForwardPass(outputs, tuple(passes), tuple(notes))
 

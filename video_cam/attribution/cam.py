@@ -16,7 +16,7 @@ from video_cam.attribution.attribution_result import AttributionResult
 from video_cam.attribution.attributor import Attributor
 from video_cam.attribution.targets import Target
 from video_cam.attribution_config import AttributionConfig
-from video_cam.choice_names import INPUT_METHOD_NAMES, LAYER_METHOD_NAMES, take_blocks
+from video_cam.choice_names import INPUT_METHOD_NAMES, take_blocks
 from video_cam.errors import UsageError, first_line
 from video_cam.layers.alignment import guess_note, needs_measuring
 from video_cam.layers.axes import (
@@ -58,7 +58,7 @@ def compute_cams(
     progress: Progress = silent,
     **options: Any,
 ) -> list[ActivationMap]:
-    """Maps for every target, layer and method from one forward pass.
+    """Maps for every target, layer, method and detail from one forward pass.
 
     The network is left exactly as it was. A network wrapped for several devices or by
     ``torch.compile`` runs without its wrapper and uncompiled. With the default alignment, a network
@@ -96,8 +96,8 @@ def compute_cams(
         options: the other fields of ``AttributionConfig``.
 
     Returns:
-        A flat list, nested target, then layer, then method. Maps of the whole input come behind
-        those of the layers, with "input" in place of a layer's name.
+        A flat list, nested target, then layer, then method, then detail. Maps of the whole input
+        come behind those of the layers, with "input" in place of a layer's name.
 
     Raises:
         UsageError: for wrong names, layers or targets, for outputs whose class scores cannot be
@@ -166,9 +166,9 @@ def _bind(
     layers = tuple(own_name(layer, known) for layer in layers)
     finer: dict[str, tuple[str, ...]] = {}
     of_fields = layers
-    if config.detail != "none":
+    if config.makes_finer:
         finer, more = find_finer_layers(model, x, layers)
-        if config.detail == "layers":
+        if "layers" in config.detail:
             _warn_of_no_finer(finer)
         unpack = {**more} | {layer: for_layer(unpack, layer) for layer in layers}
         of_fields = tuple(dict.fromkeys((*layers, *more)))
@@ -181,21 +181,21 @@ def _bind(
 def _activation_maps(
     attributor: Attributor, result: AttributionResult, size: tuple[int, int, int]
 ) -> list[ActivationMap]:
-    """The maps in the order target, layer, method; ``size`` is (T, H, W) of the input."""
+    """The maps in the order target, layer, method, detail; ``size`` is (T, H, W) of the input."""
     return [
         ActivationMap(
-            result.maps[index, layer, method],
+            result.maps[index, layer, method, detail],
             result.scores[index],
             result.class_ids[index],
             layer,
             method,
-            result.centres[layer, method],
+            result.centres[layer, method, detail],
             size,
-            attributor.config.detail if method in LAYER_METHOD_NAMES else "none",
-            result.sampling.get((index, layer, method)),
+            detail,
+            result.sampling.get((index, layer, method, detail)),
         )
         for index in range(len(result.targets))
-        for layer, method in attributor.map_keys
+        for layer, method, detail in attributor.map_keys
     ]
 
 

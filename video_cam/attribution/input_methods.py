@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from video_cam.attribution.attention_record import ATTENTION
+from video_cam.attribution.attribution_result import MapKey
 from video_cam.attribution.input_maps import InputMaps
 from video_cam.attribution.method_inputs import TargetPass
 from video_cam.attribution.occlusion import box_grid, occlusion
@@ -75,6 +76,6 @@ def input_needs(methods: Sequence[str]) -> set[str]:
     return {need for method in methods for need in INPUT_METHODS[method].needs}
 
 
-def input_map_keys(methods: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """(name in place of a layer's, method) for each of these methods."""
-    return tuple((INPUT_METHODS[method].layer, method) for method in methods)
+def input_map_keys(methods: Sequence[str]) -> tuple[MapKey, ...]:
+    """(name in place of a layer's, method, no detail) for each of these methods."""
+    return tuple((INPUT_METHODS[method].layer, method, "none") for method in methods)

@@ -136,7 +136,8 @@ def _forwards_replaced(model: nn.Module, given: Mapping[str, Any]) -> Iterator[N
 
 
 def _returning(output: Any) -> Callable[..., Any]:
-    return lambda *_inputs, **_named: output
+    # Copies, because what follows may be an operation in place.
+    return lambda *_inputs, **_named: replace_first_tensor(output, _first(output).clone())
 
 
 def _first(output: Any) -> Tensor:

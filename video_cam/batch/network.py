@@ -13,6 +13,7 @@ from video_cam.batch.fingerprint import fingerprint_parts
 from video_cam.batch.request_size import announcement, costs_of_tests, passes_announcement
 from video_cam.batch.run_config import ModelConfig, RunConfig
 from video_cam.batch.start_up import StartUp
+from video_cam.choice_names import LAYER_METHOD_NAMES
 from video_cam.config import ANY_OUTPUT, ExplainConfig, InputConfig
 from video_cam.errors import UsageError
 from video_cam.explanation.explanation import Explanation
@@ -96,8 +97,8 @@ def load_explainer(config: RunConfig, reporter: Reporter) -> tuple[NetworkExplai
     model = load_network(config.model, config.explain, reporter, start)
     model, explain, note = with_own_method(model, config.explain)
     model, explain, note_on_texts = with_own_texts(model, explain)
-    for line in filter(None, (note, note_on_texts)):
-        reporter.info(line)
+    for message in filter(None, (note, note_on_texts)):
+        reporter.info(message)
     explain = supported_precision(explain, model, reporter)
     check_options(model, explain)
     if config.truth is not None:
@@ -132,7 +133,7 @@ def load_network(
         say=reporter.info,
         trust_checkpoint=config.trust_checkpoint,
         allow_partial=config.allow_partial,
-        **({} if config.text is None else vars(config.text)),
+        **config.text_options,
         **options,
     )
     if start is not None:
@@ -209,7 +210,9 @@ def _chosen_layers(model: Classifier, config: ExplainConfig) -> str:
     if isinstance(model.module, ScoresOnly):
         return ""
     named = config.layers is not None or config.conv_backcount
-    if not config.layer_methods or not (named or model.layer):
+    own = None if named or not config.own_methods else model.method
+    methods = config.methods if own is None else (own,)
+    if not {*methods} & {*LAYER_METHOD_NAMES} or not (named or model.layer):
         return ""
     size = (config.num_frames or model.num_frames, *model.preprocess.crop)
     chosen = model.layers(size, config.layers, config.conv_backcount)

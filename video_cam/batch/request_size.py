@@ -87,7 +87,7 @@ def _motion_cost(model: Classifier, config: ExplainConfig) -> str:
     # Beside functions, the scores of frozen clips are not known from their maps.
     more = mapped * (versions - 1 + bool(config.targets))
     of += f" and {more} more for maps" if more else ""
-    finer = ", about two more for each with detail input" if config.detail == "input" else ""
+    finer = ", about two more for each with detail input" if "input" in config.detail else ""
     return (
         f"motion test: at most {targets * each + more} forward passes for each clip{of}, {_WHERE}; "
         f"{mapped} of them with a map{finer}"

@@ -6,6 +6,7 @@ Each default value is written once, here or in video_cam/config.py. PyTorch is n
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from video_cam.config import ExplainConfig, InputConfig, LimitsConfig, RenderConfig
 from video_cam.text_config import TextConfig
@@ -42,6 +43,11 @@ class ModelConfig:
     use_cuda: bool = False
     text: TextConfig | None = None
     input: InputConfig = field(default_factory=InputConfig)
+
+    @property
+    def text_options(self) -> dict[str, Any]:
+        """The arguments of ``load_model`` for the texts; empty without texts."""
+        return {} if self.text is None else vars(self.text)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from video_cam.config import (
 )
 from video_cam.errors import UsageError
 from video_cam.models.user_code import UserFunction
-from video_cam.text_config import make_text_config
+from video_cam.text_config import DEFAULT_NETWORK, make_text_config
 from video_cam.utils.names import nearest
 from video_cam.utils.text import for_terminal
 from video_cam.utils.version import __version__
@@ -113,10 +113,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=program_name(),
         description="Draw on every frame of a clip what a video network looked at.",
-        epilog="%(prog)s demo explains a clip that it draws; %(prog)s export FORMAT DIR writes "
-        "results as files of other tools; %(prog)s verify DIR checks results that were written "
-        "before. Exit status: 0 all done, 1 a clip failed (the others are done), "
-        "2 wrong arguments.",
+        epilog="%(prog)s demo explains a clip that it draws; %(prog)s app is a page in the "
+        "browser; %(prog)s verify DIR checks results that were written before; %(prog)s export "
+        "writes them as files to send and files of other tools. Exit status: 0 all done, 1 a clip "
+        "failed (the others are done), 2 wrong arguments.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"video_cam {__version__}")
@@ -150,15 +150,17 @@ def _model_config(parsed: argparse.Namespace) -> ModelConfig:
     size = parsed.size
     if size is not None and len(size) > 2:
         raise UsageError(f"--size {size} must be one side, or height and width")
+    texts = make_text_config(parsed.text, parsed.text_template, parsed.text_negative)
+    own_name = None if texts is None else DEFAULT_NETWORK
     return ModelConfig(
-        name=parsed.model,
+        name=own_name if parsed.model is None else parsed.model,
         weights=parsed.weights,
         labels=parsed.labels,
         trust_checkpoint=parsed.trust_checkpoint,
         allow_partial=parsed.allow_partial,
         device=parsed.device,
         use_cuda=parsed.use_cuda,
-        text=make_text_config(parsed.text, parsed.text_template, parsed.text_negative),
+        text=texts,
         input=InputConfig(
             num_frames=parsed.num_frames,
             frame_rate=parsed.frame_rate,

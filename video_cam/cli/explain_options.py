@@ -157,10 +157,13 @@ def _add_maps(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--detail",
+        nargs="+",
         default=ExplainConfig.detail,
-        metavar=choices(choice_names.DETAIL_NAMES),
-        help="make maps finer than their layer's grid: with finer layers of the same pass, or with "
-        "an attribution at the input, which takes about two more passes (default: %(default)s)",
+        metavar="NAME",
+        help=f"{', '.join(choice_names.DETAIL_NAMES)}: make maps finer than their layer's grid, "
+        "with finer layers of the same pass, or with an attribution at the input, which takes "
+        "about two more passes; several give maps of each "
+        f"(default: {' '.join(ExplainConfig.detail)})",
     )
     group.add_argument(
         "--fuse",

@@ -7,12 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from video_cam.cli.console import Console
+from video_cam.cli.export_files import FILE_FORMATS, add_file_options, export_file
 from video_cam.cli.program import program_name
 
 NAME = "export"
 _DESCRIPTION = """\
-Write finished results as files of another tool. The network is not run, and the results are not
-changed. Options of a format: export FORMAT --help."""
+Write finished results as files to send or as files of another tool. The network is not run, and
+the results are not changed. Options of a format: export FORMAT --help."""
+_FILE_EPILOG = (
+    "Exit status: 0 done, 1 the clip cannot be read or the file not be written, 2 wrong arguments."
+)
 _EPILOG = "Exit status: 0 done, 1 a clip was left out, 2 wrong arguments."
 # Format -> what is written.
 _FORMATS = {
@@ -42,8 +46,13 @@ def run_export(arguments: Sequence[str]) -> int:
         UsageError: for wrong options, missing results or packages.
         SystemExit: after ``--help``, and with status 2 for arguments that cannot be parsed.
     """
-    options = vars(parser().parse_args(arguments))
-    console = Console(quiet=options.pop("quiet"))
+    parsed = parser().parse_args(arguments)
+    console = Console(quiet=parsed.quiet)
+    if parsed.format in FILE_FORMATS:
+        export_file(parsed.format, parsed, console)
+        return 0
+    options = vars(parsed)
+    del options["quiet"]
     kind, results = options.pop("format"), options.pop("results")
     if kind in _LOGGERS:
         from video_cam.cli.export_runs import log_to_new_run
@@ -97,6 +106,12 @@ def parser() -> argparse.ArgumentParser:
     _add_max_side(parsers["rerun"], 640, "of frames, in pixels")
     _add_max_side(parsers["fiftyone"], 256, "of heat maps, in samples")
     _add_fiftyone(parsers["fiftyone"])
+    for kind, what in FILE_FORMATS.items():
+        one = formats.add_parser(
+            kind, help=what, description=what, epilog=_FILE_EPILOG, allow_abbrev=False
+        )
+        _add_results(one, "the folder of one clip's results")
+        add_file_options(one, kind)
     for kind, what in _LOGGERS.items():
         one = formats.add_parser(
             kind, help=what, description=what, epilog=_EPILOG, allow_abbrev=False
@@ -111,10 +126,11 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _add_results(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "results", metavar="DIR", help="the --output-dir of a run, or the folder of one clip in it"
-    )
+def _add_results(
+    parser: argparse.ArgumentParser,
+    what: str = "the --output-dir of a run, or the folder of one clip in it",
+) -> None:
+    parser.add_argument("results", metavar="DIR", help=what)
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 

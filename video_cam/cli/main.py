@@ -96,9 +96,9 @@ def _folder_command(run: Callable[[Sequence[str]], int], words: Sequence[str]) -
         return run(words)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except UsageError as error:
+    except VideoCamError as error:
         Console(quiet=False, as_json=False).error(str(error))
-        return EXIT_USAGE
+        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_CLIP_FAILED
 
 
 def _demo(words: Sequence[str]) -> int:

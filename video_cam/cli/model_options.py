@@ -11,6 +11,7 @@ from video_cam import choice_names
 from video_cam.batch.run_config import ModelConfig
 from video_cam.cli.option_types import choices
 from video_cam.config import InputConfig
+from video_cam.text_config import DEFAULT_NETWORK
 
 
 def add_model_options(group: argparse._ArgumentGroup) -> None:
@@ -61,8 +62,7 @@ def _add_texts(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         metavar="TEXT",
         help="look for what these texts say, with CLIP, SigLIP or X-CLIP: they take the place of "
-        "the classes, and each gets a map (default of --model with it: "
-        "openai/clip-vit-base-patch32)",
+        f"the classes, and each gets a map (default of --model with it: {DEFAULT_NETWORK})",
     )
     group.add_argument(
         "--text-template",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 _MEMORY_UNITS = {"M": 2**20, "G": 2**30}
+_FILE_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 
 
 def frame_rate(text: str) -> Fraction:
@@ -33,13 +34,22 @@ def positive_seconds(text: str) -> float:
 
 def memory_size(text: str) -> int:
     """ "800M" or "1.5G" as bytes: M are 2**20 bytes, G are 2**30."""
-    number, unit = text[:-1], _MEMORY_UNITS.get(text[-1:].upper())
+    return _bytes(text, _MEMORY_UNITS, "memory: give 800M or 6G")
+
+
+def file_size(text: str) -> int:
+    """ "800K" or "20M" as bytes: K are 2**10 bytes, M are 2**20, G are 2**30."""
+    return _bytes(text, _FILE_UNITS, "a file: give 800K or 20M")
+
+
+def _bytes(text: str, units: Mapping[str, int], of_what: str) -> int:
+    number, unit = text[:-1], units.get(text[-1:].upper())
     try:
         value = float(number)
     except ValueError:
         value = 0.0
     if unit is None or not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size of memory: give 800M or 6G")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size of {of_what}")
     return max(int(value * unit), 1)
 
 

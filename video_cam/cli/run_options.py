@@ -81,7 +81,25 @@ def add_input_options(group: argparse._ArgumentGroup) -> None:
 
 
 def add_render_options(group: argparse._ArgumentGroup) -> None:
-    """How results are drawn."""
+    """How results are drawn, and which pictures are written."""
+    add_drawing_options(group)
+    group.add_argument(
+        "--max-keyframes",
+        type=int,
+        default=RenderConfig.max_keyframes,
+        metavar="N",
+        help="save pictures of at most N keyframes: the peaks of the maps over time, and frames "
+        "evenly spread between; 0 for all that the network was given (default: %(default)s)",
+    )
+    group.add_argument(
+        "--figure",
+        action="store_true",
+        help="also write figure.pdf and figure.png, keyframes x maps for a paper",
+    )
+
+
+def add_drawing_options(group: argparse._ArgumentGroup) -> None:
+    """How a frame is drawn."""
     group.add_argument(
         "--normalize",
         default=RenderConfig.normalize,
@@ -116,18 +134,6 @@ def add_render_options(group: argparse._ArgumentGroup) -> None:
         default=RenderConfig.layout,
         metavar=choices(choice_names.VIDEO_LAYOUTS),
         help="the overlay; source and overlay; source, heat map and overlay (default: %(default)s)",
-    )
-    group.add_argument(
-        "--max-keyframes",
-        type=int,
-        default=RenderConfig.max_keyframes,
-        metavar="N",
-        help="save at most N keyframes, evenly spaced (default: %(default)s)",
-    )
-    group.add_argument(
-        "--figure",
-        action="store_true",
-        help="also write figure.pdf and figure.png, keyframes x maps for a paper",
     )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from video_cam.attribution.attribution_result import MapKey
 from video_cam.explanation.blending import Maps
 from video_cam.explanation.contributions import complete_bias
-from video_cam.explanation.map_series import ClassTarget, MapKey, MapSeries, MapTarget
+from video_cam.explanation.map_series import ClassTarget, MapSeries, MapTarget
 from video_cam.explanation.quantised_maps import QuantisedMaps, window_peaks
 from video_cam.explanation.target_selection import ExplainedTarget
 from video_cam.explanation.window_result import WindowResult
@@ -23,20 +24,19 @@ def aggregate(
     centres: Mapping[MapKey, CellCentres],
     head_biases: np.ndarray | None,
     fuse: str | None,
-    details: Mapping[MapKey, str] | None = None,
+    refined: Collection[MapKey] = (),
 ) -> Iterator[MapSeries]:
-    """The series of every target, layer and method; of every target and method if fused.
+    """The series of every target, layer, method and detail; without layers if fused.
 
     Args:
         results: of all windows, in order of time.
         targets: what each series explains.
-        map_keys: (layer, method) of a window's maps, in their order.
-        centres: (layer, method) -> positions of the cells of these maps; those of the whole input
-            are in the results.
+        map_keys: (layer, method, detail) of a window's maps, in their order.
+        centres: (layer, method, detail) -> positions of the cells of these maps; those of the whole
+            input are in the results.
         head_biases: float64 (classes,) of the network's linear head, None without one.
         fuse: of ``choice_names.FUSION_NAMES``, or None; maps of the whole input stay as they are.
-        details: (layer, method) -> what made these maps finer, of ``choice_names.DETAIL_NAMES``;
-            None where nothing did.
+        refined: those of the maps that are finer than their layer's own.
     """
     places = {**results[0].input_centres, **centres}
     for target in targets:
@@ -51,17 +51,19 @@ def aggregate(
                     places[key],
                     head_biases if key in centres else None,
                 ),
-                detail=(details or {}).get(key, "none"),
+                detail=key[2] if key in refined else "none",
             )
             for index, key in enumerate(map_keys)
         ]
         if fuse is None:
             yield from series
             continue
-        for method in dict.fromkeys(method for _, method in map_keys):
-            of_method = [one for one in series if one.method == method]
-            of_layers = (of_method[0].layer, method) in centres
-            yield fused(of_method, fuse) if of_layers else of_method[0]
+        for kind in dict.fromkeys(key[1:] for key in map_keys):
+            of_kind = {
+                key: one for key, one in zip(map_keys, series, strict=True) if key[1:] == kind
+            }
+            first, *_ = of_kind
+            yield fused([*of_kind.values()], fuse) if first in centres else of_kind[first]
 
 
 def _series(
@@ -72,8 +74,8 @@ def _series(
     centres: CellCentres,
     head_biases: np.ndarray | None,
 ) -> MapSeries:
-    """The series of one layer and method, which has this index among a window's maps."""
-    layer, method = key
+    """The series of one layer, method and detail, which has this index among a window's maps."""
+    layer, method, _ = key
     values = _stacked(results, explained.targets, index)
     if explained.rivals:
         values = np.asarray(values) - np.asarray(_stacked(results, explained.rivals, index))
@@ -152,11 +154,12 @@ def fused(series: Sequence[MapSeries], how: str) -> MapSeries:
     different units, so the one with the largest numbers would dominate.
 
     Args:
-        series: of one target and method, one for each layer.
+        series: of one target, method and detail, one for each layer.
         how: a key of FUSE.
 
     Returns:
-        values at most 1; without logits, frame scores as in the first series.
+        values at most 1; without logits, frame scores as in the first series. The detail is that
+        of the layers that have some.
     """
     centres = finest([one.centres for one in series])
     peaks = [float(window_peaks(one.values).max()) for one in series]
@@ -184,6 +187,7 @@ def fused(series: Sequence[MapSeries], how: str) -> MapSeries:
         logits=None,
         bias=None,
         contributions=None,
+        detail=next((one.detail for one in series if one.detail != "none"), "none"),
     )
 
 

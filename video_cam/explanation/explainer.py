@@ -167,7 +167,7 @@ def _explanation(
             plan.centres,
             plan.head_biases,
             config.fuse,
-            dict.fromkeys(plan.refined, config.detail),
+            plan.refined,
         )
     )
     return Explanation(

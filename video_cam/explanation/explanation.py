@@ -91,6 +91,11 @@ class Explanation:
         return len(self.frame_indices)
 
     @property
+    def has_details(self) -> bool:
+        """Whether the maps differ in their detail, so that names have to say it."""
+        return len({series.detail for series in self.maps}) > 1
+
+    @property
     def sample_seconds(self) -> np.ndarray:
         """float64 (W, N): time stamps of the windows' frames in seconds."""
         return self.timeline.pts[self.frame_indices] * float(self.timeline.time_base)

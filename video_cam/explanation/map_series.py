@@ -1,4 +1,4 @@
-"""The maps of one target, layer and method over a clip's windows, and what they are maps of."""
+"""The maps of one target, layer, method and detail over a clip's windows, and of what they are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from video_cam.attribution.attribution_result import MapKey
 from video_cam.explanation.blending import Maps
 from video_cam.explanation.quantised_maps import QuantisedMaps
 from video_cam.layers.alignment import CellCentres
@@ -27,7 +28,6 @@ class FunctionTarget:
 
 
 MapTarget = ClassTarget | FunctionTarget
-MapKey = tuple[str, str]  # layer, method
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class MapSeries:
-    """The maps of one target, layer and method in every window.
+    """The maps of one target, layer, method and detail in every window.
 
     Attributes:
         target: what is explained. Where windows differ, the class that most windows have; in a
@@ -105,6 +105,11 @@ class MapSeries:
     bias: float | None = None
     detail: str = "none"
     contributions: np.ndarray | None = None
+
+    @property
+    def kind(self) -> MapKey:
+        """What maps in the same units have in common: layer, method and detail."""
+        return self.layer, self.method, self.detail
 
     @property
     def class_id(self) -> int | None:

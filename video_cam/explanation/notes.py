@@ -83,7 +83,7 @@ def _notes_on_masks(
     plan: ClipPlan, config: ExplainConfig, results: Sequence[WindowResult]
 ) -> Iterator[str]:
     """How many random masks were drawn for maps, and how precise these are."""
-    for place, (_, method) in enumerate(plan.map_keys):
+    for place, (_, method, _) in enumerate(plan.map_keys):
         of_maps = [
             known[place] for one in results for known in one.sampling.values() if place in known
         ]

@@ -1,4 +1,4 @@
-"""The method that a network brings, that of one without gradients, and what one that gives scores alone cannot do."""
+"""The method of a network where none is named, and what one that gives scores alone cannot do."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def check_scores_only(model: Classifier, config: ExplainConfig) -> None:
     module = model.module
     if not isinstance(module, ScoresOnly):
         return
-    if config.detail == "input":
+    if "input" in config.detail:
         raise UsageError(
             f"detail input {_GRADIENTS}, and {module.kind} gives scores alone: leave it out"
         )

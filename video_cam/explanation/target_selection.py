@@ -67,7 +67,7 @@ def candidates(
         return [*_ranked(logits, wanted), *worst]
     if leading is None:
         return _ranked(logits, wanted)
-    spare = SPARE_CANDIDATES if config.attribution().detail == "none" else 0
+    spare = 0 if config.attribution().makes_finer else SPARE_CANDIDATES
     own = _ranked(logits, min(wanted + spare, classes))
     per_window = [set(ids) for ids in zip(*own, strict=True)]
     missing = [c for c in leading[:wanted] if not all(c in ids for ids in per_window)]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from video_cam.explanation.map_series import MapKey, MapTarget
+from video_cam.attribution.attribution_result import MapKey
+from video_cam.explanation.map_series import MapTarget
 from video_cam.explanation.quantised_maps import QuantisedMaps
 from video_cam.layers.alignment import CellCentres
 
@@ -30,7 +31,7 @@ class WindowResult:
         sampling: target -> number of a map that random masks were drawn for -> how many, and the
             map's standard error: the root mean square over its cells, as a share of the largest
             absolute value (0 for a map of zeros).
-        input_centres: (layer, method) -> positions of the cells of the maps of the whole input.
+        input_centres: (layer, method, detail) -> positions of the cells of maps of the whole input.
         num_damaged: packets that could not be decoded in what was read for this window and those
             run with it.
         corrupt_frames: source indices of corrupt frames in what was read for this window and those

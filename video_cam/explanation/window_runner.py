@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from video_cam.attribution.attribution_result import AttributionResult
+from video_cam.attribution.attribution_result import AttributionResult, MapKey, TargetMapKey
 from video_cam.attribution.attributor import Attributor
 from video_cam.attribution.targets import Target
 from video_cam.config import ExplainConfig
 from video_cam.errors import ClipError, UsageError, VideoCamError, first_line
-from video_cam.explanation.clip_plan import ClipPlan, plan_network
+from video_cam.explanation.clip_plan import ClipPlan
 from video_cam.explanation.contributions import sample_contributions
-from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapKey, MapTarget
+from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapTarget
+from video_cam.explanation.network_plan import plan_network
 from video_cam.explanation.quantised_maps import QuantisedMaps
 from video_cam.explanation.sampling import FrameSpan, Window
 from video_cam.explanation.scenes import HardCutDetector, cuts_within
@@ -185,7 +186,8 @@ class WindowRunner:
         of_functions = [
             one for one, ids in zip(found.scores, found.class_ids, strict=True) if ids is None
         ]
-        of_layers = {k: v for k, v in found.layer_maps.items() if k[1:] in self._plan.refined}
+        refined = {key[:2] for key in self._plan.refined}
+        of_layers = {k: v for k, v in found.layer_maps.items() if k[1:] in refined}
         # Every copy waits for the device, so there is one.
         wanted = [*found.maps.values(), *of_layers.values(), *of_functions]
         copied = on_cpu([*wanted, *([] if own is None else [own])])
@@ -211,7 +213,7 @@ class WindowRunner:
                 },
                 sample_sums={
                     target: {
-                        place: sums[(number, *key)][row].copy()
+                        place: sums[(number, *key[:2])][row].copy()
                         for place, key in enumerate(self._map_keys)
                         if key in self._plan.refined
                     }
@@ -227,13 +229,17 @@ class WindowRunner:
                     target: self._sampling(found, maps, number, row)
                     for number, target in enumerate(targets)
                 },
-                input_centres={k: v for k, v in found.centres.items() if k not in plan.centres},
+                input_centres={
+                    key: place
+                    for key, place in found.centres.items()
+                    if key in self._map_keys and key not in plan.centres
+                },
             )
             results.append(result)
         return results
 
     def _stored(
-        self, maps: Mapping[tuple[int, str, str], np.ndarray], row: int, number: int, key: MapKey
+        self, maps: Mapping[TargetMapKey, np.ndarray], row: int, number: int, key: MapKey
     ) -> np.ndarray | QuantisedMaps:
         """The map of one row of a batch and one target, as a result holds it."""
         values = maps[(number, *key)][row]
@@ -242,7 +248,7 @@ class WindowRunner:
     def _sampling(
         self,
         found: AttributionResult,
-        maps: Mapping[tuple[int, str, str], np.ndarray],
+        maps: Mapping[TargetMapKey, np.ndarray],
         number: int,
         row: int,
     ) -> dict[int, tuple[int, float]]:

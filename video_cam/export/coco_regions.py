@@ -146,6 +146,7 @@ class _CocoWriter:
                 "category_id": category,
                 "layer": series.layer,
                 "method": series.method,
+                "detail": series.detail,
                 "class_score": float(explanation.window_scores(series).mean()),
             }
             mapper = HeatMapper(result.maps[map_index], explanation.geometry, "video")

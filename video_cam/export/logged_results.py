@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 from video_cam.explanation.explanation import Explanation
 from video_cam.export.results import Result, find_results
 from video_cam.rendering.explained_targets import series_of_targets
-from video_cam.rendering.keyframes import frames_to_look_at, keyframe_name
+from video_cam.rendering.frame_choice import frames_to_look_at
+from video_cam.rendering.keyframes import keyframe_name
 from video_cam.rendering.renderer import render
 from video_cam.utils.files import StrPath
 from video_cam.utils.text import for_picture
@@ -108,5 +109,6 @@ def _logged(result: Result) -> LoggedClip:
 
 def _keyframes(result: Result) -> Sequence[int]:
     """The frames of the most important keyframes that were drawn."""
-    frames = frames_to_look_at(result.maps, MAX_KEYFRAMES)
-    return [index for index in frames if (result.folder / keyframe_name(index)).is_file()]
+    given = result.maps.explanation.keyframes()
+    drawn = [index for index in given if (result.folder / keyframe_name(index)).is_file()]
+    return frames_to_look_at(result.maps, MAX_KEYFRAMES, among=drawn)

@@ -200,7 +200,8 @@ def _about(result: Result) -> str:
     lines = [explanation.clip.path, f"{explanation.model.name} ({explanation.model.weights})", ""]
     for index in result.chosen_maps:
         series = explanation.maps[index]
-        lines.append(f"map {index}: {series.label}, {series.layer}, {series.method}")
+        detail = f", detail {series.detail}" if explanation.has_details else ""
+        lines.append(f"map {index}: {series.label}, {series.layer}, {series.method}{detail}")
     for number, series in enumerate(series_of_targets(explanation)):
         lines.append(f"score {number}: {series.label}")
     if result.truth is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,8 @@ _MIN_ROWS = 8
 Heads = int | None
 # Brings a tensor of a call to (B, heads, L, d).
 Arrange = Callable[[Tensor], Tensor]
+# (head, some queries) -> numbers (B, rows, keys) without a graph.
+OfRows = Callable[[int, slice], Tensor]
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,15 @@ class AttentionCall:
         query: (B, heads, queries, d); None where only the weights are known.
         output: as the network's code gets it.
         arrange: brings a tensor shaped as ``output`` to (B, heads, queries, d).
-        weights: the weights (B, rows, keys) of one head and some of its queries, without a graph.
+        weights: makes what gives the weights of one head and some of its queries. What it makes
+            holds copies, so it is made where it is used and not kept.
     """
 
     value: Tensor
     query: Tensor | None
     output: Tensor
     arrange: Arrange
-    weights: Callable[[int, slice], Tensor]
+    weights: Callable[[], OfRows]
 
     @property
     def heads(self) -> int:
@@ -58,13 +61,18 @@ class AttentionCall:
         """The mean over heads of the weights, (B, queries, keys)."""
         dtype = torch.promote_types(self.value.dtype, torch.float32)
         found = torch.zeros(self.shape, dtype=dtype, device=self.value.device)
+        weights = self.weights()
         for rows in self.row_parts():
             for head in range(self.heads):
-                found[:, rows] += self.weights(head, rows)
+                found[:, rows] += weights(head, rows)
         return found.div_(self.heads)
 
-    def weight_gradients(self, output_gradient: Tensor) -> Callable[[int, slice], Tensor]:
-        """The gradient with respect to the weights, as ``weights``: (B, rows, keys).
+    def without_weights(self) -> AttentionCall:
+        """The call without what its weights are computed of, which is then not kept."""
+        return replace(self, query=None, weights=_no_weights)
+
+    def weight_gradients(self, output_gradient: Tensor) -> OfRows:
+        """The gradient with respect to the weights: (B, rows, keys).
 
         Args:
             output_gradient: the gradient with respect to ``output``.
@@ -92,10 +100,11 @@ def from_sdpa(
     scale = given.get("scale")
     weights = partial(
         _sdpa_weights,
-        _dense(query.detach() * (query.shape[-1] ** -0.5 if scale is None else scale)),
-        _dense(key.detach()),
+        query.detach(),
+        key.detach(),
         None if mask is None else mask.detach(),
         bool(given.get("is_causal", False)),
+        query.shape[-1] ** -0.5 if scale is None else scale,
     )
     return AttentionCall(value, query, output, arrange, weights)
 
@@ -108,7 +117,7 @@ def from_product(weights: Tensor, value: Tensor, output: Tensor, heads: Heads) -
     def of_rows(head: int, rows: slice) -> Tensor:
         return _precise(known[:, head, rows])
 
-    return AttentionCall(arrange(value), None, output, arrange, of_rows)
+    return AttentionCall(arrange(value), None, output, arrange, lambda: of_rows)
 
 
 def from_einsum(args: Sequence[Any], output: Tensor, weights: Tensor) -> AttentionCall | None:
@@ -137,7 +146,8 @@ def from_einsum(args: Sequence[Any], output: Tensor, weights: Tensor) -> Attenti
     def arrange(tensor: Tensor) -> Tensor:
         return ordered(tensor, of_output, (*queries, *widths))
 
-    return AttentionCall(ordered(value, of_value, (*keys, *widths)), None, output, arrange, of_rows)
+    values = ordered(value, of_value, (*keys, *widths))
+    return AttentionCall(values, None, output, arrange, lambda: of_rows)
 
 
 def _arranged(tensor: Tensor, heads: Heads) -> Tensor:
@@ -158,21 +168,30 @@ def _precise(weights: Tensor) -> Tensor:
     return weights.to(torch.promote_types(weights.dtype, torch.float32))
 
 
+def _no_weights() -> OfRows:
+    raise AssertionError("the weights of this call were not kept")
+
+
 def _sdpa_weights(
-    query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool, head: int, rows: slice
-) -> Tensor:
-    """softmax(Q K^T + mask) of one head and some queries, which are scaled: (B, rows, keys)."""
-    with torch.no_grad():
-        logits = query[:, head, rows] @ key[:, head].mT
-        if is_causal:
-            places = torch.arange(query.shape[2], device=query.device)[rows, None]
-            hidden = torch.arange(key.shape[2], device=query.device) > places
-            logits = logits.masked_fill(hidden, float("-inf"))
-        if mask is None:
-            return logits.softmax(-1)
-        of_rows = mask[:, head, rows]
-        if mask.dtype == torch.bool:
-            logits = logits.masked_fill(~of_rows, float("-inf"))
-        else:
-            logits = logits + of_rows
-        return logits.softmax(-1).nan_to_num(nan=0.0)  # a query without any key
+    query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool, scale: float
+) -> OfRows:
+    """What gives softmax(Q K^T scale + mask) of one head and some queries, (B, rows, keys)."""
+    queries, keys = _dense(query * scale), _dense(key)
+
+    def of_rows(head: int, rows: slice) -> Tensor:
+        with torch.no_grad():
+            logits = queries[:, head, rows] @ keys[:, head].mT
+            if is_causal:
+                places = torch.arange(queries.shape[2], device=queries.device)[rows, None]
+                hidden = torch.arange(keys.shape[2], device=keys.device) > places
+                logits = logits.masked_fill(hidden, float("-inf"))
+            if mask is None:
+                return logits.softmax(-1)
+            of_rows = mask[:, head, rows]
+            if mask.dtype == torch.bool:
+                logits = logits.masked_fill(~of_rows, float("-inf"))
+            else:
+                logits = logits + of_rows
+            return logits.softmax(-1).nan_to_num(nan=0.0)  # a query without any key
+
+    return of_rows

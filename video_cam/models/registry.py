@@ -42,7 +42,6 @@ from video_cam.models.slowfast import PREFIX as SLOWFAST_PREFIX
 from video_cam.models.slowfast import slowfast_spec
 from video_cam.models.spec import ModelSpec
 from video_cam.models.state_dict_matching import StateDict
-from video_cam.models.text.text_spec import DEFAULT as TEXT_DEFAULT
 from video_cam.models.text.text_spec import no_text_part, text_spec
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
 from video_cam.models.timm import timm_spec
@@ -55,7 +54,7 @@ from video_cam.models.weights import (
     download,
     read_state_dicts,
 )
-from video_cam.text_config import TextConfig, make_text_config
+from video_cam.text_config import DEFAULT_NETWORK, TextConfig, make_text_config
 from video_cam.utils.field_types import check_is, shown_value
 from video_cam.utils.names import check_names
 from video_cam.utils.text import joined
@@ -194,7 +193,7 @@ def _load_with_texts(
 ) -> Classifier:
     if labels is not None:
         raise UsageError("the texts are the names of the classes: leave labels out")
-    name = TEXT_DEFAULT if name is None else name
+    name = DEFAULT_NETWORK if name is None else name
     if not isinstance(name, str):
         raise no_text_part("the network", f"a {type(name).__name__} at hand")
     if not is_user_network(name) and not is_repository(name):

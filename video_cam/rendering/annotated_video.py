@@ -38,7 +38,14 @@ class AnnotatedVideo:
         size_note: one line on frames that are scaled down; None where they are not.
     """
 
-    def __init__(self, path: Path, clip: Clip, explanation: Explanation, layout: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clip: Clip,
+        explanation: Explanation,
+        layout: str,
+        span: tuple[int, int] | None = None,
+    ) -> None:
         """Prepare the encoder.
 
         Args:
@@ -46,10 +53,12 @@ class AnnotatedVideo:
             clip: whose sound is carried over.
             explanation: says which part of the clip is written, and its size and frame rate.
             layout: a key of PANELS_OF_LAYOUT.
+            span: the source frames [first, stop) that are written; None for all that were
+                explained.
         """
         self._panels, self._timeline = PANELS_OF_LAYOUT[layout], explanation.timeline
-        first, stop = explanation.span
-        is_whole = explanation.span == (0, self._timeline.num_frames)
+        first, stop = span or explanation.span
+        is_whole = (first, stop) == (0, self._timeline.num_frames)
         self._start_ticks = 0 if is_whole else int(self._timeline.pts[first])
         info = explanation.clip
         self._pixel_aspect = float(info.sample_aspect_ratio)
@@ -102,13 +111,18 @@ class AnnotatedVideo:
 
 
 def video_names(maps: Sequence[MapSeries]) -> list[str]:
-    """File names: annotated.mp4 for the first map; those of the others name target and layer."""
-    others = [f"annotated_{number}_{map_name(one)}.mp4" for number, one in enumerate(maps, 1)]
+    """File names: annotated.mp4 for the first map; those of the others name what they show."""
+    several = len({one.detail for one in maps}) > 1
+    others = [
+        f"annotated_{number}_{map_name(one, several)}.mp4" for number, one in enumerate(maps, 1)
+    ]
     return ["annotated.mp4", *others[1:]]
 
 
-def map_name(series: MapSeries) -> str:
-    """A map's target, layer and method as a part of a file's name, in plain ASCII."""
-    parts = (series.label, series.layer, series.method)
+def map_name(series: MapSeries, with_detail: bool = False) -> str:
+    """A map's target, layer, method and perhaps detail for a file's name, in plain ASCII."""
+    parts = [series.label, series.layer, series.method]
+    if with_detail:
+        parts.append(f"detail-{series.detail}")
     text = "_".join(re.sub(r"[^0-9A-Za-z.+-]+", "-", part).strip("-") for part in parts)
     return text[:MAX_NAME_LETTERS]

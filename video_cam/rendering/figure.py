@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from video_cam.attribution.attribution_result import MapKey
 from video_cam.config import RenderConfig
 from video_cam.errors import UsageError
 from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.models.registry import UNTRAINED
 from video_cam.rendering.blended_maps import BlendedMaps, seconds_of
+from video_cam.rendering.frame_choice import frames_to_look_at
 from video_cam.rendering.heat import HeatMapper
-from video_cam.rendering.keyframes import frames_to_look_at
 from video_cam.rendering.overlay import Palette, overlay
 from video_cam.rendering.plot_text import plot_text
 from video_cam.rendering.source_clip import as_explained, check_clip, check_explanation
@@ -36,6 +37,7 @@ def figure(
     methods: str | Sequence[str] | None = None,
     layers: str | Sequence[str] | None = None,
     class_ids: int | Sequence[int] | None = None,
+    details: str | Sequence[str] | None = None,
     source: bool = True,
     colormap: str = RenderConfig.colormap,
     alpha: float = RenderConfig.alpha,
@@ -53,18 +55,20 @@ def figure(
         clip: the clip that was explained.
         explanation: what to draw.
         path: where to save the figure: .pdf, .png or .svg.
-        frames: how many keyframes, those with most heat and some between them; or the indices of
+        frames: how many keyframes, the peaks of the maps and some between them; or the indices of
             source frames.
         methods: which methods' maps; None for all of the explanation's.
         layers: which layers' maps, likewise.
         class_ids: which classes' maps, likewise.
+        details: which details' maps, likewise.
         source: a first row shows the frames without maps.
         colormap: as in RenderConfig.
         alpha: as in RenderConfig.
         normalize: as in RenderConfig.
         contours: as in RenderConfig; lines at the same levels are on the colour bar.
-        shared_scale: heat 1 is the largest value of all rows with the same layer and method, so
-            that classes can be compared; else of each row. Only with ``normalize="video"``.
+        shared_scale: heat 1 is the largest value of all rows with the same layer, method and
+            detail, so that classes can be compared; else of each row. Only with
+            ``normalize="video"``.
 
     Raises:
         UsageError: for frames or maps that the explanation does not hold, or a wrong option.
@@ -81,9 +85,12 @@ def figure(
         )
     if path is not None:
         check_path("the figure's file", path)
-    chosen = _chosen_maps(explanation, methods, layers, class_ids)
+    chosen = _chosen_maps(
+        explanation,
+        {"method": methods, "layer": layers, "class_id": class_ids, "detail": details},
+    )
     maps = BlendedMaps(explanation)
-    frame_indices = chosen_frames(maps, frames, chosen[0])
+    frame_indices = chosen_frames(maps, frames, chosen)
     opened = Clip.open(clip, video_stream=explanation.clip.video_stream)
     check_clip(opened, explanation)
     drawn = draw_strip(opened, maps, config, frame_indices, chosen, source, shared_scale)
@@ -114,7 +121,7 @@ def draw_strip(
     """
     explanation = maps.explanation
     if frame_indices is None:
-        frame_indices = frames_to_look_at(maps, NUM_FRAMES)
+        frame_indices = frames_to_look_at(maps, NUM_FRAMES, chosen)
     chosen = range(len(maps)) if chosen is None else chosen
     images = as_explained(clip, explanation).frames_at(frame_indices)
     palette = Palette.of(config)
@@ -123,7 +130,7 @@ def draw_strip(
     peaks = _shared_peaks(maps, chosen) if shared_scale else {}
     for index in chosen:
         series = explanation.maps[index]
-        peak = peaks.get(_kind(series))
+        peak = peaks.get(series.kind)
         mapper = HeatMapper(maps[index], explanation.geometry, config.normalize, peak)
         rows.append(
             [overlay(images[i], mapper.heat(i), mapper.box, palette) for i in frame_indices]
@@ -142,28 +149,23 @@ def draw_strip(
     )
 
 
-def _kind(series: MapSeries) -> tuple[str, str]:
-    """What rows have in common where their values can be compared."""
-    return series.layer, series.method
-
-
-def _shared_peaks(maps: BlendedMaps, chosen: Sequence[int]) -> dict[tuple[str, str], float]:
+def _shared_peaks(maps: BlendedMaps, chosen: Sequence[int]) -> dict[MapKey, float]:
     """For each kind of map the largest value of the chosen maps, in map units."""
-    peaks: dict[tuple[str, str], float] = {}
+    peaks: dict[MapKey, float] = {}
     for index in chosen:
-        kind = _kind(maps.explanation.maps[index])
+        kind = maps.explanation.maps[index].kind
         peaks[kind] = max(peaks.get(kind, 0.0), maps[index].peak)
     return peaks
 
 
-def _scale(normalize: str, num_rows: int, peaks: Mapping[tuple[str, str], float]) -> str:
+def _scale(normalize: str, num_rows: int, peaks: Mapping[MapKey, float]) -> str:
     """What the colour bar shows, and what has heat 1."""
     whose = "each row's " if num_rows > 1 else "the "
     of_rows = ""
     if peaks:
         whose, of_rows = "the ", " of all rows"
     if len(peaks) > 1:
-        of_rows += " with the same layer and method"
+        of_rows += " with the same layer, method and detail"
     return f"colours of heat over grey; heat 1 is {whose}largest value in the {normalize}{of_rows}"
 
 
@@ -178,13 +180,13 @@ def times_of(explanation: Explanation, frame_indices: Sequence[int]) -> list[str
     return [f"{at // 6000}:{at % 6000 / 100:05.2f} min" for at in hundredths]
 
 
-def chosen_frames(maps: BlendedMaps, frames: Any, index: int = 0) -> list[int]:
+def chosen_frames(maps: BlendedMaps, frames: Any, chosen: Sequence[int] | None = None) -> list[int]:
     """The source frames of the columns, in order.
 
     Args:
         maps: of the explanation whose frames they are.
         frames: how many, or the indices of source frames; also NumPy's and PyTorch's.
-        index: of the map in ``maps`` that is looked at; see ``frames_to_look_at``.
+        chosen: of the maps in ``maps`` whose peaks are looked for; None for all of them.
 
     Raises:
         UsageError: for other values, and for frames that were not explained.
@@ -194,7 +196,7 @@ def chosen_frames(maps: BlendedMaps, frames: Any, index: int = 0) -> list[int]:
     if isinstance(frames, int):
         if frames < 1:
             raise UsageError(f"frames {frames} must be 1 or more, or a list of source frames")
-        return frames_to_look_at(maps, frames, index)
+        return frames_to_look_at(maps, frames, chosen)
     for index in frames:
         if not first <= index < stop:
             raise UsageError(
@@ -216,9 +218,8 @@ def _whole_numbers(frames: Any) -> int | list[int]:
     return found if is_several else found[0]
 
 
-def _chosen_maps(explanation: Explanation, methods: Any, layers: Any, class_ids: Any) -> list[int]:
-    """The positions of the maps with one of these methods, layers and classes; None is any."""
-    wanted = {"method": methods, "layer": layers, "class_id": class_ids}
+def _chosen_maps(explanation: Explanation, wanted: Mapping[str, Any]) -> list[int]:
+    """The positions of the maps with one of the wanted values of each field; None is any."""
     chosen = list(range(len(explanation.maps)))
     for name, values in wanted.items():
         if values is None:
@@ -230,14 +231,16 @@ def _chosen_maps(explanation: Explanation, methods: Any, layers: Any, class_ids:
                 raise UsageError(f"{name} {value!r} was not explained; there is {known}")
         chosen = [i for i in chosen if getattr(explanation.maps[i], name) in as_tuple(values)]
     if not chosen:
-        raise UsageError("no map was explained for these methods, layers and classes together")
+        raise UsageError("no map was explained for these choices together")
     return chosen
 
 
 def _row_name(explanation: Explanation, series: MapSeries) -> str:
-    """The target, and the method and the layer where the explanation has several."""
+    """The target, and method, layer and detail where the explanation has several."""
     parts = [series.label]
     for name in ("method", "layer"):
         if len({getattr(other, name) for other in explanation.maps}) > 1:
             parts.append(getattr(series, name))
+    if explanation.has_details:
+        parts.append(f"detail {series.detail}")
     return "\n".join(plot_text(part, MAX_NAME_LETTERS) for part in parts)

@@ -16,15 +16,13 @@ from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.figure import figure
+from video_cam.rendering.frame_choice import frames_to_look_at
+from video_cam.rendering.frame_importance import sufficient_frames
 from video_cam.rendering.heat import spatial_matrices
-from video_cam.rendering.keyframes import (
-    evenly,
-    save_thumbnail,
-    sufficient_frames,
-    thumbnail_name,
-)
+from video_cam.rendering.keyframes import save_thumbnail, thumbnail_name
 from video_cam.rendering.page.assets import ENVIRONMENT, PAGE_FOLDER
-from video_cam.rendering.page.writer import MAX_SCRIPT_CLIP_BYTES, inline_page, write_page
+from video_cam.rendering.page.single_file import inline_page
+from video_cam.rendering.page.writer import MAX_SCRIPT_CLIP_BYTES, write_page
 from video_cam.rendering.source_clip import as_explained
 from video_cam.rendering.summary import summarise
 from video_cam.utils.names import check_names
@@ -92,7 +90,8 @@ def page_html(clip: Clip, explanation: Explanation, config: RenderConfig) -> str
         UsageError: where the clip is too large.
     """
     clip = as_explained(clip, explanation)
-    keyframes = evenly(explanation.keyframes(), min(config.max_keyframes, MAX_KEYFRAMES))
+    maps = BlendedMaps(explanation)
+    keyframes = frames_to_look_at(maps, min(config.max_keyframes or MAX_KEYFRAMES, MAX_KEYFRAMES))
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / thumbnail_name(0)).parent.mkdir(parents=True)
@@ -107,7 +106,7 @@ def page_html(clip: Clip, explanation: Explanation, config: RenderConfig) -> str
             for i in keyframes
         ]
         summary = summarise(explanation, rows, [])
-        write_page(folder, BlendedMaps(explanation), summary, config, copy)
+        write_page(folder, maps, summary, config, copy)
         return inline_page(folder)
 
 

@@ -77,7 +77,7 @@ class PanelDrawer:
         return bool(covered) and float(heat[:covered].sum()) < float(heat[-covered:].sum())
 
     def _caption(self, blended: BlendedMap, frame_index: int) -> tuple[str, ...]:
-        """Class, score and time; method and layer too where there are several maps."""
+        """Class, score and time; method, layer and detail, too, where there are several."""
         timeline, series = self._explanation.timeline, blended.series
         score = blended.score(frame_index)
         text = "not seen"
@@ -91,4 +91,5 @@ class PanelDrawer:
         layer = series.layer
         if len(layer) > MAX_LAYER_LETTERS:  # names differ at their end
             layer = ELLIPSIS + layer[-MAX_LAYER_LETTERS + 1 :]
-        return (*parts, f"{series.method} {layer}")
+        detail = f", detail {series.detail}" if self._explanation.has_details else ""
+        return (*parts, f"{series.method} {layer}{detail}")

@@ -17,16 +17,15 @@ from video_cam.explanation.explanation import Explanation
 from video_cam.rendering.annotated_video import PANELS_OF_LAYOUT, AnnotatedVideo, video_names
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.contents import describe_contents
+from video_cam.rendering.frame_choice import frames_to_look_at, saved_keyframes
+from video_cam.rendering.frame_importance import most_important, sufficient_frames
 from video_cam.rendering.image_files import save_image
 from video_cam.rendering.keyframes import (
     describe_keyframes,
-    evenly,
-    frames_to_look_at,
+    keep_keyframes,
     make_folders,
-    most_important,
     save_keyframe,
     save_thumbnail,
-    sufficient_frames,
 )
 from video_cam.rendering.page.assets import CLIP_THUMBNAIL, PAGE_FOLDER
 from video_cam.rendering.page.writer import write_page
@@ -103,8 +102,9 @@ def render_with(
         output_dir: as in ``render``.
         config: how it is drawn.
         progress: as in ``render``.
-        extra_files: a folder whose sub-folders are moved into the results; the summary lists
-            their files under the sub-folder's name.
+        extra_files: a folder with sub-folders of pictures that are named by their frames. Those of
+            the keyframes are moved into the results; the summary lists them under the
+            sub-folder's name.
         extra_summary: more entries of the summary.
 
     Returns:
@@ -128,7 +128,9 @@ def render_with(
         files = summary["files"]
         if (folder / COMPARISON).exists():
             files["comparison"] = COMPARISON
-        files |= _move_folders(extra_files, folder)
+        if extra_files is not None:
+            keep_keyframes(extra_files, {entry["frame_index"] for entry in drawn.keyframes})
+            files |= _move_folders(extra_files, folder)
         files["figures"] = _write_figures(clip, maps, folder, config)
         files["clip"] = f"{PAGE_FOLDER}/{drawn.copy.path.name}"
         write_page(folder, maps, summary, config, drawn.copy)
@@ -149,10 +151,10 @@ def within_memory(clip: Clip, num_maps: int, config: RenderConfig) -> Clip:
     return replace(clip, buffers=buffers)
 
 
-def _move_folders(source: Path | None, folder: Path) -> dict[str, list[str]]:
+def _move_folders(source: Path, folder: Path) -> dict[str, list[str]]:
     """Move the sub-folders of ``source`` into ``folder``; their files by sub-folder, in order."""
     files = {}
-    for kind in sorted(source.iterdir()) if source is not None else ():
+    for kind in sorted(source.iterdir()):
         shutil.move(kind, folder / kind.name)
         names = sorted(path.name for path in (folder / kind.name).iterdir())
         files[kind.name] = [f"{kind.name}/{name}" for name in names]
@@ -209,12 +211,12 @@ class _ClipDrawing:
         self.explanation = maps.explanation
         self.panels = PanelDrawer(maps, config)
         self.pixel_aspect = float(self.explanation.clip.sample_aspect_ratio)
-        self.keyframes = evenly(self.explanation.keyframes(), config.max_keyframes)
+        self.keyframes = saved_keyframes(maps, config.max_keyframes)
         self.keyframe_set = set(self.keyframes)
         self.with_thumbnail = self.keyframe_set | set(sufficient_frames(self.explanation))
         self.on_sheet = set(self.keyframes)
         if len(self.keyframes) > CONTACT_SHEET_IMAGES:
-            self.on_sheet = set(frames_to_look_at(maps, CONTACT_SHEET_IMAGES))
+            self.on_sheet = set(frames_to_look_at(maps, CONTACT_SHEET_IMAGES, [0], self.keyframes))
         # One map has nothing to be compared with.
         self.compared = most_important(maps, self.keyframes) if len(maps) > 1 else None
         self.sheet_images: dict[int, RGBImage] = {}

@@ -47,7 +47,7 @@ def write_contact_sheet(path: Path, images: Sequence[RGBImage]) -> None:
 def write_comparison(
     path: Path, maps: Sequence[MapSeries], rows: Sequence[Panels], pixel_aspect: float = 1.0
 ) -> None:
-    """Write the overlays of one frame: a row for each layer and method, a column for each target.
+    """Write the overlays of one frame: a row for each kind of map, a column for each target.
 
     Args:
         path: ends in .png.
@@ -57,15 +57,15 @@ def write_comparison(
     """
     source = fit(rows[0].source, MAX_COMPARED_SIDE, pixel_aspect)
     drawn = {
-        (series.layer, series.method, series.target): captioned(
+        (series.kind, series.target): captioned(
             fit(panels.overlay, MAX_COMPARED_SIDE, pixel_aspect), panels.caption
         )
         for series, panels in zip(maps, rows, strict=True)
     }
     targets = list(dict.fromkeys(series.target for series in maps))
-    kinds = list(dict.fromkeys((series.layer, series.method) for series in maps))
+    kinds = list(dict.fromkeys(series.kind for series in maps))
     blank = np.full_like(source, 255)
-    lines = [[source, *(drawn.get((*kind, target), blank) for target in targets)] for kind in kinds]
+    lines = [[source, *(drawn.get((kind, target), blank) for target in targets)] for kind in kinds]
     save_image(path, stack([stitch(_of_one_height(line)) for line in lines]))
 
 

@@ -36,8 +36,8 @@ def summarise(
 
     Returns:
         Values that JSON holds. Times are in seconds of the source, scores are means over the
-        windows, seen_box is left, top, right, bottom in source pixels, damage has the fields of
-        ``Damage``.
+        windows, num_network_frames counts the frames that the network was given, seen_box is left,
+        top, right, bottom in source pixels, damage has the fields of ``Damage``.
     """
     return {
         "clip": _clip(explanation),
@@ -50,6 +50,7 @@ def summarise(
         "maps": [_map(series) for series in explanation.maps],
         "windows": _windows(explanation),
         "keyframes": list(keyframes),
+        "num_network_frames": len(explanation.keyframes()),
         "seen_box": explanation.geometry.seen_box,
         "options": explanation.options,
         "notes": [*explanation.notes, *notes],

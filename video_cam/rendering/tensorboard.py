@@ -13,8 +13,8 @@ from video_cam.explanation.explanation import Explanation
 from video_cam.rendering.blended_maps import BlendedMaps, seconds_of
 from video_cam.rendering.explained_targets import labels_of_targets
 from video_cam.rendering.figure import NUM_FRAMES, chosen_frames, draw_strip
+from video_cam.rendering.frame_importance import evenly
 from video_cam.rendering.heat import HeatMapper
-from video_cam.rendering.keyframes import evenly
 from video_cam.rendering.overlay import Palette, fit, overlay
 from video_cam.rendering.source_clip import as_explained, check_explanation
 from video_cam.utils.text import for_picture

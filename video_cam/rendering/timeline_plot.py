@@ -68,9 +68,9 @@ def draw_timeline(path: Path, maps: BlendedMaps) -> None:
 def timeline_plot(maps: BlendedMaps) -> Plot:
     """Panels of each window's class scores and of each target's map mass at every frame.
 
-    Of each target the map of the first layer and method is drawn, so that units are not mixed.
-    Where the maps account for the whole logit, a panel shows what each frame adds to it; where the
-    motion test ran, another one shows its scores.
+    Of each target the first kind of map is drawn, so that units are not mixed. Where the maps
+    account for the whole logit, a panel shows what each frame adds to it; where the motion test
+    ran, another one shows its scores.
     A class has the same colour in all of them. Of a long clip each point is the mean of several
     windows, the largest mass of several frames, and the mean of what several frames add.
     """
@@ -189,16 +189,12 @@ def _reach(middles: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 
 def _mass_panel(maps: BlendedMaps, colours: Colours) -> Panel:
-    """The map mass of every target in the first map's layer and method."""
+    """The map mass of every target in the first map's layer, method and detail."""
     explanation = maps.explanation
     seconds = seconds_of(explanation, range(*explanation.span))
     instants = shorten(seconds, np.mean, MAX_MASS_POINTS)
     first = explanation.maps[0]
-    drawn = [
-        index
-        for index, series in enumerate(explanation.maps)
-        if (series.layer, series.method) == (first.layer, first.method)
-    ]
+    drawn = [index for index, series in enumerate(explanation.maps) if series.kind == first.kind]
     marks: list[Mark] = []
     legend = []
     for index in drawn:

@@ -32,7 +32,7 @@ from video_cam.video.memory import FASTEST, Buffers
 BT709 = 1  # the value in FFmpeg's lists of matrices, primaries and transfer curves alike
 LIMITED_RANGE = 1
 # Without B-frames, frames are stored in the order shown: no shifted stamps and no edit list.
-X264_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0"}
+X264_OPTIONS = {"preset": "veryfast", "bf": "0"}
 MAX_SIDE, MAX_PIXELS = 16384, 8192 * 8192  # that x264 takes; larger frames are scaled down
 COARSEST_MOVIE_TICK = 1000  # ticks per second; players expect milliseconds or finer
 
@@ -50,6 +50,7 @@ class VideoFormat:
         frame_rate: average frames per second, only for the encoder's rate control.
         sample_aspect_ratio: width of a pixel divided by its height.
         keyframe_interval: at most this many frames from one key frame to the next.
+        crf: of x264, from 0 to 51: the larger, the fewer bytes and the less quality.
         buffers: the encoder's threads and lookahead.
 
     Raises:
@@ -62,6 +63,7 @@ class VideoFormat:
     frame_rate: Fraction
     sample_aspect_ratio: Fraction = Fraction(1)
     keyframe_interval: int = 250
+    crf: int = 20
     buffers: Buffers = FASTEST
 
     def __post_init__(self) -> None:
@@ -257,6 +259,7 @@ class VideoWriter:
         stream.options = dict(
             X264_OPTIONS,
             g=str(form.keyframe_interval),
+            crf=str(form.crf),
             **{"rc-lookahead": str(form.buffers.lookahead)},
         )
         stream.time_base = form.time_base

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.browser import MAX_WAIT_SECONDS, find_chromium, served
+from tests.support.browser import MAX_WAIT_SECONDS, chromium, served
 from tests.support.pages import Rendered, make_clip, render_page
 from video_cam import Classifier
 from video_cam.rendering.page import map_data
@@ -18,13 +18,8 @@ from video_cam.rendering.page import map_data
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium, one for each test file: while it runs, no other event loop can."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if find_chromium() is None:
-        pytest.skip("chromium is not installed")
-    with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+    with chromium() as engine:
+        yield engine
 
 
 @pytest.fixture

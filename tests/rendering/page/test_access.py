@@ -140,3 +140,5 @@ def test_a_phone_has_large_targets_folded_notes_and_pinch(
     touch("touchEnd")
     wait_until(page, f"{STATE}.zoom[1] > {middle} + 2")
     assert page.evaluate("visualViewport.scale") == 1
+    page.touchscreen.tap(x, y)
+    assert page.inner_text("#pointed").startswith("pixel ")

@@ -36,26 +36,29 @@ def with_frame_test(explanation: Explanation, **changes: Any) -> Explanation:
 def frame_page(
     open_page: Callable[..., Any], explanation: Explanation, sample_clip: Path, tmp_path: Path
 ) -> Any:
-    """A page with fewer keyframes than there are tested frames."""
+    """A page with one keyframe, 15, and two frames that are enough, 12 and 15."""
     folder = tmp_path / "out"
-    video_cam.render(sample_clip, with_frame_test(explanation), folder, max_keyframes=3)
+    video_cam.render(sample_clip, with_frame_test(explanation), folder, max_keyframes=1)
     return open_page((folder / "index.html").as_uri())
 
 
 def test_the_frames_that_are_enough_have_a_strip(frame_page: Any) -> None:
-    assert frame_page.evaluate(f"{STATE}.frame_index") == 15  # adds most, though no keyframe
+    assert frame_page.evaluate(f"{STATE}.frame_index") == 15  # adds most
+    assert frame_page.evaluate("DATA.keyframes") == [15]
+    assert "1 of the 32 frames that the" in frame_page.locator("#left-out").inner_text()
     buttons = frame_page.locator("#frame-test li button")
     assert [text.split(":")[0] for text in buttons.all_inner_texts()] == ["12", "15"]
     assert "+3.00 ± 0.20" in buttons.nth(1).inner_text()
-    for number in (0, 1):  # their pictures are there, also where they are no keyframes
+    for number in (0, 1):  # their pictures are there, also of the one that is no keyframe
         image = buttons.nth(number).locator("img")
         image.scroll_into_view_if_needed()
         wait_until(
             frame_page, f"document.querySelectorAll('#frame-test img')[{number}].naturalWidth"
         )
     buttons.nth(0).click()
-    wait_until(frame_page, f"{STATE}.frame_index === 12")
+    wait_until(frame_page, f"{STATE}.frame_index === 12 && app.player.shown === 12")
     assert buttons.nth(0).get_attribute("aria-current") == "true"
+    wait_until(frame_page, "document.getElementById('moment').innerText.includes('a keyframe')")
     assert buttons.nth(1).get_attribute("aria-current") is None
     sentence = frame_page.locator("header .check").first.inner_text()
     assert sentence == FRAME_TEST["sentence"]

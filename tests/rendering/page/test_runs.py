@@ -194,3 +194,14 @@ def _players_are_in_step(page: Any) -> None:
     times = page.evaluate("[...document.querySelectorAll('video')].map((v) => v.currentTime)")
     assert times == pytest.approx([4.5 / 16] * 2, abs=1e-3)
     assert page.inner_text("#place") == "frame 5 of 16 · 0:00.25"
+    # The curve has a time axis: ticks at every tenth of the second that the clip takes.
+    row = page.evaluate(
+        """() => {
+          const { width, height } = document.getElementById("curve");
+          const context = document.getElementById("curve").getContext("2d");
+          return [...context.getImageData(0, height - AXIS_HEIGHT + 2, width, 1).data];
+        }"""
+    )
+    ticks = [x for x, opacity in enumerate(row[3::4]) if opacity > 200]
+    width = len(row) / 4
+    assert ticks == [round(i * width / 10) for i in range(10)]

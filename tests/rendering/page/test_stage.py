@@ -85,6 +85,11 @@ def test_details_and_contours_are_those_that_render_draws(
     # Opacity alone would leave three tenths of the contrast.
     (source,) = textured.overlay([7], alpha=0)
     assert shown.std() > 0.6 * source.std()
+    # Magnified four times, every pixel is one of 4 x 4, with its heat and details.
+    page.evaluate("app.stage.panels[0].finest = 1")
+    change(page, zoom=[4, 160, 120])
+    part = without_lines[90:150, 120:200].repeat(4, 0).repeat(4, 1)
+    assert difference(screenshot_canvas(page), part) < CLOSE
 
 
 def test_contours_are_a_switch_and_part_of_the_link(page: Any, rendered: Rendered) -> None:

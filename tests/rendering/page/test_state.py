@@ -7,10 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.browser import STATE, change, frame_of, goto, wait_until
-from tests.support.pages import Rendered
+from tests.support.browser import (
+    STATE,
+    change,
+    difference,
+    frame_of,
+    goto,
+    screenshot_canvas,
+    wait_until,
+)
+from tests.support.media import moving_square, write_clip
+from tests.support.pages import CLOSE, Rendered, render_page
 from video_cam.rendering.blended_maps import BlendedMaps
-from video_cam.rendering.keyframes import most_important
+from video_cam.rendering.frame_importance import most_important
 from video_cam.rendering.overlay import Palette
 
 
@@ -133,3 +142,28 @@ def test_a_page_opens_at_the_keyframe_with_most_heat(open_page: Any, rendered: R
     assert frame_of(page) == most_important(maps, rendered.explanation.keyframes())
     page.click("#first")
     wait_until(page, f"{STATE}.frame_index === 0")
+
+
+def test_a_page_of_several_details_lets_choose_one(open_page, bundled, tmp_path) -> None:
+    details, names = ["none", "layers", "input"], ["gradcam", "layercam"]
+    clip = write_clip(tmp_path / "c.mp4", moving_square(16, 64, 64))
+    options = {"detail": details, "methods": names, "align": "half-pixel"}
+    made = render_page(clip, bundled, tmp_path / "out", **options)
+    page = open_page((made.folder / "index.html").as_uri() + "#frame=8&detail=layers")
+    assert page.locator("#detail option").count() == 3
+    state = page.evaluate(STATE)
+    assert (state["detail"], state["method"]) == ("layers", "gradcam")
+    page.locator("#detail").select_option("input")
+    change(page, method="layercam")  # the detail stays
+    assert page.evaluate(STATE)["detail"] == "input"
+    index = [one.kind for one in made.explanation.maps].index(("layer4", "layercam", "input"))
+    (expected,) = made.overlay([8], index)
+    assert difference(screenshot_canvas(page), expected) < CLOSE
+    change(page, view="details")
+    captions = page.locator("#stage figcaption").all_inner_texts()
+    assert [caption.split("detail: ")[1] for caption in captions] == details
+
+
+def test_a_page_of_one_detail_has_no_choice_of_it(page: Any) -> None:
+    assert not page.locator("#detail").count()
+    assert "Compare details" not in page.locator("#view option").all_inner_texts()

@@ -186,6 +186,9 @@ def test_wheel_drag_keys_and_double_click_magnify(page: Any) -> None:
     here = f"{{clientX: {at[0] + 30}, clientY: {at[1] + 20}}}"
     moved = page.evaluate(f"(({{x, y}}) => [x, y])(app.stage.pointOf({here}))")
     assert moved == pytest.approx(before, abs=0.1)
+    page.keyboard.press("ArrowRight")  # the mouse leaves the keys to the player
+    wait_until(page, f"{STATE}.frame_index === 1")
+    page.keyboard.press("Home")
     wait_until(page, "/zoom=4\\.05[0-9]*-/.test(location.hash)")
     page.mouse.dblclick(*at)
     wait_until(page, f"{STATE}.zoom === null && !location.hash.includes('zoom')")
@@ -217,7 +220,7 @@ def test_keys_and_buttons_jump_to_peaks(page: Any) -> None:
         goto(page, 0)
         for frame in (frame for frame in peaks if frame > 0):
             press()
-            wait_until(page, f"{STATE}.frame_index === {frame}")
+            wait_until(page, f"{STATE}.frame_index === {frame} && app.player.shown === {frame}")
             assert "peak of the map, strength" in page.inner_text("#moment")
         press()
         assert "no peak of the map after" in page.inner_text("#message")

@@ -25,7 +25,7 @@ class ImageTextScores(nn.Module):
     ensembling of Radford et al. 2021).
     """
 
-    def __init__(self, network: nn.Module, tokens: Tokens) -> None:
+    def __init__(self, network: Any, tokens: Tokens) -> None:
         """Take the vision part of a CLIPModel, SiglipModel or Siglip2Model, and encode texts."""
         super().__init__()
         self.vision_model = network.vision_model
@@ -55,7 +55,7 @@ class VideoTextScores(nn.Module):
     encodings are averaged as in ImageTextScores, after that addition.
     """
 
-    def __init__(self, network: nn.Module, tokens: Tokens) -> None:
+    def __init__(self, network: Any, tokens: Tokens) -> None:
         """Take all but the text part of an XCLIPModel, and encode texts."""
         super().__init__()
         self.vision_model = network.vision_model
@@ -89,14 +89,14 @@ class VideoTextScores(nn.Module):
         return f"texts={len(self.texts) // self.num_templates}"
 
 
-def with_texts(network: nn.Module, family: TextFamily, tokens: Tokens) -> nn.Module:
+def with_texts(network: Any, family: TextFamily, tokens: Tokens) -> nn.Module:
     """The network that scores frames, or clips, for texts; shares the vision part's layers."""
     scores = VideoTextScores if family.over_time else ImageTextScores
     return scores(network, tokens).eval()
 
 
 @torch.no_grad()
-def _encoded(network: nn.Module, tokens: Tokens) -> Tensor:
+def _encoded(network: Any, tokens: Tokens) -> Tensor:
     """(texts x templates, K), as the network projects them, of any length."""
     device = network.logit_scale.device
     project = getattr(network, "text_projection", nn.Identity())
@@ -111,7 +111,7 @@ def _unit(vectors: Tensor) -> Tensor:
     return vectors / vectors.norm(dim=-1, keepdim=True)
 
 
-def _vision_input(vision_model: nn.Module, pixels: Tensor) -> dict[str, Any]:
+def _vision_input(vision_model: Any, pixels: Tensor) -> dict[str, Any]:
     """What a vision part takes of pictures (N, 3, H, W)."""
     config = vision_model.config
     if config.model_type == "siglip2_vision_model":

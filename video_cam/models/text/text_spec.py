@@ -19,9 +19,8 @@ from video_cam.models.text.families import FAMILIES, KNOWN, TextFamily
 from video_cam.models.text.networks import with_texts
 from video_cam.models.text.tokens import tokenize
 from video_cam.models.weights import WeightsUnavailable
-from video_cam.text_config import TextConfig
+from video_cam.text_config import DEFAULT_NETWORK, TextConfig
 
-DEFAULT = "openai/clip-vit-base-patch32"
 _FILES = "config.json, preprocessor_config.json, tokenizer.json and model.safetensors"
 
 
@@ -55,8 +54,8 @@ def text_spec(name: str, texts: TextConfig) -> ModelSpec:
 def no_text_part(name: str, kind: str) -> UsageError:
     """The error for a network that reads no texts."""
     return UsageError(
-        f"{name} is {kind}, which reads no texts: --text needs {KNOWN}, such as --model {DEFAULT}; "
-        "the classes of a classifier are named by --class-id"
+        f"{name} is {kind}, which reads no texts: --text needs {KNOWN}, such as --model "
+        f"{DEFAULT_NETWORK}; the classes of a classifier are named by --class-id"
     )
 
 

@@ -57,10 +57,10 @@ def tokenize(
     counted = tokenizer(written, padding=False, truncation=False, verbose=False)["input_ids"]
     for sentence, ids in zip(flat, counted, strict=True):
         if len(ids) > limit:
+            words = max(len(sentence.split()) * limit // len(ids), 1)
             raise UsageError(
-                f"text {shown_value(sentence)} has {len(ids)} tokens, and the network reads at most "
-                f"{limit}: shorten it to about {max(len(sentence.split()) * limit // len(ids), 1)} "
-                "words"
+                f"text {shown_value(sentence)} has {len(ids)} tokens, and the network reads at "
+                f"most {limit}: shorten it to about {words} words"
             )
     largest = max(max(ids) for ids in counted)
     if largest >= text_config.vocab_size:

@@ -46,7 +46,7 @@ def write_comparison(
             }
         ),
         style="".join(map(read_asset, ("page.css", "gallery.css", "comparison.css"))),
-        script=read_asset("comparison.js"),
+        script="".join(map(read_asset, ("timeaxis.js", "comparison.js"))),
     )
     write_atomically(folder / "index.html", text.encode())
 

@@ -6,6 +6,7 @@ and colours, since these steps depend on what the user chooses.
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from video_cam.rendering.peaks import peak_frames
 
 MAX_CHUNK_BYTES = 200_000  # a chunk loads in a few milliseconds
 MAX_CURVE_POINTS = 20_000  # eleven minutes at 30 frames per second: a timeline can be zoomed
-# Of an integer of 16 bits; and of 8 bits, for maps that the explanation holds in as many.
-MAX_LEVEL, MAX_SMALL_LEVEL = 32767, 127
+# Of an integer of 16 bits; of maps that the explanation holds in 8 bits fewer levels than that has,
+# which no eye tells apart and which compress to less.
+MAX_LEVEL, MAX_SMALL_LEVEL = 32767, 63
+_COMPRESSION = 9  # of zlib: the largest files are written once, and kept and sent often
 HEAD_BYTES = 12  # of each frame: scale, window peak, score
 
 
@@ -31,8 +34,9 @@ def write_maps(folder: Path, blended: BlendedMap, index: int) -> None:
     """Write a map as `<folder>/maps/<index>-<chunk>.js`.
 
     A chunk holds float32 (frames, 3): scale, window peak and score of each frame; then int16, or
-    int8 for quantised maps, (frames, H', W'): value = scale * cell. A negative scale marks a frame
-    that no window covers.
+    int8 for quantised maps, (frames, H', W'): value = scale * cell. Of every frame but the first
+    the difference from the frame before is written, which may overflow; all is deflated. A negative
+    scale marks a frame that no window covers.
 
     Args:
         folder: of the page.
@@ -43,7 +47,8 @@ def write_maps(folder: Path, blended: BlendedMap, index: int) -> None:
     stop = blended.first + len(blended.mass)
     for chunk, first in enumerate(range(blended.first, stop, length)):
         frames = range(first, min(first + length, stop))
-        write_bytes_script(folder, f"maps/{index}-{chunk}", _chunk(blended, frames))
+        data = zlib.compress(_chunk(blended, frames), _COMPRESSION)
+        write_bytes_script(folder, f"maps/{index}-{chunk}", data)
 
 
 def frames_per_chunk(blended: BlendedMap) -> int:
@@ -72,6 +77,7 @@ def _chunk(blended: BlendedMap, frames: range) -> bytes:
         head[i] = scale, window_peak, blended.score(frame_index)
         if scale > 0:
             cells[i] = np.rint(values / scale)
+    cells[1:] -= cells[:-1].copy()
     return head.tobytes() + cells.tobytes()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from video_cam.rendering.explained_targets import (
     colours_of_targets,
     target_number,
 )
+from video_cam.rendering.frame_importance import most_important, sufficient_frames
 from video_cam.rendering.frame_panels import unit_of_contributions
-from video_cam.rendering.keyframes import most_important, sufficient_frames
 from video_cam.rendering.motion_bars import motion_bars
 from video_cam.rendering.motion_parts import describe_parts, motion_parts
 from video_cam.rendering.overlay import COLORMAPS, Palette
@@ -30,7 +30,6 @@ from video_cam.rendering.page.script_data import (
     base64,
     pack_integers,
     pack_levels,
-    read_bytes_script,
     script_json,
     write_bytes_script,
 )
@@ -40,11 +39,12 @@ from video_cam.video.browser_copy import BrowserCopy
 # In the order in which the browser runs them: each may use those before it.
 SCRIPTS = (
     *("load", "timeline", "maps", "heat", "detail", "contours", "zoom", "stage", "player"),
-    *("timescale", "timeaxis", "scrub", "overview", "rove", "strip", "frames", "controls"),
-    *("glossary", "peaks", "readout", "boxheat", "box", "pointed", "state", "link"),
-    *("picture", "save", "screen", "buttons", "help", "keys", "app"),
+    *("timescale", "timeaxis", "scrub", "truth", "overview", "rove", "strip", "frames", "controls"),
+    *("glossary", "jumps", "readout", "boxheat", "box", "pointed", "state", "link"),
+    *("picture", "save", "screen", "buttons", "help", "keys"),
+    *("marks", "marks_panel", "gif", "mp4", "command", "export", "app"),
 )
-STYLES = ("page.css", "viewing.css")
+STYLES = ("page.css", "viewing.css", "truth.css", "take_out.css")
 NUM_CLASSES = 5
 # A page from disk may show a video but not read its pixels, which saving a picture needs. A clip of
 # up to this size is also written as a script, loaded when a picture is saved from disk.
@@ -92,27 +92,10 @@ def write_page(
         clip=data["clip"],
         motion_bars=motion_bars(summary["motion_test"]) if summary.get("motion_test") else [],
         frame_test=data["frame_test"],
+        truth=summary.get("truth"),
+        events=data["truth"],
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
-
-
-def inline_page(folder: Path) -> str:
-    """The page that ``write_page`` wrote as one text, which contains the files it loads."""
-    page = folder / PAGE_FOLDER
-    text = (folder / "index.html").read_text(encoding="utf-8")
-    data = {f"keyframes/{p.name}": base64(p.read_bytes()) for p in page.glob("keyframes/*.jpg")}
-    data |= dict(map(read_bytes_script, (*page.glob("maps/*.js"), page / "clip.js")))
-    scripts = [
-        f'<script type="text/plain" id="bytes:{name}">{content}</script>'
-        for name, content in data.items()
-    ]
-    for name in ("data", *SCRIPTS):
-        code = (page / f"{name}.js").read_text(encoding="utf-8")
-        tag = re.search(rf'(<script nonce="[^"]*") src="{PAGE_FOLDER}/{name}\.js"></script>', text)
-        assert tag is not None  # ``write_page`` wrote it
-        text = text.replace(tag[0], "")
-        scripts.append(f"{tag[1]}>\n{code}</script>")
-    return text.replace("</body>", "\n".join(scripts) + "\n</body>")
 
 
 def _headline(explanation: Explanation, summary: dict[str, Any]) -> dict[str, Any]:
@@ -147,6 +130,8 @@ def _page_data(
     keyframes = [k["frame_index"] for k in summary["keyframes"]]
     return {
         "title": Path(explanation.clip.path).name,
+        "identity": _identity(explanation),
+        "is_single": False,
         "folder": PAGE_FOLDER,
         "clip": _clip(page, explanation, copy),
         "timeline": _timeline(explanation),
@@ -157,7 +142,9 @@ def _page_data(
         ],
         "classes": _classes(maps),
         "keyframes": keyframes,
+        "network_frames": pack_integers(np.diff(explanation.keyframes(), prepend=0)),
         "frame_test": _frame_test(explanation),
+        "truth": _events(summary),
         "windows": explanation.frame_indices[:, [0, -1]].tolist(),
         "seen_box": explanation.geometry.seen_box,
         "colormaps": {
@@ -168,6 +155,10 @@ def _page_data(
             for name in COLORMAPS
         },
         "contours": config.contours or DEFAULT_CONTOURS,
+        "command_defaults": {
+            name: getattr(RenderConfig, name)
+            for name in ("layout", "colormap", "alpha", "normalize")
+        },
         "initial_view": {
             "frame_index": most_important(
                 maps, sorted({*keyframes, *sufficient_frames(explanation)})
@@ -179,6 +170,18 @@ def _page_data(
             "contours": bool(config.contours),
         },
     }
+
+
+def _identity(explanation: Explanation) -> str:
+    """What marks are kept under: the same for the same frames, network, targets and maps.
+
+    Explaining a clip again keeps it, as marks are about frames; numbers of maps do not count.
+    """
+    timeline, model = explanation.timeline, explanation.model
+    maps = [(target_number(one.target), one.layer, one.method) for one in explanation.maps]
+    names = [Path(explanation.clip.path).name, model.name, model.weights, explanation.span, maps]
+    text = script_json([*names, str(timeline.time_base), timeline.last_duration])
+    return hashlib.sha256(text.encode() + timeline.pts.tobytes()).hexdigest()[:32]
 
 
 def _frame_test(explanation: Explanation) -> dict[str, Any] | None:
@@ -193,6 +196,13 @@ def _frame_test(explanation: Explanation) -> dict[str, Any] | None:
         "shown": sufficient_frames(explanation),
         "unit": unit_of_contributions(explanation),
     }
+
+
+def _events(summary: dict[str, Any]) -> dict[str, Any] | None:
+    """When the ground truth says the event is, in seconds; None where it says nothing."""
+    given = (summary.get("truth") or {}).get("given") or {}
+    spans, times = given.get("spans", []), [seconds for _, seconds in given.get("key_times", [])]
+    return {"spans": spans, "times": times} if spans or times else None
 
 
 def _clip(page: Path, explanation: Explanation, copy: BrowserCopy) -> dict[str, Any]:

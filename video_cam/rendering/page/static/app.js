@@ -40,6 +40,7 @@ class App {
       onMessage: (message) => this.showMessage(message),
     });
     this.boxCurve = new BoxCurve(this.maps, this.timeline, () => this.draw());
+    if (data.truth) this.scrub.layers.push((...on) => drawTruth(data.truth, ...on));
     this.scrub.layers.push((...on) => drawBoxCurve(this.boxCurve.values, ...on));
     this.zoom = new PictureZoom(this.stage, data.clip, (zoom) => this.set({ zoom }));
     this.help = new Help();
@@ -48,6 +49,9 @@ class App {
     const colour = this.classColours.get(data.maps[0].class_id);
     const panel = document.getElementById("frame-test");
     this.frameTest = panel && new FrameTest(panel, data.frame_test, colour, (f) => this.goto(f));
+    this.marks = new MarksPanel(this);
+    this.scrub.layers.push((...on) => drawMarks(this.marks.marks, ...on));
+    this.exports = new ExportPanel(this);
     listenToButtons(this);
     listenToKeys(this);
     this.ready = this._open();
@@ -81,10 +85,7 @@ class App {
   }
 
   get chosen() {
-    const { class_id, layer, method } = this.state;
-    return this.data.maps.findIndex(
-      (map) => map.class_id === class_id && map.layer === layer && map.method === method,
-    );
+    return this.data.maps.findIndex((map) => MAP_KEYS.every((key) => map[key] === this.state[key]));
   }
 
   /** The state with the colours and the chosen map's number, for drawing. */
@@ -103,6 +104,8 @@ class App {
     this.zoom.show(zoom);
     this.boxCurve.update(this.chosen, box);
     this.controls.show(this.state, this.options.colours);
+    this.marks.show(this.state);
+    this.exports.show(this.state);
     this.strip.update(this.options);
     const jump = this.player.playing ? undefined : this.player.show(frame_index);
     const maps = this.maps.load(this.stage.maps, frame_index);
@@ -162,7 +165,8 @@ class App {
     const text = score === undefined ? "" : ` ${scoreText(score, row.is_probability)}`;
     const untrained = this.data.model.trained ? "" : " · untrained network";
     const label = labelAt(map, this.data.windows, this.state.frame_index);
-    const detail = map.detail === "none" ? "" : ` · detail: ${map.detail}`;
+    const isPlain = map.detail === "none" && this.rules.choices.detail.size === 1;
+    const detail = isPlain ? "" : ` · detail: ${map.detail}`;
     return `${label}${text} · ${map.method} · ${map.layer}${detail}${untrained}`;
   }
 
@@ -170,9 +174,17 @@ class App {
     return `${this.data.title} · ${this.readout.place.textContent} · ${this.data.model.name}`;
   }
 
+  redrawScrub() {
+    this.scrub.draw(this.scrub.shown);
+  }
+
+  /** The clip's name as the start of a file's name. */
+  stem() {
+    return this.data.title.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "_");
+  }
+
   pictureName() {
-    const stem = this.data.title.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "_");
-    return `${stem}_${String(this.state.frame_index).padStart(6, "0")}.png`;
+    return `${this.stem()}_${String(this.state.frame_index).padStart(6, "0")}.png`;
   }
 
   /** Draw the current frame of the video, without the encoder's padding, at [left, top, width, height]. */
@@ -197,16 +209,6 @@ class App {
     else await this.player.play();
     this.draw();
     this.link.write(this.state);
-  }
-
-  gotoKeyframe(direction) {
-    const { frame_index } = this.state;
-    const { keyframes } = this.data;
-    const next =
-      direction > 0
-        ? keyframes.find((frame) => frame > frame_index)
-        : keyframes.findLast((frame) => frame < frame_index);
-    return next === undefined ? undefined : this.goto(next);
   }
 
   /** Let the looped span begin ("first") or end ("last") at this frame. */

@@ -2,7 +2,8 @@
 // A box drawn by hand on the picture: with the pointer, or with the keyboard.
 
 const BOX_STEPS = 50; // of the visible part's width, for each key
-const BOX_HELP = "Drag a box on the picture, or move it by arrow keys, with Shift its size; Enter ends, Delete removes it.";
+const BOX_HELP =
+  "Drag a box on the picture, or move it by arrow keys, with Shift its size; Enter ends, Delete removes it.";
 
 /** [left, top, right, bottom] in whole pixels of the source, at least one pixel; the corners may be swapped. */
 function settledBox([x0, y0, x1, y1], { width, height }) {
@@ -122,7 +123,8 @@ function boxSentence(box, map, frame, normalize) {
   if (share === undefined) return `${where}: this frame has no heat`;
   const area = heat.pixels / new BoxHeat(map, map.box).pixels;
   const mean = heat.mean(frame.values) / fullHeat(map, frame, normalize);
-  return `${where}: ${percent(share)} of this frame's heat in ${percent(area)} of its area, mean ${percent(mean)} of full heat`;
+  const heatHere = `${percent(share)} of this frame's heat in ${percent(area)} of what the network saw`;
+  return `${where}: ${heatHere}, mean ${percent(mean)} of full heat`;
 }
 
 /** 0.123 -> "12.3 %" */

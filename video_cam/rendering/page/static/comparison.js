@@ -3,6 +3,7 @@
 
 const ROWS_PER_PAGE = 200;
 const MAX_DRIFT_SECONDS = 0.03; // less than a frame at 30 per second
+const AXIS_HEIGHT = 17; // CSS pixels
 const VISIBLE = 1 / 255; // a mean difference of maps in 0 ... 1
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const { names, clips, hasTruth } = DATA;
@@ -201,26 +202,31 @@ function keepInStep() {
   requestAnimationFrame(keepInStep);
 }
 
-/** The mean difference of the maps over time, on the width of the slider. */
+/** The mean difference of the maps over time with its axis, on the width of the slider. */
 function drawCurve() {
   const canvas = byId("curve");
   const { difference, times } = clips[state.clip];
   canvas.hidden = !difference;
   if (!difference) return;
   const scale = window.devicePixelRatio || 1;
-  canvas.width = canvas.clientWidth * scale;
-  canvas.height = canvas.clientHeight * scale;
+  const { clientWidth: width, clientHeight: height } = canvas;
+  canvas.width = width * scale;
+  canvas.height = height * scale;
   const context = canvas.getContext("2d");
+  context.scale(scale, scale);
   const { curve, start, step } = difference;
   const most = Math.max(...curve) || 1;
   const [begin, end] = [times[0] ?? 0, times[times.length - 1] ?? 1];
-  context.fillStyle = getComputedStyle(canvas).color;
+  const place = (seconds) => ((seconds - begin) / (end - begin)) * width;
+  const top = height - AXIS_HEIGHT;
+  const { color: colour } = getComputedStyle(canvas);
+  context.fillStyle = colour;
   curve.forEach((value, index) => {
-    const left = ((start + index * step - begin) / (end - begin)) * canvas.width;
-    const width = Math.max(1, (step / (end - begin)) * canvas.width - scale);
-    const height = (value / most) * canvas.height;
-    context.fillRect(left, canvas.height - height, width, height);
+    const left = place(start + index * step);
+    const tall = (value / most) * top;
+    context.fillRect(left, top - tall, Math.max(1, place(begin + step) - 1), tall);
   });
+  drawTimeAxis(context, { begin, end, clipEnd: end, width, top, colour }, place);
 }
 
 function close() {

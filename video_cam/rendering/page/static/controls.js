@@ -8,6 +8,12 @@ const VIEWS = {
   classes: "Compare classes",
   methods: "Compare methods",
   layers: "Compare layers",
+  details: "Compare details",
+};
+const DETAILS = {
+  none: "none: the layer's own cells",
+  layers: "finer layers",
+  input: "input attribution",
 };
 const NORMALIZATIONS = {
   video: "largest value in the video",
@@ -22,10 +28,16 @@ function choicesOf(data) {
     class_id: distinct((map) => [map.class_id, map.label]),
     method: distinct((map) => [map.method, map.method]),
     layer: distinct((map) => [map.layer, map.layer]),
+    detail: distinct((map) => [map.detail, DETAILS[map.detail] ?? map.detail]),
     colormap: new Map(Object.keys(data.colormaps).map((name) => [name, name])),
     normalize: new Map(Object.entries(NORMALIZATIONS)),
   };
-  const several = { classes: choices.class_id, methods: choices.method, layers: choices.layer };
+  const several = {
+    classes: choices.class_id,
+    methods: choices.method,
+    layers: choices.layer,
+    details: choices.detail,
+  };
   choices.view = new Map(
     Object.entries(VIEWS).filter(([name]) => !several[name] || several[name].size > 1),
   );
@@ -36,6 +48,7 @@ const FIELDS = [
   ["class_id", "Class", "whole"],
   ["method", "Method", "half"],
   ["layer", "Layer", "half"],
+  ["detail", "Detail", "whole"],
   ["view", "View", "whole"],
   ["colormap", "Colours", "whole"],
   ["normalize", "Full heat is the", "whole"],
@@ -58,6 +71,7 @@ class Controls {
     this.colormaps = data.colormaps;
     const choices = choicesOf(data);
     for (const [key, label, width] of FIELDS) {
+      if (key === "detail" && choices.detail.size === 1) continue; // a description has it
       const keys = [...choices[key].keys()];
       const select = element("select", { id: key });
       select.append(...(key === "colormap" ? this._groups() : options(choices[key])));

@@ -21,6 +21,7 @@ const KEYS = [
   ["V", "next view"],
   ["F", "full screen"],
   ["S", "save the picture"],
+  ["M", "mark the frame, with a note"],
   ["?", "this list"],
 ];
 const POINTER = [

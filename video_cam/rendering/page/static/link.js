@@ -6,6 +6,7 @@ const LINKED = {
   class: "class_id",
   method: "method",
   layer: "layer",
+  detail: "detail",
   opacity: "opacity",
   colormap: "colormap",
   threshold: "threshold",

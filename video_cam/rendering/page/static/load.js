@@ -39,6 +39,12 @@ function fromBase64(text) {
   return bytes;
 }
 
+/** What zlib compressed. */
+async function inflated(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
 const ARRAYS = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array };
 
 /** Float64Array of the numbers in {dtype, scale, data}. */

@@ -42,9 +42,11 @@ class MapStore {
       this.chunks.delete(name);
     } else {
       entry = { frames: undefined };
-      entry.promise = loadBytes(`maps/${name}`).then((bytes) => {
-        entry.frames = this._parse(map, bytes);
-      });
+      entry.promise = loadBytes(`maps/${name}`)
+        .then(inflated)
+        .then((bytes) => {
+          entry.frames = this._parse(map, bytes);
+        });
       const [oldest] = this.chunks.keys();
       if (this.chunks.size >= MAX_CHUNKS) this.chunks.delete(oldest);
     }
@@ -59,6 +61,7 @@ class MapStore {
     const count = bytes.length / (4 * HEAD + width * cells);
     const heads = new Float32Array(bytes.buffer, 0, count * HEAD);
     const levels = new Levels(bytes.buffer, 4 * HEAD * count, count * cells);
+    for (let i = cells; i < levels.length; i++) levels[i] += levels[i - cells]; // overflows, too
     return Array.from({ length: count }, (_, i) => {
       const [scale, windowPeak, score] = heads.subarray(i * HEAD, (i + 1) * HEAD);
       if (scale < 0) return UNSEEN;

@@ -12,7 +12,9 @@ class Pointed {
     this.pointer = undefined;
     stage.holder.addEventListener("pointermove", (event) => this._point(event));
     stage.holder.addEventListener("pointerdown", (event) => this._point(event));
-    stage.holder.addEventListener("pointerleave", () => this._point(undefined));
+    stage.holder.addEventListener("pointerleave", ({ pointerType }) => {
+      if (pointerType !== "touch") this._point(undefined); // a finger leaves when it is lifted
+    });
   }
 
   /** Show a moment of the timeline; undefined shows none. */

@@ -9,7 +9,8 @@ class Readout {
     this.place = document.getElementById("place");
     this.moment = document.getElementById("moment");
     this.spoken = document.getElementById("spoken");
-    this.keyframes = new Set(data.keyframes);
+    let frame = 0;
+    this.keyframes = new Set(Array.from(unpack(data.network_frames), (step) => (frame += step)));
     this.bars = new Map();
     const body = document.getElementById("scores");
     for (const row of data.classes.toSorted((a, b) => b.score - a.score)) body.append(this._row(row));

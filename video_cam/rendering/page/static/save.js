@@ -1,15 +1,21 @@
 "use strict";
 // The view as a PNG, and as a link.
 
-/** The view as a PNG. On a page from disk the video must first be loaded from a script or file. */
-async function viewAsPng(app) {
+/** `composeView` with pixels that may be read: from disk, the video comes from a script or file. */
+async function readableView(app) {
+  const whole = composeView(app);
   try {
-    return await toPng(composeView(app));
+    whole.getContext("2d").getImageData(0, 0, 1, 1);
+    return whole;
   } catch (error) {
     if (error.name !== "SecurityError") throw error;
     await app.openReadable();
-    return toPng(composeView(app));
+    return composeView(app);
   }
+}
+
+async function viewAsPng(app) {
+  return toPng(await readableView(app));
 }
 
 function toPng(canvas) {

@@ -17,11 +17,13 @@ function panelsOf(view, maps, chosen) {
     case "strip":
       return [["source", chosen], ["heat", chosen], ["overlay", chosen]];
     case "classes":
-      return overlays(same("method", "layer"));
+      return overlays(same("method", "layer", "detail"));
     case "methods":
-      return overlays(same("class_id", "layer"));
+      return overlays(same("class_id", "layer", "detail"));
     case "layers":
-      return overlays(same("class_id", "method"));
+      return overlays(same("class_id", "method", "detail"));
+    case "details":
+      return overlays(same("class_id", "method", "layer"));
     default:
       return [["overlay", chosen]];
   }

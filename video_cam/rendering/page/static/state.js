@@ -1,7 +1,8 @@
 "use strict";
 // The state of the view: its initial and its possible values.
 
-const CHOICES = ["class_id", "method", "layer", "colormap", "normalize", "view"];
+const CHOICES = ["class_id", "method", "layer", "detail", "colormap", "normalize", "view"];
+const MAP_KEYS = ["class_id", "layer", "method", "detail"]; // one map has these values
 const FRACTIONS = ["opacity", "threshold"];
 const SPANS = ["loop", "range"];
 const BOOLEANS = ["dim", "outline", "contours"];
@@ -22,6 +23,7 @@ class Rules {
       class_id: first.class_id,
       method: first.method,
       layer: first.layer,
+      detail: first.detail,
       opacity,
       colormap,
       threshold: 0,
@@ -90,8 +92,8 @@ class Rules {
   }
 
   /**
-   * The state with changes, on an existing map: of class, layer and method the ones that were not
-   * changed are adapted. A range of the timeline that was not changed follows the frame.
+   * The state with changes, on an existing map: of class, layer, method and detail the ones that
+   * were not changed are adapted. A range of the timeline that was not changed follows the frame.
    */
   settled(state, changes) {
     const next = { ...state, ...changes };
@@ -99,12 +101,12 @@ class Rules {
     if ("frame_index" in changes && !("range" in changes))
       next.range = followedRange(this.timeline, next.range, next.frame_index);
     const misfit = (map) =>
-      ["class_id", "layer", "method"].reduce(
+      MAP_KEYS.reduce(
         (sum, key) => sum + (map[key] === next[key] ? 0 : key in changes ? 10 : 1),
         0,
       );
     const map = this.data.maps.reduce((best, m) => (misfit(m) < misfit(best) ? m : best));
-    return { ...next, class_id: map.class_id, layer: map.layer, method: map.method };
+    return { ...next, ...Object.fromEntries(MAP_KEYS.map((key) => [key, map[key]])) };
   }
 }
 

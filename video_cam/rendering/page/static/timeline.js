@@ -26,6 +26,11 @@ class Timeline {
     return (this.ticks[frame - this.first] * this.numerator) / this.denominator;
   }
 
+  /** How long a frame is shown, in ticks. */
+  ticksOf(frame) {
+    return this.ticks[frame - this.first + 1] - this.ticks[frame - this.first];
+  }
+
   /** The time of a position between frames, in seconds: 3.5 is the middle of frame 3. */
   secondsAt(position) {
     const frame = Math.min(Math.floor(position), this.last);

@@ -52,6 +52,8 @@ class PictureZoom {
     holder.addEventListener("wheel", (event) => this._turn(event), { passive: false });
     holder.addEventListener("dblclick", (event) => stage.pointOf(event) && onZoom(null));
     holder.addEventListener("pointerdown", (event) => this._press(event));
+    // A mouse does not take the focus, so that arrow keys step through the clip.
+    holder.addEventListener("mousedown", (event) => stage.pointOf(event) && event.preventDefault());
     holder.addEventListener("pointermove", (event) => this._move(event));
     for (const name of ["pointerup", "pointercancel", "lostpointercapture"])
       holder.addEventListener(name, (event) => this.pointers.delete(event.pointerId));
@@ -89,7 +91,7 @@ class PictureZoom {
   }
 
   _press(event) {
-    if (event.button !== 0 || event.defaultPrevented || !this.stage.pointOf(event)) return;
+    if (event.button !== 0 || !this.stage.pointOf(event)) return;
     this.pointers.set(event.pointerId, event);
     this.stage.holder.setPointerCapture(event.pointerId);
   }

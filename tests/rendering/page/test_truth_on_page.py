@@ -1,0 +1,67 @@
+"""The ground truth on a clip's page: its class, and the event in the timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.support.hostile import TEXTS
+from video_cam import Explanation
+from video_cam.config import RenderConfig
+from video_cam.evaluation.clip_answer import clip_answer
+from video_cam.rendering.renderer import render_with
+from video_cam.truth.clip_truth import ClipTruth
+from video_cam.video.clip import Clip
+
+# Columns of the timeline in whose middle the colour of the ground truth is.
+MARKED = """() => {
+  const { canvas, scale, bar } = app.scrub;
+  const context = canvas.getContext("2d");
+  context.fillStyle = getComputedStyle(bar).getPropertyValue("--truth");
+  const colour = context.fillStyle.match(/[0-9a-f]{2}/g).map((c) => parseInt(c, 16));
+  const row = context.getImageData(0, TRUTH_TOP + 2, canvas.width, 1).data;
+  const hits = [];
+  for (let x = 0; x < canvas.width; x++)
+    if (colour.every((c, i) => row[4 * x + i] === c)) hits.push(x / canvas.width);
+  return hits;
+}"""
+
+
+def write_page(sample_clip: Path, explanation: Explanation, truth: ClipTruth, folder: Path) -> Path:
+    entries = {"truth": clip_answer(explanation, truth)}
+    config = RenderConfig(max_keyframes=1)
+    render_with(Clip.open(sample_clip), explanation, folder, config, extra_summary=entries)
+    return folder / "index.html"
+
+
+def test_the_event_is_in_the_timeline_and_the_class_above(
+    open_page: Callable[..., Any], explanation: Explanation, sample_clip: Path, tmp_path: Path
+) -> None:
+    names = list(explanation.labels)
+    predicted = explanation.predictions(1)[0].label
+    wrong = next(name for name in names if name != predicted)
+    end = float(explanation.timeline.pts_seconds(explanation.span[1] - 1))
+    truth = ClipTruth(wrong, spans=((0.25 * end, 0.5 * end),), key_times=(("", 0.75 * end),))
+    page = open_page(write_page(sample_clip, explanation, truth, tmp_path / "out").as_uri())
+    text = page.locator("header .truth").inner_text()
+    assert f"Ground truth: {wrong}; the prediction is wrong" in text
+    assert "% of the heat lies on the event" in text
+    assert "event, as the ground truth says" in page.inner_text(".key")
+    whole = page.evaluate("app.timeline.seconds(app.timeline.stop)")
+    hits = page.evaluate(MARKED)
+    in_span = [x * whole / end for x in hits if x * whole / end < 0.6]
+    assert abs(min(in_span) - 0.25) < 0.01 and abs(max(in_span) - 0.5) < 0.01
+    assert any(abs(x * whole / end - 0.75) < 0.01 for x in hits)
+
+
+def test_a_class_alone_and_hostile_names(
+    explanation: Explanation, sample_clip: Path, tmp_path: Path
+) -> None:
+    right = ClipTruth(explanation.predictions(1)[0].label)
+    text = write_page(sample_clip, explanation, right, tmp_path / "right").read_text()
+    assert "the prediction is right." in text and 'class="event"' not in text
+    assert "of the heat lies" not in text
+    odd = ClipTruth(TEXTS["markup"])
+    text = write_page(sample_clip, explanation, odd, tmp_path / "odd").read_text()
+    assert "the network has no class of this name" in text and TEXTS["markup"] not in text
