@@ -24,6 +24,7 @@ DOCUMENTS = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs/alignment-and-time.md",
+    "docs/app.md",
     "docs/benchmark.md",
     "docs/by-job.md",
     "docs/clusters.md",

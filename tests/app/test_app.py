@@ -125,11 +125,8 @@ def test_a_clip_is_explained_and_its_page_steps_in_place(
     listed.write_text(str(sample_clip))  # a list would name files of this machine
     assert explained(page, listed, "error").startswith("list.txt: ")
     assert page.inner_text(".vc-result h2") == "dash_right.mp4"
-    assert {path.name for path in results.iterdir() if path.is_dir()} == {
-        "dash_right",
-        ".locks",
-        ".uploads",
-    }
+    folders = {path.name for path in results.iterdir() if path.is_dir()}
+    assert folders == {"dash_right", ".locks", ".uploads"}
 
 
 def test_the_form_follows_the_network(page: Any) -> None:
@@ -168,6 +165,8 @@ def written(results: Path) -> Path:
     (folder / "page").mkdir(parents=True, exist_ok=True)
     (folder / "summary.json").write_text("{}")
     (folder / "page" / "data.js").write_text("0")
+    (results / ".clip.partial").mkdir(exist_ok=True)  # as of a run that has not finished
+    (results / ".clip.partial" / "summary.json").write_text("{}")
     (results / "private").mkdir(exist_ok=True)
     (results / "private" / "diary.txt").write_text("secret")
     return folder
@@ -185,6 +184,7 @@ def test_only_results_are_served(port: int, written: Path) -> None:
     for path in (
         *("/results/private/diary.txt", "/results/.locks/results.jsonl.lock", "/results/.uploads"),
         *("/results/clip/../private/diary.txt", "/results/%2e%2e/%2e%2e/etc/passwd"),
+        "/results/.clip.partial/summary.json",
         *("/results//etc/passwd", "/archive/private", "/archive/clip/page", "/archive/..", "/docs"),
     ):
         assert answer(port, path)[0] == 404, path

@@ -67,7 +67,7 @@ def test_texts_are_lines_and_keep_the_templates_of_the_command_line() -> None:
         ({"start": "soon"}, "start 'soon' must be a number of seconds"),
         ({"start": "2", "end": "1"}, "end 1.0 s must be later than start 2.0 s"),
         ({"colormap": "grey"}, "unknown colormap 'grey'"),
-        ({"top_k": 0}, "top_k 0 must be above 0"),
+        ({"top_k": -1}, "top_k -1 must be above 0"),
     ],
 )
 def test_wrong_values_are_one_line(changes: dict[str, Any], words: str) -> None:

@@ -112,10 +112,10 @@ def _more_fields(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _numbers_of_classes(value: int | None) -> list[tuple[str, int | None]]:
-    """How many of the best classes may be explained; None is the command's own choice."""
-    numbers = sorted({*range(1, MAX_TOP_K + 1), *([] if value is None else [value])})
-    return [("1, or all texts", None), *((str(number), number) for number in numbers)]
+def _numbers_of_classes(value: int) -> list[tuple[str, int]]:
+    """How many of the best classes may be explained; 0 is the command's own choice."""
+    numbers = sorted({*range(1, MAX_TOP_K + 1), value} - {0})
+    return [("1, or all texts", 0), *((str(number), number) for number in numbers)]
 
 
 def _one(label: str, choices: Sequence[str], value: str) -> Any:

@@ -36,6 +36,7 @@ def run_config_of(network: str, texts: str, form: Mapping[str, Any], base: RunCo
     explain |= {name: _value(form[name]) for name in EXPLAIN_FIELDS}
     explain |= {name: _seconds(name, explain[name]) for name in ("start", "end")}
     explain["class_ids"] = explain["class_ids"] or ()
+    explain["top_k"] = explain["top_k"] or None
     # What was filled in and not changed was asked for by nobody.
     unchanged = base.explain.own_methods and explain["methods"] == [*base.explain.methods]
     explain["own_methods"] = explain["methods"] is None or unchanged
@@ -63,7 +64,7 @@ def first_values(base: RunConfig) -> dict[str, Any]:
     return {
         name: list(map(str, value)) if isinstance(value, tuple) else value
         for name, value in values.items()
-    } | {"layers": list(map(str, base.explain.layers or ()))}
+    } | {"layers": list(map(str, base.explain.layers or ())), "top_k": base.explain.top_k or 0}
 
 
 def _seconds(name: str, text: str | None) -> float | None:

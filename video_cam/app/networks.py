@@ -18,10 +18,9 @@ from video_cam.models.bundled import SPECS as BUNDLED_SPECS
 from video_cam.models.grid_shapes import grid_shapes
 from video_cam.models.registry import ALIASES, BUNDLED, DEFAULT, known_models, load_model
 from video_cam.models.spec import ModelSpec
-from video_cam.models.text.text_spec import DEFAULT as TEXT_DEFAULT
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
 from video_cam.models.weights import cached_file
-from video_cam.text_config import TextConfig
+from video_cam.text_config import DEFAULT_NETWORK, TextConfig
 from video_cam.utils.names import nearest
 
 _TIMM_NAME = re.compile(re.escape(TIMM_PREFIX) + r"[\w.-]+")
@@ -63,7 +62,7 @@ def first_choice(own: ModelConfig) -> str:
     if own.name is not None:
         return own.name
     if own.text is not None:
-        return TEXT_DEFAULT
+        return DEFAULT_NETWORK
     return DEFAULT if _is_on_disk(known_models()[DEFAULT]) else BUNDLED
 
 
@@ -80,7 +79,9 @@ def model_config(name: str, own: ModelConfig, texts: Sequence[str] = ()) -> Mode
     """
     text = None
     if texts:
-        text = TextConfig(tuple(texts)) if own.text is None else replace(own.text, text=texts)
+        text = (
+            TextConfig(tuple(texts)) if own.text is None else replace(own.text, text=tuple(texts))
+        )
     if name == own.name:
         return replace(own, text=text)
     if not _may_be_chosen(name):

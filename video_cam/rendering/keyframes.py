@@ -50,11 +50,11 @@ def save_keyframe(
 
 
 def _row(panels: Panels, pixel_aspect: float, with_source: bool) -> RGBImage:
-    """The images of a map, with the caption below them; without the source its place is white."""
+    """The images of a map, with the caption below them; without the source its place is black."""
     heat, overlay = (
         fit(image, MAX_PANEL_SIDE, pixel_aspect) for image in (panels.heat, panels.overlay)
     )
-    source = np.full_like(heat, 255)
+    source = np.zeros_like(heat)
     if with_source:
         source = fit(panels.source, MAX_PANEL_SIDE, pixel_aspect)
     return captioned(stitch([source, heat, overlay]), panels.caption)

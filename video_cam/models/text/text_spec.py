@@ -54,8 +54,8 @@ def text_spec(name: str, texts: TextConfig) -> ModelSpec:
 def no_text_part(name: str, kind: str) -> UsageError:
     """The error for a network that reads no texts."""
     return UsageError(
-        f"{name} is {kind}, which reads no texts: --text needs {KNOWN}, such as --model {DEFAULT_NETWORK}; "
-        "the classes of a classifier are named by --class-id"
+        f"{name} is {kind}, which reads no texts: --text needs {KNOWN}, such as --model "
+        f"{DEFAULT_NETWORK}; the classes of a classifier are named by --class-id"
     )
 
 
