@@ -107,6 +107,16 @@ def test_how_scores_are_shown(random: Folder) -> None:
     assert load_model(folder, text="cup", score="softmax").score == "softmax"
 
 
+def test_weights_of_a_file_and_random_ones(random: Folder) -> None:
+    kind, folder, network = random
+    model = load_model(folder, folder / "model.safetensors", text=TEXTS, text_template="{}")
+    x = clip(model.num_frames)
+    expected = tiny.scores_of_transformers(kind, network, TEXTS, x)
+    torch.testing.assert_close(model.module(x).flatten(0, -2), expected, rtol=1e-5, atol=1e-5)
+    untrained = load_model(folder, "none", text=TEXTS)
+    assert not untrained.trained and untrained.module(x).isfinite().all()
+
+
 def test_other_texts_and_templates_are_another_result(random: Folder) -> None:
     _, folder, _ = random
 

@@ -84,7 +84,7 @@ def _tokenizer(name: str, family: TextFamily) -> Any:
         tokenizer = from_disk_or_hub(
             name, partial(load, name, trust_remote_code=False), "tokenizer_config.json"
         )
-    except UsageError as error:
+    except (UsageError, ImportError) as error:
         missing = _missing_package(error)
         if missing is None:
             raise
@@ -109,7 +109,7 @@ def _missing(name: str, family: TextFamily) -> UsageError:
     )
 
 
-def _missing_package(error: UsageError) -> str | None:
+def _missing_package(error: Exception) -> str | None:
     """The package that transformers missed when it read the tokenizer, if it did."""
     cause = first_line(error.__cause__ or error)
     return next((name for name in ("sentencepiece", "protobuf") if name in cause.lower()), None)
