@@ -18,7 +18,10 @@ from video_cam.models.preprocessing import Geometry
 from video_cam.rendering.renderer import render_with
 from video_cam.video.clip import Clip
 
-TRUTH = {"name": "bee", "label": "bee", "rank": 2, "correct": False, "num_classes": 3}
+TRUTH = {
+    **{"name": "bee", "label": "bee", "rank": 2, "correct": False, "num_classes": 3},
+    "given": {"spans": [[0.05, 0.2]]},
+}
 
 
 def explanation_of(clip: Path) -> Explanation:

@@ -41,6 +41,8 @@ def test_samples_have_labels_spans_and_heat_maps(run_folder, output, name) -> No
     assert [c.label for c in one.predictions.classifications] == ["ant", "cat", "bee"]
     spans = [(d.label, list(d.support)) for d in one.windows.detections]
     assert spans == [("ant", [1, 4]), ("cat", [3, 6])]
+    [event] = one.events.detections  # frames 2 to 4 of 25 per second begin in 0.05 to 0.2 s
+    assert (event.label, list(event.support)) == ("bee", [3, 5]) and two.events is None
     assert not dataset.has_sample_field("explained") and not dataset.has_sample_field("scenes")
     result = find_results(run_folder / "two")[0]
     assert [number for number, frame in two.frames.items() if frame["heat_1"]] == [1, 3, 5]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,10 @@ def to_fiftyone(
 
     A sample has ``prediction`` and ``ground_truth`` (Classification), ``predictions`` (the five
     best), ``correct`` where there is a ground truth, ``windows`` (the best class of each window, as
-    TemporalDetections), ``explained`` and ``scenes`` (TemporalDetections) where these are parts of
-    the clip, ``notes``. A frame has
-    ``heat_N`` (Heatmap of map N, with ``label``, ``layer`` and ``method``), ``mass_N``, and
-    ``keyframe`` where the network was given the frame. FiftyOne counts frames from 1.
+    TemporalDetections), ``events`` (TemporalDetections) where the ground truth has spans,
+    ``explained`` and ``scenes`` (TemporalDetections) where these are parts of the clip, ``notes``.
+    A frame has ``heat_N`` (Heatmap of map N, with ``label``, ``layer`` and ``method``), ``mass_N``,
+    and ``keyframe`` where the network was given the frame. FiftyOne counts frames from 1.
 
     Args:
         results, maps, reporter: as in ``to_npz``.
@@ -242,6 +243,7 @@ def _spans(result: Result) -> dict[str, list[tuple[str, int, int, float | None]]
             (f"scene {number}", first, stop, None)
             for number, (first, stop) in enumerate(explanation.scenes, 1)
         ]
+    spans["events"] = _events(result)
     best = explanation.probabilities.argmax(1) if explanation.probabilities.size else []
     spans["windows"] = [
         (
@@ -255,3 +257,16 @@ def _spans(result: Result) -> dict[str, list[tuple[str, int, int, float | None]]
         )
     ]
     return {field: entries for field, entries in spans.items() if entries}
+
+
+def _events(result: Result) -> list[tuple[str, int, int, float | None]]:
+    """Where the ground truth says that the event is: the frames that begin in its spans."""
+    timeline = result.explanation.timeline
+    stamps = [float(timeline.pts_seconds(index)) for index in range(timeline.num_frames)]
+    given = (result.summary.get("truth") or {}).get("given") or {}
+    spans = (
+        (bisect_left(stamps, start), bisect_left(stamps, end))
+        for start, end in given.get("spans", [])
+    )
+    label = result.truth or "event"
+    return [(label, first, stop, None) for first, stop in spans if first < stop]
