@@ -25,7 +25,8 @@ const KEYS = [
   ["?", "this list"],
 ];
 const POINTER = [
-  ["wheel, pinch", "on the picture: magnify it; on the timeline: zoom it"],
+  ["wheel", "on the picture: magnify it; on the timeline: zoom it"],
+  ["two fingers", "on the picture: magnify it"],
   ["drag", "on the picture: move what is magnified; on the timeline: move through the clip"],
   ["shift and drag", "on the picture: draw a box; on the timeline: choose the looped span"],
   ["shift and wheel", "on the timeline: move its range"],
