@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import sys
 
@@ -10,6 +11,8 @@ import pytest
 
 import run_video_cam
 from tests.support.command import assert_one_error_line
+from video_cam import export as export_package
+from video_cam.cli.export import parser
 from video_cam.export.export_folder import MARKER
 
 
@@ -109,3 +112,16 @@ def test_a_run_of_mlflow_is_made(export, run_folder, tmp_path, monkeypatch) -> N
         "video_cam/one/score/ant": pytest.approx(0.4),
         "video_cam/one/score/bee": pytest.approx(0.25),
     }
+
+
+@pytest.mark.parametrize("kind", ["npz", "nifti", "coco", "rerun", "fiftyone"])
+def test_defaults_are_those_of_the_function(kind) -> None:
+    function = getattr(export_package, f"to_{kind}")
+    parameters = inspect.signature(function).parameters
+    given = vars(parser().parse_args([kind, "results"]))
+    for name in ("format", "quiet", "results"):
+        del given[name]
+    assert given.keys() == parameters.keys() - {"results", "reporter"}
+    for name, value in given.items():
+        if parameters[name].default is not inspect.Parameter.empty:
+            assert value == parameters[name].default, name

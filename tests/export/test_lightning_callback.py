@@ -26,7 +26,8 @@ class Network(pl.LightningModule):
         self.layers[1].eval()  # frozen on purpose
 
     def forward(self, x):
-        return self.head(self.layers(x).mean((2, 3, 4)))
+        noise = torch.randn(3, 1, 1, 1)  # in evaluation mode, too
+        return self.head(self.layers(x + 0.01 * noise).mean((2, 3, 4)))
 
     def training_step(self, batch, index):
         return nn.functional.cross_entropy(self(batch[0]), batch[1])

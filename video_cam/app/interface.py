@@ -144,7 +144,6 @@ class _Handlers:
             network: its name, and texts on lines.
         """
         session = str(request.session_hash)
-        began = time.monotonic()
         try:
             task = self._engine.submit(
                 self._uploaded(clip), run_config_of(*network, form, self._config.run)
@@ -160,7 +159,7 @@ class _Handlers:
             line = f"{type(error).__name__}: {first_line(error)}"
             yield status_html(line, kind="error"), gr.skip(), *_buttons(busy=False)
         else:
-            done = status_html(f"Done in {time.monotonic() - began:.1f} s.", kind="done")
+            done = status_html("Done.", kind="done")
             yield done, result_html(self._config.results, result), *_buttons(busy=False)
         finally:
             self._tasks.pop(session, None)

@@ -114,10 +114,9 @@ def build_parser() -> argparse.ArgumentParser:
         prog=program_name(),
         description="Draw on every frame of a clip what a video network looked at.",
         epilog="%(prog)s demo explains a clip that it draws; %(prog)s app is a page in the "
-        "browser; %(prog)s verify DIR checks results "
-        "that were written before; %(prog)s export writes them as files to send and files of "
-        "other tools. Exit status: 0 all done, 1 a clip failed (the others are done), "
-        "2 wrong arguments.",
+        "browser; %(prog)s verify DIR checks results that were written before; %(prog)s export "
+        "writes them as files to send and files of other tools. Exit status: 0 all done, 1 a clip "
+        "failed (the others are done), 2 wrong arguments.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"video_cam {__version__}")

@@ -46,7 +46,7 @@ def run_export(arguments: Sequence[str]) -> int:
         UsageError: for wrong options, missing results or packages.
         SystemExit: after ``--help``, and with status 2 for arguments that cannot be parsed.
     """
-    parsed = _parser().parse_args(arguments)
+    parsed = parser().parse_args(arguments)
     console = Console(quiet=parsed.quiet)
     if parsed.format in FILE_FORMATS:
         export_file(parsed.format, parsed, console)
@@ -83,14 +83,15 @@ def _function(kind: str) -> Callable[..., Any]:
     return functions[kind]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The parser of the words after "export"; its defaults are those of the functions."""
+    whole = argparse.ArgumentParser(
         prog=f"{program_name()} {NAME}",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         allow_abbrev=False,
     )
-    formats = parser.add_subparsers(dest="format", metavar="FORMAT", required=True)
+    formats = whole.add_subparsers(dest="format", metavar="FORMAT", required=True)
     parsers = {}
     for kind, what in _FORMATS.items():
         one = formats.add_parser(
@@ -122,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
             help="W&B's project or MLflow's experiment (default: %(default)s)",
         )
         one.add_argument("--run-name", metavar="NAME", help="of the new run (default: the tool's)")
-    return parser
+    return whole
 
 
 def _add_results(

@@ -19,6 +19,7 @@ from video_cam.config import RenderConfig
 from video_cam.rendering.notebook import page_html
 from video_cam.rendering.page.gallery import write_gallery
 from video_cam.rendering.page.policy import PagePolicy
+from video_cam.rendering.page.single_file import write_single_file
 from video_cam.video.clip import Clip
 
 FOLDERS = ("markup", "attribute", "script address", "other host", "other folder")
@@ -135,6 +136,16 @@ def test_a_page_in_one_text_keeps_the_policy(open_page: Any, tmp_path: Path) -> 
     assert text.count("<script nonce=") > 10 and "<script>" not in text
     (tmp_path / "whole.html").write_text(text, "utf-8")
     open_page((tmp_path / "whole.html").as_uri())
+
+
+def test_a_hostile_page_as_one_file_works_and_links_nowhere(
+    open_page: Any, hostile_page: Path, tmp_path: Path
+) -> None:
+    write_single_file(hostile_page.parent, tmp_path / "one.html", 2**24, [].append)
+    page = open_page((tmp_path / "one.html").as_uri())
+    assert page.locator("img[src=x], h1 b, [onmouseover]").count() == 0
+    links = page.evaluate("[...document.links].map((link) => link.getAttribute('href'))")
+    assert links == ["#scrub"]
 
 
 @pytest.mark.parametrize("kind", ["page", "gallery"])
