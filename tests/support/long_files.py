@@ -43,6 +43,7 @@ LONG_FILES = (
     "tests/layers/test_measured_layout.py",
     "tests/rendering/test_notebook.py",
     "tests/models/test_huggingface.py",
+    "tests/models/test_text_networks.py",
     "tests/benchmarks/test_clip_overhead.py",
     "tests/benchmarks/test_gpu.py",
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from video_cam.models.spec import FRAME_RATE
+from video_cam.models.spec import FRAME_RATE, IMAGENET_MEAN, IMAGENET_STD
 
 _CROPPING = ("CLIPImageProcessor", "VideoMAEImageProcessor")
 # X-CLIP was trained on 8, 16 or 32 frames spread over clips of Kinetics, which take ten seconds.
@@ -102,7 +102,11 @@ FAMILIES: dict[str, TextFamily] = {
         layer=_CLIP_LAYER,
         method="hirescam",  # message tokens are made of several tokens: attention is not followed
         over_time=True,
-        processor={"image_processor_type": "VideoMAEImageProcessor"},
+        processor={
+            "image_processor_type": "VideoMAEImageProcessor",
+            "image_mean": IMAGENET_MEAN,
+            "image_std": IMAGENET_STD,
+        },
     ),
 }
 KNOWN = "CLIP, SigLIP, SigLIP 2 or X-CLIP"
