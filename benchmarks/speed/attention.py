@@ -13,6 +13,7 @@ backward pass from the score to the clip, which keep the graph of all blocks.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import statistics
 import subprocess
@@ -79,6 +80,7 @@ def measure(row: str, blocks: int, rounds: int, of_memory: bool) -> str:
     run = call_of(row, model, x, blocks)
     run()  # what is found once
     if of_memory:
+        gc.collect()  # graphs that refer to themselves
         plain = peak_mb(forward)
         return f"{peak_mb(run) - plain:.0f}"
     costs = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,7 @@ from tests.support.attention_networks import Divided, Frames, Joint
 from tests.support.networks import clip, seeded
 from video_cam import compute_cams
 from video_cam.attribution.attention_record import attention_record
+from video_cam.attribution.method_inputs import TargetPass
 from video_cam.layers.hooks import frozen_evaluation
 
 
@@ -59,3 +62,15 @@ def test_where_the_graph_begins_no_memory_is_kept() -> None:
         model(x)
     begins = record.calls[0].output
     assert begins.is_leaf and begins.untyped_storage().nbytes() == begins.element_size()
+
+
+def test_the_graph_does_not_outlive_the_call() -> None:
+    model, x = seeded(Joint), clip()
+    gc.collect()
+    gc.disable()  # which would free what refers to itself, but later
+    try:
+        compute_cams(model, x, layers=["blocks.0"], targets=[1, 2])
+        left = [one for one in gc.get_objects() if isinstance(one, TargetPass)]
+    finally:
+        gc.enable()
+    assert left == []

@@ -199,6 +199,8 @@ class Attributor:
                 if found.sampling is not None:
                     sampling[(index, *key)] = found.sampling[index]
         notes += [note for found in of_input.values() for note in found.notes]
+        for one in passes.targets:
+            one.facts.forget_targets()
         return AttributionResult(
             detached(passes.outputs),
             tuple(one.fixed_target for one in passes.targets),

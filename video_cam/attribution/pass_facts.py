@@ -36,6 +36,10 @@ class PassFacts:
         self._targets = targets
         self._known: dict[Key, Tensor] | None = None
 
+    def forget_targets(self) -> None:
+        """Let go of the targets, which refer to this object: else their graph outlives the call."""
+        self._targets = ()
+
     def of_layer(self, need: str, layer: str) -> Tensor:
         """What a row of ASKED knows of a layer."""
         return self._all()[need, layer, 0]
