@@ -50,7 +50,7 @@ def to_coco(
         results: the folder of a run or of one clip, as in ``to_npz``.
         output: the folder to write, as in ``to_npz``.
         maps: which maps, as in ``to_npz``.
-        reporter: receives progress and messages.
+        reporter: is told of clips that are left out, as in ``to_npz``; None raises.
         every: every so many frames of the source.
         threshold: share of heat, between 0 and 1, that ``of`` says more on.
         of: "peak": a region has at least this share of the map's peak in the video; "mass": the

@@ -51,7 +51,7 @@ def to_fiftyone(
     Args:
         results: the folder of a run or of one clip, as in ``to_npz``.
         maps: which maps, as in ``to_npz``.
-        reporter: receives progress and messages.
+        reporter: is told of clips that are left out, as in ``to_npz``; None raises.
         output: the folder of the heat maps, 8-bit PNG files that the dataset refers to, and of
             ``dataset/``, which ``fiftyone.Dataset.from_dir`` reads on another machine; None for
             exports/<name of the results>-fiftyone.

@@ -84,7 +84,7 @@ def to_nifti(
         grid: as in ``to_npz``; "cells" takes cells at even steps.
         every: every so many frames of the source.
         max_side: of the source's frame, in samples, as in ``to_npz``.
-        reporter: receives progress and messages.
+        reporter: is told of clips that are left out, as in ``to_npz``; None raises.
         spacing: (height, width) of a source pixel in mm; None for what a DICOM file says, else a
             pixel is 1 mm high.
         with_frames: also write the source's frames in grey, uint8, as frames.nii.gz.
