@@ -147,7 +147,10 @@ def test_spread_runs_the_network_on_the_actors_alone(cluster, tmp_path, bundled)
     for a, b in zip(theirs.maps, ours.maps, strict=True):
         assert a.values.tobytes() == b.values.tobytes()
     assert theirs.check is not None
-    assert [path.name for path in (folder / "guided").iterdir()] == ["000000.png"]
+    guided, keyframes = (
+        [path.name for path in (folder / name).iterdir()] for name in ("guided", "keyframes")
+    )
+    assert guided == keyframes and len(guided) == 1
     # Nothing has changed: the second run finds the results, and explains nothing. To load a user's
     # network is five forward passes: gradients of its layers, order of frames, two clips at a time.
     log.write_text("")

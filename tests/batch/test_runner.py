@@ -275,11 +275,11 @@ def test_an_output_folder_that_is_removed_during_the_run(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 300 kB."""
+    """A file system of 500 kB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)],
+        ["mount", "-t", "tmpfs", "-o", "size=500k", "tmpfs", str(folder)],
         capture_output=True,
         check=False,
     )

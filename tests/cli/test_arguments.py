@@ -172,6 +172,7 @@ def test_an_option_of_the_command_sets_its_field(words: str, name: str, value: A
 def test_every_option_is_tested() -> None:
     known = {name for action in build_parser()._actions for name in action.option_strings}
     tested = {words.split()[0] for words, *_ in RUN_OPTIONS + COMMAND_OPTIONS}
+    tested |= {"--text", "--text-template", "--text-negative"}  # in test_text_options.py
     assert tested == known - {"-h", "--help", "--version"}
 
 

@@ -55,7 +55,7 @@ WRONG = [
 def test_a_wrong_network_gets_one_line(
     arguments, words: str, tmp_path: Path, sample_clip: Path, capsys, monkeypatch
 ) -> None:
-    monkeypatch.setattr("video_cam.models.huggingface.why_no_download", lambda url: "no network")
+    monkeypatch.setattr("video_cam.models.hub.why_no_download", lambda url: "no network")
     file, output = write_networks(tmp_path), tmp_path / "out"
     size = [] if "--size" in arguments else ["--size", "16"]
     status = main(

@@ -138,7 +138,9 @@ def _disk_full_explained() -> Iterator[None]:
     """Turn the error of a full disk, wherever it is raised, into a ClipError of one line."""
     try:
         yield
-    except OSError as error:
-        if error.errno in _DISK_FULL:
+    except (OSError, VideoCamError) as error:
+        # The writer of videos says which file it was, and keeps what FFmpeg said as the cause.
+        cause = error.__cause__ if isinstance(error, VideoCamError) else error
+        if getattr(cause, "errno", None) in _DISK_FULL:
             raise ClipError("the disk is full: free some space, then run again") from error
         raise
