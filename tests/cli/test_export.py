@@ -117,7 +117,7 @@ def test_a_gif_that_would_be_too_large_is_scaled_down_or_refused(uneven: Path, e
     assert errors.startswith("warning: scaled down from 288x64 to ") and "--max-size" in errors
     before = Path("x.gif").read_bytes()
     status, _, errors = export(*words, "1K", "--overwrite")
-    assert_one_error_line(status, errors, 2, "choose a shorter span, --format mp4, or a larger")
+    assert_one_error_line(status, errors, 2, "a shorter span, mp4 instead of gif, or a larger")
     assert Path("x.gif").read_bytes() == before
 
 
