@@ -166,6 +166,13 @@ def test_a_mistake_is_one_line(words, message: str, uneven: Path, export) -> Non
     assert [path.name for path in Path().rglob("*.*")] == ["taken.gif"]
 
 
+@pytest.mark.parametrize(("option", "text"), [("--from", "nan"), ("--to", "inf")])
+def test_a_time_that_is_no_number_of_seconds_is_refused(option, text, uneven: Path, export) -> None:
+    status, _, errors = export("gif", uneven, option, text)
+    message = f"argument {option}: '{text}' is not a number of seconds"
+    assert status == 2 and errors.splitlines()[-1].endswith(message)
+
+
 def test_a_file_in_the_folder_of_results_is_refused(uneven: Path, export) -> None:
     words = ["mp4", uneven, "--output", uneven / "annotated.mp4", "--overwrite"]
     status, _, errors = export(*words)
