@@ -162,6 +162,12 @@ def test_a_page_of_several_details_lets_choose_one(open_page, bundled, tmp_path)
     change(page, view="details")
     captions = page.locator("#stage figcaption").all_inner_texts()
     assert [caption.split("detail: ")[1] for caption in captions] == details
+    page.locator("#mark-frame").click()  # a mark leads back to the map that it was made on
+    page.keyboard.press("Enter")
+    change(page, frame_index=2, detail="none")
+    assert page.locator(".mark-map").inner_text().endswith("layercam · layer4 · detail: input")
+    page.locator("#marks .when").click()
+    wait_until(page, f"{STATE}.frame_index === 8 && {STATE}.detail === 'input'")
 
 
 def test_a_page_of_one_detail_has_no_choice_of_it(page: Any) -> None:

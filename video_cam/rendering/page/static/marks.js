@@ -6,7 +6,7 @@ const MAX_NOTE_LETTERS = 4000;
 const MAX_MARKS = 5000;
 const CSV_COLUMNS = [
   ...["frame_index", "pts_seconds", "end_frame_index", "end_seconds", "note"],
-  ...["target", "class_id", "layer", "method"],
+  ...["target", "class_id", "layer", "method", "detail"],
 ];
 // A spreadsheet would run what begins with one of these; results.csv is written in the same way.
 const FORMULA = /^[=+\-@\t\r]/;
@@ -64,6 +64,7 @@ class MarkStore {
       class_id: mark.class_id,
       layer: mark.layer,
       method: mark.method,
+      detail: mark.detail,
     };
   }
 
@@ -110,6 +111,7 @@ class MarkStore {
       class_id: Number.isInteger(mark.class_id) ? mark.class_id : null,
       layer: plain(mark.layer),
       method: plain(mark.method),
+      detail: plain(mark.detail),
     }));
     return { identity: value.identity, marks, foreign: value.marks.length - fits.length };
   }
