@@ -173,3 +173,27 @@ def test_a_page_of_several_details_lets_choose_one(open_page, bundled, tmp_path)
 def test_a_page_of_one_detail_has_no_choice_of_it(page: Any) -> None:
     assert not page.locator("#detail").count()
     assert "Compare details" not in page.locator("#view option").all_inner_texts()
+
+
+def test_many_marks_are_imported_at_once_and_too_many_are_refused(page: Any) -> None:
+    result = page.evaluate("""() => {
+      const { store } = app.marks;
+      let written = 0;
+      const write = store._write.bind(store);
+      store._write = () => (written++, write());
+      const mark = (i) => ({ frame_index: i % 9, end_frame_index: 9, note: `a${i}` });
+      const marks = Array.from({ length: 100 }, (_, i) => mark(i));
+      const text = (marks) => JSON.stringify({ format: MARKS_FORMAT, marks });
+      const said = store.merge(text([...marks, marks[0]]));
+      const more = Array.from({ length: MAX_MARKS }, (_, i) => ({ ...marks[0], note: `b${i}` }));
+      let refused = "";
+      try {
+        store.merge(text(more));
+      } catch (error) {
+        refused = error.message;
+      }
+      return [said, written, store.marks.length, refused];
+    }""")
+    assert result[0].startswith("100 marks imported")
+    assert result[1:3] == [1, 100]
+    assert result[3] == "a page holds up to 5000 marks, and these would be 5100"

@@ -52,7 +52,7 @@ class MarksPanel {
     const target = this.app.data.maps[this.app.chosen].label;
     const mark = { frame_index, end_frame_index, note: "", target, class_id, layer, method, detail };
     try {
-      this.store.add(mark);
+      this.store.add([mark]);
     } catch (error) {
       return void this.app.showMessage(error.message);
     }
@@ -139,7 +139,7 @@ class MarksPanel {
   }
 
   _restore() {
-    this.store.add(this.removed);
+    this.store.add([this.removed]);
     this.removed = undefined;
     this._list();
   }
