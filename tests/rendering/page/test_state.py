@@ -197,3 +197,10 @@ def test_many_marks_are_imported_at_once_and_too_many_are_refused(page: Any) -> 
     assert result[0].startswith("100 marks imported")
     assert result[1:3] == [1, 100]
     assert result[3] == "a page holds up to 5000 marks, and these would be 5100"
+
+
+def test_an_export_leaves_the_view_as_it_was(page: Any) -> None:
+    change(page, frame_index=20, range=[15, 25])
+    before = page.evaluate(STATE)
+    page.evaluate("app.exports._save('gif')")
+    assert page.evaluate(STATE) == before
