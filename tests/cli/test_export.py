@@ -117,7 +117,7 @@ def test_a_gif_that_would_be_too_large_is_scaled_down_or_refused(uneven: Path, e
     assert errors.startswith("warning: scaled down from 288x64 to ") and "--max-size" in errors
     before = Path("x.gif").read_bytes()
     status, _, errors = export(*words, "1K", "--overwrite")
-    assert_one_error_line(status, errors, 2, "choose a shorter span, --format mp4, or a larger")
+    assert_one_error_line(status, errors, 2, "a shorter span, mp4 instead of gif, or a larger")
     assert Path("x.gif").read_bytes() == before
 
 
@@ -164,6 +164,13 @@ def test_a_mistake_is_one_line(words, message: str, uneven: Path, export) -> Non
     status, _, errors = export(words[0], uneven, *words[1:])
     assert_one_error_line(status, errors, 1 if "--clip" in words else 2, message)
     assert [path.name for path in Path().rglob("*.*")] == ["taken.gif"]
+
+
+@pytest.mark.parametrize(("option", "text"), [("--from", "nan"), ("--to", "inf")])
+def test_a_time_that_is_no_number_of_seconds_is_refused(option, text, uneven: Path, export) -> None:
+    status, _, errors = export("gif", uneven, option, text)
+    message = f"argument {option}: '{text}' is not a number of seconds"
+    assert status == 2 and errors.splitlines()[-1].endswith(message)
 
 
 def test_a_file_in_the_folder_of_results_is_refused(uneven: Path, export) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from video_cam.cli.console import Console
-from video_cam.cli.option_types import file_size
+from video_cam.cli.option_types import file_size, seconds
 from video_cam.cli.run_options import add_drawing_options
 from video_cam.config import RenderConfig
 from video_cam.errors import UsageError, first_line
@@ -182,7 +182,7 @@ def _add_span_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--from",
         dest="start",
-        type=float,
+        type=seconds,
         metavar="SECONDS",
         help="the first frame is the first one with a time stamp from here on (default: the first "
         "frame that was explained)",
@@ -190,7 +190,7 @@ def _add_span_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--to",
         dest="end",
-        type=float,
+        type=seconds,
         metavar="SECONDS",
         help="the last frame is the last one with a time stamp before this (default: the last one)",
     )

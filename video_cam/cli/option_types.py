@@ -21,6 +21,17 @@ def frame_rate(text: str) -> Fraction:
         ) from error
 
 
+def seconds(text: str) -> float:
+    """A finite number of seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
 def positive_seconds(text: str) -> float:
     """A finite number of seconds above 0."""
     try:

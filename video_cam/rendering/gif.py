@@ -81,7 +81,7 @@ def write_gif(
             raise UsageError(
                 f"a GIF of {len(delays)} frames takes {size_text(len(data))} even at "
                 f"{scaled[0]}x{scaled[1]} pixels, and {size_text(max_bytes)} are allowed: choose "
-                "a shorter span, --format mp4, or a larger --max-size"
+                "a shorter span, mp4 instead of gif, or a larger --max-size"
             )
         scale = next_scale(scale, len(data), max_bytes)
 

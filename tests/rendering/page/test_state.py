@@ -162,8 +162,45 @@ def test_a_page_of_several_details_lets_choose_one(open_page, bundled, tmp_path)
     change(page, view="details")
     captions = page.locator("#stage figcaption").all_inner_texts()
     assert [caption.split("detail: ")[1] for caption in captions] == details
+    page.locator("#mark-frame").click()  # a mark leads back to the map that it was made on
+    page.keyboard.press("Enter")
+    change(page, frame_index=2, detail="none")
+    assert page.locator(".mark-map").inner_text().endswith("layercam · layer4 · detail: input")
+    page.locator("#marks .when").click()
+    wait_until(page, f"{STATE}.frame_index === 8 && {STATE}.detail === 'input'")
 
 
 def test_a_page_of_one_detail_has_no_choice_of_it(page: Any) -> None:
     assert not page.locator("#detail").count()
     assert "Compare details" not in page.locator("#view option").all_inner_texts()
+
+
+def test_many_marks_are_imported_at_once_and_too_many_are_refused(page: Any) -> None:
+    result = page.evaluate("""() => {
+      const { store } = app.marks;
+      let written = 0;
+      const write = store._write.bind(store);
+      store._write = () => (written++, write());
+      const mark = (i) => ({ frame_index: i % 9, end_frame_index: 9, note: `a${i}` });
+      const marks = Array.from({ length: 100 }, (_, i) => mark(i));
+      const text = (marks) => JSON.stringify({ format: MARKS_FORMAT, marks });
+      const said = store.merge(text([...marks, marks[0]]));
+      const more = Array.from({ length: MAX_MARKS }, (_, i) => ({ ...marks[0], note: `b${i}` }));
+      let refused = "";
+      try {
+        store.merge(text(more));
+      } catch (error) {
+        refused = error.message;
+      }
+      return [said, written, store.marks.length, refused];
+    }""")
+    assert result[0].startswith("100 marks imported")
+    assert result[1:3] == [1, 100]
+    assert result[3] == "a page holds up to 5000 marks, and these would be 5100"
+
+
+def test_an_export_leaves_the_view_as_it_was(page: Any) -> None:
+    change(page, frame_index=20, range=[15, 25])
+    before = page.evaluate(STATE)
+    page.evaluate("app.exports._save('gif')")
+    assert page.evaluate(STATE) == before

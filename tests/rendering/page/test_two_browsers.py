@@ -176,6 +176,7 @@ def test_marks_go_out_and_come_back(shown: Any, rendered: Rendered, tmp_path: Pa
         "class_id": first.class_id,
         "layer": first.layer,
         "method": first.method,
+        "detail": first.detail,
     }
     table = shown.save("#marks-csv").read_text("utf-8")
     rows = list(csv.DictReader(table.splitlines(keepends=True)))

@@ -54,7 +54,7 @@ class ExportPanel {
       throw new Error(`a page exports up to ${EXPORT_FRAMES} frames: choose a span with [ and ], or use the command`);
     }
     if (app.player.playing) await app.player.pause();
-    const before = app.state.frame_index;
+    const { frame_index, range } = app.state;
     [this.isStopped, this.scale, this.size] = [false, undefined, undefined];
     parts.stop.hidden = false;
     parts.gif.disabled = true;
@@ -70,7 +70,7 @@ class ExportPanel {
       parts.stop.hidden = true;
       parts.gif.disabled = false;
       parts.mp4.disabled = mp4WasOff;
-      await app.goto(before);
+      await app.set({ frame_index, range }); // the timeline has followed the frames
     }
   }
 

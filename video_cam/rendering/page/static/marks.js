@@ -6,7 +6,7 @@ const MAX_NOTE_LETTERS = 4000;
 const MAX_MARKS = 5000;
 const CSV_COLUMNS = [
   ...["frame_index", "pts_seconds", "end_frame_index", "end_seconds", "note"],
-  ...["target", "class_id", "layer", "method"],
+  ...["target", "class_id", "layer", "method", "detail"],
 ];
 // A spreadsheet would run what begins with one of these; results.csv is written in the same way.
 const FORMULA = /^[=+\-@\t\r]/;
@@ -34,9 +34,10 @@ class MarkStore {
     }
   }
 
-  add(mark) {
-    if (this.marks.length >= MAX_MARKS) throw new Error(`a page holds ${MAX_MARKS} marks: export them`);
-    this.marks = [...this.marks, mark].toSorted(
+  add(marks) {
+    const total = this.marks.length + marks.length;
+    if (total > MAX_MARKS) throw new Error(`a page holds up to ${MAX_MARKS} marks, and these would be ${total}`);
+    this.marks = [...this.marks, ...marks].toSorted(
       (a, b) => a.frame_index - b.frame_index || a.end_frame_index - b.end_frame_index,
     );
     this._write();
@@ -64,6 +65,7 @@ class MarkStore {
       class_id: mark.class_id,
       layer: mark.layer,
       method: mark.method,
+      detail: mark.detail,
     };
   }
 
@@ -89,8 +91,8 @@ class MarkStore {
     }
     const key = (mark) => JSON.stringify(this.row(mark));
     const there = new Set(this.marks.map(key));
-    const added = read.marks.filter((mark) => !there.has(key(mark)));
-    for (const mark of added) this.add(mark);
+    const added = read.marks.filter((mark) => !there.has(key(mark)) && there.add(key(mark)));
+    this.add(added);
     const left = read.foreign ? `; ${read.foreign} left out, as this clip has no such frames` : "";
     const other = read.identity === this.data.identity ? "" : ", made on another clip or explanation";
     return `${count(added.length, "mark")} imported${other}${left}`;
@@ -102,7 +104,7 @@ class MarkStore {
       throw new Error('expected what "Export JSON" writes');
     }
     const fits = value.marks.filter((mark) => this._fits(mark));
-    const marks = fits.slice(0, MAX_MARKS).map((mark) => ({
+    const marks = fits.map((mark) => ({
       frame_index: mark.frame_index,
       end_frame_index: mark.end_frame_index,
       note: plain(mark.note).slice(0, MAX_NOTE_LETTERS),
@@ -110,6 +112,7 @@ class MarkStore {
       class_id: Number.isInteger(mark.class_id) ? mark.class_id : null,
       layer: plain(mark.layer),
       method: plain(mark.method),
+      detail: plain(mark.detail),
     }));
     return { identity: value.identity, marks, foreign: value.marks.length - fits.length };
   }

@@ -48,11 +48,11 @@ class MarksPanel {
   }
 
   _mark(frame_index, end_frame_index) {
-    const { class_id, layer, method } = this.app.state;
+    const { class_id, layer, method, detail } = this.app.state;
     const target = this.app.data.maps[this.app.chosen].label;
-    const mark = { frame_index, end_frame_index, note: "", target, class_id, layer, method };
+    const mark = { frame_index, end_frame_index, note: "", target, class_id, layer, method, detail };
     try {
-      this.store.add(mark);
+      this.store.add([mark]);
     } catch (error) {
       return void this.app.showMessage(error.message);
     }
@@ -82,7 +82,8 @@ class MarksPanel {
       return this.items.get(mark).replaceChildren(element("span", { className: "note-text" }, "deleted"), undo);
     }
     const go = element("button", { type: "button", className: "when", onclick: () => this._goto(mark) }, when);
-    const what = [mark.target, mark.method, mark.layer].filter(Boolean).join(" · ");
+    const detail = mark.detail && this.app.rules.choices.detail.size > 1 ? `detail: ${mark.detail}` : "";
+    const what = [mark.target, mark.method, mark.layer, detail].filter(Boolean).join(" · ");
     this.items.get(mark).replaceChildren(
       element("div", { className: "mark-head" }, go,
         button("Edit", "Edit the note", () => this._edit(mark)),
@@ -101,10 +102,10 @@ class MarksPanel {
   }
 
   /** Show the mark's frame with the map it was made on; its span becomes the looped one. */
-  _goto({ frame_index, end_frame_index, class_id, layer, method }) {
+  _goto({ frame_index, end_frame_index, class_id, layer, method, detail }) {
     const loop = frame_index === end_frame_index ? null : [frame_index, end_frame_index];
-    const { rules } = this.app;
-    this.app.set({ frame_index, loop, ...rules.possible({ class_id, layer, method }) });
+    const map = this.app.rules.possible({ class_id, layer, method, detail });
+    this.app.set({ frame_index, loop, ...map });
   }
 
   _edit(mark) {
@@ -138,7 +139,7 @@ class MarksPanel {
   }
 
   _restore() {
-    this.store.add(this.removed);
+    this.store.add([this.removed]);
     this.removed = undefined;
     this._list();
   }
