@@ -47,7 +47,10 @@ def to_coco(
     where 1 is the map's peak in the video; ``class_score`` is the target's mean score in the clip.
 
     Args:
-        results, output, maps, reporter: as in ``to_npz``.
+        results: the folder of a run or of one clip, as in ``to_npz``.
+        output: the folder to write, as in ``to_npz``.
+        maps: which maps, as in ``to_npz``.
+        reporter: is told of clips that are left out, as in ``to_npz``; None raises.
         every: every so many frames of the source.
         threshold: share of heat, between 0 and 1, that ``of`` says more on.
         of: "peak": a region has at least this share of the map's peak in the video; "mass": the

@@ -49,7 +49,9 @@ def to_fiftyone(
     and ``keyframe`` where the network was given the frame. FiftyOne counts frames from 1.
 
     Args:
-        results, maps, reporter: as in ``to_npz``.
+        results: the folder of a run or of one clip, as in ``to_npz``.
+        maps: which maps, as in ``to_npz``.
+        reporter: is told of clips that are left out, as in ``to_npz``; None raises.
         output: the folder of the heat maps, 8-bit PNG files that the dataset refers to, and of
             ``dataset/``, which ``fiftyone.Dataset.from_dir`` reads on another machine; None for
             exports/<name of the results>-fiftyone.

@@ -78,8 +78,13 @@ def to_nifti(
     their grid. The fourth voxel size is the time step in seconds, ``toffset`` the first frame's.
 
     Args:
-        results, output, maps, grid, every, max_side, reporter: as in ``to_npz``; the grid "cells"
-            takes cells at even steps.
+        results: the folder of a run or of one clip, as in ``to_npz``.
+        output: the folder to write, as in ``to_npz``.
+        maps: which maps, as in ``to_npz``.
+        grid: as in ``to_npz``; "cells" takes cells at even steps.
+        every: every so many frames of the source.
+        max_side: of the source's frame, in samples, as in ``to_npz``.
+        reporter: is told of clips that are left out, as in ``to_npz``; None raises.
         spacing: (height, width) of a source pixel in mm; None for what a DICOM file says, else a
             pixel is 1 mm high.
         with_frames: also write the source's frames in grey, uint8, as frames.nii.gz.

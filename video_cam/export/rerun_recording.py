@@ -47,7 +47,10 @@ def to_rerun(
     around the frame) and ``about`` (text).
 
     Args:
-        results, output, maps, reporter: as in ``to_npz``.
+        results: the folder of a run or of one clip, as in ``to_npz``.
+        output: the folder to write, as in ``to_npz``.
+        maps: which maps, as in ``to_npz``.
+        reporter: is told of clips that are left out, as in ``to_npz``; None raises.
         every: every so many frames of the source.
         max_side: of frames, in pixels; larger ones are scaled down.
 

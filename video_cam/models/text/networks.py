@@ -25,16 +25,20 @@ class ImageTextScores(nn.Module):
     ensembling of Radford et al. 2021).
     """
 
+    texts: Tensor
+    scale: Tensor
+    bias: Tensor
+
     def __init__(self, network: Any, tokens: Tokens) -> None:
         """Take the vision part of a CLIPModel, SiglipModel or Siglip2Model, and encode texts."""
         super().__init__()
         self.vision_model = network.vision_model
         self.visual_projection = getattr(network, "visual_projection", nn.Identity())
         encoded = _unit(_encoded(network, tokens)).unflatten(0, (-1, tokens.num_templates))
-        self.texts = nn.Buffer(_unit(encoded.mean(1)))  # (texts, K)
-        self.scale = nn.Buffer(network.logit_scale.detach().exp().clone())
+        self.register_buffer("texts", _unit(encoded.mean(1)))  # (texts, K)
+        self.register_buffer("scale", network.logit_scale.detach().exp().clone())
         bias = getattr(network, "logit_bias", torch.zeros(()))
-        self.bias = nn.Buffer(bias.detach().to(self.scale).clone())
+        self.register_buffer("bias", bias.detach().to(self.scale).clone())
 
     def forward(self, pixel_values: Tensor) -> Tensor:
         """(N, 3, H, W) -> scores (N, texts)."""
@@ -55,6 +59,9 @@ class VideoTextScores(nn.Module):
     encodings are averaged as in ImageTextScores, after that addition.
     """
 
+    texts: Tensor
+    scale: Tensor
+
     def __init__(self, network: Any, tokens: Tokens) -> None:
         """Take all but the text part of an XCLIPModel, and encode texts."""
         super().__init__()
@@ -65,8 +72,8 @@ class VideoTextScores(nn.Module):
         self.prompts_visual_projection = network.prompts_visual_projection
         self.prompts_generator = network.prompts_generator
         self.num_templates = tokens.num_templates
-        self.texts = nn.Buffer(_encoded(network, tokens))  # (texts x templates, K)
-        self.scale = nn.Buffer(network.logit_scale.detach().exp().clone())
+        self.register_buffer("texts", _encoded(network, tokens))  # (texts x templates, K)
+        self.register_buffer("scale", network.logit_scale.detach().exp().clone())
 
     def forward(self, pixel_values: Tensor) -> Tensor:
         """(N, T, 3, H, W) -> scores (N, texts)."""
