@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,6 +45,19 @@ def test_no_method_leaves_the_choice_to_the_network() -> None:
     explain = config_of(methods=[]).explain
     assert explain.methods == ("gradcam",) and explain.own_methods
     assert not config_of(methods=["gradcam", "fem"]).explain.own_methods
+
+
+def test_several_details_as_the_command_takes_them() -> None:
+    gradio = pytest.importorskip("gradio", reason="gradio is not installed")
+    from video_cam.app.controls import add_controls
+
+    base = replace(BASE, explain=ExplainConfig(detail=("none", "layers")))
+    with warnings.catch_warnings(), gradio.Blocks():
+        warnings.simplefilter("error", UserWarning)  # a value that is none of the choices
+        shown = add_controls(base).fields["detail"]
+    assert shown.multiselect and shown.value == ["none", "layers"]
+    assert config_of(detail=["none", "input"]).explain.detail == ("none", "input")
+    assert config_of(detail=[]).explain.detail == ("layers",)
 
 
 def test_texts_are_lines_and_keep_the_templates_of_the_command_line() -> None:

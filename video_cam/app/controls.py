@@ -98,7 +98,7 @@ def _more_fields(values: dict[str, Any]) -> dict[str, Any]:
         "layers": _several(
             "Layers", values["layers"], values["layers"], info="the network's own where none"
         ),
-        "detail": _one("Detail", choice_names.DETAIL_NAMES, values["detail"]),
+        "detail": _several("Detail", choice_names.DETAIL_NAMES, values["detail"]),
         "align": _one("Positions of cells", choice_names.ALIGNMENT_NAMES, values["align"]),
         "pooling": _one("Gradients pooled over", choice_names.POOLING_NAMES, values["pooling"]),
         "sampling": _one("Sampling", choice_names.SAMPLING_MODES, values["sampling"]),

@@ -37,6 +37,7 @@ def run_config_of(network: str, texts: str, form: Mapping[str, Any], base: RunCo
     explain |= {name: _seconds(name, explain[name]) for name in ("start", "end")}
     explain["class_ids"] = explain["class_ids"] or ()
     explain["top_k"] = explain["top_k"] or None
+    explain["detail"] = explain["detail"] or ExplainConfig.detail
     # What was filled in and not changed was asked for by nobody.
     unchanged = base.explain.own_methods and explain["methods"] == [*base.explain.methods]
     explain["own_methods"] = explain["methods"] is None or unchanged

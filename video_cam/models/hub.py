@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ def from_disk_or_hub(name: str, load: Callable[..., Any], file: str = "config.js
         WeightsUnavailable: for a name that is neither on disk nor can be downloaded.
     """
     try:
-        return load(local_files_only=True)
+        with quiet_transformers():
+            return load(local_files_only=True)
     except Exception as error:  # damaged files make the readers raise anything
         if Path(name).is_dir():
             raise UsageError(f"{name!r} cannot be loaded: {first_line(error)}") from error
@@ -47,6 +49,28 @@ def from_disk_or_hub(name: str, load: Callable[..., Any], file: str = "config.js
     raise WeightsUnavailable(
         f"{name!r} is neither on disk nor available from the Hugging Face hub ({reason})"
     )
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """No warnings and progress bars of transformers inside the block; afterwards as before.
+
+    They speak of files and of classes of its own, and what matters is checked here.
+    """
+    logging = import_transformers().utils.logging
+    import huggingface_hub.utils as hub
+
+    verbosity = logging.get_verbosity()
+    bars, hub_bars = logging.is_progress_bar_enabled(), not hub.are_progress_bars_disabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()  # those of the hub's downloads, too
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+        (hub.enable_progress_bars if hub_bars else hub.disable_progress_bars)()
 
 
 def import_transformers() -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 from torch import nn
 
 from video_cam.errors import UsageError, first_line
-from video_cam.models.hub import damaged, from_disk_or_hub, import_transformers
+from video_cam.models.hub import damaged, from_disk_or_hub, import_transformers, quiet_transformers
 from video_cam.models.huggingface_processor import (
     IMAGE_FILE,
     NESTED_FILE,
@@ -56,7 +56,8 @@ def huggingface_spec(name: str) -> ModelSpec:
         WeightsUnavailable: for a name that is neither on disk nor can be downloaded.
     """
     try:
-        spec = _spec(name)
+        with quiet_transformers():
+            spec = _spec(name)
     except UsageError:
         raise
     except Exception as error:  # configuration files with other entries than expected
@@ -93,14 +94,10 @@ def _spec(name: str) -> ModelSpec:
     side = _first_attribute(config, ("crop_size", "image_size"), 224)
     processor = processor_of(name, config.model_type, side, is_video=family is not None)
 
-    def pretrained() -> dict[str, Any]:
-        load = partial(network_class.from_pretrained, name, trust_remote_code=False)
-        return from_disk_or_hub(name, load).state_dict()
-
     layer = None if family is None else family.default_layer(config)
     return ModelSpec(
         build=partial(_build, name, network_class, config),
-        pretrained={"PRETRAINED": pretrained},
+        pretrained={"PRETRAINED": partial(_pretrained, name, network_class)},
         labels=labels,
         num_frames=num_frames,
         frame_rate=FRAME_RATE if family is None else family.frame_rate(num_frames, labels),
@@ -138,9 +135,21 @@ def _build(name: str, network_class: Any, config: Any, classes: int) -> nn.Modul
     if classes != config.num_labels:
         config.num_labels = classes
     try:
-        return network_class.from_config(config, trust_remote_code=False)
+        with quiet_transformers():
+            return network_class.from_config(config, trust_remote_code=False)
     except Exception as error:  # a configuration can ask for anything
         raise UsageError(f"{name!r} cannot be built: {first_line(error)}") from error
+
+
+def _pretrained(name: str, network_class: Any) -> dict[str, Any]:
+    """The state dict, without what the weights lack, of which transformers makes random numbers."""
+    load = partial(
+        network_class.from_pretrained, name, trust_remote_code=False, output_loading_info=True
+    )
+    network, info = from_disk_or_hub(name, load)
+    return {
+        key: value for key, value in network.state_dict().items() if key not in info["missing_keys"]
+    }
 
 
 def processor_of(

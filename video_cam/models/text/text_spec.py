@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from video_cam.errors import UsageError, first_line
-from video_cam.models.hub import damaged, from_disk_or_hub, import_transformers
+from video_cam.models.hub import damaged, from_disk_or_hub, import_transformers, quiet_transformers
 from video_cam.models.huggingface import is_possible, processor_of
 from video_cam.models.input_layout import InputLayout
 from video_cam.models.spec import NUM_FRAMES, ModelSpec
@@ -37,7 +37,8 @@ def text_spec(name: str, texts: TextConfig) -> ModelSpec:
         WeightsUnavailable: for a name that is neither on disk nor can be downloaded.
     """
     try:
-        spec = _spec(name, texts)
+        with quiet_transformers():
+            spec = _spec(name, texts)
     except WeightsUnavailable as error:
         raise WeightsUnavailable(
             f"{error}: download {_FILES} from there to a folder, and give --model FOLDER"
@@ -103,7 +104,8 @@ def _family(name: str, config: Any) -> TextFamily:
 def _build(name: str, config: Any, classes: int) -> nn.Module:
     """The whole network with random weights; ``classes`` are texts, which change none of them."""
     try:
-        built = import_transformers().AutoModel.from_config(config, trust_remote_code=False)
+        with quiet_transformers():
+            built = import_transformers().AutoModel.from_config(config, trust_remote_code=False)
     except Exception as error:  # a configuration can ask for anything
         raise UsageError(f"{name!r} cannot be built: {first_line(error)}") from error
     return built.float()
