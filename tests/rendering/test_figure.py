@@ -142,3 +142,14 @@ def test_frames_may_be_numbers_of_other_libraries(frames, explanation) -> None:
 def test_frames_that_are_no_whole_numbers_are_told(frames, explanation) -> None:
     with pytest.raises(UsageError, match="must be a whole number, or a list of source frames"):
         chosen_frames(BlendedMaps(explanation), frames)
+
+
+def test_one_contour_level_needs_no_list(explanation, sample_clip) -> None:
+    """As in render, where one value stands for a tuple of one."""
+    one, listed = (
+        pictures(video_cam.figure(sample_clip, explanation, frames=[4], contours=levels))
+        for levels in (0.5, [0.5])
+    )
+    np.testing.assert_array_equal(one, listed)
+    with pytest.raises(UsageError, match="must be a list, each of it a number"):
+        video_cam.figure(sample_clip, explanation, frames=[4], contours="half")

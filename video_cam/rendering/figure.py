@@ -42,7 +42,7 @@ def figure(
     colormap: str = RenderConfig.colormap,
     alpha: float = RenderConfig.alpha,
     normalize: str = RenderConfig.normalize,
-    contours: Sequence[float] = RenderConfig.contours,
+    contours: float | Sequence[float] = RenderConfig.contours,
     shared_scale: bool = False,
 ) -> Strip:
     """Draw keyframes and their maps as a matplotlib figure for print.
@@ -75,7 +75,7 @@ def figure(
         ClipError: where the clip cannot be read.
     """
     config = RenderConfig(
-        colormap=colormap, alpha=alpha, normalize=normalize, contours=tuple(contours)
+        colormap=colormap, alpha=alpha, normalize=normalize, contours=as_tuple(contours)
     )
     check_explanation(explanation)
     if shared_scale and normalize != "video":

@@ -14,9 +14,10 @@ function gotoKeyframe(app, direction) {
 /** Show the next (1) or previous (-1) peak of the chosen map in time, or say that there is none. */
 function gotoPeak(app, direction) {
   const peaks = app.data.maps[app.chosen].peaks.toSorted((a, b) => a - b);
-  const next = neighbour(peaks, app.state.frame_index, direction);
+  const { frame_index } = app.state;
+  const next = neighbour(peaks, frame_index, direction);
   const where = direction > 0 ? "after" : "before";
-  const none = peaks.length ? `no peak of the map ${where} this frame` : "this map has no peaks";
+  const none = peaks.length ? `no peak of the map ${where} frame ${frame_index}` : "this map has no peaks";
   app.showMessage(next === undefined ? none : "");
   return next === undefined ? undefined : app.goto(next);
 }
