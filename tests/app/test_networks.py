@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import text_networks
 from video_cam.app import networks
 from video_cam.batch.run_config import ModelConfig
 from video_cam.errors import UsageError
@@ -64,3 +65,13 @@ def test_the_form_shows_classes_and_layers_of_a_network() -> None:
     assert facts.classes[:2] == ("dash left", "dash right")
     assert {"layer3", "layer4"} <= set(facts.layers)
     assert facts.sentence == "bundled: it knows drawn clips only"
+
+
+def test_a_network_with_texts_is_no_classifier(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    text_networks.save("CLIP", tmp_path)
+    facts = networks.network_facts(
+        str(tmp_path), ModelConfig(str(tmp_path), weights="none"), ("cup",)
+    )
+    assert facts.classes == ("cup",)
+    assert facts.sentence == "it compares pictures with texts, and sees one frame at a time"

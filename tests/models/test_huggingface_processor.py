@@ -170,6 +170,13 @@ def test_a_processor_of_an_unknown_kind_is_said() -> None:
     assert "LevitImageProcessor is not one of those" in read_processor(settings, "", 224).note
 
 
+def test_a_size_that_is_not_followed_is_said() -> None:
+    settings = {"image_processor_type": "ViTImageProcessor", "size": {"longest_edge": 64}}
+    processor = read_processor(settings, "vit", 32)
+    assert processor.preprocess.resize == (32, 32)
+    assert "frames are resized to 32x32, the network's input" in processor.note
+
+
 @pytest.mark.parametrize("size", SIZES[:2])
 def test_image_classifiers_of_torchvision_get_its_own_input(size) -> None:
     preprocess = known_models()["convnext_tiny"].preprocess

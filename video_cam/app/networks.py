@@ -139,7 +139,8 @@ def _sentences(config: ModelConfig, framewise: bool) -> Iterator[str]:
     elif config.weights is None and spec is not None and not _is_on_disk(spec):
         yield "its weights are downloaded when it is first used"
     if framewise:
-        yield "an image classifier, which sees one frame at a time"
+        kind = "an image classifier" if config.text is None else "it compares pictures with texts"
+        yield f"{kind}, and sees one frame at a time"
 
 
 def _origin(name: str, spec: ModelSpec) -> str:

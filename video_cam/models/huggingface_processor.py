@@ -164,7 +164,11 @@ def _sizes(
     if exact is not None:
         return exact, crop or exact, ""
     if shortest is None:
-        return own, crop or own, ""
+        note = (
+            "the processor's size is no height and width, and no shortest_edge: frames are resized "
+            f"to {own[0]}x{own[1]}, the network's input"
+        )
+        return own, crop or own, "" if size is None else note
     share = found.get("crop_pct")
     if share and crop is None:
         if shortest >= _WARPED_FROM:

@@ -67,9 +67,10 @@ def check_target(target: Path, marker: str = SUMMARY_FILE, option: str = "--outp
     if target.exists() and not (target / marker).is_file():
         is_taken = not target.is_dir() or any(target.iterdir())
         if is_taken:
+            missing = "results" if marker == SUMMARY_FILE else marker
             raise UsageError(
-                f"{str(target)!r} exists and holds no results of video_cam, so it is not replaced: "
-                f"choose another {option}"
+                f"{str(target)!r} exists and holds no {missing} of video_cam, so it is not "
+                f"replaced: choose another {option}"
             )
     try:
         make_folder(target.parent)
