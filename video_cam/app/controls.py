@@ -11,7 +11,7 @@ import gradio as gr
 from video_cam import choice_names
 from video_cam.app.form import first_values
 from video_cam.app.networks import first_choice, network_choices
-from video_cam.app.view import quiet_html
+from video_cam.app.view import line_html
 from video_cam.batch.run_config import RunConfig
 from video_cam.models.example_clips import EXAMPLES
 
@@ -56,7 +56,7 @@ def add_controls(base: RunConfig) -> Controls:
         base: what the app was started with; the controls show its values.
     """
     clip = gr.File(label="Clip: video, GIF, picture, array, DICOM", height=150)
-    gr.HTML(quiet_html("or a clip that is drawn for you:"))
+    gr.HTML(line_html("or a clip that is drawn for you:"))
     with gr.Row(elem_classes="vc-examples"):
         examples = {action: gr.Button(action, size="sm", min_width=80) for action in EXAMPLES}
     network = gr.Dropdown(

@@ -16,14 +16,15 @@ from video_cam.app.engine import Engine, Task
 from video_cam.app.form import lines_of, run_config_of
 from video_cam.app.networks import may_read_texts, network_facts
 from video_cam.app.settings import AppConfig
-from video_cam.app.view import quiet_html, result_html, status_html, task_html
+from video_cam.app.view import line_html, result_html, status_html, task_html
 from video_cam.errors import UsageError, VideoCamError, first_line
 from video_cam.models.example_clips import write_example
 from video_cam.utils.files import make_folder
 
 _SECONDS_BETWEEN_LOOKS = 0.2
 _MAX_WAITING = 50  # explanations of all people who use the app
-_READY = status_html("Choose a clip, and press Explain.", kind="done")
+_NO_CLIP = status_html("Choose a clip, and press Explain.", kind="done")
+_READY = status_html("The clip is here: press Explain.", kind="done")
 _DRAWN = "drawn"  # in the folder of uploads
 # Events are of the page alone: no other program calls them, and the page shows what they do.
 _EVENT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -37,12 +38,12 @@ def mount_interface(app: FastAPI, config: AppConfig, engine: Engine) -> None:
         with gr.Row():
             with gr.Column(scale=1, min_width=320):
                 controls = add_controls(config.run)
-                status = gr.HTML(_READY)
+                status = gr.HTML(_NO_CLIP)
                 with gr.Row():
                     explain = gr.Button("Explain", variant="primary", min_width=120)
                     cancel = gr.Button("Cancel", interactive=False, min_width=120)
             with gr.Column(scale=3, min_width=320):
-                result = gr.HTML(quiet_html("The result is shown here."))
+                result = gr.HTML(line_html("The result is shown here."))
         _connect(blocks, handlers, controls, (status, result, explain, cancel))
     blocks.queue(max_size=_MAX_WAITING, api_open=False)
     gr.mount_gradio_app(
@@ -70,7 +71,7 @@ def _connect(
     """Say what happens when something is chosen or pressed."""
     status, _, explain, cancel = outputs
     network = [controls.network, controls.texts]
-    of_network = [controls.texts, controls.classes, controls.layers, controls.network_facts, status]
+    of_network = [controls.texts, controls.classes, controls.layers, controls.network_facts]
     for listen in (blocks.load, controls.network.change, controls.texts.blur):
         listen(handlers.choose_network, network, of_network, **_EVENT)
     for action, button in controls.examples.items():
@@ -101,14 +102,14 @@ class _Handlers:
         self._tasks: dict[str, Task] = {}  # of each open page, while it is explained
 
     def choose_network(self, network: str | None, texts: str) -> tuple[Any, ...]:
-        """Texts, classes and layers to choose from, a line about the network, and the status."""
+        """Texts, classes and layers to choose from, and a line about the network."""
         own, name = self._config.run.model, network or ""
         shows_texts = gr.update(visible=own.text is not None or may_read_texts(name))
         try:
             facts = network_facts(name, own, lines_of(texts))
         except VideoCamError as error:
             none = gr.update(choices=[], value=[])
-            return shows_texts, none, none, "", status_html(str(error), kind="error")
+            return shows_texts, none, none, line_html(str(error), kind="error")
         classes = [
             (f"{label} ({number})", str(number)) for number, label in enumerate(facts.classes)
         ]
@@ -116,8 +117,7 @@ class _Handlers:
             shows_texts,
             gr.update(choices=classes, value=[]),
             gr.update(choices=list(facts.layers), value=[]),
-            quiet_html(facts.sentence),
-            _READY,
+            line_html(facts.sentence),
         )
 
     def draw(self, action: str) -> tuple[Any, Any]:

@@ -19,9 +19,10 @@ _TESTS = ("check", "sanity", "motion_test", "frame_test")
 _UNITS = ("B", "kB", "MB", "GB")
 
 
-def quiet_html(text: str) -> str:
-    """A line in a quiet colour."""
-    return _TEMPLATES.from_string('<p class="vc-quiet">{{ text }}</p>').render(text=text)
+def line_html(text: str, kind: str = "quiet") -> str:
+    """A line beside a control: "quiet" or "error"."""
+    line = _TEMPLATES.from_string('<p class="vc-{{ kind }}">{{ text }}</p>')
+    return line.render(text=text, kind=kind)
 
 
 def status_html(text: str, stage: Stage | None = None, kind: str = "busy") -> str:
