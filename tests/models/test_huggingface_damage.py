@@ -58,6 +58,20 @@ def test_a_damaged_processor_file_is_one_line(content: str, videomae: Path) -> N
 
 
 @pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"rescale_factor": 0}', "rescale_factor 0 of its processor is no number above 0"),
+        ('{"rescale_factor": "small"}', "rescale_factor 'small' of its processor is no number"),
+        ('{"resample": null}', "resample None of its processor is none of Pillow's filters"),
+        ('{"resample": 9}', "resample 9 of its processor is none of Pillow's filters"),
+    ],
+)
+def test_a_wrong_number_of_a_processor_is_named(content: str, said: str, videomae: Path) -> None:
+    (videomae / "preprocessor_config.json").write_text(content)
+    assert said in refusal(videomae)
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         None,

@@ -106,10 +106,11 @@ def read_processor(settings: Settings, model_type: str, side: int | list[int]) -
     mean, std = _normalization(found)
     if min(resize if isinstance(resize, tuple) else (resize, resize)) < min(crop):
         raise ValueError(f"a crop of {crop[0]}x{crop[1]} pixels of frames resized to {resize}")
-    interpolation = _INTERPOLATIONS.get(int(found.get("resample", 2)))
+    resample = found.get("resample", 2)
+    interpolation = _INTERPOLATIONS.get(resample)
     if interpolation is None:
         raise ValueError(
-            f"resample {found['resample']!r} of its processor is none of Pillow's filters "
+            f"resample {resample!r} of its processor is none of Pillow's filters "
             f"{', '.join(f'{number} ({name})' for number, name in _INTERPOLATIONS.items())}"
         )
     preprocess = Preprocess(
@@ -188,7 +189,10 @@ def _normalization(found: Settings) -> tuple[Three, Three]:
 
     It computes ((255 u f + o) - mean) / std of u in [0, 1], f being the factor and o the offset.
     """
-    scale = 255 * found.get("rescale_factor", 1 / 255) if found.get("do_rescale", True) else 255.0
+    factor = found.get("rescale_factor", 1 / 255) if found.get("do_rescale", True) else 1.0
+    if not isinstance(factor, int | float) or not 0 < factor < math.inf:
+        raise ValueError(f"rescale_factor {factor!r} of its processor is no number above 0")
+    scale = 255 * factor
     moved = found.get("do_rescale", True) and (found.get("offset") or found.get("rescale_offset"))
     offset = -1.0 if moved else 0.0
     mean, std = _three(0.0), _three(1.0)
