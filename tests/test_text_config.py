@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from video_cam import UsageError
@@ -38,9 +40,9 @@ def test_templates_are_filled_without_reading_what_the_text_says() -> None:
         ({"text": ["x" * (MAX_LETTERS + 1)]}, f"has {MAX_LETTERS + 1} letters"),
     ],
 )
-def test_what_is_no_text(values: dict[str, object], expected: str) -> None:
+def test_what_is_no_text(values: dict[str, Any], expected: str) -> None:
     with pytest.raises(UsageError) as caught:
-        TextConfig(**values)  # type: ignore[arg-type]
+        TextConfig(**values)
     assert expected.replace("\\\\", "\\") in str(caught.value)
     assert "\n" not in str(caught.value)
 
