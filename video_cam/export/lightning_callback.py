@@ -23,10 +23,10 @@ from video_cam.utils.files import StrPath
 from video_cam.utils.names import as_tuple, check_positive
 
 _WANDB_AXIS = "trainer/global_step"  # to which WandbLogger refers all values
-_callbacks = import_extra("lightning.pytorch.callbacks", "lightning")
+_Callback: Any = import_extra("lightning.pytorch.callbacks", "lightning").Callback
 
 
-class ExplainCallback(_callbacks.Callback):  # type: ignore[name-defined]
+class ExplainCallback(_Callback):
     """Explains clips with the network as it is, at the end of validation, and logs the results.
 
     TensorBoard gets scores, a strip of frames with maps and, with ``video``, a video; Weights &
