@@ -20,6 +20,35 @@ def damaged(name: str, error: Exception) -> UsageError:
     )
 
 
+@contextmanager
+def reading_files(name: str) -> Iterator[None]:
+    """Turns what damaged files make the readers raise into one line; transformers is quiet."""
+    try:
+        with quiet_transformers():
+            yield
+    except UsageError:
+        raise
+    except Exception as error:  # configuration files with other entries than expected
+        raise damaged(name, error) from error
+
+
+def built(name: str, network_class: Any, config: Any) -> Any:
+    """A network with random weights.
+
+    Args:
+        name: for the message of an error.
+        network_class: of transformers, with ``from_config``.
+
+    Raises:
+        UsageError: for a configuration that no network can be built from.
+    """
+    try:
+        with quiet_transformers():
+            return network_class.from_config(config, trust_remote_code=False)
+    except Exception as error:  # a configuration can ask for anything
+        raise UsageError(f"{name!r} cannot be built: {first_line(error)}") from error
+
+
 def from_disk_or_hub(name: str, load: Callable[..., Any], file: str = "config.json") -> Any:
     """What ``load`` reads: from the disk, else from the hub.
 

@@ -15,8 +15,14 @@ from typing import Any
 
 from torch import nn
 
-from video_cam.errors import UsageError, first_line
-from video_cam.models.hub import damaged, from_disk_or_hub, import_transformers, quiet_transformers
+from video_cam.errors import UsageError
+from video_cam.models.hub import (
+    built,
+    damaged,
+    from_disk_or_hub,
+    import_transformers,
+    reading_files,
+)
 from video_cam.models.huggingface_processor import (
     IMAGE_FILE,
     NESTED_FILE,
@@ -55,13 +61,8 @@ def huggingface_spec(name: str) -> ModelSpec:
             is not installed.
         WeightsUnavailable: for a name that is neither on disk nor can be downloaded.
     """
-    try:
-        with quiet_transformers():
-            spec = _spec(name)
-    except UsageError:
-        raise
-    except Exception as error:  # configuration files with other entries than expected
-        raise damaged(name, error) from error
+    with reading_files(name):
+        spec = _spec(name)
     if not is_possible(spec):
         raise damaged(name, ValueError("its input or its labels are impossible"))
     return spec
@@ -134,11 +135,7 @@ def _network_class(name: str, config: Any) -> tuple[Any, InputLayout]:
 def _build(name: str, network_class: Any, config: Any, classes: int) -> nn.Module:
     if classes != config.num_labels:
         config.num_labels = classes
-    try:
-        with quiet_transformers():
-            return network_class.from_config(config, trust_remote_code=False)
-    except Exception as error:  # a configuration can ask for anything
-        raise UsageError(f"{name!r} cannot be built: {first_line(error)}") from error
+    return built(name, network_class, config)
 
 
 def _pretrained(name: str, network_class: Any) -> dict[str, Any]:

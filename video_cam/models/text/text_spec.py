@@ -10,8 +10,14 @@ from typing import Any
 
 from torch import nn
 
-from video_cam.errors import UsageError, first_line
-from video_cam.models.hub import damaged, from_disk_or_hub, import_transformers, quiet_transformers
+from video_cam.errors import UsageError
+from video_cam.models.hub import (
+    built,
+    damaged,
+    from_disk_or_hub,
+    import_transformers,
+    reading_files,
+)
 from video_cam.models.huggingface import is_possible, processor_of
 from video_cam.models.input_layout import InputLayout
 from video_cam.models.spec import NUM_FRAMES, ModelSpec
@@ -37,16 +43,12 @@ def text_spec(name: str, texts: TextConfig) -> ModelSpec:
         WeightsUnavailable: for a name that is neither on disk nor can be downloaded.
     """
     try:
-        with quiet_transformers():
+        with reading_files(name):
             spec = _spec(name, texts)
     except WeightsUnavailable as error:
         raise WeightsUnavailable(
             f"{error}: download {_FILES} from there to a folder, and give --model FOLDER"
         ) from error
-    except UsageError:
-        raise
-    except Exception as error:  # configuration files with other entries than expected
-        raise damaged(name, error) from error
     if not is_possible(spec):
         raise damaged(name, ValueError("its input is impossible"))
     return spec
@@ -103,12 +105,7 @@ def _family(name: str, config: Any) -> TextFamily:
 
 def _build(name: str, config: Any, classes: int) -> nn.Module:
     """The whole network with random weights; ``classes`` are texts, which change none of them."""
-    try:
-        with quiet_transformers():
-            built = import_transformers().AutoModel.from_config(config, trust_remote_code=False)
-    except Exception as error:  # a configuration can ask for anything
-        raise UsageError(f"{name!r} cannot be built: {first_line(error)}") from error
-    return built.float()
+    return built(name, import_transformers().AutoModel, config).float()
 
 
 def _pretrained(name: str) -> dict[str, Any]:
