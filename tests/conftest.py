@@ -6,6 +6,7 @@ the same code runs, in an eighth of the time. Tests of the result itself ask for
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ from video_cam.utils.allocator import keep_freed_memory
 if stand_in.available():
     stand_in.register()  # in every process, because a backward pass may come before its tests
 
+gc.disable()  # until all tests are imported: of what they import nothing is garbage
+
 CLIPS = Path(__file__).parent.parent / "clips"
 CLIPS_TO_MEASURE = measured_alignment.CLIPS_FOR_SMALL_NETWORKS
 
@@ -33,6 +36,12 @@ CLIPS_TO_MEASURE = measured_alignment.CLIPS_FOR_SMALL_NETWORKS
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first: one that begins last keeps one process busy while the others wait."""
     items.sort(key=lambda item: rank(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is collected, and not looked for in what has been imported."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
