@@ -19,7 +19,7 @@ from video_cam.explanation.map_series import ClassTarget, MapSeries
 from video_cam.layers.alignment import CellCentres
 from video_cam.video.timeline import Timeline
 
-SHORT, LONG = 50, 600  # frames
+SHORT, LONG = 50, 300  # frames
 
 CODE = """
 import resource, sys, torch, video_cam
@@ -37,7 +37,7 @@ print(*peaks)
 
 
 def test_memory_does_not_grow_with_the_clip(tmp_path: Path) -> None:
-    """A frame is 0.7 MB here: keeping them would take 390 MB more."""
+    """A frame is 0.7 MB here: keeping them would take 170 MB more."""
     pictures = media.moving_square(20, 640, 360)
     clips = [
         media.write_clip(
