@@ -69,13 +69,22 @@ def check_words(words: list[str]) -> None:
 
 def test_blocks_are_found() -> None:
     text = (
-        "Text:\n\n    one \\\n        --more\n    two & three > file\n\n"
+        "Text:\n\n    video-cam one \\\n        --more\n    A=1 video-cam two & wait\n"
+        "    what's printed\n\n"
         "- item\n\n    of the item\n\n"
-        "```python file=nets.py\nx = 1\n```\n\nText\n    that goes on\n\n    A=1 four 'a b'\n"
+        "```python file=nets.py\nx = 1\n```\n\nText\n    that goes on\n\n"
+        "    video-cam 'a b' > $FILE\n"
     )
-    found = [(block.kind, block.file, block.line) for block in blocks(text)]
-    assert found == [("", "", 3), ("python", "nets.py", 12), ("", "", 18)]
     first, code, last = blocks(text)
-    assert list(commands(first.text)) == [["one", "--more"], ["two"], ["three"], ["file"]]
+    assert [(one.kind, one.file, one.line) for one in (first, code, last)] == [
+        ("", "", 3),
+        ("python", "nets.py", 13),
+        ("", "", 19),
+    ]
+    assert list(commands(first.text)) == [
+        ["video-cam", "one", "--more"],
+        ["video-cam", "two"],
+        ["wait"],
+    ]
     assert code.text == "x = 1\n"
-    assert list(commands(last.text)) == [["four", "a b"]]
+    assert list(commands(last.text)) == [["video-cam", "a b"], ["1"]]

@@ -1,6 +1,6 @@
 """The picture of docs/alignment.png: where the cells of a layer are in time, by three alignments.
 
-    python -m benchmarks.pictures.alignment docs/alignment.png
+python -m benchmarks.pictures.alignment docs/alignment.png
 """
 
 from __future__ import annotations

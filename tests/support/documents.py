@@ -11,6 +11,7 @@ INDENT = "    "
 FENCE = re.compile(r"```(\w*)(?: file=(\S+))?")
 LIST_ITEM = re.compile(r"\s*(?:[-*]|\d+\.) ")
 ASSIGNMENT = re.compile(r"\w+=")
+CALL = re.compile(r"\bpython run_video_cam\.py\b|\bvideo-cam\s")
 VARIABLE = re.compile(r"\$\w+")
 OPERATORS = ("&&", "&", ";", "|", ">", ">>")  # what follows one is taken for another command
 
@@ -71,8 +72,13 @@ def shell_lines(text: str) -> list[str]:
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """The words of each command of a block of shell commands; a variable has the value 1."""
+    """The words of each command in lines that call video_cam; a variable has the value 1.
+
+    Other lines are not read: a block may also hold what a command prints.
+    """
     for line in shell_lines(VARIABLE.sub("1", text)):
+        if not CALL.search(line):
+            continue
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
         words: list[str] = []

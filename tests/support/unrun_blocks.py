@@ -73,6 +73,12 @@ UNRUN: dict[str, dict[str, str]] = {
         "python -m benchmarks.truth.random_networks --networks 300": HOURS,
         "python -m benchmarks.networks --checkouts FOLDER [--only NAME ...] [--json FILE]": HOURS,
     },
+    "docs/questions.md": {
+        "python run_video_cam.py --clip v.mp4 --motion-test": OWN_FILES,
+        "motion_share = (score - frozen_best) / (score - still), cut off at 0 and 1": FORMULA,
+        "map at a frame = motion part + appearance part": FORMULA,
+        "python run_video_cam.py --clip v.mp4 --frame-test": OWN_FILES,
+    },
     "docs/transformers.md": {
         "python run_video_cam.py --clip v.mp4 --model transformer3d --method "
         "attention-gradient": OWN_FILES,
