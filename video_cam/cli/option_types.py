@@ -72,6 +72,17 @@ def shard(text: str) -> tuple[int, int]:
     raise argparse.ArgumentTypeError(f"{text!r} must be I/N with 1 <= I <= N, as in 2/8")
 
 
+def bounds(text: str) -> tuple[int, int]:
+    """ "2:8" as (2, 8), and "4" as (4, 4)."""
+    fewest, _, most = text.partition(":")
+    most = most or fewest
+    if fewest.isdecimal() and most.isdecimal() and 1 <= int(fewest) <= int(most):
+        return int(fewest), int(most)
+    raise argparse.ArgumentTypeError(
+        f"{text!r} must be N or MIN:MAX with 1 <= MIN <= MAX, as in 2:8"
+    )
+
+
 def choices(names: Sequence[str]) -> str:
     """ "a|b|c", for the place of a value."""
     return "|".join(names)
