@@ -28,6 +28,7 @@ from video_cam.models.labels import class_id
 from video_cam.models.preprocessing import Geometry
 from video_cam.utils.threads import prefetch
 from video_cam.video.clip import Clip
+from video_cam.video.source_files import source_digest
 
 FRAMES_AHEAD = 8  # decoded while the scene detector runs
 
@@ -38,6 +39,7 @@ class ClipPlan:
 
     Attributes:
         clip: header and time stamps; opens the file when frames are read.
+        source_digest: of the clip's content, before a frame of it is explained.
         model: what the results say about the network.
         model_note: what the results say about how the network was loaded; often empty.
         labels: class names.
@@ -60,6 +62,7 @@ class ClipPlan:
     """
 
     clip: Clip
+    source_digest: str
     model: ModelInfo
     model_note: str
     labels: tuple[str, ...]
@@ -119,6 +122,7 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
     of_layers = layer_map_keys(network, config)
     return ClipPlan(
         clip=clip,
+        source_digest=source_digest(clip.path),
         model=_model_info(model, network, size[0], rate or model.frame_rate),
         model_note="; ".join(filter(None, _notes(model, network, size, config.align))),
         labels=model.labels,
