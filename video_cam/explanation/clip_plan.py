@@ -27,6 +27,7 @@ from video_cam.models.classifier import Classifier
 from video_cam.models.labels import class_id
 from video_cam.models.preprocessing import Geometry
 from video_cam.video.clip import Clip
+from video_cam.video.source_files import source_digest
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class ClipPlan:
 
     Attributes:
         clip: header and time stamps; opens the file when frames are read.
+        source_digest: of the clip's content, before a frame of it is explained.
         model: what the results say about the network.
         model_note: what the results say about how the network was loaded; often empty.
         labels: class names.
@@ -57,6 +59,7 @@ class ClipPlan:
     """
 
     clip: Clip
+    source_digest: str
     model: ModelInfo
     model_note: str
     labels: tuple[str, ...]
@@ -123,6 +126,7 @@ def plan_clip(
     of_layers = layer_map_keys(network, config)
     return ClipPlan(
         clip=clip,
+        source_digest=source_digest(clip.path),
         model=_model_info(model, network, size[0], rate or model.frame_rate),
         model_note="; ".join(filter(None, _notes(model, network, size, config.align))),
         labels=model.labels,

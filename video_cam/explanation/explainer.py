@@ -196,6 +196,7 @@ def _explanation(
         span=(plan.span.first, plan.span.stop),
         scenes=tuple((scene.first, scene.stop) for scene in plan.scenes),
         options=config.as_json(),
+        source_digest=plan.source_digest,
         notes=(
             *notes(plan, config, results, damage),
             *notes_on_maps(maps, hides_nothing(plan, config)),
