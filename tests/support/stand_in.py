@@ -14,13 +14,13 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 from torch.utils import backend_registration
 
 import video_cam
@@ -142,40 +142,70 @@ def limited_memory(largest: int) -> Iterator[None]:
         _largest.pop()
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """What is asked of an operation's schema at every call."""
+
+    name: str
+    takes_generator: bool
+    returns_views: bool
+    is_mutable: bool
+    run: Callable[..., Any]  # on the CPU
+
+    @staticmethod
+    @functools.cache
+    def of(op: Any) -> _Facts:
+        schema = op._schema
+        name = schema.name.removeprefix("aten::")
+        return _Facts(
+            name,
+            any(one.name == "generator" for one in schema.arguments),
+            any(one.alias_info is not None for one in schema.returns),
+            schema.is_mutable,
+            _copied if name == "_copy_from" else _AS_ON_CPU.get(name, op),
+        )
+
+
+def _copied(source: Tensor, target: Tensor, non_blocking: bool = False) -> Tensor:
+    return target.copy_(source)
+
+
 def _moved(tensor: Tensor, kind: int, index: int) -> Tensor:
     """The same memory as a tensor of another device."""
     capsule = torch.utils.dlpack.to_dlpack(tensor)
-    described = ctypes.cast(_pointer(capsule, b"dltensor"), ctypes.POINTER(_DLTensor)).contents
-    described.device.device_type, described.device.device_id = kind, index
+    described = _DLTensor.from_address(_pointer(capsule, b"dltensor")).device
+    described.device_type, described.device_id = kind, index
     return torch.utils.dlpack.from_dlpack(capsule)
+
+
+def _each(function: Callable[[Any], Any], value: Any) -> Any:
+    """The function of a value, or of all values of a list or tuple."""
+    if isinstance(value, list | tuple):
+        return type(value)([_each(function, one) for one in value])
+    return function(value)
 
 
 def _run(op: Any, *args: Any, **kwargs: Any) -> Any:
     """Any operation with a tensor of the device, or on it: the CPU's, on the same memory."""
-    name = op._schema.name.removeprefix("aten::")
-    given, spec = pytree.tree_flatten((args, kwargs))
-    device = _device_of(name, [one for one in given if isinstance(one, Tensor)], given)
-    _note_wait(name, given)
-    args_, kwargs_ = pytree.tree_unflatten([_as_cpu(one) for one in given], spec)
-    if any(one.name == "generator" for one in op._schema.arguments):
+    facts, given = _Facts.of(op), []
+    _each(given.append, [args, *kwargs.values()])
+    device = _device_of(facts.name, given)
+    _note_wait(facts.name, given)
+    args_ = _each(_as_cpu, args)
+    kwargs_ = {name: _each(_as_cpu, value) for name, value in kwargs.items()}
+    if facts.takes_generator:
         kwargs_["generator"] = _generator
-    result = _cpu_operation(op, name)(*args_, **kwargs_)
-    if op._schema.is_mutable:
+    result = facts.run(*args_, **kwargs_)
+    if facts.is_mutable:
         return _written(op, args, kwargs)
     # A view of a tensor from outside of inference mode is no inference tensor.
-    is_view = any(one.alias_info is not None for one in op._schema.returns)
-    with torch.inference_mode(torch.is_inference_mode_enabled() and not is_view):
-        return pytree.tree_map_only(Tensor, lambda made: _put(made, device), result)
+    with torch.inference_mode(torch.is_inference_mode_enabled() and not facts.returns_views):
+        return _each(lambda one: _put(one, device) if isinstance(one, Tensor) else one, result)
 
 
-def _cpu_operation(op: Any, name: str) -> Callable[..., Any]:
-    if name == "_copy_from":
-        return lambda source, target, non_blocking=False: target.copy_(source)
-    return _AS_ON_CPU.get(name, op)
-
-
-def _device_of(name: str, tensors: list[Tensor], given: list[Any]) -> torch.device:
+def _device_of(name: str, given: list[Any]) -> torch.device:
     """The device of the operands. Raises RuntimeError where they are on several, as CUDA does."""
+    tensors = [one for one in given if isinstance(one, Tensor)]
     devices = {one.device for one in tensors if one.device.type == NAME}
     # A number may lie on the CPU, and so may indices, which are copied.
     others = [one for one in tensors if one.device.type != NAME and one.ndim]
