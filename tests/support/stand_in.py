@@ -48,6 +48,8 @@ _AS_ON_CPU: dict[str, Callable[..., Any]] = {
     "convolution_overrideable": torch.ops.aten.convolution.default,
     "convolution_backward_overrideable": _convolution_backward,
 }
+# Autocast computes these in its lower precision, as on CUDA.
+_IN_LOWER_PRECISION = ("conv2d", "conv3d", "linear", "matmul", "mm", "bmm", "addmm", "baddbmm")
 # PyTorch's own way to these resizes an empty tensor, and memory lent by the CPU has one size.
 _WITHOUT_RESIZING = ("abs", "arange", "arange.start", "arange.start_step", "logical_not")
 
@@ -112,11 +114,15 @@ def register() -> tuple[torch.library.Library, ...]:
     backend_registration._setup_privateuseone_for_python_backend(NAME, _Module())
     kernels = torch.library.Library("_", "IMPL")
     kernels.fallback(_run, "PrivateUse1")
+    kernels.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
     own = torch.library.Library("aten", "IMPL")
     for name in (*_AS_ON_CPU, *_WITHOUT_RESIZING):
         packet, _, overload = name.partition(".")
         op = getattr(getattr(torch.ops.aten, packet), overload or "default")
         own.impl(name, functools.partial(_run, op), "PrivateUse1")
+    for name in _IN_LOWER_PRECISION:
+        op = getattr(torch.ops.aten, name).default
+        own.impl(name, functools.partial(_run_lower, op), "AutocastPrivateUse1")
     return kernels, own
 
 
@@ -162,11 +168,11 @@ class _Facts:
             any(one.name == "generator" for one in schema.arguments),
             any(one.alias_info is not None for one in schema.returns),
             schema.is_mutable,
-            _copied if name == "_copy_from" else _AS_ON_CPU.get(name, op),
+            _copy_from if name == "_copy_from" else _AS_ON_CPU.get(name, op),
         )
 
 
-def _copied(source: Tensor, target: Tensor, non_blocking: bool = False) -> Tensor:
+def _copy_from(source: Tensor, target: Tensor, non_blocking: bool = False) -> Tensor:
     return target.copy_(source)
 
 
@@ -201,6 +207,19 @@ def _run(op: Any, *args: Any, **kwargs: Any) -> Any:
     # A view of a tensor from outside of inference mode is no inference tensor.
     with torch.inference_mode(torch.is_inference_mode_enabled() and not facts.returns_views):
         return _each(lambda one: _put(one, device) if isinstance(one, Tensor) else one, result)
+
+
+def _run_lower(op: Any, *args: Any, **kwargs: Any) -> Any:
+    """An operation inside autocast."""
+    dtype = torch.get_autocast_dtype(NAME)
+
+    def lowered(value: Any) -> Any:
+        is_wider = isinstance(value, Tensor) and value.dtype == torch.float32
+        return value.to(dtype) if is_wider else value
+
+    inside = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastPrivateUse1)
+    with torch._C._ExcludeDispatchKeyGuard(inside):
+        return op(*_each(lowered, args), **kwargs)
 
 
 def _device_of(name: str, given: list[Any]) -> torch.device:
