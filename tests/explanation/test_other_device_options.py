@@ -19,7 +19,7 @@ from tests.support.attention_networks import Joint
 from tests.support.device_checks import TOLERANCE, correlation, distance
 from tests.support.media import moving_square, write_clip
 from tests.support.networks import ImageNetwork, Nonlinear, PoolLinear, seeded
-from tests.support.stand_in import DEVICE, counted_waits, needs_stand_in
+from tests.support.stand_in import DEVICE, copied_numbers, counted_waits, needs_stand_in
 from video_cam import Classifier
 from video_cam.attribution import occlusion
 from video_cam.attribution.augmentation import augmentations
@@ -27,6 +27,7 @@ from video_cam.choice_names import ATTENTION_METHOD_NAMES, DETAIL_NAMES, LAYER_M
 from video_cam.config import make_explain_config
 from video_cam.explanation.clip_plan import plan_clip
 from video_cam.explanation.quantised_maps import MAX_LEVEL, QuantisedMaps
+from video_cam.explanation.window_inputs import WindowInputs
 from video_cam.explanation.window_result import WindowResult
 from video_cam.explanation.window_runner import WindowRunner
 from video_cam.pipeline import explain_and_verify
@@ -168,6 +169,32 @@ def test_texts(path: Path, tmp_path: Path) -> None:
     for target, maps in expected.maps.items():
         for one, other in zip(found.maps[target], maps, strict=True):
             assert distance(one, other) < TOLERANCE
+
+
+# Frames
+
+
+def test_windows_share_the_frames_on_the_device(path: Path) -> None:
+    given = {"num_frames": 4, "size": (16, 16), "frame_rate": 8}
+    model = video_cam.load_model(seeded(Nonlinear).float(), device=DEVICE, **given)
+    for batch_size in (1, 3):
+        bound = runner(model, path, window_stride=1, batch_size=batch_size)
+        with copied_numbers(torch.uint8) as copied:
+            results = bound.run(range(9))
+        assert len(results) == 9
+        assert sum(copied) == 12 * 16 * 16 * 3, copied  # each of the clip's frames once
+
+
+def test_frames_are_kept_no_longer_than_for_one_batch() -> None:
+    model = video_cam.load_model(seeded(Nonlinear).float(), size=(16, 16))
+    inputs = WindowInputs(model.preprocess, torch.device("cpu"))
+    frames = np.random.default_rng(0).integers(0, 256, (9, 16, 16, 3), np.uint8)
+    batches = ([(0, 1, 2), (1, 2, 3)], [(2, 2, 3)], [(7, 8, 8)], [(0, 1, 2)])
+    for batch in batches:
+        pixels = [frames[list(indices)] for indices in batch]
+        expected = model.preprocess.tensor(np.stack(pixels))
+        assert torch.equal(inputs(batch, pixels), expected)
+        assert {*inputs._held} == {index for indices in batch for index in indices}
 
 
 # What is done with windows besides

@@ -99,6 +99,7 @@ class _Module:
 
 _generator = torch.Generator().manual_seed(1)  # of random numbers drawn on the device
 _waits: list[str] = []
+_copied: list[tuple[torch.dtype, int]] = []  # dtype and count of numbers, for each copy to it
 _largest: list[int] = []  # the largest tensor in bytes, where memory is limited
 
 
@@ -136,6 +137,15 @@ def counted_waits() -> Iterator[list[str]]:
     """Inside the block the list grows by each operation that a program has to wait for."""
     _waits.clear()
     yield _waits
+
+
+@contextmanager
+def copied_numbers(dtype: torch.dtype) -> Iterator[list[int]]:
+    """After the block the list has the count of numbers of each copy of a dtype to the device."""
+    counts: list[int] = []
+    _copied.clear()
+    yield counts
+    counts.extend(count for of_dtype, count in _copied if of_dtype == dtype)
 
 
 @contextmanager
@@ -248,6 +258,8 @@ def _note_wait(name: str, given: list[Any]) -> None:
     if name == "_copy_from":
         source, target = (one.device.type for one in tensors)
         waited = target == "cpu" or (source == "cpu" and given[-1] is not True)
+        if source == "cpu":
+            _copied.append((tensors[0].dtype, tensors[0].numel()))
         name = f"copy from {source} to {target}"
     elif name.startswith("index"):
         indices = tensors[1:]
