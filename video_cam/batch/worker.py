@@ -17,6 +17,7 @@ from video_cam.batch.run_config import RunConfig
 from video_cam.batch.store import ClipBusy
 from video_cam.errors import VideoCamError
 from video_cam.utils.allocator import keep_freed_memory
+from video_cam.utils.garbage import leave_out_start_up, start_up_uncollected
 from video_cam.utils.interrupts import (
     SECONDS_TO_CLEAN_UP,
     handle_interrupts,
@@ -232,6 +233,7 @@ def _run_worker(connection: Connection, config: RunConfig) -> None:
     with suppress(EOFError, OSError, KeyboardInterrupt):
         handle_interrupts()
         keep_freed_memory()
+        leave_out_start_up()
         set_up_logging(config.log_level)
         _run_jobs(connection, config)
 
@@ -239,10 +241,11 @@ def _run_worker(connection: Connection, config: RunConfig) -> None:
 def _run_jobs(connection: Connection, config: RunConfig) -> None:
     reporter = _PipeReporter(connection)
     try:
-        from video_cam.batch.network import load_explainer
-        from video_cam.batch.runner import ClipRunner
+        with start_up_uncollected():
+            from video_cam.batch.network import load_explainer
+            from video_cam.batch.runner import ClipRunner
 
-        explainer, config = load_explainer(config, reporter)
+            explainer, config = load_explainer(config, reporter)
         runner = ClipRunner(config, explainer)
     except VideoCamError as error:
         connection.send(("failure", error))
