@@ -23,8 +23,8 @@ from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.explained_targets import colours_of_targets
 from video_cam.rendering.notebook import page_html
 from video_cam.rendering.overlay import COLORMAPS, Palette
-from video_cam.rendering.page.assets import PAGE_FOLDER
-from video_cam.rendering.page.writer import write_page
+from video_cam.rendering.page.assets import PAGE_FOLDER, read_asset
+from video_cam.rendering.page.writer import SCRIPTS, write_page
 from video_cam.rendering.summary import summarise
 from video_cam.video.browser_copy import BrowserCopy
 from video_cam.video.clip import Clip
@@ -52,6 +52,14 @@ def test_paths_labels_and_notes_are_escaped(explanation, sample_clip, tmp_path) 
     video_cam.render(sample_clip, hostile, tmp_path / "out", max_keyframes=1)
     page = (tmp_path / "out" / "index.html").read_text()
     assert markup not in page and "&lt;script&gt;" in page
+
+
+def test_all_scripts_are_one_file(rendered: Rendered) -> None:
+    page = rendered.folder / "page"
+    text = (page / "page.js").read_text(encoding="utf-8")
+    scripts = [read_asset(f"{name}.js") for name in SCRIPTS]
+    assert text == "".join(scripts)
+    assert {path.name for path in page.glob("*.js")} == {"clip.js", "data.js", "page.js"}
 
 
 def headline(folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ SCRIPTS = (
     *("picture", "save", "screen", "buttons", "help", "keys"),
     *("marks", "marks_panel", "gif", "mp4", "command", "export", "app"),
 )
+SCRIPT = "page"  # the file that holds them all
 STYLES = ("page.css", "viewing.css", "truth.css", "take_out.css")
 NUM_CLASSES = 5
 # A page from disk may show a video but not read its pixels, which saving a picture needs. A clip of
@@ -79,16 +81,15 @@ def write_page(
     (page / "data.js").write_text(
         f"const DATA = {script_json(for_page_data(data))};\n", encoding="ascii"
     )
-    for name in SCRIPTS:
-        (page / f"{name}.js").write_text(read_asset(f"{name}.js"), encoding="utf-8")
+    (page / f"{SCRIPT}.js").write_text(_script(), encoding="utf-8")
     text = ENVIRONMENT.get_template("page.html").render(
         policy=PagePolicy(),
         summary=summary,
         headline=_headline(maps.explanation, summary),
         title=data["title"],
         folder=PAGE_FOLDER,
-        scripts=("data", *SCRIPTS),
-        style="".join(map(read_asset, STYLES)),
+        scripts=("data", SCRIPT),
+        style=_style(),
         clip=data["clip"],
         motion_bars=motion_bars(summary["motion_test"]) if summary.get("motion_test") else [],
         frame_test=data["frame_test"],
@@ -96,6 +97,17 @@ def write_page(
         events=data["truth"],
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
+
+
+@cache
+def _script() -> str:
+    """All scripts as one: a file for each would take longer to write than the rest of the page."""
+    return "".join(read_asset(f"{name}.js") for name in SCRIPTS)
+
+
+@cache
+def _style() -> str:
+    return "".join(map(read_asset, STYLES))
 
 
 def _headline(explanation: Explanation, summary: dict[str, Any]) -> dict[str, Any]:
