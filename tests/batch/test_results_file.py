@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.support.hostile import TEXTS
 from video_cam.batch.jobs import ClipRecord
 from video_cam.batch.results_file import RESULTS, append_records, json_line, latest, parse_records
 from video_cam.rendering.page.gallery import write_gallery
+from video_cam.utils.notes import Note
 
 
 def test_a_line_that_was_cut_off_does_not_spoil_the_next(tmp_path: Path) -> None:
@@ -35,7 +37,13 @@ SPIN = {"class_id": 1, "label": "spin", "score": 0.9, "shown": "90%"}
 
 def test_lines_of_this_and_of_older_versions_are_records() -> None:
     full = ClipRecord(
-        "a", "a", "done", prediction=SPIN, duration_seconds=2.0, targets=(SPIN,), notes=("n",)
+        "a",
+        "a",
+        "done",
+        prediction=SPIN,
+        duration_seconds=2.0,
+        targets=(SPIN,),
+        notes=(asdict(Note("n")),),
     )
     lines = [full.as_json(), GOOD, ClipRecord("b", None, "failed", error="bad").as_json()]
     assert parse_records(b"".join(map(json_line, lines))) == lines
