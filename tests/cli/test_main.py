@@ -211,12 +211,14 @@ def test_a_folder_of_numbered_frames_is_one_clip(run: Run, out: Path, tmp_path: 
 
 
 def test_untrained_weights_are_named_everywhere(run: Run, out: Path, sample_clip: Path) -> None:
-    status, said, _ = run("--clip", sample_clip, *QUICK, "--weights", "none")
+    status, said, warned = run("--clip", sample_clip, *QUICK, "--weights", "none")
     words = "untrained network: the maps mean nothing"
-    assert status == 0 and words in said
+    assert status == 0 and words not in said
+    assert warned.splitlines() == [f"warning: {sample_clip}: {words}"]
     folder = out / sample_clip.stem
     assert words in (folder / "index.html").read_text()
-    assert words in json.loads((folder / "summary.json").read_text())["notes"]
+    notes = json.loads((folder / "summary.json").read_text())["notes"]
+    assert {"text": words, "kind": "warning"} in notes
 
 
 def test_list_layers(run: Run, out: Path, sample_clip: Path) -> None:

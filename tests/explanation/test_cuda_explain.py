@@ -149,5 +149,5 @@ def test_a_batch_that_does_not_fit_is_halved(sample_clip: Path) -> None:
         found = explained(sample_clip, model, batch_size=8, **options)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert any("out of memory with batches of 8" in note for note in found.notes), found.notes
+    assert any("out of memory with batches of 8" in note.text for note in found.notes), found.notes
     assert_same_explanation(found, expected)

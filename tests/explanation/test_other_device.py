@@ -104,7 +104,7 @@ def test_a_batch_that_does_not_fit_is_halved(path: Path) -> None:
     model = classifier(DEVICE)
     with limited_memory(2 * 3 * 4 * 16 * 16 * 4):  # bytes of two windows' input
         found = video_cam.explain(path, model, **options)
-    assert any("continued with batches of 2" in note for note in found.notes), found.notes
+    assert any("continued with batches of 2" in note.text for note in found.notes), found.notes
     assert_same_explanation(found, video_cam.explain(path, classifier("cpu"), **options))
 
 
@@ -112,7 +112,7 @@ def test_altered_windows_that_do_not_fit_come_in_smaller_batches(path: Path) -> 
     options = {"methods": ["occlusion"], "batch_size": 8, "end": 0.5}
     with limited_memory(2 * 3 * 4 * 16 * 16 * 4):  # bytes of two windows' input
         found = video_cam.explain(path, classifier(DEVICE), **options)
-    assert any("continued with batches of 2" in note for note in found.notes), found.notes
+    assert any("continued with batches of 2" in note.text for note in found.notes), found.notes
     assert_same_explanation(found, video_cam.explain(path, classifier("cpu"), **options))
 
 

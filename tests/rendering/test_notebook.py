@@ -17,6 +17,7 @@ from video_cam.config import RenderConfig
 from video_cam.rendering import notebook
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.notebook import page_html, show, summary_html
+from video_cam.utils.notes import Note
 from video_cam.video.clip import Clip
 
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebook.ipynb"
@@ -26,7 +27,7 @@ def test_the_summary_has_classes_and_a_strip(explanation: Explanation) -> None:
     shown = summary_html(explanation)
     assert explanation.predictions(1)[0].label in shown and "data:image/jpeg;base64," in shown
     gone = replace(explanation, clip=replace(explanation.clip, path=f"/gone/{HOSTILE}"))
-    text = summary_html(replace(gone, labels=(HOSTILE,) * 8, notes=(HOSTILE,)))
+    text = summary_html(replace(gone, labels=(HOSTILE,) * 8, notes=(Note(HOSTILE),)))
     assert "data:image" not in text and HOSTILE not in text and "&lt;/script&gt;" in text
 
 

@@ -12,6 +12,7 @@ import pytest
 from video_cam import Explanation
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget
 from video_cam.rendering.summary import summarise
+from video_cam.utils.notes import WARNING, Note
 from video_cam.video.source_files import source_digest
 
 
@@ -78,5 +79,8 @@ def test_a_function_is_a_target_of_its_own(explanation: Explanation) -> None:
 
 
 def test_notes_of_the_rendering_come_after_those_of_the_explanation(explanation) -> None:
-    noted = replace(explanation, notes=("first",))
-    assert summarise(noted, [], [], ["second"])["notes"] == ["first", "second"]
+    noted = replace(explanation, notes=(Note("first"),))
+    assert summarise(noted, [], [], [Note("second", WARNING)])["notes"] == [
+        {"text": "first", "kind": "information"},
+        {"text": "second", "kind": "warning"},
+    ]

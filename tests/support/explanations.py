@@ -16,6 +16,7 @@ from video_cam.explanation.map_series import ClassTarget, MapParts, MapSeries, M
 from video_cam.explanation.window_result import WindowResult
 from video_cam.layers.alignment import CellCentres
 from video_cam.models.preprocessing import Geometry
+from video_cam.utils.notes import Note
 from video_cam.video.clip import Clip
 from video_cam.video.scan import ClipInfo
 from video_cam.video.source_files import source_digest
@@ -133,7 +134,7 @@ def hostile_explanation(clip: Path) -> Explanation:
         timeline=opened.timeline,
         probabilities=probabilities,
         maps=maps,
-        notes=names,
+        notes=tuple(map(Note, names)),
         check={"sentence": names[0] + names[8], "drop": 0.5},
         motion_test=MOTION_TEST | {"label": names[0], "others": others},
         motion_maps=MapParts((1,), tuple(replace(one, values=one.values[:1]) for one in maps[:2])),

@@ -25,6 +25,7 @@ from video_cam.explanation.map_series import (
 from video_cam.explanation.storage import not_an_explanation, read_fields, write_fields
 from video_cam.models.preprocessing import Geometry
 from video_cam.utils.field_types import check_path
+from video_cam.utils.notes import Note
 from video_cam.video.scan import ClipInfo
 from video_cam.video.timeline import Timeline
 
@@ -50,7 +51,7 @@ class Explanation:
         span: the source frames [first, stop) that were explained.
         options: the fields of ExplainConfig, in JSON's types.
         source_digest: of the clip's content; see ``video.source_files``.
-        notes: what a reader of the result should know, one line each.
+        notes: what a reader of the result should know; each is a warning or information.
         seconds: stage -> its duration in seconds.
         function_scores: float32 (W, functions), the scores of targets that are functions.
         functions: their names.
@@ -75,7 +76,7 @@ class Explanation:
     span: tuple[int, int]
     options: dict[str, Any]
     source_digest: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     function_scores: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     functions: tuple[str, ...] = ()

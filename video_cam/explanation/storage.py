@@ -29,6 +29,7 @@ from video_cam.layers.alignment import NEAREST, CellCentres
 from video_cam.models.preprocessing import Geometry
 from video_cam.utils.array_archive import read_arrays
 from video_cam.utils.files import atomic_write, open_regular
+from video_cam.utils.notes import Note
 from video_cam.utils.strict_json import Entry, Row, checked, parse_json
 from video_cam.video.scan import ClipInfo
 from video_cam.video.timeline import Timeline
@@ -129,7 +130,7 @@ class _Meta(msgspec.Struct):
     span: tuple[int, int]
     options: dict[str, Row]
     source_digest: str
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     seconds: dict[str, float]
     functions: tuple[str, ...]
     check: dict[str, Entry] | None
@@ -223,6 +224,7 @@ def _to_arrays(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Arrays by name; everything that is not an array is JSON under "meta"."""
     meta = {name: fields[name] for name in _PLAIN}
     meta |= {
+        "notes": [asdict(note) for note in fields["notes"]],
         "format": FORMAT,
         "time_base": fields["timeline"].time_base,
         "last_duration": fields["timeline"].last_duration,

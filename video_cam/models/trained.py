@@ -13,7 +13,7 @@ from video_cam.models.spec import ModelSpec
 from video_cam.models.state_dict_matching import StateDict, match_state
 from video_cam.models.uninitialised import WithoutRandomValues
 from video_cam.models.weights import load_state_dict
-from video_cam.utils.text import joined
+from video_cam.utils.notes import Note
 
 MIN_FITTING = 0.9  # of a network's tensors; heads for other classes do not fit
 # Numbers in a state dict, of the network's parameters: heads for few classes are smaller, and a
@@ -23,7 +23,7 @@ SIZES = (0.6, 2.5)
 
 def build_trained(
     spec: ModelSpec, state_dicts: Mapping[str, StateDict], name: str, allow_partial: bool = False
-) -> tuple[nn.Module, str]:
+) -> tuple[nn.Module, tuple[Note, ...]]:
     """The network with a checkpoint's weights, for as many classes as they are for.
 
     Args:
@@ -48,7 +48,8 @@ def build_trained(
     if any(state[key].shape != shape for key, shape in shapes.items() if key in state):
         with fills:
             module = spec.build(_count_classes(spec, state))
-    return module, joined(match.note, load_state_dict(module, state, name, allow_partial))
+    loading = load_state_dict(module, state, name, allow_partial)
+    return module, (*match.notes, *loading)
 
 
 def networks_that_fit(

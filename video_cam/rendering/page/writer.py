@@ -34,6 +34,7 @@ from video_cam.rendering.page.script_data import (
     script_json,
     write_bytes_script,
 )
+from video_cam.utils.notes import WARNING
 from video_cam.utils.text import for_page_data
 from video_cam.video.browser_copy import BrowserCopy
 
@@ -95,6 +96,7 @@ def write_page(
         frame_test=data["frame_test"],
         truth=summary.get("truth"),
         events=data["truth"],
+        noted=_counts_of_notes(summary["notes"]),
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
 
@@ -108,6 +110,13 @@ def _script() -> str:
 @cache
 def _style() -> str:
     return "".join(map(read_asset, STYLES))
+
+
+def _counts_of_notes(notes: Sequence[dict[str, str]]) -> list[tuple[str, int]]:
+    """What the notes are called, and how many there are; without what there is none of."""
+    num_warnings = sum(note["kind"] == WARNING for note in notes)
+    counts = {"warning": num_warnings, "note": len(notes) - num_warnings}
+    return [(name, count) for name, count in counts.items() if count]
 
 
 def _headline(explanation: Explanation, summary: dict[str, Any]) -> dict[str, Any]:
@@ -211,10 +220,13 @@ def _frame_test(explanation: Explanation) -> dict[str, Any] | None:
 
 
 def _events(summary: dict[str, Any]) -> dict[str, Any] | None:
-    """When the ground truth says the event is, in seconds; None where it says nothing."""
+    """When and where the ground truth says the event is; None where it says nothing."""
     given = (summary.get("truth") or {}).get("given") or {}
     spans, times = given.get("spans", []), [seconds for _, seconds in given.get("key_times", [])]
-    return {"spans": spans, "times": times} if spans or times else None
+    boxes, hold = given.get("boxes", []), given.get("hold_frames", 1)
+    if not (spans or times or boxes):
+        return None
+    return {"spans": spans, "times": times, "boxes": boxes, "hold_frames": hold}
 
 
 def _clip(page: Path, explanation: Explanation, copy: BrowserCopy) -> dict[str, Any]:
@@ -233,6 +245,7 @@ def _clip(page: Path, explanation: Explanation, copy: BrowserCopy) -> dict[str, 
         "coded_height": copy.height,
         "pixel_aspect": float(info.sample_aspect_ratio),
         "has_audio": info.has_audio,
+        "is_whole": explanation.span == (0, explanation.timeline.num_frames),
     }
 
 
