@@ -94,12 +94,17 @@ def test_every_block_runs(document: str, project: Path, capsys) -> None:
         if file:
             (project / file).write_text(text)
         elif language == "python":
-            exec(compile(text, document, "exec"), {})
+            exec(compile(_smaller(text), document, "exec"), {})
         else:
             for arguments in _commands(text):
                 cheaper = [] if arguments[0] == "export" else _cheaper(arguments)
                 status = main([*arguments, *cheaper])
                 assert status == 0, capsys.readouterr().err
+
+
+def _smaller(text: str) -> str:
+    """Python that gives networks inputs of 64 pixels, too."""
+    return text.replace("112, 112", "64, 64")
 
 
 def _commands(text: str) -> list[list[str]]:
