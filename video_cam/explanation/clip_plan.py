@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -20,16 +20,15 @@ from video_cam.explanation.network_plan import NetworkPlan, plan_network
 from video_cam.explanation.own_method import check_scores_only
 from video_cam.explanation.rates import lapse_rate, rate_note
 from video_cam.explanation.sampling import FrameSpan, Window, span_of
-from video_cam.explanation.scenes import split_scenes
-from video_cam.explanation.window_reader import plan_windows
+from video_cam.explanation.scenes import scenes_of
+from video_cam.explanation.window_reader import at_rate_of, plan_windows
 from video_cam.layers.alignment import CellCentres, guess_note, is_a_guess
 from video_cam.models.classifier import Classifier
 from video_cam.models.labels import class_id
 from video_cam.models.preprocessing import Geometry
-from video_cam.utils.threads import prefetch
+from video_cam.utils.notes import WARNING, Note
 from video_cam.video.clip import Clip
-
-FRAMES_AHEAD = 8  # decoded while the scene detector runs
+from video_cam.video.source_files import source_digest
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,9 @@ class ClipPlan:
 
     Attributes:
         clip: header and time stamps; opens the file when frames are read.
+        source_digest: of the clip's content, before a frame of it is explained.
         model: what the results say about the network.
-        model_note: what the results say about how the network was loaded; often empty.
+        model_notes: what the results say about how the network was loaded.
         labels: class names.
         class_ids: ids of the classes that the user named.
         geometry: where the network's input lies in the source frames.
@@ -60,8 +60,9 @@ class ClipPlan:
     """
 
     clip: Clip
+    source_digest: str
     model: ModelInfo
-    model_note: str
+    model_notes: tuple[Note, ...]
     labels: tuple[str, ...]
     class_ids: tuple[int, ...]
     geometry: Geometry
@@ -80,10 +81,18 @@ class ClipPlan:
     detail_note: str = ""
 
 
-def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
+def plan_clip(
+    clip: Clip,
+    model: Classifier,
+    config: ExplainConfig,
+    scenes: tuple[FrameSpan, ...] | None = None,
+) -> ClipPlan:
     """Choose span, scenes, windows and layers, and find the positions of the layers' cells.
 
     Frames are read only to split scenes.
+
+    Args:
+        scenes: as ``scenes_of`` returns them; None to find them.
 
     Raises:
         UsageError: for wrong layers, classes or times.
@@ -102,12 +111,11 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
             "aug_smooth flips the input, and flipped flow shows motion that is not there: leave it "
             "out"
         )
-    if model.framewise and clip.info.is_numbered_images:
-        # Every picture of a folder is explained, whatever the network's own frame rate.
-        model = replace(model, frame_rate=clip.info.frame_rate)
+    model = at_rate_of(clip, model)
     class_ids = tuple(class_id(one, model.labels) for one in config.class_ids)
     span = span_of(clip.timeline, config.start, config.end)
-    scenes = _scenes(clip, span) if config.split_scenes else (span,)
+    if scenes is None:
+        scenes = scenes_of(clip, span, config)
     windows = plan_windows(clip.timeline, scenes, model, config)
     rate = config.frame_rate or lapse_rate(clip.timeline, span, model.frame_rate, config)
     size = (len(windows[0].frame_indices), *model.preprocess.crop)
@@ -119,8 +127,9 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
     of_layers = layer_map_keys(network, config)
     return ClipPlan(
         clip=clip,
+        source_digest=source_digest(clip.path),
         model=_model_info(model, network, size[0], rate or model.frame_rate),
-        model_note="; ".join(filter(None, _notes(model, network, size, config.align))),
+        model_notes=tuple(_notes(model, network, size, config.align)),
         labels=model.labels,
         class_ids=class_ids,
         geometry=model.preprocess.geometry(clip.info.height, clip.info.width),
@@ -142,22 +151,21 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
 
 def _notes(
     model: Classifier, network: NetworkPlan, size: Sequence[int], align: str
-) -> Iterator[str]:
+) -> Iterator[Note]:
     """What is to be known about the network and the positions of its cells."""
-    yield model.note
-    yield _bypass_note(model, network)
+    yield from model.notes
+    if model.bypass and model.layer in network.layers:
+        yield Note(_bypass_text(model), WARNING)
     for layer, fold in network.folds.items():
         cells = fold.grid[0]
         # Tokens are patches, which do lie evenly.
         is_even = fold.axes == "tokens" or model.input_layout.frames_of(cells, size[0]) is not None
         if not is_even and is_a_guess(cells, size[0], network.fields[layer][0], align):
-            yield guess_note(layer, align)
+            yield Note(guess_note(layer, align), WARNING)
 
 
-def _bypass_note(model: Classifier, network: NetworkPlan) -> str:
-    """What the maps of the default layer do not show, where part of the gradient goes round it."""
-    if not model.bypass or model.layer not in network.layers:
-        return ""
+def _bypass_text(model: Classifier) -> str:
+    """What the maps of the default layer do not show, as part of the gradient goes round it."""
     return (
         f"{model.bypass:.2f} of the gradient goes round layer {model.layer}, through a connection "
         "beside it, and its maps do not show that part: --layer names another layer"
@@ -177,8 +185,3 @@ def _model_info(
         score=model.score,
         shares=model.reading is not None and model.reading.scores_places,
     )
-
-
-def _scenes(clip: Clip, span: FrameSpan) -> tuple[FrameSpan, ...]:
-    with clip.frames(span.first, span.stop) as reader, prefetch(reader, FRAMES_AHEAD) as frames:
-        return tuple(split_scenes(frames, span, clip.info.frame_rate))
