@@ -39,8 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """From here on garbage is collected, and not looked for in what has been imported."""
-    gc.freeze()
+    """From here on garbage is collected as always."""
     gc.enable()
 
 
