@@ -17,10 +17,11 @@ from video_cam.analysis.window_scores import WindowScores
 from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
 from video_cam.errors import CheckNotApplicable
 from video_cam.evaluation.clip_answer import clip_answer
-from video_cam.explanation.explainer import explain_clip
+from video_cam.explanation.explainer import explain_clip, explain_prepared
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.keyframe_gradients import GRADIENTS
 from video_cam.explanation.own_method import check_scores_only
+from video_cam.explanation.window_source import PreparedClip
 from video_cam.metrics.perturbation_check import run_perturbation_check
 from video_cam.metrics.randomization_check import run_randomization_check
 from video_cam.models.classifier import Classifier
@@ -96,15 +97,25 @@ def process_clip(
 
 
 def explain_and_verify(
-    clip: Clip, model: Classifier, config: ExplainConfig, progress: Progress = silent
+    clip: Clip,
+    model: Classifier,
+    config: ExplainConfig,
+    progress: Progress = silent,
+    prepared: PreparedClip | None = None,
 ) -> Explanation:
     """The maps of a clip, with the checks that ``config`` asks for.
+
+    Args:
+        prepared: the clip's frames where another process has read them.
 
     Raises:
         UsageError: for options that do not fit the network or the clip.
         ClipError: for a clip that cannot be used.
     """
-    explanation = explain_clip(clip, model, config, progress)
+    if prepared is None:
+        explanation = explain_clip(clip, model, config, progress)
+    else:
+        explanation = explain_prepared(prepared, model, config, progress)
     return verify(clip, model, explanation, config, progress)
 
 

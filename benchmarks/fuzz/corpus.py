@@ -197,4 +197,5 @@ def _explanation() -> Explanation:
         maps=maps,
         span=(0, 6),
         options={"sampling": "windows", "align": "probe"},
+        source_digest="sha256:",
     )

@@ -84,9 +84,7 @@ def write_clips(folder: Path, count: int) -> list[Path]:
     return clips
 
 
-def process(
-    clips: list[Path], out: Path, detail: str = "layers"
-) -> tuple[list[float], StageTimes]:
+def process(clips: list[Path], out: Path, detail: str = "layers") -> tuple[list[float], StageTimes]:
     """The CPU seconds of each clip after the first WARM_UP, and the stages of all these.
 
     Raises:

@@ -122,7 +122,16 @@ class _CollectingStore(FolderStore):
 def _record(job: Job, number: int) -> ClipRecord:
     if number % 2:  # no results were written for these
         return ClipRecord(str(job.clip), None, "failed", error=f"{job.clip}: not a video")
-    return ClipRecord(str(job.clip), job.name, DONE, None, CLASS, CHECK, 10.0, 3.0)
+    return ClipRecord(
+        clip=str(job.clip),
+        folder=job.name,
+        status=DONE,
+        prediction=CLASS,
+        check=CHECK,
+        duration_seconds=10.0,
+        seconds=3.0,
+        targets=(CLASS,),
+    )
 
 
 def _open_in_browser(page: Path) -> float | None:

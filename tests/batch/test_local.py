@@ -20,9 +20,10 @@ from tests.support.reporting import RecordingReporter
 from video_cam import ClipError, UsageError, VideoCamError
 from video_cam.batch import local, network
 from video_cam.batch.jobs import DONE, FAILED, ClipRecord, Job
-from video_cam.batch.local import run_in_this_process, run_local
+from video_cam.batch.local import SupervisedWorker, run_in_this_process, run_local
 from video_cam.batch.results_file import latest
 from video_cam.batch.run_config import ModelConfig, RunConfig
+from video_cam.batch.stage import WHOLE_CLIPS, Stage, StagedJob, Task, job_of
 from video_cam.batch.store import FolderStore
 from video_cam.batch.worker import WorkerDied, WorkerTimedOut
 from video_cam.config import ExplainConfig, RenderConfig
@@ -40,13 +41,18 @@ class FakeWorker:
 
     jobs: list[tuple[str, float]]
 
-    def __init__(self, config: RunConfig, reporter: RecordingReporter) -> None:
+    def __init__(
+        self, config: RunConfig, reporter: RecordingReporter, stage: Stage = WHOLE_CLIPS
+    ) -> None:
         FakeWorker.jobs = []
 
     def start(self) -> None:
         pass
 
-    def run(self, job: Job, *, wait_seconds: float, time_limit: float | None) -> ClipRecord | None:
+    def run(
+        self, task: Task, *, wait_seconds: float, time_limit: float | None
+    ) -> ClipRecord | None:
+        job = job_of(task)
         FakeWorker.jobs.append((job.name, wait_seconds))
         if "busy" in job.name and not wait_seconds:
             return None
@@ -98,6 +104,15 @@ def test_workers_that_hang_or_die_cost_their_clips_only(
     assert reporter.texts("info") == [
         f"{tmp_path / 'busy'}: another run is processing it; continuing with the rest"
     ]
+
+
+def test_a_record_has_the_seconds_of_all_stages(monkeypatch, reporter, tmp_path) -> None:
+    monkeypatch.setattr(local, "Worker", FakeWorker)
+    worker = SupervisedWorker(RunConfig(output_dir=str(tmp_path), time_limit=7.0), reporter)
+    [fine, hangs] = jobs_of(tmp_path, "fine", "hangs")
+    for job in (fine, hangs):
+        record = worker.finish(StagedJob(job, "digest", 5.0, b""))
+        assert isinstance(record, ClipRecord) and 5 <= record.seconds < 6
 
 
 def test_a_worker_that_dies_while_it_loads_the_network(monkeypatch, reporter) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,12 +20,15 @@ import run_video_cam
 import video_cam
 from tests.support.command import BUNDLED, ROOT, assert_one_error_line, records_in, results_in
 from tests.support.media import moving_square, write_clip
+from tests.support.reporting import RecordingReporter
 from tests.support.thread_worker import ThreadWorker
 from video_cam import Explanation, UsageError
-from video_cam.batch import local, ray_engine
+from video_cam.batch import local, ray_engine, ray_stages
 from video_cam.batch.inputs import long_name
 from video_cam.batch.jobs import Job
+from video_cam.batch.ray_stages import Pool, StageActor
 from video_cam.batch.run_config import ModelConfig, RayConfig, RunConfig
+from video_cam.batch.stage import WHOLE_CLIPS
 from video_cam.config import ExplainConfig, RenderConfig
 from video_cam.rendering.result_folder import SUMMARY_FILE
 
@@ -40,6 +44,7 @@ def cluster() -> Iterator[None]:
     paths = os.pathsep.join([str(ROOT / "tests" / "support" / "faulty"), str(ROOT)])
     ray.init(
         num_cpus=2,
+        num_gpus=1,  # none, in truth: the network runs on the processor
         include_dashboard=False,
         log_to_driver=False,
         runtime_env={"env_vars": {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}},
@@ -52,22 +57,27 @@ def run(*words: object) -> int:
     return run_video_cam.main([*map(str, words)])
 
 
-def test_actors_give_the_results_of_one_process(
+def test_three_stages_give_the_results_of_one_process(
     cluster, tmp_path, sample_clip, bundled, capsys, monkeypatch
 ) -> None:
+    """A process dies in each of them: nothing is lost, and no clip is explained twice for that."""
     clips, out = tmp_path / "clips", tmp_path / "out"
     clips.mkdir()
     shutil.copy(sample_clip, clips / "0.mp4")
-    write_clip(clips / "1 worker dies once.mp4", 20)
-    write_clip(clips / "2 actor dies once.mp4", 20)
+    deaths = ("reading worker", "network actor", "drawing actor")
+    faulty = [write_clip(clips / f"{who} dies once.mp4", 20) for who in deaths]
     (clips / "3.mp4").write_text("no video")
-    assert run("--clip", clips, *WORDS, "--output-dir", out) == 1
+    assert run("--clip", clips, *WORDS, "--use-cuda", "--output-dir", out) == 1
     said = capsys.readouterr().out
-    assert "4 clips on 2 actors of 1 CPU core\n" in said
-    assert "model motion3d (DRAWN_MOTION_V1) on cpu" in said  # sent by an actor
+    assert "5 clips: the network on 1 actor of 1 GPU; 1 actor of 1 CPU core read them" in said
+    assert said.count("model motion3d (DRAWN_MOTION_V1) on cpu") == 1  # sent by an actor
     states = {Path(record["clip"]).name: record["status"] for record in records_in(out)}
     assert states.pop("3.mp4") == "failed"
-    assert set(states.values()) == {"done"} and len(states) == 3
+    assert set(states.values()) == {"done"} and len(states) == 4
+    assert all(path.with_name(f"{path.name}.tried").exists() for path in faulty)
+    explained = [path.with_name(f"{path.name}.opened").read_text() for path in faulty]
+    # For its check, once. Twice where the actor with the network died.
+    assert [lines.count("network") for lines in explained] == [1, 2, 1]
     for name in states:
         ours = video_cam.explain(clips / name, bundled)
         theirs = Explanation.load(out / name.removesuffix(".mp4") / "explanation.npz")
@@ -78,7 +88,7 @@ def test_actors_give_the_results_of_one_process(
     # A second run, also without a cluster, has only the clip to do that failed.
     monkeypatch.setattr(local, "Worker", ThreadWorker)
     assert run("--clip", clips, *WORDS, "--engine", "local", "--output-dir", out) == 1
-    assert len(records_in(out)) == 5
+    assert len(records_in(out)) == 6
 
 
 COUNTING = """
@@ -158,11 +168,25 @@ def test_spread_runs_the_network_on_the_actors_alone(cluster, tmp_path, bundled)
     assert [line.split()[1] for line in log.read_text().splitlines()] == ["1", "1", "1", "1", "2"]
 
 
-def test_spread_with_a_wrong_class(cluster, tmp_path, capsys) -> None:
+@pytest.mark.parametrize("way", [("--spread",), ()], ids=str)
+def test_a_wrong_class(way, cluster, tmp_path, capsys) -> None:
     clip = write_clip(tmp_path / "long.mp4", 20)
-    words = (*WORDS, "--spread", "--actor-cpus", 2, "--output-dir", tmp_path / "out")
+    words = (*WORDS, *way, "--actor-cpus", 2, "--output-dir", tmp_path / "out")
     status = run("--clip", clip, *words, "--class-id", "grwo")
     assert_one_error_line(status, capsys.readouterr().err, 2, "did you mean grow")
+
+
+def test_a_wrong_class_ends_a_run_in_stages_before_its_clips(tmp_path: Path) -> None:
+    """Where the network is loaded for the first time; here in this process."""
+    ray = SimpleNamespace(
+        remote=lambda **_: lambda run: SimpleNamespace(remote=run), get=lambda answer: answer
+    )
+    config = RunConfig(
+        model=ModelConfig(name="motion3d"), explain=ExplainConfig(class_ids=("grwo",))
+    )
+    pool, jobs = Pool(1, 1, {"num_gpus": 1}), [Job(tmp_path / "v.mp4", "v")]
+    with pytest.raises(UsageError, match="did you mean grow"):
+        ray_stages.run_in_stages(ray, jobs, config, RecordingReporter(), pool, pool)
 
 
 def test_an_actor_and_its_worker_tell_the_folder_that_was_used(tmp_path: Path, monkeypatch) -> None:
@@ -177,10 +201,10 @@ def test_an_actor_and_its_worker_tell_the_folder_that_was_used(tmp_path: Path, m
         render=RenderConfig(max_keyframes=1),
         output_dir=str(tmp_path / "out"),
     )
-    actor = ray_engine.ClipActor(config)
-    answer = actor({"number": 0, "job": pickle.dumps(Job(clip, "v"))})
+    actor = StageActor(config, WHOLE_CLIPS)
+    answer = actor(ray_stages._item(0, Job(clip, "v")))
     actor._worker.close()
-    record = pickle.loads(answer["record"])
+    record = pickle.loads(answer["task"])
     assert (record.status, record.folder) == ("done", long_name(clip))
     assert results_in(tmp_path / "out") == ["v", long_name(clip)]
     assert taken.read_text() == '{"clip_id": "another"}'
@@ -201,25 +225,59 @@ def test_without_ray_the_error_says_what_to_install(
     assert_one_error_line(status, capsys.readouterr().err, 2, expected)
 
 
+GPU = ModelConfig(use_cuda=True)
+BOUNDS = RayConfig(actors=(2, 8))
+
+
 @pytest.mark.parametrize(
-    ("config", "resources", "in_all", "num_actors"),
+    ("config", "in_all", "pool"),
     [
-        (RunConfig(), {"num_cpus": 4}, {"CPU": 11.0}, 2),
-        (RunConfig(ray=RayConfig(actor_cpus=2)), {"num_cpus": 2}, {"CPU": 11.0}, 5),
-        (RunConfig(model=ModelConfig(use_cuda=True)), {"num_gpus": 1}, {"CPU": 2.0, "GPU": 8.0}, 8),
-        (RunConfig(model=ModelConfig(device="cuda:0")), {"num_gpus": 1}, {"GPU": 1.0}, 1),
+        (RunConfig(), {"CPU": 11.0}, Pool(2, 2, {"num_cpus": 4})),
+        (RunConfig(ray=RayConfig(actor_cpus=2)), {"CPU": 11.0}, Pool(5, 5, {"num_cpus": 2})),
+        (RunConfig(model=GPU), {"CPU": 2.0, "GPU": 8.0}, Pool(1, 8, {"num_gpus": 1})),
+        (RunConfig(model=ModelConfig(device="cuda:0")), {"GPU": 1.0}, Pool(1, 1, {"num_gpus": 1})),
+        (RunConfig(model=GPU, ray=BOUNDS), {"GPU": 4.0}, Pool(2, 8, {"num_gpus": 1})),
     ],
 )
-def test_as_many_actors_as_the_cluster_has_room_for(
-    config: RunConfig, resources: dict, in_all: dict, num_actors: int
-) -> None:
-    ray = SimpleNamespace(cluster_resources=lambda: in_all)
-    assert ray_engine._actor_resources(config) == resources
-    assert ray_engine._max_actors(ray, resources) == num_actors
+def test_as_many_actors_as_the_cluster_has_room_for(config, in_all, pool) -> None:
+    reporter = RecordingReporter()
+    assert ray_engine._network_actors(cluster_of(in_all), config, reporter) == pool
+    assert reporter.messages == []
+
+
+def cluster_of(in_all: dict[str, float]) -> Any:
+    return SimpleNamespace(cluster_resources=lambda: in_all)
+
+
+def test_more_actors_than_there_is_room_for_now_may_be_asked_for() -> None:
+    reporter = RecordingReporter()
+    config = RunConfig(model=GPU, ray=BOUNDS)
+    pool = ray_engine._network_actors(cluster_of({"CPU": 4.0, "GPU": 1.0}), config, reporter)
+    assert (pool.fewest, pool.most) == (2, 8)
+    [message] = reporter.texts("warning")
+    assert message == "--actors 2: the cluster has room for 1 now; waiting for more machines"
+
+
+@pytest.mark.parametrize(
+    ("ray_config", "cores", "pool"),
+    [
+        (RayConfig(), 16, Pool(1, 3, {"num_cpus": 4})),
+        (RayConfig(actor_cpus=1), 16, Pool(1, 15, {"num_cpus": 1})),
+        (RayConfig(cpu_actors=(2, 6)), 16, Pool(2, 6, {"num_cpus": 4})),
+        # There is room for one that reads and one that draws.
+        (RayConfig(), 2, Pool(1, 1, {"num_cpus": 1})),
+        (RayConfig(), 1, Pool(1, 1, {"num_cpus": 0.5})),
+    ],
+)
+def test_actors_without_a_network_share_the_cores(ray_config, cores, pool) -> None:
+    found = ray_engine._processor_actors(cluster_of({"CPU": cores}), RunConfig(ray=ray_config))
+    assert found == pool
+    assert 2 * found.fewest * found.resources["num_cpus"] <= cores
 
 
 def test_a_cluster_without_gpus() -> None:
-    ray = SimpleNamespace(cluster_resources=lambda: {"CPU": 64.0})
     words = "an actor takes 1 GPU, and the cluster has 0 in all: leave --use-cuda out"
     with pytest.raises(UsageError, match=words):
-        ray_engine._max_actors(ray, {"num_gpus": 1})
+        ray_engine._network_actors(
+            cluster_of({"CPU": 64.0}), RunConfig(model=GPU), RecordingReporter()
+        )

@@ -45,7 +45,7 @@ def record(number: int, **values: Any) -> dict[str, Any]:
 
 def results(files: CountingFiles, root: str) -> list[dict[str, Any]]:
     """The lines of results.jsonl."""
-    return parse_records(files.cat_file(f"{root}/{RESULTS}"))
+    return parse_records(files.cat_file(f"{root}/{RESULTS}").split(b"\n"))
 
 
 def test_each_record_is_written_a_few_times_and_files_stay_few(

@@ -70,7 +70,8 @@ def test_two_runs_killed_at_fifty_random_moments(tmp_path: Path) -> None:
         # Whatever the records call done exists.
         data = (out / RESULTS).read_bytes() if (out / RESULTS).exists() else b""
         assert all(
-            (out / record["clip"] / SUMMARY_FILE).exists() for record in latest(parse_records(data))
+            (out / record["clip"] / SUMMARY_FILE).exists()
+            for record in latest(parse_records(data.split(b"\n")))
         )
     left = {p.name for p in out.iterdir() if not p.name.startswith("began")}
     assert left == {"a", "b", ".locks", RESULTS}

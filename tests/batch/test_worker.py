@@ -19,6 +19,7 @@ from video_cam import UsageError
 from video_cam.batch import worker as worker_module
 from video_cam.batch.jobs import ClipRecord, Job
 from video_cam.batch.run_config import RunConfig
+from video_cam.batch.stage import StagedJob
 from video_cam.batch.worker import (
     Worker,
     WorkerDied,
@@ -72,7 +73,7 @@ def reporter() -> RecordingReporter:
     return RecordingReporter()
 
 
-def run(worker: Worker, time_limit: float | None = None) -> ClipRecord | None:
+def run(worker: Worker, time_limit: float | None = None) -> StagedJob | ClipRecord | None:
     return worker.run(JOB, wait_seconds=0, time_limit=time_limit)
 
 
@@ -142,6 +143,13 @@ def test_a_job_beyond_the_time_limit_is_given_up(reporter) -> None:
     with pytest.raises(WorkerTimedOut):  # in a new process
         run(worker, time_limit=0.05)
     assert len(worker.processes) == 2
+
+
+def test_earlier_stages_count_towards_the_time_limit(reporter) -> None:
+    worker = FakeWorker(never_answer, reporter)
+    staged = StagedJob(JOB, "digest", 599.95, b"")
+    with pytest.raises(WorkerTimedOut, match=r"^given up after 600 s: raise --time-limit"):
+        worker.run(staged, wait_seconds=0, time_limit=600)
 
 
 def test_a_job_without_progress_is_given_up(reporter, monkeypatch) -> None:

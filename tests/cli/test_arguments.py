@@ -109,6 +109,9 @@ RUN_OPTIONS: list[tuple[str, str, Any]] = [
     ("--ray-address auto", "ray.address", "auto"),
     ("--actor-cpus 2", "ray.actor_cpus", 2),
     ("--spread", "ray.spread", True),
+    ("--actors 2:8", "ray.actors", (2, 8)),
+    ("--actors 3", "ray.actors", (3, 3)),
+    ("--cpu-actors 1:4", "ray.cpu_actors", (1, 4)),
     ("--log-level debug", "log_level", "debug"),
 ]
 # Words -> the field of CommandOptions that they set, and its value.

@@ -18,7 +18,7 @@ from tests.support import media
 from tests.support.networks import PoolLinear
 from video_cam import Classifier, UsageError
 from video_cam.config import ExplainConfig, make_explain_config
-from video_cam.explanation import clip_plan
+from video_cam.explanation import scenes
 from video_cam.explanation.clip_plan import ClipPlan, plan_clip
 from video_cam.explanation.map_series import ModelInfo
 from video_cam.explanation.network_plan import plan_network
@@ -91,7 +91,7 @@ def test_scenes_divide_the_windows(sample_clip, bundled, monkeypatch) -> None:
         asked.append((next(iter(frames)).index, span, frame_rate))
         return [FrameSpan(4, 10), FrameSpan(10, 32)]
 
-    monkeypatch.setattr(clip_plan, "split_scenes", split)
+    monkeypatch.setattr(scenes, "split_scenes", split)
     made = plan(sample_clip, bundled, split_scenes=True, start=0.25)
     assert asked == [(4, FrameSpan(4, 32), Fraction(16))]
     assert made.scenes == (FrameSpan(4, 10), FrameSpan(10, 32))

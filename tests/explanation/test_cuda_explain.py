@@ -107,6 +107,8 @@ def test_the_command_on_every_clip(tmp_path: Path) -> None:
             "top_k": 3,
         },
         {"methods": ["ablationcam", "scorecam"], "max_channels": 20},
+        {"methods": ["gradcam", "layercam"], "eigen_smooth": True, "top_k": 2},
+        {"detail": ["none", "layers", "input"], "top_k": 2},
     ],
 )
 def test_a_window_is_waited_for_three_times(

@@ -229,7 +229,7 @@ def changed(path: Path, **changes: object) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"format": FORMAT - 1}, "has format 2, expected 3: explain the clip again"),
+        ({"format": FORMAT - 1}, "has format 3, expected 4: explain the clip again"),
         ({"time_base": "1/0"}, "is damaged"),
         ({"time_base": "second"}, "is damaged"),
         ({"clip": {"path": "clip.mp4"}}, "is damaged"),

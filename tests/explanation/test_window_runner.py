@@ -23,7 +23,8 @@ from video_cam.config import make_explain_config
 from video_cam.explanation.clip_plan import plan_clip
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget
 from video_cam.explanation.window_result import WindowResult
-from video_cam.explanation.window_runner import OtherFramesDecoded, WindowRunner
+from video_cam.explanation.window_runner import WindowRunner
+from video_cam.explanation.window_source import OtherFramesDecoded
 from video_cam.video.clip import Clip
 from video_cam.video.timeline import Timeline
 

@@ -12,10 +12,11 @@ import pytest
 from video_cam import Explanation
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget
 from video_cam.rendering.summary import summarise
+from video_cam.video.source_files import source_digest
 
 
 def test_the_summary_has_the_numbers_of_the_explanation(
-    results: Path, explanation: Explanation
+    results: Path, explanation: Explanation, sample_clip: Path
 ) -> None:
     summary = json.loads((results / "summary.json").read_text())
     assert summary["clip"] | {"path": ""} == {
@@ -27,6 +28,7 @@ def test_the_summary_has_the_numbers_of_the_explanation(
         "duration_seconds": 2.0,
         "has_audio": False,
         "span": [0, 32],
+        "digest": source_digest(sample_clip),
     }
     assert summary["model"]["layers"] == ["layer4", "layer3"]
     assert summary["predictions"][0]["score"] == pytest.approx(explanation.predictions(1)[0].score)

@@ -18,6 +18,7 @@ from video_cam.layers.alignment import CellCentres
 from video_cam.models.preprocessing import Geometry
 from video_cam.video.clip import Clip
 from video_cam.video.scan import ClipInfo
+from video_cam.video.source_files import source_digest
 from video_cam.video.timeline import Timeline
 
 LABELS = ("ant", "bee", "cat")
@@ -100,7 +101,10 @@ def make_explanation(**fields: Any) -> Explanation:
         "maps": (map_series([[1, 2], [3, 4]], [0.5, 2.5]),),
         "span": (0, 6),
         "options": {"sampling": "windows", "align": "probe"},
+        "source_digest": "sha256:",
     }
+    if "clip" in fields:
+        made["source_digest"] = source_digest(fields["clip"].path)
     return Explanation(**made | fields)
 
 

@@ -141,7 +141,7 @@ class Engine:
         worker = self._worker_for(task)
         limit = task.config.time_limit
         record = worker.run(jobs[0], wait_seconds=_WAIT_SECONDS, time_limit=limit)
-        if record is None:
+        if not isinstance(record, ClipRecord):
             raise VideoCamError("another run is processing this clip: try again when it has ended")
         if record.folder is None:
             raise VideoCamError(_error_of(record))

@@ -9,9 +9,11 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 
 from video_cam.batch.jobs import ClipRecord, Job, failed_record
 from video_cam.batch.run_config import RunConfig
+from video_cam.batch.stage import WHOLE_CLIPS, Stage, StagedJob, Task, job_of, seconds_before
 from video_cam.batch.store import ClipBusy, open_store
 from video_cam.batch.worker import Worker, WorkerDied, WorkerTimedOut
 from video_cam.errors import UsageError, VideoCamError
@@ -37,7 +39,7 @@ def run_local(jobs: Sequence[Job], config: RunConfig, reporter: Reporter) -> Ite
         while waiting:
             job, wait_seconds = waiting.popleft()
             record = worker.attempt(job, wait_seconds)
-            if record is not None:
+            if isinstance(record, ClipRecord):
                 yield record
                 continue
             if not wait_seconds:
@@ -81,7 +83,7 @@ def run_in_this_process(
 class SupervisedWorker:
     """A worker process; jobs on which it hangs or dies become records of failed clips."""
 
-    def __init__(self, config: RunConfig, reporter: Reporter) -> None:
+    def __init__(self, config: RunConfig, reporter: Reporter, stage: Stage = WHOLE_CLIPS) -> None:
         """Start the process.
 
         Raises:
@@ -90,7 +92,7 @@ class SupervisedWorker:
         """
         self._time_limit = config.time_limit
         self._store = open_store(config.output_dir)
-        self._worker = Worker(config, reporter)
+        self._worker = Worker(config, reporter, stage)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 self._worker.start()
@@ -101,27 +103,36 @@ class SupervisedWorker:
                         f"the network could not be loaded: {error}, {ATTEMPTS} times"
                     ) from error
 
-    def finish(self, job: Job) -> ClipRecord:
+    def finish(self, task: Task) -> StagedJob | ClipRecord:
         """Run a job, after another run that is processing the clip."""
-        record = None
-        while record is None:
-            record = self.attempt(job, WAIT_SECONDS)
-        return record
+        answer = None
+        while answer is None:
+            answer = self.attempt(task, WAIT_SECONDS)
+        return answer
 
-    def attempt(self, job: Job, wait_seconds: float) -> ClipRecord | None:
+    def attempt(self, task: Task, wait_seconds: float) -> StagedJob | ClipRecord | None:
         """Run a job.
 
         Args:
+            task: a job, or what the stage before has made of it.
             wait_seconds: how long to wait for another run that is processing the clip.
 
         Returns:
-            Its record; None where another run is processing the clip all that time.
+            The job for the next stage, or its record; None where another run is processing the
+            clip all that time.
         """
-        reason = ""
+        answer = self._attempt(task, wait_seconds)
+        if isinstance(answer, ClipRecord):
+            seconds = round(answer.seconds + seconds_before(task), 3)
+            return replace(answer, seconds=seconds)
+        return answer
+
+    def _attempt(self, task: Task, wait_seconds: float) -> StagedJob | ClipRecord | None:
+        job, limit, reason = job_of(task), self._time_limit, ""
         for _ in range(ATTEMPTS):
             began = time.monotonic()
             try:
-                return self._worker.run(job, wait_seconds=wait_seconds, time_limit=self._time_limit)
+                return self._worker.run(task, wait_seconds=wait_seconds, time_limit=limit)
             except WorkerTimedOut as error:
                 self._remove_remains()
                 return failed_record(job, str(error), time.monotonic() - began)

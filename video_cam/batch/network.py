@@ -20,6 +20,7 @@ from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.keyframe_gradients import GRADIENTS, keyframe_gradients
 from video_cam.explanation.own_method import with_own_method
 from video_cam.explanation.own_texts import with_own_texts
+from video_cam.explanation.window_source import PreparedClip
 from video_cam.layers.scores_only import ScoresOnly
 from video_cam.layers.weights_digest import digest_of_weights
 from video_cam.models.classifier import Classifier
@@ -47,11 +48,21 @@ class NetworkExplainer:
         self.model = model
         self._start = start
 
-    def explain(self, clip: Clip, config: ExplainConfig, progress: Progress) -> Explanation:
-        """The maps of a clip, with the checks that ``config`` asks for."""
+    def explain(
+        self,
+        clip: Clip,
+        config: ExplainConfig,
+        progress: Progress,
+        prepared: PreparedClip | None = None,
+    ) -> Explanation:
+        """The maps of a clip, with the checks that ``config`` asks for.
+
+        Args:
+            prepared: the clip's frames where another process has read them.
+        """
         if self._start is not None:
             progress = self._start.watched(progress)
-        return explain_and_verify(clip, self.model, config, progress)
+        return explain_and_verify(clip, self.model, config, progress, prepared)
 
     def write_gradients(
         self,

@@ -1,23 +1,21 @@
-"""Clips on the actors of a Ray cluster: on all GPUs of a machine, or on several machines.
+"""Clips on a Ray cluster: on all GPUs of a machine, or on several machines.
 
-Ray Data dispatches clips to actors, limits how many are waiting, and replaces actors whose machine
-is lost. An actor runs its clips as a local run does: in a worker process that may hang or die.
+Here is what the cluster has room for; ``ray_stages`` and ``spread`` run the clips.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from video_cam.batch.jobs import ClipRecord, Job, failed_record
-from video_cam.batch.local import SupervisedWorker
+from video_cam.batch.jobs import ClipRecord, Job
+from video_cam.batch.ray_stages import Pool, run_in_stages, run_whole
 from video_cam.batch.run_config import RunConfig
 from video_cam.errors import UsageError
-from video_cam.utils.reporter import CollectingReporter, Reporter
+from video_cam.utils.reporter import Reporter
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -49,64 +47,26 @@ def _records(
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # the command has its own
     context.max_errored_blocks = -1  # a clip that fails does not stop the others
-    resources = _actor_resources(config)
-    max_actors = _max_actors(ray, resources)
+    networks = _network_actors(ray, config, reporter)
     if config.ray.spread:
         # It imports PyTorch, which the actors of clips leave to their worker processes.
         from video_cam.batch.spread import run_spread
 
-        reporter.info(f"each clip on {max_actors} actors of {_shown(resources)}")
-        yield from run_spread(ray, jobs, config, reporter, max_actors, resources)
+        reporter.info(f"each clip on {networks.most} actors of {_shown(networks.resources)}")
+        yield from run_spread(ray, jobs, config, reporter, networks.most, networks.resources)
         return
-    num_actors = min(len(jobs), max_actors)
-    reporter.info(f"{len(jobs)} clips on {num_actors} actors of {_shown(resources)}")
-    unfinished = dict(enumerate(jobs))
-    clips = ray.data.from_items(
-        [{"number": number, "job": pickle.dumps(job)} for number, job in unfinished.items()],
-        override_num_blocks=len(jobs),  # one clip is dispatched, and retried, at a time
+    count = len(jobs)
+    with_network = _counted(networks.limited(count))
+    if "num_gpus" not in networks.resources:
+        reporter.info(f"{count} clips on {with_network}")
+        yield from run_whole(ray, jobs, config, reporter, networks)
+        return
+    others = _processor_actors(ray, config)
+    reporter.info(
+        f"{count} clips: the network on {with_network}; {_counted(others.limited(count))} read "
+        "them, and as many draw them"
     )
-    done = clips.map(
-        ClipActor,
-        fn_constructor_args=(config,),
-        compute=ray.data.ActorPoolStrategy(size=num_actors),
-        **resources,
-    )
-    for item in done.iter_rows():
-        if item["messages"]:
-            for level, message in pickle.loads(item["messages"]):
-                getattr(reporter, level)(message)
-        if item["error"]:
-            raise pickle.loads(item["error"])
-        unfinished.pop(item["number"])
-        yield pickle.loads(item["record"])
-    for job in unfinished.values():
-        yield failed_record(job, "no actor could finish it")
-
-
-class ClipActor:
-    """An actor with a worker process, which has the network. Takes a job, returns its record."""
-
-    def __init__(self, config: RunConfig) -> None:
-        self._reporter = CollectingReporter()
-        self._worker = SupervisedWorker(config, self._reporter)
-
-    def __call__(self, item: dict[str, Any]) -> dict[str, Any]:
-        """Run the job of one item of the dataset.
-
-        Args:
-            item: number (int) and job (a pickled Job).
-
-        Returns:
-            number; record, error (a UsageError) and messages ((level, text) pairs), pickled, as
-            Arrow's strings cannot hold file names that are not UTF-8. record or error is empty.
-        """
-        record, error = b"", b""
-        try:
-            record = pickle.dumps(self._worker.finish(pickle.loads(item["job"])))
-        except UsageError as wrong:
-            error = pickle.dumps(wrong)
-        messages = pickle.dumps(self._reporter.take_messages())
-        return {"number": item["number"], "record": record, "error": error, "messages": messages}
+    yield from run_in_stages(ray, jobs, config, reporter, networks, others)
 
 
 def _import_ray() -> Any:
@@ -148,18 +108,49 @@ def _actor_resources(config: RunConfig) -> dict[str, float]:
     return {"num_gpus": 1} if uses_gpu else {"num_cpus": config.ray.actor_cpus}
 
 
-def _max_actors(ray: Any, resources: dict[str, float]) -> int:
-    """How many actors the cluster has room for; UsageError for none."""
+def _network_actors(ray: Any, config: RunConfig, reporter: Reporter) -> Pool:
+    """The actors with the network: as many as are asked for, or as the cluster has room for.
+
+    Raises:
+        UsageError: where the cluster has room for none, and no number was asked for.
+    """
+    resources = _actor_resources(config)
     [(kind, each)] = resources.items()
     in_all = ray.cluster_resources().get({"num_gpus": "GPU", "num_cpus": "CPU"}[kind], 0)
-    if in_all < each:
+    room = int(in_all // each)
+    if config.ray.actors is not None:
+        if room < config.ray.actors[0]:  # a cluster may start machines when they are asked for
+            reporter.warning(
+                f"--actors {config.ray.actors[0]}: the cluster has room for {room} now; waiting "
+                "for more machines"
+            )
+        return Pool(*config.ray.actors, resources)
+    if not room:
         remedy = "leave --use-cuda out" if kind == "num_gpus" else "lower --actor-cpus"
         raise UsageError(
             f"an actor takes {_shown(resources)}, and the cluster has {in_all:g} in all: {remedy}"
         )
-    return int(in_all // each)
+    return Pool(1 if kind == "num_gpus" else room, room, resources)
+
+
+def _processor_actors(ray: Any, config: RunConfig) -> Pool:
+    """The actors that read clips, and as many that draw them.
+
+    At least one of each has room, also where the cluster has few cores.
+    """
+    cores = ray.cluster_resources().get("CPU", 0)
+    each = min(config.ray.actor_cpus, cores // 2 or cores / 2)
+    room = max(int(cores // each) - 1, 1)
+    fewest, most = config.ray.cpu_actors or (1, room)
+    return Pool(fewest, most, {"num_cpus": each})
 
 
 def _shown(resources: dict[str, float]) -> str:
     [(kind, each)] = resources.items()
     return f"{each:g} {'GPU' if kind == 'num_gpus' else 'CPU core'}{'s' * (each != 1)}"
+
+
+def _counted(pool: Pool) -> str:
+    """ "2 actors of 1 GPU", "1 to 4 actors of 4 CPU cores"."""
+    count = str(pool.most) if pool.fewest == pool.most else f"{pool.fewest} to {pool.most}"
+    return f"{count} actor{'s' * (pool.most != 1)} of {_shown(pool.resources)}"

@@ -81,7 +81,7 @@ class RemoteRecords:
             paths = [f"{self._root}/{RESULTS}", *parts]
             with suppress(FileNotFoundError), ThreadPoolExecutor(_READERS) as readers:
                 lines = b"\n".join(readers.map(self._content, paths))
-                return latest(parse_records(lines)), parts
+                return latest(parse_records(lines.split(b"\n"))), parts
             # Another run has joined parts since they were listed.
             time.sleep(attempt)
         raise OSError(f"the files in {self._folder} change too often to be read")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
@@ -20,12 +20,13 @@ from video_cam.rendering.summary_file import (
     Sha256,
     TruthResult,
 )
-from video_cam.utils.files import check_regular, make_folder, sync
+from video_cam.utils.files import check_regular, make_folder, open_regular, sync
 from video_cam.utils.strict_json import checked, parse_json
 from video_cam.utils.text import json_text
 
 RESULTS = "results.jsonl"
 TABLE = "results.csv"
+MAX_LINE_BYTES = 2**24  # a clip's line has about 1200; what is longer is no line of this program
 _log = logging.getLogger(__name__)
 
 
@@ -90,13 +91,29 @@ def append_records(path: Path, records: Sequence[dict[str, Any]]) -> None:
         os.close(file)
 
 
-def parse_records(data: bytes) -> list[dict[str, Any]]:
-    """The records of a file's content in their order; lines that hold no record are skipped."""
-    lines = [line for line in data.split(b"\n") if line.strip()]
-    parsed = [parse_record(line) for line in lines]
-    records = [record for record in parsed if record is not None]
-    if len(records) < len(lines):
-        _warn_once(len(lines) - len(records))
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file one by one: with a million clips it is larger than a gigabyte.
+
+    Raises:
+        OSError: where there is no such file, or it is no regular one.
+    """
+    with open_regular(path) as file:
+        while line := file.readline(MAX_LINE_BYTES):
+            yield line.rstrip(b"\n")
+
+
+def parse_records(lines: Iterable[bytes]) -> list[dict[str, Any]]:
+    """The records of a file's lines in their order; lines that hold no record are skipped."""
+    records = []
+    num_damaged = 0
+    for line in lines:
+        record = parse_record(line) if line.strip() else None
+        if record is not None:
+            records.append(record)
+        elif line.strip():
+            num_damaged += 1
+    if num_damaged:
+        _warn_once(num_damaged)
     return records
 
 

@@ -59,11 +59,17 @@ class RayConfig:
             machine only.
         actor_cpus: CPU cores that an actor reserves where it has no GPU.
         spread: process one clip at a time, its windows on all actors.
+        actors: the least and the largest number of actors with the network; None for as many as
+            the cluster has room for.
+        cpu_actors: the same for the actors that read clips for those on GPUs, and for those that
+            draw them.
     """
 
     address: str | None = None
     actor_cpus: int = 4
     spread: bool = False
+    actors: tuple[int, int] | None = None
+    cpu_actors: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         check_positive(self, ("actor_cpus",))

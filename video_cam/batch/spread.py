@@ -10,7 +10,6 @@ their results together and draws.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
@@ -18,6 +17,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from video_cam.batch.gradient_files import gradient_files, write_files
 from video_cam.batch.jobs import ClipRecord, Job, failed_record
 from video_cam.batch.run_config import RunConfig
 from video_cam.config import ExplainConfig
@@ -26,7 +26,7 @@ from video_cam.explanation.clip_plan import ClipPlan
 from video_cam.explanation.explainer import explain_plan
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.window_result import WindowResult, split_windows
-from video_cam.utils.progress import Progress, silent
+from video_cam.utils.progress import Progress
 from video_cam.utils.reporter import CollectingReporter, Reporter
 from video_cam.video.clip import Clip
 
@@ -80,7 +80,7 @@ class ActorExplainer:
 
     def explain(self, clip: Clip, config: ExplainConfig, progress: Progress) -> Explanation:
         """The maps of a clip, with the checks that ``config`` asks for."""
-        from video_cam.explanation.window_runner import OtherFramesDecoded
+        from video_cam.explanation.window_source import OtherFramesDecoded
 
         began = time.perf_counter()
         try:
@@ -99,10 +99,7 @@ class ActorExplainer:
         progress: Progress,
     ) -> None:
         """Write the pictures of ``--guided`` and ``--smoothgrad`` to sub-folders of ``folder``."""
-        for name, data in self._on_one("gradients", clip, explanation, config).items():
-            path = folder / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(data)
+        write_files(self._on_one("gradients", clip, explanation, config), folder)
 
     def fingerprint_parts(self, config: ExplainConfig) -> dict[str, Any]:
         """Everything of the network and ``config`` that changes a result, for JSON."""
@@ -182,7 +179,7 @@ class WindowActor:
 
     def gradients(self, clip: Clip, explanation: Explanation, config: ExplainConfig) -> Any:
         """Pictures of guided backpropagation and SmoothGrad: relative file name -> PNG bytes."""
-        return _or_error(lambda: self._gradients(clip, explanation, config))
+        return _or_error(lambda: gradient_files(self._loaded[0], clip, explanation, config))
 
     def fingerprint_parts(self, config: ExplainConfig) -> Any:
         """Everything of the network and ``config`` that changes a result."""
@@ -198,20 +195,9 @@ class WindowActor:
     def _model(self) -> Classifier:
         return self._loaded[0].model
 
-    def _gradients(
-        self, clip: Clip, explanation: Explanation, config: ExplainConfig
-    ) -> dict[str, bytes]:
-        with tempfile.TemporaryDirectory(prefix="video_cam-") as name:
-            folder = Path(name)
-            self._loaded[0].write_gradients(clip, explanation, config, folder, silent)
-            return {
-                file.relative_to(folder).as_posix(): file.read_bytes()
-                for file in sorted(folder.rglob("*.png"))
-            }
-
 
 def _or_error(run: Callable[[], Any]) -> Any:
-    from video_cam.explanation.window_runner import OtherFramesDecoded
+    from video_cam.explanation.window_source import OtherFramesDecoded
 
     try:
         return run()

@@ -11,7 +11,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from video_cam.batch.inputs import clip_id, top_folder
-from video_cam.batch.results_file import RESULTS, append_records, latest, parse_records
+from video_cam.batch.results_file import (
+    RESULTS,
+    append_records,
+    latest,
+    parse_records,
+    read_lines,
+)
 from video_cam.errors import UsageError
 from video_cam.rendering.result_folder import (
     SUMMARY_FILE,
@@ -25,7 +31,6 @@ from video_cam.utils.files import make_folder, read_regular, write_atomically
 from video_cam.utils.locks import LockHeld, NoLocks, file_lock
 
 LOCKS = ".locks"
-MAX_RESULTS_BYTES = 2**30  # of results.jsonl, some million clips
 # Quotes inside JSON's strings are escaped, so this is a key and its value.
 _CLIP_ID_KEY = b'"clip_id": "'
 _CLIP_ID = re.compile(_CLIP_ID_KEY + b'([0-9a-f]{12})"')
@@ -233,7 +238,7 @@ class FolderStore:
     def records(self) -> list[dict[str, Any]]:
         """The last record of each clip."""
         try:
-            return latest(parse_records(read_regular(self.root / RESULTS, MAX_RESULTS_BYTES)))
+            return latest(parse_records(read_lines(self.root / RESULTS)))
         except FileNotFoundError:
             return []
 

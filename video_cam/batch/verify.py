@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from video_cam.batch.result_folders import result_folders
-from video_cam.batch.results_file import RESULTS, TABLE, latest, parse_record
-from video_cam.batch.store import LOCKS, MAX_RESULTS_BYTES
+from video_cam.batch.results_file import RESULTS, TABLE, latest, parse_record, read_lines
+from video_cam.batch.store import LOCKS
 from video_cam.errors import UsageError
 from video_cam.rendering.result_folder import EXPLANATION_FILE, SUMMARY_FILE
 from video_cam.rendering.summary_file import MAX_BYTES, parse_summary, sizes_of_files
@@ -74,18 +74,16 @@ def verify(root: Path, counts: Counts) -> Iterator[Fault]:
 
 
 def _verify_run(root: Path, folders: set[str], counts: Counts) -> Iterator[Fault]:
-    data = b""
+    records = []
     try:
-        data = read_regular(root / RESULTS, MAX_RESULTS_BYTES)
+        for number, line in enumerate(read_lines(root / RESULTS), start=1):
+            record = parse_record(line) if line.strip() else None
+            if record is not None:
+                records.append(record)
+            elif line.strip():
+                yield Fault(root / RESULTS, f"line {number} is damaged")
     except OSError as error:
         yield _unreadable(root / RESULTS, error)
-    records = []
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        record = parse_record(line) if line.strip() else None
-        if record is not None:
-            records.append(record)
-        elif line.strip():
-            yield Fault(root / RESULTS, f"line {number} is damaged")
     finished = {record["folder"]: record for record in latest(records) if record.get("folder")}
     for name in sorted(folders | set(finished)):
         if name in folders or (root / name).is_dir():

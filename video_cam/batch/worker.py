@@ -11,9 +11,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from video_cam.batch.jobs import ClipRecord, Job
+from video_cam.batch.jobs import ClipRecord
 from video_cam.batch.logs import set_up_logging
 from video_cam.batch.run_config import RunConfig
+from video_cam.batch.stage import WHOLE_CLIPS, Stage, StagedJob, Task, seconds_before
 from video_cam.batch.store import ClipBusy
 from video_cam.errors import VideoCamError
 from video_cam.utils.allocator import keep_freed_memory
@@ -44,15 +45,15 @@ class WorkerStopped(Exception):
 
 
 class Worker:
-    """A process with the network. Start it, run jobs in it, close it."""
+    """A process that runs clips or one stage of them. Start it, run jobs in it, close it."""
 
-    def __init__(self, config: RunConfig, reporter: Reporter) -> None:
-        self._config, self._reporter = config, reporter
+    def __init__(self, config: RunConfig, reporter: Reporter, stage: Stage = WHOLE_CLIPS) -> None:
+        self._config, self._reporter, self._stage = config, reporter, stage
         self._process: Any = None
         self._is_stopped = False
 
     def start(self) -> None:
-        """Start a process and wait until it has loaded the network.
+        """Start a process and wait until it has loaded the network, where it needs it.
 
         Raises:
             VideoCamError: what loading the network raises.
@@ -62,7 +63,8 @@ class Worker:
         # A fresh interpreter: a fork would share locks and the state of CUDA with this process.
         context = multiprocessing.get_context("spawn")
         self._connection, other_end = context.Pipe()
-        process = context.Process(target=_run_worker, args=(other_end, self._config), daemon=True)
+        arguments = (other_end, self._config, self._stage)
+        process = context.Process(target=_run_worker, args=arguments, daemon=True)
         with interrupts_held_back():  # the process handles them when Python has started
             process.start()
             self._process = process
@@ -71,15 +73,19 @@ class Worker:
             self.stop()
         self._receive_answer(math.inf, None)  # a download may be slow
 
-    def run(self, job: Job, *, wait_seconds: float, time_limit: float | None) -> ClipRecord | None:
+    def run(
+        self, task: Task, *, wait_seconds: float, time_limit: float | None
+    ) -> StagedJob | ClipRecord | None:
         """Run a job; starts a new process where the last one was killed or died.
 
         Args:
+            task: a job, or what the stage before has made of it.
             wait_seconds: how long to wait for another run that is processing the clip.
-            time_limit: in seconds; None for none as long as there is progress.
+            time_limit: in seconds, of all stages; None for none as long as there is progress.
 
         Returns:
-            The job's record; None where another run is processing the clip all that time.
+            The job for the next stage, or its record; None where another run is processing the
+            clip all that time.
 
         Raises:
             WorkerDied: where the process ends during the job.
@@ -89,11 +95,13 @@ class Worker:
         if self._process is None:
             self.start()
         try:
-            self._connection.send((job, wait_seconds))
+            self._connection.send((task, wait_seconds))
         except OSError as error:
             raise self._died() from error
-        record: ClipRecord | None = self._receive_answer(MAX_SECONDS_BETWEEN_MESSAGES, time_limit)
-        return record
+        answer: StagedJob | ClipRecord | None = self._receive_answer(
+            MAX_SECONDS_BETWEEN_MESSAGES, time_limit, seconds_before(task)
+        )
+        return answer
 
     def stop(self) -> None:
         """Interrupt the process from another thread, for good: what it does is given up.
@@ -113,13 +121,17 @@ class Worker:
         self._process.join(SECONDS_TO_CLEAN_UP)
         self._kill()
 
-    def _receive_answer(self, max_silence: float, time_limit: float | None) -> Any:
+    def _receive_answer(
+        self, max_silence: float, time_limit: float | None, seconds_before: float = 0.0
+    ) -> Any:
         """The answer of the process; its messages until then go to the reporter.
 
         Args:
             max_silence: in seconds, from one message to the next.
+            seconds_before: that count towards the time limit.
         """
-        began = last_message = time.monotonic()
+        last_message = time.monotonic()
+        began = last_message - seconds_before
         with ExitStack() as stack:
             stages: dict[int, tuple[ExitStack, Step]] = {}
             while True:
@@ -227,34 +239,32 @@ class _PipeReporter:
             self._send(("stage_end", number))
 
 
-def _run_worker(connection: Connection, config: RunConfig) -> None:
-    """The process: load the network, then run jobs until the other end is closed."""
+def _run_worker(connection: Connection, config: RunConfig, stage: Stage) -> None:
+    """The process: load what it needs, then run jobs until the other end is closed."""
     # The other end is closed, or the user interrupts: contexts remove what is unfinished.
     with suppress(EOFError, OSError, KeyboardInterrupt):
         handle_interrupts()
         keep_freed_memory()
         leave_out_start_up()
         set_up_logging(config.log_level)
-        _run_jobs(connection, config)
+        _run_jobs(connection, config, stage)
 
 
-def _run_jobs(connection: Connection, config: RunConfig) -> None:
+def _run_jobs(connection: Connection, config: RunConfig, stage: Stage) -> None:
     reporter = _PipeReporter(connection)
     try:
         with start_up_uncollected():
-            from video_cam.batch.network import load_explainer
-            from video_cam.batch.runner import ClipRunner
+            from video_cam.batch.stage_runners import runner_of
 
-            explainer, config = load_explainer(config, reporter)
-        runner = ClipRunner(config, explainer)
+            runner = runner_of(stage, config, reporter)
     except VideoCamError as error:
         connection.send(("failure", error))
         return
     connection.send(("answer", None))
     while True:
-        job, wait_seconds = connection.recv()
+        task, wait_seconds = connection.recv()
         try:
-            record = runner.run(job, reporter.progress, wait_seconds=wait_seconds)
+            answer = runner.run(task, reporter.progress, wait_seconds=wait_seconds)
         except ClipBusy:
-            record = None
-        connection.send(("answer", record))
+            answer = None
+        connection.send(("answer", answer))

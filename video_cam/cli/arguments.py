@@ -103,7 +103,13 @@ def run_config(parsed: argparse.Namespace) -> RunConfig:
         overwrite=parsed.overwrite,
         time_limit=parsed.time_limit,
         engine=parsed.engine,
-        ray=RayConfig(parsed.ray_address, parsed.actor_cpus, parsed.spread),
+        ray=RayConfig(
+            parsed.ray_address,
+            parsed.actor_cpus,
+            parsed.spread,
+            parsed.actors,
+            parsed.cpu_actors,
+        ),
         log_level=parsed.log_level,
     )
 

@@ -43,6 +43,13 @@ def positive_seconds(text: str) -> float:
     return value
 
 
+def some_path(text: str) -> str:
+    """A path that is not empty, as that of a variable that is not set would be."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty: name one, or leave the option out")
+    return text
+
+
 def memory_size(text: str) -> int:
     """ "800M" or "1.5G" as bytes: M are 2**20 bytes, G are 2**30."""
     return _bytes(text, _MEMORY_UNITS, "memory: give 800M or 6G")
@@ -70,6 +77,17 @@ def shard(text: str) -> tuple[int, int]:
     if index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
         return int(index), int(count)
     raise argparse.ArgumentTypeError(f"{text!r} must be I/N with 1 <= I <= N, as in 2/8")
+
+
+def bounds(text: str) -> tuple[int, int]:
+    """ "2:8" as (2, 8), and "4" as (4, 4)."""
+    fewest, _, most = text.partition(":")
+    most = most or fewest
+    if fewest.isdecimal() and most.isdecimal() and 1 <= int(fewest) <= int(most):
+        return int(fewest), int(most)
+    raise argparse.ArgumentTypeError(
+        f"{text!r} must be N or MIN:MAX with 1 <= MIN <= MAX, as in 2:8"
+    )
 
 
 def choices(names: Sequence[str]) -> str:

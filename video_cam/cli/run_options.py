@@ -10,6 +10,7 @@ import argparse
 from video_cam import choice_names
 from video_cam.batch.run_config import ENGINES, LOG_LEVELS, ModelConfig, RayConfig, RunConfig
 from video_cam.cli.option_types import (
+    bounds,
     choices,
     choices_in_words,
     memory_size,
@@ -219,6 +220,22 @@ def add_batch_options(group: argparse._ArgumentGroup) -> None:
         default=RayConfig.actor_cpus,
         metavar="N",
         help="CPU cores that an actor reserves where it has no GPU (default: %(default)s)",
+    )
+    group.add_argument(
+        "--actors",
+        type=bounds,
+        default=RayConfig.actors,
+        metavar="MIN:MAX",
+        help="actors with the network, which Ray adds and removes between these bounds (default: "
+        "as many as the cluster has room for)",
+    )
+    group.add_argument(
+        "--cpu-actors",
+        type=bounds,
+        default=RayConfig.cpu_actors,
+        metavar="MIN:MAX",
+        help="with networks on GPUs: actors that read clips for them, and as many that draw the "
+        "results (default: as many as the cluster has room for)",
     )
     group.add_argument(
         "--spread",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -20,16 +20,14 @@ from video_cam.explanation.network_plan import NetworkPlan, plan_network
 from video_cam.explanation.own_method import check_scores_only
 from video_cam.explanation.rates import lapse_rate, rate_note
 from video_cam.explanation.sampling import FrameSpan, Window, span_of
-from video_cam.explanation.scenes import split_scenes
-from video_cam.explanation.window_reader import plan_windows
+from video_cam.explanation.scenes import scenes_of
+from video_cam.explanation.window_reader import at_rate_of, plan_windows
 from video_cam.layers.alignment import CellCentres, guess_note, is_a_guess
 from video_cam.models.classifier import Classifier
 from video_cam.models.labels import class_id
 from video_cam.models.preprocessing import Geometry
-from video_cam.utils.threads import prefetch
 from video_cam.video.clip import Clip
-
-FRAMES_AHEAD = 8  # decoded while the scene detector runs
+from video_cam.video.source_files import source_digest
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,7 @@ class ClipPlan:
 
     Attributes:
         clip: header and time stamps; opens the file when frames are read.
+        source_digest: of the clip's content, before a frame of it is explained.
         model: what the results say about the network.
         model_note: what the results say about how the network was loaded; often empty.
         labels: class names.
@@ -60,6 +59,7 @@ class ClipPlan:
     """
 
     clip: Clip
+    source_digest: str
     model: ModelInfo
     model_note: str
     labels: tuple[str, ...]
@@ -80,10 +80,18 @@ class ClipPlan:
     detail_note: str = ""
 
 
-def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
+def plan_clip(
+    clip: Clip,
+    model: Classifier,
+    config: ExplainConfig,
+    scenes: tuple[FrameSpan, ...] | None = None,
+) -> ClipPlan:
     """Choose span, scenes, windows and layers, and find the positions of the layers' cells.
 
     Frames are read only to split scenes.
+
+    Args:
+        scenes: as ``scenes_of`` returns them; None to find them.
 
     Raises:
         UsageError: for wrong layers, classes or times.
@@ -102,12 +110,11 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
             "aug_smooth flips the input, and flipped flow shows motion that is not there: leave it "
             "out"
         )
-    if model.framewise and clip.info.is_numbered_images:
-        # Every picture of a folder is explained, whatever the network's own frame rate.
-        model = replace(model, frame_rate=clip.info.frame_rate)
+    model = at_rate_of(clip, model)
     class_ids = tuple(class_id(one, model.labels) for one in config.class_ids)
     span = span_of(clip.timeline, config.start, config.end)
-    scenes = _scenes(clip, span) if config.split_scenes else (span,)
+    if scenes is None:
+        scenes = scenes_of(clip, span, config)
     windows = plan_windows(clip.timeline, scenes, model, config)
     rate = config.frame_rate or lapse_rate(clip.timeline, span, model.frame_rate, config)
     size = (len(windows[0].frame_indices), *model.preprocess.crop)
@@ -119,6 +126,7 @@ def plan_clip(clip: Clip, model: Classifier, config: ExplainConfig) -> ClipPlan:
     of_layers = layer_map_keys(network, config)
     return ClipPlan(
         clip=clip,
+        source_digest=source_digest(clip.path),
         model=_model_info(model, network, size[0], rate or model.frame_rate),
         model_note="; ".join(filter(None, _notes(model, network, size, config.align))),
         labels=model.labels,
@@ -177,8 +185,3 @@ def _model_info(
         score=model.score,
         shares=model.reading is not None and model.reading.scores_places,
     )
-
-
-def _scenes(clip: Clip, span: FrameSpan) -> tuple[FrameSpan, ...]:
-    with clip.frames(span.first, span.stop) as reader, prefetch(reader, FRAMES_AHEAD) as frames:
-        return tuple(split_scenes(frames, span, clip.info.frame_rate))

@@ -23,7 +23,8 @@ from video_cam.explanation.own_method import with_own_method
 from video_cam.explanation.own_texts import with_own_texts
 from video_cam.explanation.target_selection import ExplainedTarget, explained_targets
 from video_cam.explanation.window_result import WindowResult
-from video_cam.explanation.window_runner import OtherFramesDecoded, WindowRunner
+from video_cam.explanation.window_runner import WindowRunner
+from video_cam.explanation.window_source import OtherFramesDecoded, PreparedClip
 from video_cam.models.classifier import Classifier
 from video_cam.models.user_code import find_function
 from video_cam.utils.field_types import check_path
@@ -88,6 +89,16 @@ def explain_clip(
         return _explain_here(clip, model, config, progress, began)
     # Damaged and unusual files hold other frames than their packets announce.
     return _explain_here(clip.decoded(), model, config, progress, began)
+
+
+def explain_prepared(
+    prepared: PreparedClip, model: Classifier, config: ExplainConfig, progress: Progress = silent
+) -> Explanation:
+    """``explain_clip`` for a clip whose frames another process has read; gives the same maps."""
+    began = time.perf_counter() - prepared.seconds
+    plan = plan_clip(prepared.clip, model, config, prepared.scenes)
+    runner = WindowRunner(plan, model, config, progress, prepared)
+    return explain_plan(plan, config, runner.run, began)
 
 
 def _explain_here(
@@ -185,6 +196,7 @@ def _explanation(
         span=(plan.span.first, plan.span.stop),
         scenes=tuple((scene.first, scene.stop) for scene in plan.scenes),
         options=config.as_json(),
+        source_digest=plan.source_digest,
         notes=(
             *notes(plan, config, results, damage),
             *notes_on_maps(maps, hides_nothing(plan, config)),

@@ -49,6 +49,7 @@ class Explanation:
         maps: one series for each target, layer and method, in this order.
         span: the source frames [first, stop) that were explained.
         options: the fields of ExplainConfig, in JSON's types.
+        source_digest: of the clip's content; see ``video.source_files``.
         notes: what a reader of the result should know, one line each.
         seconds: stage -> its duration in seconds.
         function_scores: float32 (W, functions), the scores of targets that are functions.
@@ -73,6 +74,7 @@ class Explanation:
     maps: tuple[MapSeries, ...]
     span: tuple[int, int]
     options: dict[str, Any]
+    source_digest: str
     notes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     function_scores: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))

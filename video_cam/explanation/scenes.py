@@ -10,8 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from video_cam.config import ExplainConfig
 from video_cam.errors import UsageError
 from video_cam.explanation.sampling import FrameSpan, Window
+from video_cam.utils.threads import prefetch
+from video_cam.video.clip import Clip
 from video_cam.video.reader import Frame
 
 # At a hard cut the mean absolute difference between two frames is at least CUT_LEVELS of 255, at
@@ -21,6 +24,7 @@ from video_cam.video.reader import Frame
 CUT_LEVELS, CUT_FACTOR, CUT_COLORS = 20.0, 2.0, 0.3
 NEIGHBOURS = 2  # differences on either side
 BINS = 8  # of the histogram of colours, for each of red, green and blue
+FRAMES_AHEAD = 8  # decoded while the scene detector runs
 DETECTOR_WIDTH = 256  # pixels; PySceneDetect scales frames down to about this width as well
 
 
@@ -75,6 +79,19 @@ def cuts_within(cuts: Sequence[int], window: Window) -> list[int]:
     """
     first, last = window.frame_indices[0], window.frame_indices[-1]
     return [cut for cut in cuts if first < cut <= last]
+
+
+def scenes_of(clip: Clip, span: FrameSpan, config: ExplainConfig) -> tuple[FrameSpan, ...]:
+    """The parts of a span that no window runs across; frames are read where they have to be found.
+
+    Raises:
+        UsageError: where PySceneDetect is needed and not installed.
+        ClipError: where the clip cannot be read.
+    """
+    if not config.split_scenes:
+        return (span,)
+    with clip.frames(span.first, span.stop) as reader, prefetch(reader, FRAMES_AHEAD) as frames:
+        return tuple(split_scenes(frames, span, clip.info.frame_rate))
 
 
 def split_scenes(frames: Iterable[Frame], span: FrameSpan, frame_rate: Fraction) -> list[FrameSpan]:

@@ -33,7 +33,7 @@ from video_cam.utils.strict_json import Entry, Row, checked, parse_json
 from video_cam.video.scan import ClipInfo
 from video_cam.video.timeline import Timeline
 
-FORMAT = 3
+FORMAT = 4
 # A small file may unpack to this much; a larger one is not compressed, so that no file has to be
 # trusted with more than a few times its own size.
 MAX_UNPACKED_BYTES, MAX_RATIO = 512 * 2**20, 4
@@ -41,7 +41,7 @@ MAX_UNPACKED_BYTES, MAX_RATIO = 512 * 2**20, 4
 # Fields of an Explanation and of a MapSeries: those that JSON can hold, and those that are arrays.
 _PLAIN = (
     *("labels", "span", "options", "notes", "seconds", "functions", "check", "sanity"),
-    *("motion_test", "frame_test", "scenes"),
+    *("motion_test", "frame_test", "scenes", "source_digest"),
 )
 _ARRAYS = ("frame_indices", "num_padded", "probabilities", "function_scores")
 _MAP_PLAIN = ("label", "layer", "method", "class_ids", "bias", "detail")
@@ -128,6 +128,7 @@ class _Meta(msgspec.Struct):
     labels: tuple[str, ...]
     span: tuple[int, int]
     options: dict[str, Row]
+    source_digest: str
     notes: tuple[str, ...]
     seconds: dict[str, float]
     functions: tuple[str, ...]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TypeVar
 
 import numpy as np
@@ -18,22 +20,54 @@ from video_cam.explanation.sampling import (
 )
 from video_cam.models.classifier import Classifier
 from video_cam.models.preprocessing import Preprocess
+from video_cam.video.clip import Clip
 from video_cam.video.reader import Frame
 from video_cam.video.timeline import Timeline
 
 Item = TypeVar("Item")
 
 
+@dataclass(frozen=True)
+class NetworkInput:
+    """What of a network decides which frames it is given, and what is made of them.
+
+    Attributes:
+        num_frames, frame_rate, framewise, preprocess: as in Classifier.
+    """
+
+    num_frames: int
+    frame_rate: Fraction
+    framewise: bool
+    preprocess: Preprocess
+
+    @classmethod
+    def of(cls, model: Classifier) -> NetworkInput:
+        """That of a network."""
+        return cls(model.num_frames, model.frame_rate, model.framewise, model.preprocess)
+
+
+Network = TypeVar("Network", Classifier, NetworkInput)
+
+
+def at_rate_of(clip: Clip, network: Network) -> Network:
+    """The network at the frame rate at which it is given a clip."""
+    if network.framewise and clip.info.is_numbered_images:
+        # Every picture of a folder is explained, whatever the network's own frame rate.
+        return replace(network, frame_rate=clip.info.frame_rate)
+    return network
+
+
 def plan_windows(
     timeline: Timeline,
     scenes: Sequence[FrameSpan],
-    model: Classifier,
+    model: Classifier | NetworkInput,
     config: ExplainConfig,
 ) -> list[Window]:
     """The windows that the config asks for; numbers it leaves open are the network's own.
 
     Args:
         scenes: consecutive spans in order of time. Each window lies within one of them.
+        model: as ``at_rate_of`` returns it.
 
     Returns:
         Windows in order of time, all with the same number of frames.

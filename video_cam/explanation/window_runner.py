@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -21,10 +22,12 @@ from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapTar
 from video_cam.explanation.network_plan import plan_network
 from video_cam.explanation.quantised_maps import QuantisedMaps
 from video_cam.explanation.sampling import FrameSpan, Window
-from video_cam.explanation.scenes import HardCutDetector, cuts_within
+from video_cam.explanation.scenes import cuts_within
 from video_cam.explanation.target_selection import best_classes, candidates, num_candidates
-from video_cam.explanation.window_reader import batches, read_windows
+from video_cam.explanation.window_inputs import WindowInputs
+from video_cam.explanation.window_reader import batches
 from video_cam.explanation.window_result import WindowResult
+from video_cam.explanation.window_source import FileSource, PreparedClip, WindowSource
 from video_cam.layers.outputs import class_scores, class_shares, frame_scores, shown_scores
 from video_cam.models.classifier import Classifier
 from video_cam.utils.code_place import place_in_user_code
@@ -32,16 +35,11 @@ from video_cam.utils.devices import on_cpu
 from video_cam.utils.memory import BatchHalving, is_out_of_memory
 from video_cam.utils.progress import Progress, silent
 from video_cam.utils.threads import prefetch
-from video_cam.video.reader import FrameReader
 
 BATCHES_AHEAD = 2  # read while the network runs
 
 ChooseTargets = Callable[[Tensor], Sequence[Target]]  # from a batch's logits (N, classes)
 Batch = Sequence[tuple[int, np.ndarray]]  # window numbers and frames uint8 (N, H, W, 3)
-
-
-class OtherFramesDecoded(Exception):
-    """The decoder gives other frames than those that the plan was made for."""
 
 
 class WindowRunner:
@@ -53,14 +51,17 @@ class WindowRunner:
         model: Classifier,
         config: ExplainConfig,
         progress: Progress = silent,
+        prepared: PreparedClip | None = None,
     ) -> None:
         """Bind a plan, which another process with the same network may have made.
 
         Args:
             model: the network.
             progress: is told how many windows have been run.
+            prepared: the frames of the plan's windows; None to read them from the clip.
         """
         self._plan, self._model, self._config = plan, model, config
+        self._prepared = prepared
         self._map_keys = plan.map_keys
         self._progress = progress
         network = plan_network(model, plan.input_size, plan.model.layers, config)
@@ -96,29 +97,37 @@ class WindowRunner:
         windows = {index: self._plan.windows[index] for index in indices}
         choose = self._candidates if class_ids is None else lambda logits: list(class_ids)
         results: list[WindowResult] = []
-        detector = HardCutDetector()
-        span = self._span(windows)
-        with (
-            self._plan.clip.frames(span.first, span.stop) as reader,
-            self._progress("explain", len(windows)) as step,
-            prefetch(self._read(reader, windows, detector), BATCHES_AHEAD) as read,
-        ):
-            for batch in read:
-                self._halving.run(batch, lambda part: results.extend(self._run_batch(part, choose)))
+        inputs = WindowInputs(self._model.preprocess, self._model.device)
+
+        def run_batch(batch: Batch) -> None:
+            results.extend(self._run_batch(batch, inputs, choose))
+
+        with ExitStack() as stack:
+            source = self._source(windows, stack)
+            step = stack.enter_context(self._progress("explain", len(windows)))
+            batched = batches(source.read(windows), self._plan.batch_size)
+            for batch in stack.enter_context(prefetch(batched, BATCHES_AHEAD)):
+                self._halving.run(batch, run_batch)
                 step(len(batch))
-            self._check_frames(reader, span)
-        cuts = detector.cuts() if self._config.sampling == "windows" else []
+            met = source.met()
+        cuts = met.cuts if self._config.sampling == "windows" else ()
         return [
             replace(
                 result,
-                num_damaged=reader.num_damaged,
-                corrupt_frames=reader.corrupt_indices if result is results[0] else (),
+                num_damaged=met.num_damaged,
+                corrupt_frames=met.corrupt_frames if result is results[0] else (),
                 cuts=tuple(cuts_within(cuts, windows[result.index])),
-                has_interlaced=reader.has_interlaced,
+                has_interlaced=met.has_interlaced,
                 memory_note=self._halving.note,
             )
             for result in results
         ]
+
+    def _source(self, windows: Mapping[int, Window], stack: ExitStack) -> WindowSource:
+        if self._prepared is not None:
+            return self._prepared
+        span = self._span(windows)
+        return stack.enter_context(FileSource(self._plan.clip, span, self._model.preprocess))
 
     def _span(self, windows: Mapping[int, Window]) -> FrameSpan:
         """The frames to read. For all windows the whole span, so that all its frames are checked.
@@ -130,30 +139,13 @@ class WindowRunner:
         frames = [index for window in windows.values() for index in window.frame_indices]
         return FrameSpan(min(frames), max(frames) + 1)
 
-    def _read(
-        self, reader: FrameReader, windows: Mapping[int, Window], detector: HardCutDetector
-    ) -> Iterator[list[tuple[int, np.ndarray]]]:
-        """Batches of numbered windows; then the remaining frames, so that they are counted."""
-        frames = iter(reader)
-        inputs = read_windows(
-            frames, list(windows.values()), self._model.preprocess, on_frame=detector.add
-        )
-        # A damaged file may end before the last window; _check_frames finds that.
-        yield from batches(zip(windows, inputs, strict=False), self._plan.batch_size)
-        for _ in frames:
-            pass
-
-    def _check_frames(self, reader: FrameReader, span: FrameSpan) -> None:
-        expected = self._plan.clip.timeline.pts[reader.first_decoded : span.stop]
-        if not np.array_equal(reader.timeline.pts, expected):
-            raise OtherFramesDecoded
-
-    def _run_batch(self, batch: Batch, choose: ChooseTargets) -> list[WindowResult]:
+    def _run_batch(
+        self, batch: Batch, inputs: WindowInputs, choose: ChooseTargets
+    ) -> list[WindowResult]:
         """One forward pass over some windows."""
         indices = [index for index, _ in batch]
-        x = self._model.preprocess.tensor(
-            np.stack([frames for _, frames in batch]), self._model.device
-        ).to(self._model.dtype)
+        frame_indices = [self._plan.windows[index].frame_indices for index in indices]
+        x = inputs(frame_indices, [frames for _, frames in batch]).to(self._model.dtype)
 
         logits = torch.zeros(0)
 
@@ -164,9 +156,8 @@ class WindowRunner:
             self._probabilities[indices] = shown.numpy()
             return choose(*shares or [logits])
 
-        frames = self._plan.windows[indices[0]].frame_indices
         try:
-            with self._model.input_layout.in_window(self._plan.clip, frames):
+            with self._model.input_layout.in_window(self._plan.clip, frame_indices[0]):
                 found = self._attributor(x, choose_from_outputs, batch_size=self._halving.size)
         except Exception as error:  # the network's own code may raise anything
             place = place_in_user_code(error)

@@ -99,6 +99,7 @@ def _clip(explanation: Explanation) -> dict[str, Any]:
         "duration_seconds": float(timeline.duration_seconds),
         "has_audio": clip.has_audio,
         "span": explanation.span,
+        "digest": explanation.source_digest,
     }
 
 
