@@ -1,6 +1,6 @@
 """What a clip costs beyond decoding, forwards and encoding: CPU time of very short clips.
 
-    python -m benchmarks.speed.clip_overhead [--clips 200]
+    python -m benchmarks.speed.clip_overhead [--clips 200] [--detail none]
 
 Clips of 16 frames of 64x48 are processed one after another in one process, with the bundled
 network, as by a run over a folder. CPU time is counted, of all threads, as other work on the
@@ -31,6 +31,7 @@ from video_cam.batch.jobs import DONE, plan_jobs
 from video_cam.batch.network import NetworkExplainer
 from video_cam.batch.runner import ClipRunner
 from video_cam.batch.store import open_store
+from video_cam.choice_names import DETAIL_NAMES
 from video_cam.cli.arguments import parse, run_config
 
 FRAMES, FRAME_RATE, HEIGHT, WIDTH = 16, 16, 48, 64
@@ -44,12 +45,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--clips", type=int, default=200)
-    count = parser.parse_args().clips
+    parser.add_argument("--detail", default="layers", choices=DETAIL_NAMES)
+    options = parser.parse_args()
+    count = options.clips
     torch.set_num_threads(1)  # all of the network's time is then counted in its own thread
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clips = write_clips(folder / "clips", count + WARM_UP)
-        costs, times = process(clips, folder / "out")
+        costs, times = process(clips, folder / "out", options.detail)
         network = sum(one.cpu for (_, stage), one in times.stages.items() if stage in ON_THE_DEVICE)
         once = cpu_seconds(lambda: decode(clips[0]))
         with_encoding = cpu_seconds(lambda: encode(clips[0], folder / "encoded.mp4"))
@@ -81,13 +84,14 @@ def write_clips(folder: Path, count: int) -> list[Path]:
     return clips
 
 
-def process(clips: list[Path], out: Path) -> tuple[list[float], StageTimes]:
+def process(clips: list[Path], out: Path, detail: str = "layers") -> tuple[list[float], StageTimes]:
     """The CPU seconds of each clip after the first WARM_UP, and the stages of all these.
 
     Raises:
         RuntimeError: a clip failed.
     """
     words = ["--clip", str(clips[0].parent), "--model", "motion3d", "--output-dir", str(out)]
+    words += ["--detail", detail]
     store = open_store(str(out))
     store.prepare()
     jobs = list(plan_jobs(find_clips([str(clips[0].parent)]), store))
