@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from benchmarks.speed import decoders, device_resize
 from benchmarks.speed import ratios as ratios_module
 from benchmarks.speed.ratios import Ratio, ratios
 from benchmarks.truth.compare_alignments import localization
@@ -66,3 +67,16 @@ def test_windows_cover_the_clip_and_blend_in_time() -> None:
     maps[16] = 1.0
     mass = mass_over_time(maps, np.array([1.5, 5.5, 9.5, 13.5]), windows)
     assert mass[16:32] == pytest.approx(1.0) and mass[:15].max() == mass[33:].max() == 0
+
+
+def test_the_resize_of_a_device_is_compared_with_the_cpus() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (160, 200, 3), np.uint8)
+    assert device_resize.difference([frame], "nearest", False) == "0.00% differ, by 0 at most"
+    assert not device_resize.difference([frame], "bilinear", True).startswith("0.00%")
+
+
+def test_decoders_are_timed_in_units_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    spent = iter([(2.0, 4.0), (1.0, 8.0), (1.0, 1.0), (3.0, 1.0)])
+    monkeypatch.setattr(decoders, "times", lambda run: next(spent))
+    line = decoders.ratio(lambda: iter(()), lambda: iter(()), rounds=2)
+    assert line == "CPU time 1.75 (0.50 - 3.00), wall time 1.50 (1.00 - 2.00)"
