@@ -68,7 +68,7 @@ def contact_picture(named: Sequence[tuple[str, np.ndarray]]) -> Image.Image:
 
 def main() -> None:
     """Write the picture."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
     contact_picture(list(tiles())).save(parser.parse_args().output, quality=88)
 
