@@ -32,7 +32,8 @@ from video_cam.batch.stage import WHOLE_CLIPS
 from video_cam.config import ExplainConfig, RenderConfig
 from video_cam.rendering.result_folder import SUMMARY_FILE
 
-WORDS = (*BUNDLED, "--engine", "ray", "--actor-cpus", "1", "--max-keyframes", "1")
+ALIGN = ("--align", "receptive-field")  # actors, too, would measure where cells look
+WORDS = (*BUNDLED, "--engine", "ray", "--actor-cpus", "1", "--max-keyframes", "1", *ALIGN)
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +80,7 @@ def test_three_stages_give_the_results_of_one_process(
     # For its check, once. Twice where the actor with the network died.
     assert [lines.count("network") for lines in explained] == [1, 2, 1]
     for name in states:
-        ours = video_cam.explain(clips / name, bundled)
+        ours = video_cam.explain(clips / name, bundled, align="receptive-field")
         theirs = Explanation.load(out / name.removesuffix(".mp4") / "explanation.npz")
         assert theirs.probabilities.tobytes() == ours.probabilities.tobytes()
         for a, b in zip(theirs.maps, ours.maps, strict=True):
@@ -136,7 +137,7 @@ def test_spread_runs_the_network_on_the_actors_alone(cluster, tmp_path, bundled)
         "--layer",
         "layer4",
     )
-    asked = ("--align", "receptive-field", "--check", "--guided", "--output-dir", tmp_path / "out")
+    asked = (*ALIGN, "--check", "--guided", "--output-dir", tmp_path / "out")
     assert run("--clip", clip, *network, *words, *asked) == 0
     processes = [int(line.split()[0]) for line in log.read_text().splitlines()]
     assert os.getpid() not in processes

@@ -63,7 +63,7 @@ def test_an_interrupt_leaves_nothing_half_written(out: Path, tmp_path: Path) -> 
     """Nor do two of them, to the command and its worker process, as Ctrl-C sends them."""
     clip = write_clip(tmp_path / "long.mp4", moving_square(250, 640, 480))
     (tmp_path / "list.txt").write_text(f"{clip}\n{tmp_path / 'missing.mp4'}\n")
-    words = ("--clip", tmp_path / "list.txt", *BUNDLED, "--output-dir", out)
+    words = ("--clip", tmp_path / "list.txt", *BUNDLED, *PLAIN, "--output-dir", out)
     process = subprocess.Popen(
         [sys.executable, str(SCRIPT), *map(str, words)],
         stdout=subprocess.PIPE,
