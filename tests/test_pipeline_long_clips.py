@@ -115,6 +115,6 @@ def test_a_clip_is_explained_in_smaller_batches(bundled: Classifier, sample_clip
     finally:
         hook.remove()
     assert max(sizes) > 2 and sizes[-1] <= 2
-    assert any("out of memory with batches of" in note for note in halved.notes)
+    assert any("out of memory with batches of" in note.text for note in halved.notes)
     np.testing.assert_allclose(halved.probabilities, whole.probabilities, atol=1e-5)
     np.testing.assert_allclose(halved.maps[0].values, whole.maps[0].values, atol=1e-4)

@@ -38,7 +38,7 @@ def test_a_check_that_was_asked_for_and_does_not_apply_is_noted(
     config = make_explain_config({"check": True, "class_scope": "window"} | options)
     plain = explain_clip(Clip.open(sample_clip), bundled, config)
     verified = verify(Clip.open(sample_clip), bundled, plain, config)
-    assert verified.check is None and list(verified.notes) == notes
+    assert verified.check is None and [note.text for note in verified.notes] == notes
 
 
 def test_the_command_shows_the_results_of_the_checks(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from video_cam.errors import VideoCamError
+from video_cam.utils.cores import usable_cores
 from video_cam.utils.text import for_terminal
 from video_cam.utils.version import __version__
 
@@ -64,8 +65,7 @@ def _versions() -> Iterator[str]:
 def _devices() -> Iterator[str]:
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield f"CPU: {cores} cores, {torch.get_num_threads()} threads of PyTorch"
+    yield f"CPU: {usable_cores()} cores, {torch.get_num_threads()} threads of PyTorch"
     if hasattr(os, "sysconf"):
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         yield f"memory: {memory / 2**30:.1f} GiB"

@@ -29,6 +29,7 @@ from video_cam.models.labels import class_id
 from video_cam.rendering.renderer import render_with, within_memory
 from video_cam.rendering.result_folder import temporary_folder
 from video_cam.truth.clip_truth import ClipTruth
+from video_cam.utils.notes import Note
 from video_cam.utils.progress import Progress, silent
 from video_cam.video.clip import Clip
 
@@ -150,7 +151,7 @@ def verify(
             results[name] = run()
         except CheckNotApplicable as reason:
             if name == "sanity" or is_asked_for:
-                notes.append(f"no {name}: {reason}")
+                notes.append(Note(f"no {name}: {reason}"))
     if config.motion_test or config.frame_test:
         scores = WindowScores(clip, model, explanation, config, progress)
         if config.motion_test:
@@ -158,7 +159,7 @@ def verify(
         if config.frame_test:
             results |= _frame_results(scores, explanation, progress, notes)
         if scores.memory_note:
-            notes.append(scores.memory_note)
+            notes.append(Note(scores.memory_note))
     seconds = explanation.seconds | {"check": time.perf_counter() - began}
     return replace(explanation, seconds=seconds, notes=tuple(notes), **results)
 
@@ -170,7 +171,7 @@ def _motion_results(
     config: ExplainConfig,
     scores: WindowScores,
     progress: Progress,
-    notes: list[str],
+    notes: list[Note],
 ) -> dict[str, Any]:
     """Fields of the explanation; ``notes`` get the reason where one of them is missing."""
     results: dict[str, Any] = {}
@@ -179,22 +180,24 @@ def _motion_results(
         try:
             results["motion_maps"] = motion_maps(clip, model, explanation, config, scores, progress)
         except CheckNotApplicable as reason:
-            notes.append(f"no map of motion: {reason}")
+            notes.append(Note(f"no map of motion: {reason}"))
         results["motion_test"] = run_motion_test(scores, explanation)
         if model.input_layout.factory is not None:
-            notes.append("the motion test alters the clip, and not what --input-factory adds to it")
+            notes.append(
+                Note("the motion test alters the clip, and not what --input-factory adds to it")
+            )
     except CheckNotApplicable as reason:
-        notes.append(f"no motion test: {reason}")
+        notes.append(Note(f"no motion test: {reason}"))
     return results
 
 
 def _frame_results(
-    scores: WindowScores, explanation: Explanation, progress: Progress, notes: list[str]
+    scores: WindowScores, explanation: Explanation, progress: Progress, notes: list[Note]
 ) -> dict[str, Any]:
     try:
         return {"frame_test": run_frame_test(scores, explanation, progress)}
     except CheckNotApplicable as reason:
-        notes.append(f"no frame test: {reason}")
+        notes.append(Note(f"no frame test: {reason}"))
         return {}
 
 

@@ -170,7 +170,7 @@ def write_results(folder: Path) -> None:
         "seconds": 1.5,
         "finished_at": "2026-01-01T00:00:00+00:00",
         "targets": [prediction],
-        "notes": ["a note"],
+        "notes": [{"text": "a note", "kind": "information"}],
     }
     failed = done | {"clip": "in/b.mp4", "status": "failed", "folder": None, "error": "damaged"}
     lines = [json.dumps(record) + "\n" for record in (done, failed)]
@@ -197,4 +197,5 @@ def _explanation() -> Explanation:
         maps=maps,
         span=(0, 6),
         options={"sampling": "windows", "align": "probe"},
+        source_digest="sha256:",
     )

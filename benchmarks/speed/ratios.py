@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -15,6 +15,11 @@ class Ratio:
     median: float
     least: float
     most: float
+
+    @staticmethod
+    def of(values: Sequence[float]) -> Ratio:
+        """The median, minimum and maximum of values, one for each round."""
+        return Ratio(statistics.median(values), min(values), max(values))
 
     def __str__(self) -> str:
         return f"{self.median:.2f} ({self.least:.2f} - {self.most:.2f})"
@@ -47,6 +52,4 @@ def ratios(
         for name, run in runs.items():
             unit_seconds = seconds(unit)
             values[name].append(seconds(run) / unit_seconds)
-    return {
-        name: Ratio(statistics.median(part), min(part), max(part)) for name, part in values.items()
-    }
+    return {name: Ratio.of(part) for name, part in values.items()}

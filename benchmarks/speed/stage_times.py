@@ -28,7 +28,7 @@ STAGES = {
     "plan": "video_cam.explanation.explainer:plan_clip",
     "convert to RGB": "video_cam.video.reader:Frame.rgb",
     "resize and crop": "video_cam.models.preprocessing:Preprocess.frame",
-    "normalise and copy": "video_cam.models.preprocessing:Preprocess.tensor",
+    "normalise and copy": "video_cam.explanation.window_inputs:WindowInputs.__call__",
     "network": "video_cam.attribution.attributor:Attributor.__call__",
     "network in the check": "video_cam.metrics.perturbation_check:run_network",
     "put maps together": "video_cam.explanation.explainer:aggregate",

@@ -33,22 +33,27 @@ WINDOWS = {"contributions": [1.0, 2.0, 0.1], "sufficient_windows": [0, 1], "kept
         ),
         (
             {"sufficient_frames": [12], "windows": WINDOWS},
-            "1 of 6 frames is enough for spin: the one at 0.90 s keeps 94 % of the score; 2 of 3 "
-            "windows of the clip are enough, and keep 97 %",
+            "in the strongest window, 1 of 6 frames is enough for spin: the one at 0.90 s keeps "
+            "94 % of the score; of the whole clip, 2 of 3 windows are enough, and keep 97 %",
         ),
         (
             {"sufficient_frames": [], "windows": WINDOWS | {"sufficient_windows": [0, 1, 2]}},
-            "no single frame is needed for spin: a blurred still picture keeps 94 % of the score; "
-            "all 3 windows of the clip are needed",
+            "in the strongest window, no single frame is needed for spin: a blurred still picture "
+            "keeps 94 % of the score; of the whole clip, all 3 windows are needed",
         ),
         (
             {
                 "sufficient_frames": ENTRIES["frame_indices"],
                 "windows": WINDOWS | {"contributions": [1.0, 2.0], "sufficient_windows": [0, 1]},
             },
-            "all 6 frames are needed for spin; both windows of the clip are needed",
+            "in the strongest window, all 6 frames are needed for spin; of the whole clip, both "
+            "windows are needed",
         ),
         ({"sufficient_frames": ENTRIES["frame_indices"]}, "all 6 frames are needed for spin"),
+        (
+            {"sufficient_frames": [12], "kept_share": 1.3},
+            "1 of 6 frames is enough for spin: the one at 0.90 s keeps more than all of the score",
+        ),
     ],
 )
 def test_the_sentence(changed: dict[str, Any], expected: str) -> None:

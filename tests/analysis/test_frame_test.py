@@ -22,6 +22,7 @@ from video_cam.analysis.window_input import read_input
 from video_cam.config import make_explain_config
 from video_cam.perturbation.alterations import held
 from video_cam.pipeline import explain_and_verify
+from video_cam.utils.notes import Note
 from video_cam.video.clip import Clip
 
 CLIP = Path(__file__).parents[2] / "clips" / "spin.mp4"
@@ -302,16 +303,15 @@ def test_windows_of_one_frame_are_frames(noise: Any, tmp_path: Path) -> None:
     assert result["forwards"] == 0 and len(result["sentence"].splitlines()) == 1
     scoped = run(model, noise(5), sampling="windows", class_scope="window")
     assert scoped.frame_test is None and "no frame test: the windows show one frame each" in (
-        "; ".join(scoped.notes)
+        "; ".join(map(str, scoped.notes))
     )
 
 
 def test_a_clip_of_one_frame_keeps_its_other_results(noise: Any, bundled: Classifier) -> None:
     explanation = run(bundled, noise(1), sampling="windows")
     assert explanation.maps and explanation.frame_test is None
-    assert "no frame test: the network sees one frame of the clip, and needs it" in (
-        explanation.notes
-    )
+    told = Note("no frame test: the network sees one frame of the clip, and needs it")
+    assert told in explanation.notes
 
 
 @pytest.mark.parametrize(

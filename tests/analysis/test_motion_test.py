@@ -249,12 +249,12 @@ def test_other_targets_and_maps(options: dict[str, Any], has_map: bool, tmp_path
     explanation = run(at_hand(MeanOfFrames), **options)
     result = explanation.motion_test
     assert result is not None and (explanation.motion_maps is not None) == has_map
-    assert [note for note in explanation.notes if note.startswith("no map of motion: ")] == [
-        note for note in explanation.notes if "motion" in note
+    assert [note for note in explanation.notes if note.text.startswith("no map of motion: ")] == [
+        note for note in explanation.notes if "motion" in note.text
     ]
-    assert any("no map of motion" in note for note in explanation.notes) != has_map
+    assert any("no map of motion" in note.text for note in explanation.notes) != has_map
     if options.get("methods") == ("occlusion",):  # as of a network without gradients
-        assert "take one gradient of the score" in " ".join(explanation.notes)
+        assert "take one gradient of the score" in " ".join(map(str, explanation.notes))
     assert len(result["others"]) == len({one.label for one in explanation.maps}) - 1
     assert result["motion_share"] == pytest.approx(0, abs=1e-5)
     assert (result["class_id"] is None) == ("targets" in options and "class_ids" not in options)

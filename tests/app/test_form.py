@@ -44,7 +44,11 @@ def test_what_the_form_does_not_show_stays_as_the_app_was_started() -> None:
 def test_no_method_leaves_the_choice_to_the_network() -> None:
     explain = config_of(methods=[]).explain
     assert explain.methods == ("gradcam",) and explain.own_methods
-    assert not config_of(methods=["gradcam", "fem"]).explain.own_methods
+    assert not config_of(methods=["gradcam"]).explain.own_methods
+    assert first_values(BASE)["methods"] == []
+    named = replace(BASE, explain=ExplainConfig(methods=("fem",)))
+    assert first_values(named)["methods"] == ["fem"]
+    assert not config_of(base=named).explain.own_methods
 
 
 def test_several_details_as_the_command_takes_them() -> None:

@@ -36,6 +36,14 @@ def _exact() -> Iterator[None]:
         yield
 
 
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there is no second CUDA device")
+@pytest.mark.parametrize("method", ["gradcam", "scorecam", "legrad", "occlusion"])
+def test_the_second_of_two_devices(method: str) -> None:
+    found, expected = cams_on("cuda:1", method), cams_on("cpu", method)
+    assert {str(one.values.device) for one in found} == {"cuda:1"}
+    assert distance(found[0].values, expected[0].values) < TOLERANCE
+
+
 class Attention(nn.Module):
     """Tokens of a clip, one layer of attention, a linear head."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,13 @@ from video_cam.batch.report import SHOWN_FAILURES, RunReport
 from video_cam.batch.results_file import RESULTS
 from video_cam.batch.store import FolderStore
 from video_cam.rendering.result_folder import SUMMARY_FILE
+from video_cam.utils.notes import WARNING, Note
 
 QUICK = (*BUNDLED, "--max-keyframes", "1", "--align", "receptive-field", "--detail", "none")
 GROW = {"class_id": 4, "label": "grow", "score": 0.1, "shown": "10%"}
 SPIN = {"class_id": 1, "label": "spin", "score": 0.9, "shown": "90%"}
+UNTRAINED = asdict(Note("untrained", WARNING))
+SHORT = asdict(Note("frames are repeated"))
 
 
 @pytest.fixture
@@ -64,17 +68,18 @@ def test_each_clip_is_reported_and_written_as_it_comes(store, reporter, out: Pat
     with RunReport(jobs("a", "b", "c", "d"), store, reporter) as report:
         check = {"sentence": "marked region carries the score", "drop": 0.5}
         motion_test = MOTION_TEST | {"others": [{"label": "grow", "sentence": "it does not"}]}
-        values = {"check": check, "motion_test": motion_test, "notes": ("untrained",)}
+        values = {"check": check, "motion_test": motion_test, "notes": (UNTRAINED, SHORT)}
         values["frame_test"] = {"sentence": "one frame is enough"}
         report.add(record(store, "a", seconds=1.25, **values))
         assert reporter.texts("info") == [
-            "note: untrained",
+            "note: frames are repeated",
             "check: marked region carries the score",
             f"motion test: {MOTION_TEST['sentence']}",
             "motion test of grow: it does not",
             "frame test: one frame is enough",
             f"a.mp4: spin 90%; 1.2 s; see {out / 'a' / 'index.html'}",
         ]
+        assert reporter.texts("warning") == ["a.mp4: untrained"]
         assert statuses(out) == [("a.mp4", DONE)]
         report.add(record(store, "b", targets=(GROW,)))
         assert "b.mp4: grow 10% (predicted spin 90%); " in reporter.texts("info")[-1]
@@ -105,9 +110,9 @@ def test_a_long_name_of_a_class_leaves_room_for_the_rest_of_the_line(store, repo
 def test_for_programs_a_clip_is_an_event_and_not_a_text(store) -> None:
     reporter = RecordingReporter(as_json=True)
     with RunReport(jobs("a"), store, reporter) as report:
-        report.add(record(store, "a", notes=("untrained",)))
+        report.add(record(store, "a", notes=(UNTRAINED,)))
     assert reporter.messages == []
-    assert reporter.events[0][1]["notes"] == ["untrained"]
+    assert reporter.events[0][1]["notes"] == [UNTRAINED]
 
 
 def test_a_run_that_is_interrupted_reports_what_it_has(store, reporter, out: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from video_cam.batch.results_file import (
     read_lines,
 )
 from video_cam.rendering.page.gallery import write_gallery
+from video_cam.utils.notes import Note
 
 
 def test_a_line_that_was_cut_off_does_not_spoil_the_next(tmp_path: Path) -> None:
@@ -43,7 +45,13 @@ SPIN = {"class_id": 1, "label": "spin", "score": 0.9, "shown": "90%"}
 
 def test_lines_of_this_and_of_older_versions_are_records() -> None:
     full = ClipRecord(
-        "a", "a", "done", prediction=SPIN, duration_seconds=2.0, targets=(SPIN,), notes=("n",)
+        "a",
+        "a",
+        "done",
+        prediction=SPIN,
+        duration_seconds=2.0,
+        targets=(SPIN,),
+        notes=(asdict(Note("n")),),
     )
     lines = [full.as_json(), GOOD, ClipRecord("b", None, "failed", error="bad").as_json()]
     assert parse_records(map(json_line, lines)) == lines

@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,7 @@ from video_cam.config import ExplainConfig, LimitsConfig, RenderConfig
 from video_cam.explanation.damage import Damage
 from video_cam.pipeline import ClipExplainer
 from video_cam.utils.files import sha256_of
+from video_cam.utils.notes import Note
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +146,7 @@ def test_a_record_has_the_digest_of_its_summary(explainer, config, job, clip, tm
     folder = tmp_path / "out" / clip.stem
     assert in_file() == sha256_of(folder / "summary.json")
     # Results that are replaced without a record, as by a run that is killed, get one later.
-    change_summary(folder, notes=["replaced"])
+    change_summary(folder, notes=[asdict(Note("replaced"))])
     run_all(config, explainer, [clip])
     assert in_file() == sha256_of(folder / "summary.json")
     run_all(config, explainer, [clip])

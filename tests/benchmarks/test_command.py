@@ -14,8 +14,6 @@ from benchmarks.truth.options import NETWORK_NAMES
 from models3d.tasks import TASKS
 from video_cam import Classifier
 from video_cam.choice_names import ALIGNMENT_NAMES
-from video_cam.layers import measured_alignment
-from video_cam.layers.cache import FOLDER_VARIABLE
 from video_cam.utils.progress import Progress
 
 ROOT = Path(__file__).parents[2]
@@ -30,15 +28,8 @@ MEASURES = {
 
 
 @pytest.fixture
-def cheap(
-    benchmark_clips: BenchmarkClips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, object]:
-    """No clips are drawn, and altered clips are scored without a network; what was asked for.
-
-    Where cells look is measured on one clip, not on eight, and kept from other tests.
-    """
-    monkeypatch.setattr(measured_alignment, "CLIPS_FOR_SMALL_NETWORKS", 1)
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "cache"))
+def cheap(benchmark_clips: BenchmarkClips, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """No clips are drawn, and altered clips are scored without a network; what was asked for."""
     asked: dict[str, object] = {}
 
     def draw(

@@ -15,10 +15,13 @@ from PIL import Image
 import run_video_cam
 import video_cam
 from tests.support.command import assert_one_error_line
+from tests.support.explanations import make_explanation
 from tests.support.media import audio_packets, moving_square, stamps_seconds, write_clip
 from tests.support.pages import UNEVEN
-from video_cam import Classifier, Explanation
+from video_cam import Classifier, Explanation, UsageError
 from video_cam.batch.verify import Counts, verify
+from video_cam.explanation.sampling import FrameSpan
+from video_cam.rendering.excerpt import frames_between
 
 BARE = slice(16, 48)  # rows of pictures of 64 rows between the places of a caption
 
@@ -151,6 +154,7 @@ def test_a_page_that_would_be_too_large_gets_a_smaller_video_or_is_refused(
     [
         (["gif", "--frames", 30, 40], "--frames 30 40: expected two frames from 0 to"),
         (["gif", "--from", 99], "no frame between 99.0 s and the end"),
+        (["gif", "--from", 1, "--to", 0.5], "the end, 0.5 s, comes before the start, 1.0 s"),
         (["gif", "--from", 0, "--frames", 1, 2], "both choose the span"),
         (["gif", "--map", 2], "--map 2: expected a number from 0 to 1"),
         (["gif", "--output", "x.mp4"], "must end with .gif"),
@@ -164,6 +168,25 @@ def test_a_mistake_is_one_line(words, message: str, uneven: Path, export) -> Non
     status, _, errors = export(words[0], uneven, *words[1:])
     assert_one_error_line(status, errors, 1 if "--clip" in words else 2, message)
     assert [path.name for path in Path().rglob("*.*")] == ["taken.gif"]
+
+
+@pytest.mark.parametrize("kind", ["gif", "npz"])
+def test_an_empty_path_is_not_the_default(kind: str, uneven: Path, export) -> None:
+    status, _, errors = export(kind, uneven, "--output", "")
+    assert status == 2 and "argument --output: the path is empty" in errors.splitlines()[-1]
+    assert not list(Path().iterdir())
+
+
+def test_a_span_by_times_is_not_shortened_to_what_was_explained() -> None:
+    """The explanation is of frames 2 to 4, from 0.2 s to 0.5 s, of a clip of 6 frames."""
+    part = make_explanation(span=(2, 5))
+    assert frames_between(part, None, None) == FrameSpan(2, 5)
+    assert frames_between(part, 0.3, None) == FrameSpan(3, 5)
+    assert frames_between(part, 0.2, 0.5) == FrameSpan(2, 5)
+    for times in ((0.1, None), (None, 0.6), (0.1, 0.6), (None, 0.1), (0.5, None)):
+        with pytest.raises(UsageError, match=r"explanation runs from 0\.200 s to 0\.500 s"):
+            frames_between(part, *times)
+    assert frames_between(make_explanation(), 0.1, 99.0) == FrameSpan(1, 6)
 
 
 @pytest.mark.parametrize(("option", "text"), [("--from", "nan"), ("--to", "inf")])

@@ -64,7 +64,7 @@ def test_a_damaged_clip_is_told_and_strict_refuses_it(run: Run, out: Path, tmp_p
     assert summary["damage"]["first_corrupt_frame"] == 5
     [record] = records_in(out)
     for notes in (summary["notes"], record["notes"]):
-        assert any(note.startswith(place) for note in notes)
+        assert any(n["text"].startswith(place) and n["kind"] == "warning" for n in notes)
     for page in (out / "index.html", out / "a" / "index.html"):
         assert place in page.read_text()
     status, _, err = run(*words, "--strict")

@@ -41,7 +41,10 @@ def test_an_onnx_file_gives_results_until_it_changes(
     assert lines[1] == TAKEN and f"note: {TAKEN}" in printed
     assert errors == "warning: an ONNX network keeps its own precision: bf16 is left out\n"
     summary: dict[str, Any] = json.loads((out / "clip" / "summary.json").read_text())
-    assert summary["options"]["methods"] == ["occlusion"] and TAKEN in summary["notes"]
+    assert (
+        summary["options"]["methods"] == ["occlusion"]
+        and {"text": TAKEN, "kind": "information"} in summary["notes"]
+    )
     assert [one["method"] for one in summary["maps"]] == ["occlusion"]
     assert "finished before" in run(*arguments, "--check")[1]
     save(model(network=pool_linear(1)), path)

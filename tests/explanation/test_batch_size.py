@@ -86,4 +86,4 @@ def test_the_network_is_given_no_more_and_the_result_says_so(
     finally:
         hook.remove()
     assert max(given) == 2 and sum(given) > 4
-    assert sum("batches hold 2" in note for note in explanation.notes) == 1
+    assert sum("batches hold 2" in note.text for note in explanation.notes) == 1

@@ -107,6 +107,8 @@ def test_the_command_on_every_clip(tmp_path: Path) -> None:
             "top_k": 3,
         },
         {"methods": ["ablationcam", "scorecam"], "max_channels": 20},
+        {"methods": ["gradcam", "layercam"], "eigen_smooth": True, "top_k": 2},
+        {"detail": ["none", "layers", "input"], "top_k": 2},
     ],
 )
 def test_a_window_is_waited_for_three_times(
@@ -147,5 +149,5 @@ def test_a_batch_that_does_not_fit_is_halved(sample_clip: Path) -> None:
         found = explained(sample_clip, model, batch_size=8, **options)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert any("out of memory with batches of 8" in note for note in found.notes), found.notes
+    assert any("out of memory with batches of 8" in note.text for note in found.notes), found.notes
     assert_same_explanation(found, expected)

@@ -13,6 +13,7 @@ from tests.support.explanations import window_result
 from tests.support.media import damage_packets, flip_bits, moving_texture, write_clip
 from video_cam import ClipError
 from video_cam.explanation.damage import Damage, damage_of, is_undamaged, refuse_damage
+from video_cam.utils.notes import WARNING
 from video_cam.video.clip import Clip
 from video_cam.video.scan import ClipInfo
 from video_cam.video.timeline import Timeline
@@ -81,7 +82,7 @@ def test_corrupt_frames_are_told(damaged: Path, bundled) -> None:
     explanation = explain(damaged, bundled)
     assert explanation.damage == Damage(0, 0, 1, 20, 1.25)
     [note] = explanation.notes
-    assert note.startswith("1 corrupt frame, frame 20 at 1.25 s: ")
+    assert note.text.startswith("1 corrupt frame, frame 20 at 1.25 s: ") and note.kind == WARNING
     # Frames from 1.375 s on are predicted from frame 20, those from the key frame at 1.5 s not.
     assert explain(damaged, bundled, start=1.375).damage == explanation.damage
     assert explain(damaged, bundled, start=1.5).damage == Damage()

@@ -113,7 +113,7 @@ def test_contrast_has_the_detail_of_the_layer_and_says_so(sample_clip, bundled):
     explanation = explain(sample_clip, bundled, detail="layers", contrast=True, **END)
     assert explanation.maps[0].detail == "none"
     assert explanation.maps[0].centres.grid == (4, 4, 4)
-    assert any("contrast subtracts maps" in note for note in explanation.notes)
+    assert any("contrast subtracts maps" in note.text for note in explanation.notes)
 
 
 def test_a_layer_without_finer_ones_is_noted(sample_clip):
@@ -121,8 +121,8 @@ def test_a_layer_without_finer_ones_is_noted(sample_clip):
     model = video_cam.load_model(PoolLinear(), num_frames=4, size=(16, 16), frame_rate=8)
     explanation = explain(sample_clip, model, detail="layers", layers=["conv1", "conv2"], **END)
     assert [one.detail for one in explanation.maps] == ["none", "layers"]
-    assert any("no layer before 'conv1' has a finer grid" in one for one in explanation.notes)
-    assert not any("conv2" in one for one in explanation.notes)
+    assert any("no layer before 'conv1' has a finer grid" in one.text for one in explanation.notes)
+    assert not any("conv2" in one.text for one in explanation.notes)
 
 
 def test_fused_maps_stay_fine(sample_clip, bundled):

@@ -24,6 +24,7 @@ from video_cam.explanation.explainer import explain_clip, explain_plan
 from video_cam.explanation.map_series import ClassTarget
 from video_cam.explanation.window_result import WindowResult, split_windows
 from video_cam.explanation.window_runner import WindowRunner
+from video_cam.utils.notes import WARNING, Note
 from video_cam.video.clip import Clip
 
 # Maps and scores
@@ -88,7 +89,7 @@ def test_a_clip_shorter_than_a_window_is_padded_and_noted(bundled, tmp_path) -> 
     assert explanation.frame_indices.tolist() == [[0, 1, 2, 3, *[4] * 12]]
     assert explanation.num_padded.tolist() == [11]
     [note] = explanation.notes
-    assert "5 of the 16 frames" in note
+    assert "5 of the 16 frames" in note.text
 
 
 def test_batches_do_not_change_the_result(explanation, bundled, sample_clip) -> None:
@@ -105,7 +106,7 @@ def test_windows_keep_to_their_scene(two_actions, bundled) -> None:
     explanation = explain(two_actions, bundled, split_scenes=True)
     assert explanation.scenes == ((0, CUT), (CUT, NUM_FRAMES))
     assert ends(explanation) == [[0, 15], [8, 23], [16, 31], [32, 47], [40, 55], [48, 63]]
-    assert explanation.notes == ("2 scenes; no window runs across a cut",)
+    assert explanation.notes == (Note("2 scenes; no window runs across a cut"),)
     # At the cut, only windows of one side are blended.
     before, after = (explanation.blend().weights((CUT + side) / 16) for side in (-0.01, 0.01))
     assert {one.window for one in before} == {2} and {one.window for one in after} == {3}
@@ -114,7 +115,7 @@ def test_windows_keep_to_their_scene(two_actions, bundled) -> None:
 def test_windows_across_a_cut_are_noted(both_classes: Explanation) -> None:
     assert any(first < CUT <= last for first, last in ends(both_classes))
     [note] = both_classes.notes
-    assert "hard cut at 2.00 s: " in note
+    assert "hard cut at 2.00 s: " in note.text and note.kind == WARNING
 
 
 def test_pictures_of_a_folder_are_scored_one_by_one(tmp_path) -> None:
@@ -187,6 +188,8 @@ def test_wrong_arguments(bundled, sample_clip) -> None:
             explain(wrong, bundled)
     with pytest.raises(UsageError, match=r"the network is a \w+, expected what load_model returns"):
         explain(sample_clip, bundled.module)
+    with pytest.raises(UsageError, match="progress is 3, expected a function of a stage's name"):
+        explain(sample_clip, bundled, progress=3)
 
 
 # A plan that is run elsewhere

@@ -16,6 +16,7 @@ from video_cam import ClipError
 from video_cam.models import registry as models
 from video_cam.models.registry import BUNDLED
 from video_cam.models.weights import WeightsUnavailable
+from video_cam.utils.notes import WARNING, Note
 
 
 def test_the_network_that_stands_in_is_named_in_the_results(
@@ -26,12 +27,12 @@ def test_the_network_that_stands_in_is_named_in_the_results(
 
     monkeypatch.setattr(models, "download", no_download)
     explanation = explain(sample_clip, video_cam.load_model())
-    assert explanation.notes == (models.STAND_IN,)
+    assert explanation.notes == (Note(models.STAND_IN, WARNING),)
 
 
 def test_untrained_networks_are_noted(sample_clip) -> None:
     explanation = explain(sample_clip, video_cam.load_model(BUNDLED, "none"))
-    assert explanation.notes == ("untrained network: the maps mean nothing",)
+    assert explanation.notes == (Note("untrained network: the maps mean nothing", WARNING),)
 
 
 class _EverySecond(PoolLinear):
@@ -46,7 +47,10 @@ def test_cells_that_are_spread_evenly_for_want_of_arithmetic_are_noted(sample_cl
     told = "the strides and kernels in front of layer 'conv2' are not all known"
     for align, is_told in (("receptive-field", True), ("probe", False), ("half-pixel", False)):
         explanation = explain(sample_clip, model, layers=["conv2"], align=align)
-        assert any(note.startswith(told) for note in explanation.notes) == is_told
+        assert (
+            any(note.text.startswith(told) and note.kind == WARNING for note in explanation.notes)
+            == is_told
+        )
 
 
 def test_maps_without_positive_values_are_noted(sample_clip) -> None:
@@ -55,7 +59,8 @@ def test_maps_without_positive_values_are_noted(sample_clip) -> None:
     explanation = explain(sample_clip, model, methods=["hirescam"], class_ids=[0])
     assert not (explanation.maps[0].values > 0).any()
     assert any(
-        note.startswith("no heat in the maps of class 0 (hirescam ") for note in explanation.notes
+        note.text.startswith("no heat in the maps of class 0 (hirescam ")
+        for note in explanation.notes
     )
 
 
@@ -75,7 +80,7 @@ def test_a_truncated_clip_gives_what_decodes_and_says_how_much(suffix, bundled, 
     assert explanation.frame_indices[-1, -1] == num_frames - 1
     # Matroska announces a duration, not a count.
     expected = rf"decoded {num_frames} of 6[01] frames: the file is incomplete"
-    assert any(re.fullmatch(expected, note) for note in explanation.notes)
+    assert any(re.fullmatch(expected, note.text) for note in explanation.notes)
 
 
 def test_frames_lost_in_the_middle_are_left_out_of_the_plan(bundled, tmp_path) -> None:
@@ -85,7 +90,7 @@ def test_frames_lost_in_the_middle_are_left_out_of_the_plan(bundled, tmp_path) -
     stamps = explanation.timeline.pts * explanation.timeline.time_base * 16
     assert stamps.tolist() == [*range(20), *range(22, 60)]
     assert explanation.frame_indices[-1, -1] == 57
-    assert "2 damaged packets were skipped" in explanation.notes
+    assert Note("2 damaged packets were skipped", WARNING) in explanation.notes
     [expected] = cams(path, explanation, bundled, targets=[explanation.maps[0].class_id])
     assert_close(explanation.maps[0].values, expected)
 

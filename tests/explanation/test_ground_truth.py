@@ -13,9 +13,16 @@ from models3d import draw_batch
 from tests.conftest import CLIPS
 from video_cam import Classifier, Explanation
 from video_cam.layers.alignment import interpolation_matrix
+from video_cam.models.registry import BUNDLED
 
 HELD_OUT = range(700_000, 700_096)  # seeds of clips that the network was not trained on
 NEAR = 7  # pixels of 64: under half of the 16 between two cells of layer4
+
+
+@pytest.fixture(scope="module")
+def bundled(all_clips: None) -> Classifier:
+    """A network of which nothing is known yet, so that its cells are measured on all clips."""
+    return video_cam.load_model(BUNDLED)
 
 
 @pytest.fixture(scope="module")

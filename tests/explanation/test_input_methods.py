@@ -61,7 +61,7 @@ def test_what_was_there_a_moment_before_hides_nothing_of_a_still(model, path, tm
         (path, "before", False),
     ):
         explanation = video_cam.explain(clip, model, fill=fill, **options)
-        notes = " ".join(explanation.notes)
+        notes = " ".join(map(str, explanation.notes))
         assert ("fill before hides nothing" in notes) == has_reason
         assert not (has_reason and "nothing in the clip raises" in notes)
 
@@ -109,7 +109,7 @@ def test_a_contrast_is_the_map_of_the_difference(path, model, monkeypatch) -> No
         for one in (best, second)
     ]
     np.testing.assert_allclose(series.values[:, 1, 0, 1], logits[0] - logits[1], atol=1e-5)
-    assert not any("detail" in note for note in found.notes)
+    assert not any("detail" in note.text for note in found.notes)
 
 
 def test_both_checks_of_a_map_of_the_input(path, model, monkeypatch) -> None:

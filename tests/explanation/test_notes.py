@@ -16,6 +16,7 @@ from video_cam.explanation.map_series import ClassTarget
 from video_cam.explanation.notes import DEINTERLACED, notes, notes_on_maps
 from video_cam.explanation.sampling import FrameSpan, Window
 from video_cam.models.registry import UNTRAINED
+from video_cam.utils.notes import INFORMATION, WARNING, Note
 from video_cam.video.timeline import Timeline
 
 FULL = Window((0, 1, 2, 3))
@@ -26,11 +27,12 @@ def plan(**fields: Any) -> Any:
     """What notes read of a ClipPlan: 100 frames at 10 per second, nothing unusual."""
     made = {
         "trained": True,
-        "model_note": "",
+        "model_notes": (),
         "batch_note": None,
         "declared_frames": 100,
         "num_jumps": 0,
         "conversions": (),
+        "problems": (),
         "rate_note": "",
         "detail_note": "",
         "is_interlaced": False,
@@ -40,7 +42,7 @@ def plan(**fields: Any) -> Any:
     } | fields
     return SimpleNamespace(
         model=SimpleNamespace(trained=made["trained"]),
-        model_note=made["model_note"],
+        model_notes=made["model_notes"],
         batch_note=made["batch_note"],
         rate_note=made["rate_note"],
         detail_note=made["detail_note"],
@@ -49,6 +51,7 @@ def plan(**fields: Any) -> Any:
                 declared_frames=made["declared_frames"],
                 num_jumps=made["num_jumps"],
                 conversions=made["conversions"],
+                problems=made["problems"],
                 is_interlaced=made["is_interlaced"],
                 num_video_streams=made["num_video_streams"],
                 video_stream=None,
@@ -63,7 +66,7 @@ def plan(**fields: Any) -> Any:
 
 def written(
     results: list[dict[str, Any]] | None = None, options: Any = None, **fields: Any
-) -> list[str]:
+) -> list[Note]:
     made = [window_result(i, {}, **one) for i, one in enumerate(results or [{}, {}])]
     planned = plan(**fields)
     damage = damage_of(planned.clip, made)
@@ -71,7 +74,7 @@ def written(
 
 
 def test_interlaced_frames_later_in_the_clip_are_noted() -> None:
-    assert written([{}, {"has_interlaced": True}]) == [f"a part of the clip {DEINTERLACED}"]
+    assert written([{}, {"has_interlaced": True}]) == [Note(f"a part of the clip {DEINTERLACED}")]
 
 
 @pytest.mark.parametrize("declared", [100, 99, 0, None])
@@ -82,11 +85,15 @@ def test_there_is_nothing_to_note(declared) -> None:
 @pytest.mark.parametrize(
     ("fields", "note"),
     [
-        ({"trained": False}, UNTRAINED),
-        ({"model_note": "another network stands in"}, "another network stands in"),
+        ({"trained": False}, Note(UNTRAINED, WARNING)),
+        ({"model_notes": (Note("another network", WARNING),)}, Note("another network", WARNING)),
         ({"batch_note": "batches hold 2"}, "batches hold 2"),
         ({"conversions": ("HDR is shown as SDR",)}, "HDR is shown as SDR"),
-        ({"declared_frames": 120}, "decoded 100 of 120 frames: the file is incomplete"),
+        (
+            {"declared_frames": 120},
+            Note("decoded 100 of 120 frames: the file is incomplete", WARNING),
+        ),
+        ({"problems": ("pages are missing",)}, Note("pages are missing", WARNING)),
         ({"is_interlaced": True}, f"the clip {DEINTERLACED}"),
         (
             {"num_video_streams": 2},
@@ -103,12 +110,15 @@ def test_there_is_nothing_to_note(declared) -> None:
         # The largest count: each part of a clip counts what it has read.
         (
             {"results": [{"num_damaged": 1}, {"num_damaged": 3}]},
-            "3 damaged packets were skipped",
+            Note("3 damaged packets were skipped", WARNING),
         ),
         (
             {"results": [{"corrupt_frames": (12,)}, {}]},
-            "1 corrupt frame, frame 12 at 1.20 s: parts of its picture are guessed, also in frames "
-            "after it up to the next key frame",
+            Note(
+                "1 corrupt frame, frame 12 at 1.20 s: parts of its picture are guessed, also in "
+                "frames after it up to the next key frame",
+                WARNING,
+            ),
         ),
         ({"results": [{}, {"memory_note": "out of memory"}]}, "out of memory"),
         (
@@ -139,27 +149,30 @@ def test_there_is_nothing_to_note(declared) -> None:
     ],
 )
 def test_one_note(fields, note) -> None:
-    assert written(**fields) == [note]
+    """A text alone is information."""
+    assert written(**fields) == [note if isinstance(note, Note) else Note(note)]
 
 
 def test_cuts_are_listed_in_order_each_once() -> None:
     results = [{"cuts": (20,)}, {"cuts": (5, 20)}]
     [note] = written(results)
-    assert note.startswith("windows run across what looks like a hard cut at 0.50 s, 2.00 s: ")
-    assert "--split-scenes" in note
+    assert note.text.startswith("windows run across what looks like a hard cut at 0.50 s, 2.00 s: ")
+    assert "--split-scenes" in note.text and note.kind == WARNING
     [note] = written([{"cuts": tuple(range(10, 80, 10))}])
-    assert "at 1.00 s, 2.00 s, 3.00 s, 4.00 s, 5.00 s and 2 more: " in note
+    assert "at 1.00 s, 2.00 s, 3.00 s, 4.00 s, 5.00 s and 2 more: " in note.text
     # What the scene detector did not split is not a matter of --split-scenes any more.
-    assert written(results, {"split_scenes": True}) == ["1 scene; no window runs across a cut"]
+    assert written(results, {"split_scenes": True}) == [
+        Note("1 scene; no window runs across a cut")
+    ]
 
 
 def test_notes_on_memory_are_given_once_for_each_worker() -> None:
     results = [{"memory_note": note} for note in ("halved", "halved", "halved twice", None)]
-    assert written(results) == ["halved", "halved twice"]
+    assert written(results) == [Note("halved"), Note("halved twice")]
 
 
 def test_why_there_is_no_detail_is_said_once() -> None:
-    assert written([{"map_note": "no gradient"}] * 3) == ["no gradient"]
+    assert written([{"map_note": "no gradient"}] * 3) == [Note("no gradient")]
 
 
 def test_how_many_masks_maps_are_made_of_and_how_precise_they_are() -> None:
@@ -169,22 +182,22 @@ def test_how_many_masks_maps_are_made_of_and_how_precise_they_are() -> None:
         {"sampling": {first: {1: (1000, 0.1)}}},
     ]
     [note] = written(results)
-    assert note == (
+    assert note.text == (
         "rise: 256 to 1,000 random masks for each map; the standard error of a cell is 8 % of the "
         "largest value of its map, at most 10 %; --masks draws more"
     )
     [note] = written([{"sampling": {first: {1: (64, 0.02)}}}] * 2)
-    assert "rise: 64 random masks for each map" in note and "--masks" not in note
+    assert "rise: 64 random masks for each map" in note.text and "--masks" not in note.text
 
 
 def test_all_notes_in_order() -> None:
     results = [{"num_damaged": 2, "memory_note": "out of memory", "cuts": (20,)}]
-    fields = {"trained": False, "model_note": "loaded", "batch_note": "batches hold 2"}
+    fields = {"trained": False, "model_notes": (Note("loaded"),), "batch_note": "batches hold 2"}
     found = written(results, declared_frames=120, windows=(PADDED,), **fields)
     starts = [UNTRAINED, "loaded", "decoded", "2 damaged", "batches", "out of", "the clip gives"]
     starts.append("windows")
     assert len(found) == len(starts)
-    assert all(note.startswith(start) for note, start in zip(found, starts, strict=True))
+    assert all(note.text.startswith(start) for note, start in zip(found, starts, strict=True))
 
 
 def test_maps_without_positive_values() -> None:
@@ -192,6 +205,7 @@ def test_maps_without_positive_values() -> None:
     assert not list(notes_on_maps([positive]))
     empty = [map_series([[-1, 0], [-3, -4]], [0, 1], label=label) for label in "abcd"]
     [note] = notes_on_maps([empty[0], positive])
-    assert note.startswith("no heat in the maps of a (gradcam late): ")
+    assert note.text.startswith("no heat in the maps of a (gradcam late): ")
+    assert note.kind == INFORMATION
     [note] = notes_on_maps([*empty, positive])
-    assert "of a (gradcam late), b (gradcam late), c (gradcam late) and 1 more: " in note
+    assert "of a (gradcam late), b (gradcam late), c (gradcam late) and 1 more: " in note.text

@@ -71,10 +71,10 @@ def test_occlusion_is_taken_and_said(
     model = without_gradient(kind)
     found = video_cam.explain(sample_clip, model, end=0.4)
     assert [(one.layer, one.method) for one in found.maps] == [("input", "occlusion")]
-    assert sum(f"{reason}, {NOTE}" in note for note in found.notes) == 1
+    assert sum(f"{reason}, {NOTE}" in note.text for note in found.notes) == 1
     assert found.options["methods"] == ["occlusion"] and "own_methods" not in found.options
     named = video_cam.explain(sample_clip, model, end=0.4, methods=["rise"], masks=4)
-    assert named.maps[0].method == "rise" and NOTE not in " ".join(named.notes)
+    assert named.maps[0].method == "rise" and NOTE not in " ".join(map(str, named.notes))
 
 
 def test_methods_of_the_input_need_scores_alone() -> None:

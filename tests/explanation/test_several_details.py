@@ -84,7 +84,7 @@ def test_a_layer_without_finer_ones_has_one_map_for_layers_and_none(sample_clip)
 
     found, notes = kinds()
     assert found == [("conv1", "none"), ("conv2", "none"), ("conv2", "layers")]
-    assert any("no layer before 'conv1' has a finer grid" in one for one in notes)
+    assert any("no layer before 'conv1' has a finer grid" in one.text for one in notes)
     # Both layers are in each of the fused maps.
     fused, _ = kinds(fuse="mean")
     assert fused == [("mean of conv1 and conv2", "none"), ("mean of conv1 and conv2", "layers")]

@@ -17,6 +17,7 @@ from video_cam.explanation import storage
 from video_cam.explanation.damage import Damage
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget, MapParts
 from video_cam.explanation.storage import FORMAT
+from video_cam.utils.notes import WARNING, Note
 
 
 def full_explanation() -> Explanation:
@@ -36,7 +37,7 @@ def full_explanation() -> Explanation:
         maps=(own_classes, complete, function),
         functions=("margin",),
         function_scores=np.array([[0.25], [0.5]], np.float32),
-        notes=("a note",),
+        notes=(Note("a note"), Note("a warning", WARNING)),
         seconds={"explain": 1.5},
         check={"sentence": "it carries the score", "drop": 0.5, "random_drops": [0.1, 0.2]},
         sanity={"sentence": "it needs", "stages": [{"part": "fc", "rank_correlation": None}]},
@@ -229,7 +230,7 @@ def changed(path: Path, **changes: object) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"format": FORMAT - 1}, "has format 2, expected 3: explain the clip again"),
+        ({"format": FORMAT - 1}, "has format 3, expected 4: explain the clip again"),
         ({"time_base": "1/0"}, "is damaged"),
         ({"time_base": "second"}, "is damaged"),
         ({"clip": {"path": "clip.mp4"}}, "is damaged"),

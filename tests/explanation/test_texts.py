@@ -16,6 +16,7 @@ from video_cam import Classifier, explain, load_model
 from video_cam.config import ExplainConfig
 from video_cam.explanation.own_texts import MAX_TEXTS, with_own_texts
 from video_cam.rendering.blended_maps import BlendedMaps
+from video_cam.utils.notes import Note
 
 pytest.importorskip("transformers")
 
@@ -107,7 +108,9 @@ def test_all_texts_are_explained_up_to_a_number(folders: dict[str, Path], many) 
     assert (model, config.class_ids, note) == (few, (0, 1), "")  # not what they are compared with
     model, config, note = with_own_texts(many, ExplainConfig())
     assert (config.class_ids, config.top_k) == ((), MAX_TEXTS)
-    assert note == model.note and note.startswith(f"the {MAX_TEXTS} texts with the best scores of")
+    assert model.notes == (Note(note),) and note.startswith(
+        f"the {MAX_TEXTS} texts with the best scores of"
+    )
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_layers_without_a_gradient_or_a_grid_are_left_out() -> None:
     assert measure(network, ["0", "1"], (4, 8, 8), to_grid, samples=1) == {}
 
 
-def test_the_number_of_clips_and_the_network_afterwards() -> None:
+def test_the_number_of_clips_and_the_network_afterwards(all_clips: None) -> None:
     network, passes = centre_taps("same").train(), []
     network.head.register_forward_hook(lambda *_: passes.append(1))
     before = state_of(network)

@@ -109,18 +109,20 @@ def test_a_drop_has_to_be_large_enough_and_larger_than_every_random_one() -> Non
 def test_the_sentence_says_the_result() -> None:
     drops = Drops(5.0, 0.62, (0.05, 0.11), 0.31)
     assert sentence(drops) == (
-        "blurring the marked 10 % of the video lowers the score by 62 %; blurring a random 10 % "
-        "lowers the score by 8 %, blurring the 10 % that move most lowers the score by 31 %: what "
-        "is marked carries the score"
+        "Blurring the marked 10 % of the video lowers the score by 62 %; blurring a random 10 % "
+        "lowers it by 8 %, blurring the 10 % that move most lowers it by 31 %: what is marked "
+        "carries the score"
     )
     odd = dataclasses.replace(drops, drop=3.5, random=(0.001,), frame_difference=-0.2)
     assert sentence(odd) == (
-        "blurring the marked 10 % of the video takes the whole score; blurring a random 10 % does "
-        "not change the score, blurring the 10 % that move most raises the score by 20 %: what is "
-        "marked carries the score"
+        "Blurring the marked 10 % of the video takes the whole score; blurring a random 10 % does "
+        "not change it, blurring the 10 % that move most raises it by 20 %: what is marked carries "
+        "the score"
     )
     both = dataclasses.replace(drops, drop=3.6, random=(0.8, 2.0))
     assert sentence(both).endswith("marked lowers it 2.6 times as much and carries the score")
+    little = dataclasses.replace(drops, drop=0.07, random=(0.01,))
+    assert little.carries and sentence(little).endswith("is marked carries a part of the score")
     still = dataclasses.replace(drops, drop=0.1, frame_difference=None)
     assert sentence(still).endswith("by 8 %: what is marked does not carry the score")
 

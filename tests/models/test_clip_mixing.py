@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import video_cam
 from video_cam import UsageError, compute_cams
 from video_cam.models.clip_mixing import NOTE, mixes_clips
+from video_cam.utils.notes import Note
 
 SIZE = (8, 16, 16)
 INPUT = {"num_frames": 8, "size": (16, 16), "frame_rate": 8}
@@ -71,12 +72,12 @@ def test_such_a_network_is_given_one_window_at_a_time(
         sample_clip, model, layers=["conv"], align="receptive-field", window_stride=4
     )
     assert set(GIVEN) == {1} and len(GIVEN) > 4
-    assert (NOTE in explanation.notes) == (change is mean_added)
+    assert (Note(NOTE) in explanation.notes) == (change is mean_added)
 
 
 def test_other_networks_get_batches(sample_clip: Path) -> None:
     model = video_cam.load_model(Network(unchanged), **INPUT)
-    assert model.max_batch is None and not model.note
+    assert model.max_batch is None and not model.notes
 
 
 class Folding(nn.Module):

@@ -265,13 +265,13 @@ def test_the_file_of_a_processor_of_videos(tmp_path: Path, file: str, nested: st
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(image))
     (tmp_path / file).write_text(json.dumps({nested: settings} if nested else settings))
     spec = huggingface_spec(str(tmp_path))
-    assert spec.preprocess.resize == 40 and spec.note == ""
+    assert spec.preprocess.resize == 40 and spec.notes == ()
 
 
 def test_a_network_without_a_processor_says_what_is_assumed(tmp_path: Path) -> None:
     transformers.VivitConfig(**VIVIT).save_pretrained(tmp_path)
     model = load_model(str(tmp_path), "none")
-    assert "no preprocessor_config.json" in model.note and model.preprocess.crop == (32, 32)
+    assert "no preprocessor_config.json" in str(model.notes) and model.preprocess.crop == (32, 32)
 
 
 # Code in a repository

@@ -85,7 +85,7 @@ def test_frames_of_published_networks_are_those_of_their_processors(kind: str, s
     settings, resize, crop = PUBLISHED[kind]
     processor = read_processor(settings, kind, 32)
     assert (processor.preprocess.resize, processor.preprocess.crop) == (resize, crop)
-    assert processor.note == ""
+    assert processor.notes == ()
     frame = picture(*size)
     class_name = settings.get("image_processor_type") or settings["video_processor_type"]
     expected = theirs(class_name, settings, frame)
@@ -160,21 +160,23 @@ def test_the_box_is_where_the_crop_is() -> None:
 def test_what_a_network_without_a_processor_gets_is_said() -> None:
     processor = without_processor(48)
     assert processor.preprocess.crop == (48, 48) and processor.preprocess.mean[0] == 0.485
-    assert processor.note.startswith(
+    assert processor.notes[0].text.startswith(
         "no preprocessor_config.json or video_preprocessor_config.json"
     )
 
 
 def test_a_processor_of_an_unknown_kind_is_said() -> None:
     settings = {"image_processor_type": "LevitImageProcessor", "size": {"shortest_edge": 224}}
-    assert "LevitImageProcessor is not one of those" in read_processor(settings, "", 224).note
+    assert (
+        "LevitImageProcessor is not one of those" in read_processor(settings, "", 224).notes[0].text
+    )
 
 
 def test_a_size_that_is_not_followed_is_said() -> None:
     settings = {"image_processor_type": "ViTImageProcessor", "size": {"longest_edge": 64}}
     processor = read_processor(settings, "vit", 32)
     assert processor.preprocess.resize == (32, 32)
-    assert "frames are resized to 32x32, the network's input" in processor.note
+    assert "frames are resized to 32x32, the network's input" in processor.notes[0].text
 
 
 @pytest.mark.parametrize("size", SIZES[:2])

@@ -26,7 +26,8 @@ def without_head(tmp_path: Path) -> Path:
 def test_a_head_that_the_weights_lack_is_refused(without_head: Path) -> None:
     with pytest.raises(UsageError, match=r"2 missing \(classifier\.weight, classifier\.bias\)"):
         load_model(without_head)
-    assert "2 missing (classifier.weight" in load_model(without_head, allow_partial=True).note
+    [note] = load_model(without_head, allow_partial=True).notes
+    assert "2 missing (classifier.weight" in note.text and note.kind == "warning"
 
 
 def test_transformers_writes_nothing_and_is_left_as_it_was(

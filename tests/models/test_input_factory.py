@@ -130,7 +130,7 @@ def test_every_part_that_runs_the_network_calls_it(file: Path, short_clip: Path,
     assert status == 0
     summary = json.loads((tmp_path / "out" / short_clip.stem / "summary.json").read_text())
     assert summary["motion_test"]["forwards"] == 12
-    assert [note for note in summary["notes"] if "--input-factory" in note] == [
+    assert [note["text"] for note in summary["notes"] if "--input-factory" in note["text"]] == [
         "no map of motion: what --input-factory adds belongs to the clip's own times",
         "the motion test alters the clip, and not what --input-factory adds to it",
     ]

@@ -95,7 +95,7 @@ def test_maps_explain_what_the_last_step_is_given(
     ours = load_model(str(path))
     expected = pool_linear()(clips()).detach()
     torch.testing.assert_close(scores(ours, clips()), expected, atol=1e-5, rtol=0)
-    assert ours.score == score and "maps explain its input, the logits" in ours.note
+    assert ours.score == score and "maps explain its input, the logits" in ours.notes[0].text
     raw = load_model(str(path), score="raw")
     made = {"Softmax": expected.softmax(1), "Sigmoid": expected.sigmoid()}
     wanted = made.get(last, expected.log_softmax(1))
@@ -124,12 +124,12 @@ def test_the_last_step_ofimages(tmp_path: Path) -> None:
     found, means = ours.module(x), x.mean((3, 4)).transpose(1, 2)
     torch.testing.assert_close(found.scores, means)
     torch.testing.assert_close(found.original, means.softmax(2))
-    assert "ends in a softmax" in ours.note
+    assert "ends in a softmax" in ours.notes[0].text
 
 
 def test_the_last_step_of_one_of_several_outputs(tmp_path: Path) -> None:
     path = written(tmp_path, model(last="Sigmoid", extra={"embedding": "features"}))
     ours = load_model(path)
-    assert ours.score == "sigmoid" and "ends in a sigmoid" in ours.note
+    assert ours.score == "sigmoid" and "ends in a sigmoid" in ours.notes[0].text
     other = load_model(path, output_layout="embedding:NK")
-    assert other.score == "softmax" and not other.note
+    assert other.score == "softmax" and not other.notes

@@ -17,6 +17,7 @@ from video_cam.layers.weights_digest import digest_of_weights
 from video_cam.models import weights as weights_module
 from video_cam.models.registry import ALIASES, BUNDLED, STAND_IN, known_models
 from video_cam.models.weights import WeightsUnavailable
+from video_cam.utils.notes import WARNING, Note
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_the_default_falls_back_to_the_bundled_network_and_says_so(no_network: P
     messages: list[str] = []
     model = load_model(say=messages.append, num_frames=8)
     assert model.name == BUNDLED and model.trained and model.num_frames == 8
-    assert model.note == STAND_IN
+    assert model.notes == (Note(STAND_IN, WARNING),)
     [line] = messages
     assert "no route to host" in line and BUNDLED in line and "\n" not in line
 
@@ -134,7 +135,7 @@ def test_the_default_is_r3d_18_where_its_weights_are_on_disk(no_network: Path) -
     messages: list[str] = []
     model = load_model(say=messages.append)
     assert (model.name, model.weights) == ("r3d_18", "KINETICS400_V1")
-    assert same(model.module, state) and model.note == "" and messages == []
+    assert same(model.module, state) and model.notes == () and messages == []
 
 
 # The user's own network

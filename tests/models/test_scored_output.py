@@ -26,7 +26,7 @@ def test_every_output_has_the_networks_classes(kind: str) -> None:
     model = load_model(Returning(kind), **SMALL_INPUT)
     assert model.labels == ("class 0", "class 1", "class 2")
     assert model.layer and model.score == ("sigmoid" if kind == "sigmoid" else "softmax")
-    assert ("probabilities" in model.note) == ("softmax" in kind or kind == "sigmoid")
+    assert ("probabilities" in str(model.notes)) == ("softmax" in kind or kind == "sigmoid")
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_probabilities_are_shown_as_the_network_gives_them(kind, score, shown, s
     logits = torch.from_numpy(video_cam.explain(sample_clip, plain, **options).probabilities)
     expected = shown(logits, 1) if kind == "softmax" else shown(logits)
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
-    assert (model.note != "") == (score != "raw")
-    assert any("probabilities already" in note for note in found.notes) == (score != "raw")
+    assert (model.notes != ()) == (score != "raw")
+    assert any("probabilities already" in note.text for note in found.notes) == (score != "raw")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_probabilities_are_shown_as_the_network_gives_them(kind, score, shown, s
     ],
 )  # fmt: skip
 def test_the_note_says_what_is_explained(kind: str, score: str | None, explained: str) -> None:
-    assert explained in load_model(Returning(kind), score=score, **SMALL_INPUT).note
+    assert explained in load_model(Returning(kind), score=score, **SMALL_INPUT).notes[0].text
 
 
 @pytest.mark.parametrize("kind", ["softmax", "softmax of one cell", "log softmax", "sigmoid"])
@@ -132,7 +132,7 @@ def test_places_are_shown_as_shares(sample_clip: Path) -> None:
     )
     assert found.model.shares
     assert found.maps[0].class_id == 1 and found.score_text(1, found.score(1)) == "100%"
-    assert any("single places" in note for note in found.notes)
+    assert any("single places" in note.text for note in found.notes)
 
 
 class _ConvolutionalHead(Returning):

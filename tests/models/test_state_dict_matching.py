@@ -21,7 +21,7 @@ def test_any_prefix_is_found() -> None:
     for prefix in ("", "module.", "_orig_mod.", "net.encoder.", "a.module.b."):
         match = match_state({"": tensors(prefix, 1)}, NAMES)
         assert values(match.state) == dict.fromkeys(NAMES, 1.0)
-        assert match.matched == 3 and match.note == ""
+        assert match.matched == 3 and match.notes == ()
 
 
 def test_the_network_may_be_the_one_with_a_prefix() -> None:
@@ -35,7 +35,7 @@ def test_tensors_under_another_prefix_are_left_out_and_named() -> None:
     state = tensors("model.", 1) | {"loss.weight": torch.ones(1)}
     match = match_state({"state_dict": state}, NAMES)
     assert values(match.state) == dict.fromkeys(NAMES, 1.0)
-    assert match.note == (
+    assert match.notes[0].text == (
         "of the weights in 'state_dict' those whose names begin with 'model.' were loaded; "
         "left out: loss.weight (1 in all)"
     )
@@ -44,7 +44,9 @@ def test_tensors_under_another_prefix_are_left_out_and_named() -> None:
 def test_of_two_that_fit_the_first_is_taken_and_the_other_named() -> None:
     match = match_state({"": tensors("student.", 1) | tensors("teacher.", 2)}, NAMES)
     assert values(match.state) == dict.fromkeys(NAMES, 1.0)
-    assert "begin with 'student.' were loaded (as many begin with 'teacher.')" in match.note
+    assert (
+        "begin with 'student.' were loaded (as many begin with 'teacher.')" in match.notes[0].text
+    )
 
 
 def test_the_place_with_most_names_wins_and_of_equal_ones_the_first() -> None:

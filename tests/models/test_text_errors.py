@@ -131,7 +131,10 @@ def test_weights_without_the_text_part(tmp_path: Path) -> None:
     network.save_pretrained(tmp_path, state_dict=state)
     with pytest.raises(UsageError) as caught:
         load_model(tmp_path, text="cup")
-    assert re.search(r"lack \d+ tensors, such as text_model\.\S+: expected", message(caught))
+    lacking = r"\d+ missing \(text_model\.\S+, .*\); --allow-partial loads what fits"
+    assert re.search(lacking, message(caught))
+    [note] = load_model(tmp_path, text="cup", allow_partial=True).notes
+    assert " tensors were loaded: 20 missing" in note.text and note.kind == "warning"
 
 
 def test_without_a_connection_it_says_what_to_download(monkeypatch, tmp_path: Path) -> None:

@@ -23,6 +23,27 @@ def test_a_head_for_other_classes(name: str) -> None:
     assert all(torch.equal(module.state_dict()[key], value) for key, value in state.items())
 
 
+def test_a_network_is_built_without_random_numbers() -> None:
+    spec = known_models()["r3d_18"]
+    state = {key: torch.ones_like(value) for key, value in spec.build(2).state_dict().items()}
+    generator = torch.random.get_rng_state()
+    module, _ = build_trained(spec, {"": state}, "w.pth")
+    assert torch.equal(torch.random.get_rng_state(), generator)
+    assert all(torch.equal(value, state[key]) for key, value in module.state_dict().items())
+    assert all(parameter.requires_grad for parameter in module.parameters())
+
+
+def test_what_may_be_missing_is_random() -> None:
+    spec = known_models()["motion3d"]
+    state = {k: v for k, v in spec.build(7).state_dict().items() if not k.startswith("layer4")}
+    drawn = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        module, _ = build_trained(spec, {"": state}, "w.pth", allow_partial=True)
+        drawn.append(torch.cat([p.flatten() for p in module.layer4.parameters() if p.ndim == 5]))
+    assert torch.equal(drawn[0], drawn[1]) and (drawn[1] != drawn[2]).float().mean() > 0.9
+
+
 def test_part_of_the_weights_only_where_it_is_allowed() -> None:
     spec = known_models()["motion3d"]
     state = {k: v for k, v in spec.build(7).state_dict().items() if not k.startswith("layer4")}

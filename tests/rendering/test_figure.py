@@ -127,7 +127,7 @@ def test_a_failed_save_leaves_the_earlier_file(explanation, sample_clip, tmp_pat
 
 def test_another_clip_is_refused(explanation, tmp_path) -> None:
     other = write_clip(tmp_path / "other.mp4", 40)
-    with pytest.raises(UsageError, match="holds other frames"):
+    with pytest.raises(UsageError, match="is not the clip that was explained"):
         video_cam.figure(other, explanation, frames=[1])
 
 

@@ -24,6 +24,7 @@ from video_cam.rendering.figure import MAX_NAME_LETTERS
 from video_cam.rendering.notebook import summary_html
 from video_cam.rendering.plot_drawing import draw_plot
 from video_cam.rendering.timeline_plot import timeline_plot
+from video_cam.utils.notes import Note
 
 CLIP_NAME = os.fsdecode(b"\x1b[31m<b>\xe9\xe2\x80\xae\n.mp4")
 
@@ -82,7 +83,10 @@ def test_every_file_of_a_result(explanation: Explanation, tmp_path: Path) -> Non
     text = (out / "summary.json").read_text("utf-8")
     assert all(line.isprintable() or "\u200c" in line for line in text.split("\n"))
     summary = json.loads(text)
-    assert summary["clip"]["path"] == clip and tuple(summary["notes"]) == few.notes
+    assert (
+        summary["clip"]["path"] == clip
+        and tuple(Note(**note) for note in summary["notes"]) == few.notes
+    )
     assert [target["label"] for target in summary["targets"]] == [one.label for one in few.maps]
     assert Explanation.load(out / "explanation.npz").labels == tuple(TEXTS.values())
     for html in ((out / "index.html").read_text("utf-8"), summary_html(few)):

@@ -29,7 +29,7 @@ WIDTH = 600
 def plot_of(*marks: object, **fields: object) -> Plot:
     """One panel from 0 to 10 seconds and from 0 to 1."""
     panel = Panel("value", marks, (0.0, 1.0))
-    return replace(Plot((panel,), "seconds", (0.0, 10.0), (), "", WIDTH), **fields)
+    return replace(Plot((panel,), "seconds", (0.0, 10.0), (), "", "", WIDTH), **fields)
 
 
 def pixel(picture: np.ndarray, instant: float, value: float) -> tuple[int, ...]:
@@ -85,6 +85,12 @@ def test_notes_are_wrapped_to_the_width_whatever_their_letters() -> None:
     for picture in (noted, wide):
         assert (picture[:40, :4] == 255).all() and (picture[:40, -4:] == 255).all()
         assert (picture[:40] != 255).any()
+
+
+def test_warnings_come_before_notes_and_have_a_colour() -> None:
+    plain, both = draw_plot(plot_of()), draw_plot(plot_of(warnings="a warning", notes="a note"))
+    colourful = np.ptp(both[: len(both) - len(plain)].astype(int), axis=2).max(1)
+    assert colourful[:24].max() > 100 > 30 > colourful[30:48].max()
 
 
 def test_a_title_of_the_first_panel_has_room() -> None:

@@ -12,10 +12,12 @@ import pytest
 from video_cam import Explanation
 from video_cam.explanation.map_series import ClassTarget, FunctionTarget
 from video_cam.rendering.summary import summarise
+from video_cam.utils.notes import WARNING, Note
+from video_cam.video.source_files import source_digest
 
 
 def test_the_summary_has_the_numbers_of_the_explanation(
-    results: Path, explanation: Explanation
+    results: Path, explanation: Explanation, sample_clip: Path
 ) -> None:
     summary = json.loads((results / "summary.json").read_text())
     assert summary["clip"] | {"path": ""} == {
@@ -27,6 +29,7 @@ def test_the_summary_has_the_numbers_of_the_explanation(
         "duration_seconds": 2.0,
         "has_audio": False,
         "span": [0, 32],
+        "digest": source_digest(sample_clip),
     }
     assert summary["model"]["layers"] == ["layer4", "layer3"]
     assert summary["predictions"][0]["score"] == pytest.approx(explanation.predictions(1)[0].score)
@@ -76,5 +79,8 @@ def test_a_function_is_a_target_of_its_own(explanation: Explanation) -> None:
 
 
 def test_notes_of_the_rendering_come_after_those_of_the_explanation(explanation) -> None:
-    noted = replace(explanation, notes=("first",))
-    assert summarise(noted, [], [], ["second"])["notes"] == ["first", "second"]
+    noted = replace(explanation, notes=(Note("first"),))
+    assert summarise(noted, [], [], [Note("second", WARNING)])["notes"] == [
+        {"text": "first", "kind": "information"},
+        {"text": "second", "kind": "warning"},
+    ]

@@ -50,7 +50,7 @@ def test_two_events_can_be_seen_in_the_timeline(two_actions, bundled, tmp_path) 
     first, last = windows[1], windows[-2]
     assert (first["label"], last["label"]) == (FIRST_CLASS, SECOND_CLASS)
     assert first["targets"][0] == pytest.approx(first["score"])
-    assert any("hard cut at 2.00 s" in note for note in summary["notes"])
+    assert any("hard cut at 2.00 s" in note["text"] for note in summary["notes"])
 
 
 def test_scores_of_every_window_are_in_the_summary(results: Path, explanation: Explanation) -> None:

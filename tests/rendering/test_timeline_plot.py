@@ -19,6 +19,7 @@ from video_cam.rendering.explained_targets import colours_of_targets
 from video_cam.rendering.plot import Area, Bars, Curve, Panel, Spans
 from video_cam.rendering.plot_drawing import draw_plot
 from video_cam.rendering.timeline_plot import draw_timeline, timeline_plot
+from video_cam.utils.notes import Note
 from video_cam.video.timeline import Timeline
 
 
@@ -104,7 +105,7 @@ def test_a_clip_without_heat_and_one_frame_can_be_drawn(explanation: Explanation
 
 def test_the_png_is_as_large_as_its_panels_and_notes_need(explanation, tmp_path: Path) -> None:
     draw_timeline(tmp_path / "t.png", BlendedMaps(explanation))
-    noted = replace(explanation, notes=("a note about this clip",))
+    noted = replace(explanation, notes=(Note("a note about this clip"),))
     draw_timeline(tmp_path / "n.png", BlendedMaps(noted))
     image, with_note = (cv2.imread(str(tmp_path / name)) for name in ("t.png", "n.png"))
     assert image.shape[1] == 1100 and with_note.shape[0] > image.shape[0] > 700

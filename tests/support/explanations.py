@@ -16,8 +16,10 @@ from video_cam.explanation.map_series import ClassTarget, MapParts, MapSeries, M
 from video_cam.explanation.window_result import WindowResult
 from video_cam.layers.alignment import CellCentres
 from video_cam.models.preprocessing import Geometry
+from video_cam.utils.notes import Note
 from video_cam.video.clip import Clip
 from video_cam.video.scan import ClipInfo
+from video_cam.video.source_files import source_digest
 from video_cam.video.timeline import Timeline
 
 LABELS = ("ant", "bee", "cat")
@@ -100,7 +102,10 @@ def make_explanation(**fields: Any) -> Explanation:
         "maps": (map_series([[1, 2], [3, 4]], [0.5, 2.5]),),
         "span": (0, 6),
         "options": {"sampling": "windows", "align": "probe"},
+        "source_digest": "sha256:",
     }
+    if "clip" in fields:
+        made["source_digest"] = source_digest(fields["clip"].path)
     return Explanation(**made | fields)
 
 
@@ -129,7 +134,7 @@ def hostile_explanation(clip: Path) -> Explanation:
         timeline=opened.timeline,
         probabilities=probabilities,
         maps=maps,
-        notes=names,
+        notes=tuple(map(Note, names)),
         check={"sentence": names[0] + names[8], "drop": 0.5},
         motion_test=MOTION_TEST | {"label": names[0], "others": others},
         motion_maps=MapParts((1,), tuple(replace(one, values=one.values[:1]) for one in maps[:2])),

@@ -14,13 +14,13 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 from torch.utils import backend_registration
 
 import video_cam
@@ -48,6 +48,8 @@ _AS_ON_CPU: dict[str, Callable[..., Any]] = {
     "convolution_overrideable": torch.ops.aten.convolution.default,
     "convolution_backward_overrideable": _convolution_backward,
 }
+# Autocast computes these in its lower precision, as on CUDA.
+_IN_LOWER_PRECISION = ("conv2d", "conv3d", "linear", "matmul", "mm", "bmm", "addmm", "baddbmm")
 # PyTorch's own way to these resizes an empty tensor, and memory lent by the CPU has one size.
 _WITHOUT_RESIZING = ("abs", "arange", "arange.start", "arange.start_step", "logical_not")
 
@@ -97,6 +99,7 @@ class _Module:
 
 _generator = torch.Generator().manual_seed(1)  # of random numbers drawn on the device
 _waits: list[str] = []
+_copied: list[tuple[torch.dtype, int]] = []  # dtype and count of numbers, for each copy to it
 _largest: list[int] = []  # the largest tensor in bytes, where memory is limited
 
 
@@ -112,11 +115,15 @@ def register() -> tuple[torch.library.Library, ...]:
     backend_registration._setup_privateuseone_for_python_backend(NAME, _Module())
     kernels = torch.library.Library("_", "IMPL")
     kernels.fallback(_run, "PrivateUse1")
+    kernels.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
     own = torch.library.Library("aten", "IMPL")
     for name in (*_AS_ON_CPU, *_WITHOUT_RESIZING):
         packet, _, overload = name.partition(".")
         op = getattr(getattr(torch.ops.aten, packet), overload or "default")
         own.impl(name, functools.partial(_run, op), "PrivateUse1")
+    for name in _IN_LOWER_PRECISION:
+        op = getattr(torch.ops.aten, name).default
+        own.impl(name, functools.partial(_run_lower, op), "AutocastPrivateUse1")
     return kernels, own
 
 
@@ -133,6 +140,15 @@ def counted_waits() -> Iterator[list[str]]:
 
 
 @contextmanager
+def copied_numbers(dtype: torch.dtype) -> Iterator[list[int]]:
+    """After the block the list has the count of numbers of each copy of a dtype to the device."""
+    counts: list[int] = []
+    _copied.clear()
+    yield counts
+    counts.extend(count for of_dtype, count in _copied if of_dtype == dtype)
+
+
+@contextmanager
 def limited_memory(largest: int) -> Iterator[None]:
     """Inside the block a tensor of more than ``largest`` bytes does not fit on the device."""
     _largest.append(largest)
@@ -142,40 +158,83 @@ def limited_memory(largest: int) -> Iterator[None]:
         _largest.pop()
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """What is asked of an operation's schema at every call."""
+
+    name: str
+    takes_generator: bool
+    returns_views: bool
+    is_mutable: bool
+    run: Callable[..., Any]  # on the CPU
+
+    @staticmethod
+    @functools.cache
+    def of(op: Any) -> _Facts:
+        schema = op._schema
+        name = schema.name.removeprefix("aten::")
+        return _Facts(
+            name,
+            any(one.name == "generator" for one in schema.arguments),
+            any(one.alias_info is not None for one in schema.returns),
+            schema.is_mutable,
+            _copy_from if name == "_copy_from" else _AS_ON_CPU.get(name, op),
+        )
+
+
+def _copy_from(source: Tensor, target: Tensor, non_blocking: bool = False) -> Tensor:
+    return target.copy_(source)
+
+
 def _moved(tensor: Tensor, kind: int, index: int) -> Tensor:
     """The same memory as a tensor of another device."""
     capsule = torch.utils.dlpack.to_dlpack(tensor)
-    described = ctypes.cast(_pointer(capsule, b"dltensor"), ctypes.POINTER(_DLTensor)).contents
-    described.device.device_type, described.device.device_id = kind, index
+    described = _DLTensor.from_address(_pointer(capsule, b"dltensor")).device
+    described.device_type, described.device_id = kind, index
     return torch.utils.dlpack.from_dlpack(capsule)
+
+
+def _each(function: Callable[[Any], Any], value: Any) -> Any:
+    """The function of a value, or of all values of a list or tuple."""
+    if isinstance(value, list | tuple):
+        return type(value)([_each(function, one) for one in value])
+    return function(value)
 
 
 def _run(op: Any, *args: Any, **kwargs: Any) -> Any:
     """Any operation with a tensor of the device, or on it: the CPU's, on the same memory."""
-    name = op._schema.name.removeprefix("aten::")
-    given, spec = pytree.tree_flatten((args, kwargs))
-    device = _device_of(name, [one for one in given if isinstance(one, Tensor)], given)
-    _note_wait(name, given)
-    args_, kwargs_ = pytree.tree_unflatten([_as_cpu(one) for one in given], spec)
-    if any(one.name == "generator" for one in op._schema.arguments):
+    facts, given = _Facts.of(op), []
+    _each(given.append, [args, *kwargs.values()])
+    device = _device_of(facts.name, given)
+    _note_wait(facts.name, given)
+    args_ = _each(_as_cpu, args)
+    kwargs_ = {name: _each(_as_cpu, value) for name, value in kwargs.items()}
+    if facts.takes_generator:
         kwargs_["generator"] = _generator
-    result = _cpu_operation(op, name)(*args_, **kwargs_)
-    if op._schema.is_mutable:
+    result = facts.run(*args_, **kwargs_)
+    if facts.is_mutable:
         return _written(op, args, kwargs)
     # A view of a tensor from outside of inference mode is no inference tensor.
-    is_view = any(one.alias_info is not None for one in op._schema.returns)
-    with torch.inference_mode(torch.is_inference_mode_enabled() and not is_view):
-        return pytree.tree_map_only(Tensor, lambda made: _put(made, device), result)
+    with torch.inference_mode(torch.is_inference_mode_enabled() and not facts.returns_views):
+        return _each(lambda one: _put(one, device) if isinstance(one, Tensor) else one, result)
 
 
-def _cpu_operation(op: Any, name: str) -> Callable[..., Any]:
-    if name == "_copy_from":
-        return lambda source, target, non_blocking=False: target.copy_(source)
-    return _AS_ON_CPU.get(name, op)
+def _run_lower(op: Any, *args: Any, **kwargs: Any) -> Any:
+    """An operation inside autocast."""
+    dtype = torch.get_autocast_dtype(NAME)
+
+    def lowered(value: Any) -> Any:
+        is_wider = isinstance(value, Tensor) and value.dtype == torch.float32
+        return value.to(dtype) if is_wider else value
+
+    inside = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastPrivateUse1)
+    with torch._C._ExcludeDispatchKeyGuard(inside):
+        return op(*_each(lowered, args), **kwargs)
 
 
-def _device_of(name: str, tensors: list[Tensor], given: list[Any]) -> torch.device:
+def _device_of(name: str, given: list[Any]) -> torch.device:
     """The device of the operands. Raises RuntimeError where they are on several, as CUDA does."""
+    tensors = [one for one in given if isinstance(one, Tensor)]
     devices = {one.device for one in tensors if one.device.type == NAME}
     # A number may lie on the CPU, and so may indices, which are copied.
     others = [one for one in tensors if one.device.type != NAME and one.ndim]
@@ -199,6 +258,8 @@ def _note_wait(name: str, given: list[Any]) -> None:
     if name == "_copy_from":
         source, target = (one.device.type for one in tensors)
         waited = target == "cpu" or (source == "cpu" and given[-1] is not True)
+        if source == "cpu":
+            _copied.append((tensors[0].dtype, tensors[0].numel()))
         name = f"copy from {source} to {target}"
     elif name.startswith("index"):
         indices = tensors[1:]

@@ -82,9 +82,12 @@ def test_missing_numbers_are_counted(numbers, missing) -> None:
 
 def test_missing_numbers_and_other_sizes_are_told(tmp_path) -> None:
     write_images(tmp_path, "a_1.png", "a_2.png")
-    assert Clip.open(tmp_path).info.conversions == ()
+    assert Clip.open(tmp_path).info.problems == ()
     write_images(tmp_path, "a_4.png", size=(40, 40))
-    assert Clip.open(tmp_path).info.conversions == (
+    info = Clip.open(tmp_path).info
+    assert info.problems == (
         "1 number is missing in the names of the images: shown as if none were",
+    )
+    assert info.conversions == (
         "the images differ in size: all are scaled to the first one's 20x10",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -45,7 +44,7 @@ DRAWING = Drawing(1, 1, is_copied=False)
 
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(memory, "schedulable_cores", lambda: 2)
 
 
 def test_what_reading_takes() -> None:

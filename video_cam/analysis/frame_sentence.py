@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from video_cam.explanation.frame_test_fields import share_text
+
 MAX_NAMED = 4  # frames whose times are in the sentence
 
 
@@ -21,10 +23,12 @@ def sentence(entries: Mapping[str, Any], is_probability: bool) -> str:
     if windows is None or not windows["sufficient_windows"] or not entries["frame_indices"]:
         return text
     chosen, total = len(windows["sufficient_windows"]), len(windows["contributions"])
+    text = f"in the strongest window, {text}; of the whole clip,"
     if chosen == total:
-        return f"{text}; {_all_of(total)} windows of the clip are needed"
-    enough = f"{chosen} of {total} windows of the clip {'is' if chosen == 1 else 'are'} enough"
-    return f"{text}; {enough}, and {'keeps' if chosen == 1 else 'keep'} {_percent(windows)}"
+        return f"{text} {_all_of(total)} windows are needed"
+    enough = f"{chosen} of {total} windows {'is' if chosen == 1 else 'are'} enough"
+    keep = "keeps" if chosen == 1 else "keep"
+    return f"{text} {enough}, and {keep} {share_text(windows['kept_share'])}"
 
 
 def _frames(entries: Mapping[str, Any], score: str) -> str:
@@ -34,7 +38,7 @@ def _frames(entries: Mapping[str, Any], score: str) -> str:
         return f"the strongest window of {label} shows one frame"
     if entries["kept_share"] is None:
         return f"the frames do not raise the score of {label}: no few of them are enough for it"
-    keep = f"{_percent(entries)} of the {score}"
+    keep = f"{share_text(entries['kept_share'])} of the {score}"
     if not frames:
         return f"no single frame is needed for {label}: a blurred still picture keeps {keep}"
     if len(frames) == total:
@@ -51,7 +55,3 @@ def _frames(entries: Mapping[str, Any], score: str) -> str:
 
 def _all_of(total: int) -> str:
     return "both" if total == 2 else f"all {total}"
-
-
-def _percent(entries: Mapping[str, Any]) -> str:
-    return f"{100 * entries['kept_share']:.0f} %"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.sampling import Window
+from video_cam.explanation.window_inputs import WindowInputs
 from video_cam.explanation.window_reader import read_windows
 from video_cam.models.classifier import Classifier
 from video_cam.video.clip import Clip
@@ -34,9 +35,12 @@ def read_inputs(
         clip = replace(clip, can_seek=False)
     wanted = [Window(tuple(explanation.frame_indices[window].tolist())) for window in windows]
     frames = [index for window in wanted for index in window.frame_indices]
+    inputs = WindowInputs(model.preprocess, model.device)
     with clip.frames(min(frames), max(frames) + 1) as reader:
-        for window in read_windows(iter(reader), wanted, model.preprocess):
-            yield model.preprocess.tensor(window[None], model.device)[0].to(model.dtype)
+        read = read_windows(iter(reader), wanted, model.preprocess)
+        # A damaged file may end before the last window.
+        for window, pixels in zip(wanted, read, strict=False):
+            yield inputs([window.frame_indices], [pixels])[0].to(model.dtype)
 
 
 def read_input(clip: Clip, model: Classifier, explanation: Explanation, window: int) -> Tensor:

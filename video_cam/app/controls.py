@@ -89,7 +89,12 @@ def _main_fields(values: dict[str, Any]) -> dict[str, Any]:
         "top_k": gr.Dropdown(
             _numbers_of_classes(values["top_k"]), value=values["top_k"], label="Best classes"
         ),
-        "methods": _several("Methods", choice_names.METHOD_NAMES, values["methods"]),
+        "methods": _several(
+            "Methods",
+            choice_names.METHOD_NAMES,
+            values["methods"],
+            info="gradcam, or the network's own, where none is chosen",
+        ),
     }
 
 

@@ -38,9 +38,7 @@ def run_config_of(network: str, texts: str, form: Mapping[str, Any], base: RunCo
     explain["class_ids"] = explain["class_ids"] or ()
     explain["top_k"] = explain["top_k"] or None
     explain["detail"] = explain["detail"] or ExplainConfig.detail
-    # What was filled in and not changed was asked for by nobody.
-    unchanged = base.explain.own_methods and explain["methods"] == [*base.explain.methods]
-    explain["own_methods"] = explain["methods"] is None or unchanged
+    explain["own_methods"] = explain["methods"] is None
     if network != base.model.name:
         # Names of layers and functions of the output are those of the network they were given for.
         explain |= {"conv_backcount": (), "targets": ()}
@@ -62,10 +60,14 @@ def first_values(base: RunConfig) -> dict[str, Any]:
     """The values that the form shows when the page opens, by field."""
     values = {name: getattr(base.explain, name) for name in EXPLAIN_FIELDS}
     values |= {name: getattr(base.render, name) for name in RENDER_FIELDS}
+    # Methods that nobody asked for are not shown: the network decides.
+    methods = () if base.explain.own_methods else base.explain.methods
+    values |= {"methods": methods, "layers": tuple(map(str, base.explain.layers or ()))}
+    values |= {"top_k": base.explain.top_k or 0}
     return {
         name: list(map(str, value)) if isinstance(value, tuple) else value
         for name, value in values.items()
-    } | {"layers": list(map(str, base.explain.layers or ())), "top_k": base.explain.top_k or 0}
+    }
 
 
 def _seconds(name: str, text: str | None) -> float | None:

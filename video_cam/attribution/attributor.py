@@ -21,9 +21,10 @@ from video_cam.attribution.cam_methods import (
     METHODS,
     POOLING,
     at_least_float32,
+    is_component,
     needs_of,
     principal_component,
-    signed_map,
+    terms,
 )
 from video_cam.attribution.input_maps import InputMaps
 from video_cam.attribution.input_methods import INPUT_METHODS, input_map_keys, input_needs
@@ -307,12 +308,12 @@ class Attributor:
 
     def _values(self, one: TargetPass, layer: str, method: str, A: Tensor) -> Tensor:
         """One signed map (N, T', H', W') of activations A (N, K, T', H', W')."""
-        if METHODS[method].gives == "features":
+        if is_component(method, self.config.eigen_smooth):
             features = one.facts.features(one, layer, method)
             return sent(principal_component(features).float(), A.device)
         needed = [at_least_float32(one.need(name)[layer]) for name in METHODS[method].needs]
         axes = POOLING[self.config.pooling]
-        return signed_map(method, A, needed, axes, self.config.eigen_smooth)
+        return terms(method, A, needed, axes).sum(1)
 
 
 def _may_be_tokens(unpack: Unpack) -> bool:

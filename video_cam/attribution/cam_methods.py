@@ -157,27 +157,28 @@ def needs_of(methods: Sequence[str]) -> set[str]:
     return {need for method in methods for need in METHODS[method].needs}
 
 
-def signed_map(
-    method: str, A: Tensor, needed: Sequence[Tensor], axes: Axes, eigen_smooth: bool = False
-) -> Tensor:
-    """The map of a method.
+def terms(method: str, A: Tensor, needed: Sequence[Tensor], axes: Axes) -> Tensor:
+    """What a method's map is made of, by channel.
 
     Args:
         method: a key of METHODS.
         A: activations (N, K, T', H', W').
         needed: the method's other inputs, in the order of its row.
         axes: the pooled axes, of POOLING.
-        eigen_smooth: take the first principal component of w_k A_k instead of the sum over k.
 
     Returns:
-        Signed (N, T', H', W'); for fullgrad (N, T, H, W) on the input's grid.
+        (N, K, T', H', W'), of which the signed map is the sum over K, or the first principal
+        component (see ``is_component``); for fullgrad (N, 1, T, H, W) on the input's grid.
     """
     row = METHODS[method]
     result = row.formula(A, *needed, axes)
-    terms = result * A if row.gives == "weights" else result
-    if row.gives == "features" or (eigen_smooth and row.gives == "weights"):
-        return principal_component(terms)
-    return terms.sum(1)
+    return result * A if row.gives == "weights" else result
+
+
+def is_component(method: str, eigen_smooth: bool) -> bool:
+    """Whether a method's map is the first principal component of its terms, and not their sum."""
+    gives = METHODS[method].gives
+    return gives == "features" or (eigen_smooth and gives == "weights")
 
 
 def principal_component(features: Tensor) -> Tensor:

@@ -38,34 +38,30 @@ def legrad(
     record: AttentionRecord,
     model: nn.Module,
     x: Any,
-    outputs: Any,
     score: Callable[[Any], Tensor],
+    reads_last: bool,
 ) -> Tensor:
     """The mean over attentions of LeGrad's maps, (N, T', H', W').
 
     Args:
         record: of the network's forward pass for ``x``.
         model, x: the network and its input.
-        outputs: of that pass.
         score: the network's outputs -> the target's scores (N,).
+        reads_last: what ``reads_last_block`` found.
 
     Raises:
         UsageError: for a network whose head does not read the last block's tokens alone.
     """
-    structure = record.structure
-    if len(structure.stages) > 1 or not structure.blocks:
+    if not reads_last:
         raise UsageError(
-            "legrad reads the tokens of every block with the network's head, and those of "
-            f"{type(model).__name__} are not the same tokens in all blocks: take "
-            "attention-gradient"
+            "legrad reads every block's tokens with the network's head, and these scores depend on "
+            "more than the last block's tokens: take attention-gradient"
         )
+    structure, counted = record.structure, record.counted
     [stage] = structure.stages
-    counted = record.counted
     x = map_tensors(torch.Tensor.detach, x)
     total, count = None, 0
     with frozen_evaluation(model), torch.inference_mode(False), torch.enable_grad():
-        last = record.given[structure.blocks[-1]]
-        _check_head(outputs, _behind_blocks(record, model, x, _first(last).detach()))
         for block in structure.blocks:
             numbers = [number for number, one in counted.items() if one.block == block]
             if not numbers:
@@ -79,6 +75,33 @@ def legrad(
                 total = found if total is None else total + found
                 count += 1
     return _on_grid(total, count, stage)
+
+
+def reads_last_block(record: AttentionRecord, model: nn.Module, x: Any, outputs: Any) -> Tensor:
+    """Whether the class scores are a function of the last block's output alone, bool ().
+
+    Args:
+        record: of the network's forward pass for ``x``.
+        model, x: the network and its input.
+        outputs: of that pass.
+
+    Raises:
+        UsageError: for a network whose blocks do not pass on the same tokens.
+    """
+    structure = record.structure
+    if len(structure.stages) > 1 or not structure.blocks:
+        raise UsageError(
+            "legrad reads the tokens of every block with the network's head, and those of "
+            f"{type(model).__name__} are not the same tokens in all blocks: take "
+            "attention-gradient"
+        )
+    last = _first(record.given[structure.blocks[-1]]).detach()
+    with frozen_evaluation(model), torch.inference_mode(False), torch.no_grad():
+        again = _behind_blocks(record, model, map_tensors(torch.Tensor.detach, x), last)
+    before, after = class_scores(outputs).detach(), class_scores(again)
+    if before.shape != after.shape:
+        return torch.tensor(False)
+    return ((before - after).abs() <= _SAME * before.abs().max()).all()
 
 
 def _on_grid(total: Tensor | None, count: int, stage: Stage) -> Tensor:
@@ -104,17 +127,6 @@ def _mean_of_tokens(tokens: Tensor, fold: Fold) -> Tensor:
     first = 2 if fold.frames and tokens.ndim == 4 and fold.axes == "tokens" else 1
     axes = [axis for axis in range(first, tokens.ndim) if axis != channels]
     return tokens.mean(axes, keepdim=True).expand_as(tokens)
-
-
-def _check_head(outputs: Any, again: Any) -> None:
-    """Raise UsageError where the outputs are not a function of the last block's output."""
-    before, after = class_scores(outputs).detach(), class_scores(again).detach()
-    allowed = _SAME * float(before.abs().max())
-    if before.shape != after.shape or not bool(((before - after).abs() <= allowed).all()):
-        raise UsageError(
-            "legrad reads every block's tokens with the network's head, and these scores depend on "
-            "more than the last block's tokens: take attention-gradient"
-        )
 
 
 @contextmanager

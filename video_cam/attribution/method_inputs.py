@@ -215,7 +215,8 @@ def block_gradients(one: TargetPass) -> ByLayer:
     def score(outputs: Any) -> Tensor:
         return target_scores(outputs, one.fixed_target)[0]
 
-    return {ATTENTION: legrad(one.attention, one.model, one.x, one.outputs, score)}
+    reads_last = one.facts.head_reads_last_block
+    return {ATTENTION: legrad(one.attention, one.model, one.x, score, reads_last)}
 
 
 def whole_network(one: TargetPass) -> ByLayer:

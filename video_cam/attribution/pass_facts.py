@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from video_cam.attribution.cam_methods import METHODS, POOLING, at_least_float32, needs_of
+from video_cam.attribution.cam_methods import (
+    METHODS,
+    POOLING,
+    at_least_float32,
+    is_component,
+    needs_of,
+    terms,
+)
+from video_cam.attribution.legrad import reads_last_block
 from video_cam.attribution.rescoring import filled_channels
 from video_cam.errors import UsageError
 from video_cam.layers.axes import unpacked
@@ -24,8 +32,9 @@ if TYPE_CHECKING:
 
 Linear = nn.Linear | nn.Conv3d | nn.Conv2d
 
-# (need or method, layer, index of the target; 0 for what is the same for all targets)
+# (need or method, layer or empty, index of the target; 0 for what is the same for all targets)
 Key = tuple[str, str, int]
+_LEGRAD: Key = ("legrad", "", 0)
 
 
 class PassFacts:
@@ -34,7 +43,7 @@ class PassFacts:
     def __init__(self, targets: Sequence[TargetPass]) -> None:
         """Bind the list of targets, to which later ones are added before the first use."""
         self._targets = targets
-        self._known: dict[Key, Tensor] | None = None
+        self._known: dict[Key, Tensor] = {}
 
     def forget_targets(self) -> None:
         """Let go of the targets, which refer to this object: else their graph outlives the call."""
@@ -44,15 +53,31 @@ class PassFacts:
         """What a row of ASKED knows of a layer."""
         return self._all()[need, layer, 0]
 
+    @property
+    def head_reads_last_block(self) -> bool:
+        """What ``legrad.reads_last_block`` says."""
+        return bool(self._all()[_LEGRAD])
+
     def features(self, one: TargetPass, layer: str, method: str) -> Tensor:
         """The features (N, K, T', H', W') whose principal component is a method's map."""
-        return self._all()[method, layer, _index(self._targets, one, method)]
+        if one.captured.activations[layer].device.type == "cpu":
+            # Nothing to wait for, and one at a time takes less memory.
+            return _terms(one, layer, method)
+        key = (method, layer, _index(self._targets, one, method))
+        if key not in self._all():
+            # With eigen_smooth, and weights that are scores of passes after the first use.
+            self._copy(_features(self._targets))
+        return self._known[key]
 
     def _all(self) -> dict[Key, Tensor]:
-        if self._known is None:
-            found = {**_of_layers(self._targets[0]), **_features(self._targets)}
-            self._known = dict(zip(found, on_cpu([*found.values()]), strict=True))
+        if not self._known:
+            first = self._targets[0]
+            self._copy({**_of_layers(first), **_of_blocks(first), **_features(self._targets)})
         return self._known
+
+    def _copy(self, found: dict[Key, Tensor]) -> None:
+        missing = {key: tensor for key, tensor in found.items() if key not in self._known}
+        self._known.update(zip(missing, on_cpu([*missing.values()]), strict=True))
 
 
 def channels(one: TargetPass, layer: str) -> Tensor:
@@ -129,20 +154,31 @@ def _of_layers(one: TargetPass) -> dict[Key, Tensor]:
     }
 
 
+def _of_blocks(one: TargetPass) -> dict[Key, Tensor]:
+    if "legrad" not in one.config.methods:
+        return {}
+    return {_LEGRAD: reads_last_block(one.attention, one.model, one.x, one.outputs)}
+
+
 def _features(targets: Sequence[TargetPass]) -> dict[Key, Tensor]:
-    """Of all methods that decompose features, those of each target where they differ."""
+    """Of all methods that decompose features, those of each target where they differ.
+
+    Without those that need what has not been computed yet.
+    """
     found: dict[Key, Tensor] = {}
     for one in targets:
-        axes = POOLING[one.config.pooling]
         for method in one.config.layer_methods:
-            row, index = METHODS[method], _index(targets, one, method)
-            for layer in one.captured.layers if row.gives == "features" else ():
-                if (method, layer, index) in found:
-                    continue
-                raw = unpacked(one.unpack, one.captured.activations[layer].detach(), layer)
-                needed = [at_least_float32(one.need(name)[layer]) for name in row.needs]
-                found[method, layer, index] = row.formula(at_least_float32(raw), *needed, axes)
+            index, needs = _index(targets, one, method), METHODS[method].needs
+            if is_component(method, one.config.eigen_smooth) and all(map(one.need, needs)):
+                keys = [(method, layer, index) for layer in one.captured.layers]
+                found |= {key: _terms(one, key[1], method) for key in keys if key not in found}
     return found
+
+
+def _terms(one: TargetPass, layer: str, method: str) -> Tensor:
+    raw = unpacked(one.unpack, one.captured.activations[layer].detach(), layer)
+    needed = [at_least_float32(one.need(name)[layer]) for name in METHODS[method].needs]
+    return terms(method, at_least_float32(raw), needed, POOLING[one.config.pooling])
 
 
 def _index(targets: Sequence[TargetPass], one: TargetPass, method: str) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from video_cam.models.user_code import digest_of_code
 from video_cam.utils.version import __version__
-from video_cam.video.image_sequences import sequence_images
+from video_cam.video.source_files import source_files
 
 if TYPE_CHECKING:
     from video_cam.config import ExplainConfig, RenderConfig
@@ -61,10 +61,9 @@ def fingerprint_parts(
 
 
 def _files(clip: Path) -> list[tuple[str, int, int]]:
-    """(absolute path, size, time of last change) of the clip's file or files."""
-    if clip.is_dir():
-        files = sorted(file for file in clip.iterdir() if file.is_file())
-    else:
-        files = sequence_images(clip) or [clip]
-    stats = [(str(file.resolve()), file.stat()) for file in files]
+    """(absolute path, size, time of last change) of the clip's file or images; reads none of them.
+
+    What ``source_digest`` reads of thousands of clips would take longer than to resume a run.
+    """
+    stats = [(str(file.resolve()), file.stat()) for file in source_files(clip)]
     return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]

@@ -12,6 +12,7 @@ from video_cam.batch.inputs import Clips, folder_names, top_folder
 from video_cam.batch.store import Store
 from video_cam.truth.clip_truth import ClipTruth
 from video_cam.utils.names import printable_path
+from video_cam.utils.notes import Note
 
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 
@@ -72,7 +73,7 @@ class ClipRecord:
         default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds")
     )
     targets: tuple[dict[str, Any], ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[dict[str, str], ...] = ()
     summary_sha256: str | None = None
     truth: dict[str, Any] | None = None
     relative: str | None = None
@@ -142,7 +143,10 @@ def finished_record(
         duration_seconds=summary["clip"]["duration_seconds"],
         seconds=round(seconds, 3),
         targets=tuple(summary["targets"]),
-        notes=(*summary.get("notes", ()), *([sanity["sentence"]] if sanity else [])),
+        notes=(
+            *summary.get("notes", ()),
+            *([asdict(Note(sanity["sentence"]))] if sanity else []),
+        ),
         summary_sha256=summary_sha256,
         truth=summary.get("truth"),
         relative=job.relative,

@@ -17,6 +17,7 @@ from video_cam.batch.stage import WHOLE_CLIPS, Stage, StagedJob, Task, job_of, s
 from video_cam.batch.store import ClipBusy, open_store
 from video_cam.batch.worker import Worker, WorkerDied, WorkerTimedOut
 from video_cam.errors import UsageError, VideoCamError
+from video_cam.utils.garbage import start_up_uncollected
 from video_cam.utils.reporter import Reporter
 
 WAIT_SECONDS = 5.0  # for another run that is processing a clip
@@ -57,11 +58,12 @@ def run_in_this_process(
     Raises:
         UsageError: for options that do not fit the network or the clip.
     """
-    from video_cam.batch.network import load_explainer
-    from video_cam.batch.runner import ClipRunner
-
     try:
-        explainer, config = load_explainer(config, reporter)
+        with start_up_uncollected():
+            from video_cam.batch.network import load_explainer
+            from video_cam.batch.runner import ClipRunner
+
+            explainer, config = load_explainer(config, reporter)
         runner = ClipRunner(config, explainer)
         try:
             return runner.run_or_raise(job, reporter.progress)

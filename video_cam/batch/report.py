@@ -13,6 +13,7 @@ from video_cam.batch.results_file import RESULTS
 from video_cam.batch.store import Store
 from video_cam.errors import UsageError
 from video_cam.evaluation.answers import answers_of, sentences
+from video_cam.utils.notes import WARNING
 from video_cam.utils.reporter import Reporter
 from video_cam.utils.text import shortened
 
@@ -103,7 +104,10 @@ class RunReport:
             reporter.info(f"{record.clip}: finished before, nothing has changed; see {page}")
             return
         for note in record.notes:
-            reporter.info(f"note: {note}")
+            if note["kind"] == WARNING:
+                reporter.warning(f"{record.clip}: {note['text']}")
+            else:
+                reporter.info(f"note: {note['text']}")
         if record.check:
             reporter.info(f"check: {record.check['sentence']}")
         if record.motion_test:

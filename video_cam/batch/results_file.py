@@ -21,6 +21,7 @@ from video_cam.rendering.summary_file import (
     TruthResult,
 )
 from video_cam.utils.files import check_regular, make_folder, open_regular, sync
+from video_cam.utils.notes import Note
 from video_cam.utils.strict_json import checked, parse_json
 from video_cam.utils.text import json_text
 
@@ -43,7 +44,7 @@ class _Record(msgspec.Struct):
     frame_test: FrameTestResult | None = None
     duration_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
     targets: list[ScoredClass] = []
-    notes: list[str] = []
+    notes: list[Note] = []
     summary_sha256: Sha256 | None = None
     truth: TruthResult | None = None
     relative: str | None = None

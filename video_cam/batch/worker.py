@@ -18,6 +18,7 @@ from video_cam.batch.stage import WHOLE_CLIPS, Stage, StagedJob, Task, seconds_b
 from video_cam.batch.store import ClipBusy
 from video_cam.errors import VideoCamError
 from video_cam.utils.allocator import keep_freed_memory
+from video_cam.utils.garbage import leave_out_start_up, start_up_uncollected
 from video_cam.utils.interrupts import (
     SECONDS_TO_CLEAN_UP,
     handle_interrupts,
@@ -244,6 +245,7 @@ def _run_worker(connection: Connection, config: RunConfig, stage: Stage) -> None
     with suppress(EOFError, OSError, KeyboardInterrupt):
         handle_interrupts()
         keep_freed_memory()
+        leave_out_start_up()
         set_up_logging(config.log_level)
         _run_jobs(connection, config, stage)
 
@@ -251,9 +253,10 @@ def _run_worker(connection: Connection, config: RunConfig, stage: Stage) -> None
 def _run_jobs(connection: Connection, config: RunConfig, stage: Stage) -> None:
     reporter = _PipeReporter(connection)
     try:
-        from video_cam.batch.stage_runners import runner_of
+        with start_up_uncollected():
+            from video_cam.batch.stage_runners import runner_of
 
-        runner = runner_of(stage, config, reporter)
+            runner = runner_of(stage, config, reporter)
     except VideoCamError as error:
         connection.send(("failure", error))
         return

@@ -8,6 +8,7 @@ from typing import Any
 
 from video_cam.cli.console import Console
 from video_cam.cli.export_files import FILE_FORMATS, add_file_options, export_file
+from video_cam.cli.option_types import some_path
 from video_cam.cli.program import program_name
 
 NAME = "export"
@@ -138,6 +139,7 @@ def _add_common(parser: argparse.ArgumentParser, kind: str) -> None:
     _add_results(parser)
     parser.add_argument(
         "--output",
+        type=some_path,
         metavar="PATH",
         help=f"the folder to write (default: exports/<name of DIR>-{kind}); an earlier export in "
         "it is replaced",

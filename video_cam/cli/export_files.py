@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from video_cam.cli.console import Console
-from video_cam.cli.option_types import file_size, seconds
+from video_cam.cli.option_types import file_size, seconds, some_path
 from video_cam.cli.run_options import add_drawing_options
 from video_cam.config import RenderConfig
 from video_cam.errors import UsageError, first_line
@@ -67,6 +67,7 @@ def add_file_options(parser: argparse.ArgumentParser, kind: str) -> None:
     group = parser.add_argument_group("the file")
     group.add_argument(
         "--output",
+        type=some_path,
         metavar="FILE",
         help=f"default: in {FOLDER}/, with the clip's name{'' if kind == HTML else ' and frames'}",
     )
@@ -158,7 +159,7 @@ def _folder_of_clip(text: str) -> Path:
 
 def _new_file(parsed: argparse.Namespace, folder: Path, name: str) -> Path:
     """Where the file is written; nothing is replaced unasked."""
-    path = Path(parsed.output or Path(FOLDER, name))
+    path = Path(FOLDER, name) if parsed.output is None else Path(parsed.output)
     suffix = Path(name).suffix
     if path.suffix.lower() != suffix:
         raise UsageError(f"--output {str(path)!r} must end with {suffix}")

@@ -20,6 +20,7 @@ from video_cam.cli.console import Console
 from video_cam.errors import UsageError, VideoCamError
 from video_cam.models.labels import read_labels
 from video_cam.utils.allocator import keep_freed_memory
+from video_cam.utils.garbage import leave_out_start_up
 from video_cam.utils.interrupts import handle_interrupts
 from video_cam.utils.progress import silent
 
@@ -42,6 +43,7 @@ def run_process() -> int:
     try:
         handle_interrupts()
         keep_freed_memory()
+        leave_out_start_up()
         return main()
     except KeyboardInterrupt:  # before main could handle it
         return EXIT_INTERRUPTED

@@ -43,6 +43,13 @@ def positive_seconds(text: str) -> float:
     return value
 
 
+def some_path(text: str) -> str:
+    """A path that is not empty, as that of a variable that is not set would be."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty: name one, or leave the option out")
+    return text
+
+
 def memory_size(text: str) -> int:
     """ "800M" or "1.5G" as bytes: M are 2**20 bytes, G are 2**30."""
     return _bytes(text, _MEMORY_UNITS, "memory: give 800M or 6G")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 
 from video_cam import metrics
 from video_cam.errors import ClipError
-from video_cam.evaluation.event_grid import EventGrid, event_grid
+from video_cam.evaluation.event_grid import EventGrid, event_grid, hold_frames
 from video_cam.explanation.explanation import Explanation
 from video_cam.truth.classes import label_table
 from video_cam.truth.clip_truth import ClipTruth
@@ -27,7 +28,8 @@ def clip_answer(explanation: Explanation, truth: ClipTruth) -> dict[str, Any]:
         measures: of the first map against the event; None without spans, boxes, masks, key times.
         map: label, layer and method of this map.
         note: why measures are missing; else empty.
-        given: spans, key times and the numbers of boxes and masks.
+        given: spans, key times, boxes (frame, left, top, right, bottom), for how many frames each
+            holds, and the number of masks.
         digest: changes with the truth.
     """
     class_id = label_table(explanation.labels).class_of(truth)
@@ -51,7 +53,8 @@ def clip_answer(explanation: Explanation, truth: ClipTruth) -> dict[str, Any]:
         "given": {
             "spans": [list(span) for span in truth.spans],
             "key_times": [list(moment) for moment in truth.key_times],
-            "num_boxes": len(truth.boxes),
+            "boxes": [list(astuple(box)) for box in truth.boxes],
+            "hold_frames": hold_frames(truth.places),
             "num_masks": len(truth.masks),
         },
         "digest": truth.digest(),

@@ -131,7 +131,7 @@ def _regions(
     for place in places:
         by_frame.setdefault(place.frame_index, []).append(place)
     annotated = np.array(sorted(by_frame))
-    hold = int(np.median(np.diff(annotated))) if len(annotated) > 1 else 1
+    hold = hold_frames(places)
     pts = explanation.timeline.pts * float(explanation.timeline.time_base)
     frames = np.searchsorted(pts, seconds, side="right") - 1
     regions: dict[int, np.ndarray] = {}
@@ -145,6 +145,12 @@ def _regions(
             regions = {key: _region(explanation, by_frame[key], box, shape)}  # the last one is kept
         event[position] = regions[key]
     return event
+
+
+def hold_frames(places: Sequence[Box | Mask]) -> int:
+    """For how many frames an annotated region holds: the usual distance of annotated frames."""
+    annotated = sorted({place.frame_index for place in places})
+    return int(np.median(np.diff(annotated))) if len(annotated) > 1 else 1
 
 
 def _region(

@@ -26,7 +26,9 @@ from video_cam.layers.alignment import CellCentres, guess_note, is_a_guess
 from video_cam.models.classifier import Classifier
 from video_cam.models.labels import class_id
 from video_cam.models.preprocessing import Geometry
+from video_cam.utils.notes import WARNING, Note
 from video_cam.video.clip import Clip
+from video_cam.video.source_files import source_digest
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,9 @@ class ClipPlan:
 
     Attributes:
         clip: header and time stamps; opens the file when frames are read.
+        source_digest: of the clip's content, before a frame of it is explained.
         model: what the results say about the network.
-        model_note: what the results say about how the network was loaded; often empty.
+        model_notes: what the results say about how the network was loaded.
         labels: class names.
         class_ids: ids of the classes that the user named.
         geometry: where the network's input lies in the source frames.
@@ -57,8 +60,9 @@ class ClipPlan:
     """
 
     clip: Clip
+    source_digest: str
     model: ModelInfo
-    model_note: str
+    model_notes: tuple[Note, ...]
     labels: tuple[str, ...]
     class_ids: tuple[int, ...]
     geometry: Geometry
@@ -123,8 +127,9 @@ def plan_clip(
     of_layers = layer_map_keys(network, config)
     return ClipPlan(
         clip=clip,
+        source_digest=source_digest(clip.path),
         model=_model_info(model, network, size[0], rate or model.frame_rate),
-        model_note="; ".join(filter(None, _notes(model, network, size, config.align))),
+        model_notes=tuple(_notes(model, network, size, config.align)),
         labels=model.labels,
         class_ids=class_ids,
         geometry=model.preprocess.geometry(clip.info.height, clip.info.width),
@@ -146,22 +151,21 @@ def plan_clip(
 
 def _notes(
     model: Classifier, network: NetworkPlan, size: Sequence[int], align: str
-) -> Iterator[str]:
+) -> Iterator[Note]:
     """What is to be known about the network and the positions of its cells."""
-    yield model.note
-    yield _bypass_note(model, network)
+    yield from model.notes
+    if model.bypass and model.layer in network.layers:
+        yield Note(_bypass_text(model), WARNING)
     for layer, fold in network.folds.items():
         cells = fold.grid[0]
         # Tokens are patches, which do lie evenly.
         is_even = fold.axes == "tokens" or model.input_layout.frames_of(cells, size[0]) is not None
         if not is_even and is_a_guess(cells, size[0], network.fields[layer][0], align):
-            yield guess_note(layer, align)
+            yield Note(guess_note(layer, align), WARNING)
 
 
-def _bypass_note(model: Classifier, network: NetworkPlan) -> str:
-    """What the maps of the default layer do not show, where part of the gradient goes round it."""
-    if not model.bypass or model.layer not in network.layers:
-        return ""
+def _bypass_text(model: Classifier) -> str:
+    """What the maps of the default layer do not show, as part of the gradient goes round it."""
     return (
         f"{model.bypass:.2f} of the gradient goes round layer {model.layer}, through a connection "
         "beside it, and its maps do not show that part: --layer names another layer"

@@ -27,7 +27,7 @@ from video_cam.explanation.window_runner import WindowRunner
 from video_cam.explanation.window_source import OtherFramesDecoded, PreparedClip
 from video_cam.models.classifier import Classifier
 from video_cam.models.user_code import find_function
-from video_cam.utils.field_types import check_path
+from video_cam.utils.field_types import check_path, check_progress
 from video_cam.utils.names import as_tuple, function_name
 from video_cam.utils.progress import Progress, silent
 from video_cam.video.clip import Clip
@@ -60,6 +60,7 @@ def explain(
         UsageError: for wrong options. ClipError: for a clip that cannot be used.
     """
     check_path("the clip", clip)
+    check_progress(progress)
     if not isinstance(model, Classifier):
         raise UsageError(
             f"the network is a {type(model).__name__}, expected what load_model returns: "
@@ -196,6 +197,7 @@ def _explanation(
         span=(plan.span.first, plan.span.stop),
         scenes=tuple((scene.first, scene.stop) for scene in plan.scenes),
         options=config.as_json(),
+        source_digest=plan.source_digest,
         notes=(
             *notes(plan, config, results, damage),
             *notes_on_maps(maps, hides_nothing(plan, config)),

@@ -25,6 +25,7 @@ from video_cam.explanation.map_series import (
 from video_cam.explanation.storage import not_an_explanation, read_fields, write_fields
 from video_cam.models.preprocessing import Geometry
 from video_cam.utils.field_types import check_path
+from video_cam.utils.notes import Note
 from video_cam.video.scan import ClipInfo
 from video_cam.video.timeline import Timeline
 
@@ -49,7 +50,8 @@ class Explanation:
         maps: one series for each target, layer and method, in this order.
         span: the source frames [first, stop) that were explained.
         options: the fields of ExplainConfig, in JSON's types.
-        notes: what a reader of the result should know, one line each.
+        source_digest: of the clip's content; see ``video.source_files``.
+        notes: what a reader of the result should know; each is a warning or information.
         seconds: stage -> its duration in seconds.
         function_scores: float32 (W, functions), the scores of targets that are functions.
         functions: their names.
@@ -73,7 +75,8 @@ class Explanation:
     maps: tuple[MapSeries, ...]
     span: tuple[int, int]
     options: dict[str, Any]
-    notes: tuple[str, ...] = ()
+    source_digest: str
+    notes: tuple[Note, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     function_scores: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     functions: tuple[str, ...] = ()

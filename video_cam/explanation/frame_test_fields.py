@@ -48,3 +48,9 @@ class FrameTest(msgspec.Struct):
             raise ValueError("the frames of the frame test are not in order of time")
         if not set(self.sufficient_frames) <= set(frames):
             raise ValueError("a sufficient frame is not among the frames")
+
+
+def share_text(kept_share: float) -> str:
+    """The kept share as text; a part of the frames can have a higher score than all of them."""
+    percent = round(100 * kept_share)
+    return "more than all" if percent > 100 else f"{percent} %"

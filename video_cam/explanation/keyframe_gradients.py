@@ -19,6 +19,7 @@ from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.map_series import FunctionTarget
 from video_cam.explanation.quantised_maps import window_peaks
 from video_cam.explanation.sampling import Window
+from video_cam.explanation.window_inputs import WindowInputs
 from video_cam.explanation.window_reader import read_windows
 from video_cam.layers.alignment import interpolate
 from video_cam.models.classifier import Classifier
@@ -63,12 +64,13 @@ def keyframe_gradients(
         The windows in the order of ``explanation.frame_indices``.
     """
     windows = [Window(tuple(row)) for row in explanation.frame_indices.tolist()]
+    inputs = WindowInputs(model.preprocess, model.device)
     with (
         clip.frames(*explanation.span) as reader,
         progress("gradients", len(windows)) as step,
     ):
         for index, frames in enumerate(read_windows(iter(reader), windows, model.preprocess)):
-            x = model.preprocess.tensor(frames[None], model.device)
+            x = inputs([windows[index].frame_indices], [frames])
             target = _window_target(explanation, functions, index)
             heat = _window_heat(explanation, index, x.shape[2:])
             with model.input_layout.in_window(clip, windows[index].frame_indices):

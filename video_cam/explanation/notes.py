@@ -14,6 +14,7 @@ from video_cam.explanation.map_series import MapSeries
 from video_cam.explanation.quantised_maps import window_peaks
 from video_cam.explanation.window_result import WindowResult
 from video_cam.models.registry import UNTRAINED
+from video_cam.utils.notes import INFORMATION, WARNING, Note
 from video_cam.video.deinterlacing import deinterlacing_filter
 
 # How many cuts and maps a note lists; the others are counted.
@@ -32,7 +33,7 @@ COMBED = (
 
 def notes(
     plan: ClipPlan, config: ExplainConfig, results: Sequence[WindowResult], damage: Damage
-) -> Iterator[str]:
+) -> Iterator[Note]:
     """Notes on the network, the file and the windows, one line each.
 
     Args:
@@ -40,40 +41,39 @@ def notes(
         damage: of the clip.
     """
     if not plan.model.trained:
-        yield UNTRAINED
-    if plan.model_note:
-        yield plan.model_note
-    yield from plan.clip.info.conversions
-    yield from damage.sentences(plan.clip.timeline.num_frames)
+        yield Note(UNTRAINED, WARNING)
+    yield from plan.model_notes
+    yield from map(Note, plan.clip.info.conversions)
+    problems = (*plan.clip.info.problems, *damage.sentences(plan.clip.timeline.num_frames))
+    yield from (Note(problem, WARNING) for problem in problems)
     yield from _notes_on_stamps(plan.clip.info.num_jumps)
     if plan.clip.info.num_video_streams > 1 and plan.clip.info.video_stream is None:
-        yield (
+        yield Note(
             f"the file has {plan.clip.info.num_video_streams} video streams: the one that FFmpeg "
             "takes for the best is explained; --video-stream 0 takes the first"
         )
     if plan.clip.info.is_interlaced or any(result.has_interlaced for result in results):
         whole_or_part = "the clip" if plan.clip.info.is_interlaced else "a part of the clip"
-        yield f"{whole_or_part} {COMBED if deinterlacing_filter() is None else DEINTERLACED}"
-    if plan.rate_note:
-        yield plan.rate_note
-    if plan.batch_note:
-        yield plan.batch_note
+        if deinterlacing_filter() is None:
+            yield Note(f"{whole_or_part} {COMBED}", WARNING)
+        else:
+            yield Note(f"{whole_or_part} {DEINTERLACED}")
     # Several workers may run out of memory, each in its own way.
-    yield from dict.fromkeys(result.memory_note for result in results if result.memory_note)
-    if plan.detail_note:
-        yield plan.detail_note
-    yield from dict.fromkeys(result.map_note for result in results if result.map_note)
+    of_memory = dict.fromkeys(result.memory_note for result in results)
+    of_maps = dict.fromkeys(result.map_note for result in results)
+    texts = (plan.rate_note, plan.batch_note, *of_memory, plan.detail_note, *of_maps)
+    yield from (Note(text) for text in texts if text)
     yield from _notes_on_masks(plan, config, results)
     yield from _notes_on_windows(plan, config)
     cuts = sorted({cut for result in results for cut in result.cuts})
     if cuts and not config.split_scenes:
-        yield _note_on_cuts(plan, cuts)
+        yield Note(_text_on_cuts(plan, cuts), WARNING)
 
 
-def _notes_on_stamps(num_jumps: int) -> Iterator[str]:
+def _notes_on_stamps(num_jumps: int) -> Iterator[Note]:
     if num_jumps:
         times = "once" if num_jumps == 1 else f"{num_jumps} times"
-        yield (
+        yield Note(
             f"the clip's time stamps jump {times}: its parts are joined without a gap, and times "
             "are counted from its first frame"
         )
@@ -81,7 +81,7 @@ def _notes_on_stamps(num_jumps: int) -> Iterator[str]:
 
 def _notes_on_masks(
     plan: ClipPlan, config: ExplainConfig, results: Sequence[WindowResult]
-) -> Iterator[str]:
+) -> Iterator[Note]:
     """How many random masks were drawn for maps, and how precise these are."""
     for place, (_, method, _) in enumerate(plan.map_keys):
         of_maps = [
@@ -93,32 +93,31 @@ def _notes_on_masks(
         least, most = f"{min(counts):,}", f"{max(counts):,}"
         many = most if least == most else f"{least} to {most}"
         advice = "" if max(counts) < config.masks else "; --masks draws more"
-        yield (
+        yield Note(
             f"{method}: {many} random masks for each map; the standard error of a cell is "
             f"{100 * np.mean(errors):.0f} % of the largest value of its map, at most "
             f"{100 * max(errors):.0f} %{advice}"
         )
 
 
-def _notes_on_windows(plan: ClipPlan, config: ExplainConfig) -> Iterator[str]:
+def _notes_on_windows(plan: ClipPlan, config: ExplainConfig) -> Iterator[Note]:
     windows = plan.windows
     if config.split_scenes:
         short = sum(window.num_padded > 0 for window in windows)  # the only ones of their scenes
         count = "1 scene" if len(plan.scenes) == 1 else f"{len(plan.scenes)} scenes"
         are = "is" if short == 1 else "are"
-        yield f"{count}; no window runs across a cut" + (
-            f"; {short} of them {are} shorter than a window" if short else ""
-        )
+        rest = f"; {short} of them {are} shorter than a window" if short else ""
+        yield Note(f"{count}; no window runs across a cut{rest}")
     elif windows[0].num_padded:
         length, padded = len(windows[0].frame_indices), windows[0].num_padded
         repeated = "frames are" if config.sampling == "uniform" else "its last frame is"
-        yield (
+        yield Note(
             f"the clip gives {length - padded} of the {length} frames the network takes: "
             f"{repeated} repeated"
         )
 
 
-def _note_on_cuts(plan: ClipPlan, cuts: Sequence[int]) -> str:
+def _text_on_cuts(plan: ClipPlan, cuts: Sequence[int]) -> str:
     seconds = [float(plan.clip.timeline.pts_seconds(cut)) for cut in cuts]
     shown = [f"{cut_seconds:.2f} s" for cut_seconds in seconds]
     return (
@@ -127,7 +126,7 @@ def _note_on_cuts(plan: ClipPlan, cuts: Sequence[int]) -> str:
     )
 
 
-def notes_on_maps(maps: Sequence[MapSeries], is_held: bool = False) -> Iterator[str]:
+def notes_on_maps(maps: Sequence[MapSeries], is_held: bool = False) -> Iterator[Note]:
     """Notes on maps without any positive value: they are drawn without heat.
 
     Args:
@@ -141,7 +140,8 @@ def notes_on_maps(maps: Sequence[MapSeries], is_held: bool = False) -> Iterator[
             for one, of_map in zip(empty, reasons, strict=True)
             if of_map == reason
         ]
-        yield f"no heat in the maps of {_listed(names, MAPS_NAMED)}: {reason}"
+        kind = WARNING if reason == _HIDES_NOTHING else INFORMATION
+        yield Note(f"no heat in the maps of {_listed(names, MAPS_NAMED)}: {reason}", kind)
 
 
 def hides_nothing(plan: ClipPlan, config: ExplainConfig) -> bool:

@@ -11,7 +11,7 @@ from video_cam.layers.differentiable import quantised_layer, without_gradient
 from video_cam.layers.reachability import has_gradient
 from video_cam.layers.scores_only import ScoresOnly, refuse_methods
 from video_cam.models.classifier import Classifier
-from video_cam.utils.text import joined
+from video_cam.utils.notes import Note
 
 _GRADIENTS = "computes gradients"
 # What of a config needs more than scores, and what for.
@@ -47,7 +47,7 @@ def with_own_method(
     method = SCORE_METHOD_NAMES[0]
     note = f"{reason}, and no method was named: {method} is taken"
     check_scores_only(model, replace(config, methods=(method,)))
-    model = replace(model, note=joined(model.note, note))
+    model = replace(model, notes=(*model.notes, Note(note)))
     return model, replace(config, methods=(method,), own_methods=False), note
 
 

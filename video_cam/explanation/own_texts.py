@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from video_cam.config import ExplainConfig
 from video_cam.models.classifier import Classifier
-from video_cam.utils.text import joined
+from video_cam.utils.notes import Note
 
 MAX_TEXTS = 10  # each text takes a backward pass for each window, and a map in every output
 
@@ -30,5 +30,5 @@ def with_own_texts(
         f"the {MAX_TEXTS} texts with the best scores of {model.num_texts} are explained: --top-k "
         "and --class-id ask for others"
     )
-    model = replace(model, note=joined(model.note, note))
+    model = replace(model, notes=(*model.notes, Note(note)))
     return model, replace(config, top_k=MAX_TEXTS), note

@@ -60,8 +60,13 @@ def span_of(
     Where a single frame is shown from start to end, it is that one.
 
     Raises:
-        UsageError: where no frame is shown then.
+        UsageError: where no frame is shown then, or the end comes before the start.
     """
+    if start_seconds is not None and end_seconds is not None and end_seconds < start_seconds:
+        raise UsageError(
+            f"the end, {end_seconds} s, comes before the start, {start_seconds} s: swap them, or "
+            "leave one out"
+        )
     start = _to_ticks(timeline, start_seconds)
     end = _to_ticks(timeline, end_seconds)
     first = 0 if start is None else int(np.searchsorted(timeline.pts, start, side="left"))

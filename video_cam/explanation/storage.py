@@ -29,11 +29,12 @@ from video_cam.layers.alignment import NEAREST, CellCentres
 from video_cam.models.preprocessing import Geometry
 from video_cam.utils.array_archive import read_arrays
 from video_cam.utils.files import atomic_write, open_regular
+from video_cam.utils.notes import Note
 from video_cam.utils.strict_json import Entry, Row, checked, parse_json
 from video_cam.video.scan import ClipInfo
 from video_cam.video.timeline import Timeline
 
-FORMAT = 3
+FORMAT = 4
 # A small file may unpack to this much; a larger one is not compressed, so that no file has to be
 # trusted with more than a few times its own size.
 MAX_UNPACKED_BYTES, MAX_RATIO = 512 * 2**20, 4
@@ -41,7 +42,7 @@ MAX_UNPACKED_BYTES, MAX_RATIO = 512 * 2**20, 4
 # Fields of an Explanation and of a MapSeries: those that JSON can hold, and those that are arrays.
 _PLAIN = (
     *("labels", "span", "options", "notes", "seconds", "functions", "check", "sanity"),
-    *("motion_test", "frame_test", "scenes"),
+    *("motion_test", "frame_test", "scenes", "source_digest"),
 )
 _ARRAYS = ("frame_indices", "num_padded", "probabilities", "function_scores")
 _MAP_PLAIN = ("label", "layer", "method", "class_ids", "bias", "detail")
@@ -128,7 +129,8 @@ class _Meta(msgspec.Struct):
     labels: tuple[str, ...]
     span: tuple[int, int]
     options: dict[str, Row]
-    notes: tuple[str, ...]
+    source_digest: str
+    notes: tuple[Note, ...]
     seconds: dict[str, float]
     functions: tuple[str, ...]
     check: dict[str, Entry] | None
@@ -222,6 +224,7 @@ def _to_arrays(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Arrays by name; everything that is not an array is JSON under "meta"."""
     meta = {name: fields[name] for name in _PLAIN}
     meta |= {
+        "notes": [asdict(note) for note in fields["notes"]],
         "format": FORMAT,
         "time_base": fields["timeline"].time_base,
         "last_duration": fields["timeline"].last_duration,

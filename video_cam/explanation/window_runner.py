@@ -24,6 +24,7 @@ from video_cam.explanation.quantised_maps import QuantisedMaps
 from video_cam.explanation.sampling import FrameSpan, Window
 from video_cam.explanation.scenes import cuts_within
 from video_cam.explanation.target_selection import best_classes, candidates, num_candidates
+from video_cam.explanation.window_inputs import WindowInputs
 from video_cam.explanation.window_reader import batches
 from video_cam.explanation.window_result import WindowResult
 from video_cam.explanation.window_source import FileSource, PreparedClip, WindowSource
@@ -96,12 +97,17 @@ class WindowRunner:
         windows = {index: self._plan.windows[index] for index in indices}
         choose = self._candidates if class_ids is None else lambda logits: list(class_ids)
         results: list[WindowResult] = []
+        inputs = WindowInputs(self._model.preprocess, self._model.device)
+
+        def run_batch(batch: Batch) -> None:
+            results.extend(self._run_batch(batch, inputs, choose))
+
         with ExitStack() as stack:
             source = self._source(windows, stack)
             step = stack.enter_context(self._progress("explain", len(windows)))
             batched = batches(source.read(windows), self._plan.batch_size)
             for batch in stack.enter_context(prefetch(batched, BATCHES_AHEAD)):
-                self._halving.run(batch, lambda part: results.extend(self._run_batch(part, choose)))
+                self._halving.run(batch, run_batch)
                 step(len(batch))
             met = source.met()
         cuts = met.cuts if self._config.sampling == "windows" else ()
@@ -133,12 +139,13 @@ class WindowRunner:
         frames = [index for window in windows.values() for index in window.frame_indices]
         return FrameSpan(min(frames), max(frames) + 1)
 
-    def _run_batch(self, batch: Batch, choose: ChooseTargets) -> list[WindowResult]:
+    def _run_batch(
+        self, batch: Batch, inputs: WindowInputs, choose: ChooseTargets
+    ) -> list[WindowResult]:
         """One forward pass over some windows."""
         indices = [index for index, _ in batch]
-        x = self._model.preprocess.tensor(
-            np.stack([frames for _, frames in batch]), self._model.device
-        ).to(self._model.dtype)
+        frame_indices = [self._plan.windows[index].frame_indices for index in indices]
+        x = inputs(frame_indices, [frames for _, frames in batch]).to(self._model.dtype)
 
         logits = torch.zeros(0)
 
@@ -149,9 +156,8 @@ class WindowRunner:
             self._probabilities[indices] = shown.numpy()
             return choose(*shares or [logits])
 
-        frames = self._plan.windows[indices[0]].frame_indices
         try:
-            with self._model.input_layout.in_window(self._plan.clip, frames):
+            with self._model.input_layout.in_window(self._plan.clip, frame_indices[0]):
                 found = self._attributor(x, choose_from_outputs, batch_size=self._halving.size)
         except Exception as error:  # the network's own code may raise anything
             place = place_in_user_code(error)

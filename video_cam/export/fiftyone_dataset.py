@@ -205,7 +205,7 @@ def _sample(fiftyone: Any, result: Result, path: Path) -> Any:
         ),
     )
     sample["network"] = f"{explanation.model.name} ({explanation.model.weights})"
-    sample["notes"] = [for_page(note) for note in explanation.notes]
+    sample["notes"] = [for_page(str(note)) for note in explanation.notes]
     predictions = [
         _classification(fiftyone, one.label, one.score) for one in explanation.predictions()
     ]

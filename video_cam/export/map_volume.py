@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -151,7 +151,7 @@ def describe(result: Result, volume: MapVolume) -> dict[str, Any]:
         "values": "signed, in units of the score times activation; 0 where the network saw nothing",
         "peak": volume.peak,
         "seen_box": list(explanation.geometry.seen_box),
-        "notes": list(explanation.notes),
+        "notes": [asdict(note) for note in explanation.notes],
     }
 
 

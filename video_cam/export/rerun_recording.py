@@ -209,7 +209,7 @@ def _about(result: Result) -> str:
         lines.append(f"score {number}: {series.label}")
     if result.truth is not None:
         lines.append(f"ground truth: {result.truth}")
-    return for_page("\n".join([*lines, *explanation.notes]))[:_MAX_TEXT_LETTERS]
+    return for_page("\n".join([*lines, *map(str, explanation.notes)]))[:_MAX_TEXT_LETTERS]
 
 
 def _blueprint(result: Result) -> Any:

@@ -21,7 +21,7 @@ def digest_of_weights(module: nn.Module) -> str:
     for name, value in module.state_dict().items():
         if isinstance(value, Tensor):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-            digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+            digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
         else:
             digest.update(f"{name}\n".encode())
             digest.update(_pickled(value))

@@ -42,6 +42,8 @@ MASKED_SHARE = 0.1  # of a window's voxels
 FULL_FORWARDS, SHORT_FORWARDS = 16, 6  # forward passes of a check
 OTHER_FORWARDS = 3  # of them: unchanged, the map's region, where frames differ most
 BATCH = 4  # clips in one forward pass
+# Of the logit: from here on, what is marked carries the score, and not a part of it.
+MAIN_DROP = 0.5
 # Of the logit. A region with a smaller drop does not carry the score, however small the drops of
 # random regions are.
 MIN_DROP = 0.05
@@ -201,26 +203,28 @@ def frame_difference(x: Tensor) -> Tensor:
 def sentence(drops: Drops) -> str:
     """The result of a check in one line, for people who do not know what a logit is."""
     marked = f"{round(100 * MASKED_SHARE)} %"
-    others = f"blurring a random {marked} {_change(drops.random_drop)}"
+    others = f"blurring a random {marked} {_change(drops.random_drop, 'it')}"
     if drops.frame_difference is not None:
-        others += f", blurring the {marked} that move most {_change(drops.frame_difference)}"
-    verdict = "carries the score" if drops.carries else "does not carry the score"
+        others += f", blurring the {marked} that move most {_change(drops.frame_difference, 'it')}"
+    verdict = "does not carry the score"
+    if drops.carries:
+        verdict = f"carries {'' if drops.drop >= MAIN_DROP else 'a part of '}the score"
     if drops.carries and drops.random_drop >= 1:  # both are called "the whole score"
         verdict = f"lowers it {drops.drop / drops.random_drop:.1f} times as much and {verdict}"
     return (
-        f"blurring the marked {marked} of the video {_change(drops.drop)}; {others}: what is "
-        f"marked {verdict}"
+        f"Blurring the marked {marked} of the video {_change(drops.drop, 'the score')}; {others}: "
+        f"what is marked {verdict}"
     )
 
 
-def _change(drop: float) -> str:
-    """What a drop of the logit, as a share of it, does to the score."""
+def _change(drop: float, score: str) -> str:
+    """What a drop of the logit, as a share of it, does to the score, which is called ``score``."""
     percent = round(100 * drop)
     if percent == 0:
-        return "does not change the score"
+        return f"does not change {score}"
     if percent < 0:
-        return f"raises the score by {-percent} %"
-    return f"lowers the score by {percent} %" if percent < 100 else "takes the whole score"
+        return f"raises {score} by {-percent} %"
+    return f"lowers {score} by {percent} %" if percent < 100 else "takes the whole score"
 
 
 def _logit(

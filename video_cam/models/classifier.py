@@ -32,6 +32,7 @@ from video_cam.models.labels import count_labels, read_labels
 from video_cam.models.preprocessing import Preprocess, adjusted
 from video_cam.models.scored_output import read_output
 from video_cam.models.spec import USER_NETWORK, ModelSpec
+from video_cam.utils.notes import Note
 
 Labels = str | Path | Sequence[str] | None  # a label file, or the names
 
@@ -71,7 +72,7 @@ class Classifier:
         code: SHA-256 of the user's files that the network is made of, else empty.
         known: ``name``, ``code`` and the weights identify the network, so that what was learned of
             it in another process is true of it.
-        note: what readers of its results must know, else empty.
+        notes: what readers of its results must know.
         bypass: the share of the scores' gradient that goes round ``layer``, of its norm; 0 where
             the layer was not chosen by its output.
         method: as in ModelSpec.
@@ -94,7 +95,7 @@ class Classifier:
     reading: OutputReading | None = None
     code: str = ""
     known: bool = True
-    note: str = ""
+    notes: tuple[Note, ...] = ()
     bypass: float = 0.0
     method: str | None = None
     num_texts: int = 0
@@ -294,7 +295,7 @@ def make_classifier(
         space_first=spec.space_first,
         score=scored.score,
         reading=scored.reading,
-        note=scored.note,
+        notes=scored.notes,
         known=spec is not USER_NETWORK,
         max_batch=None if input_layout.factory is None else 1,
     )

@@ -108,7 +108,7 @@ def _spec(name: str) -> ModelSpec:
         input_layout=input_layout,
         space_first=family is not None and family.space_first,
         code=hashlib.sha256(config.to_json_string().encode()).hexdigest(),
-        note=processor.note,
+        notes=processor.notes,
     )
 
 

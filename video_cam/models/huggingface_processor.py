@@ -13,7 +13,7 @@ from typing import Any
 
 from video_cam.models.preprocessing import Preprocess
 from video_cam.models.spec import IMAGENET_MEAN, IMAGENET_STD
-from video_cam.utils.text import joined
+from video_cam.utils.notes import WARNING, Note
 
 # A file that other files are nested in, those of processors of videos, and those of images.
 NESTED_FILE = "processor_config.json"
@@ -58,11 +58,11 @@ class Processor:
 
     Attributes:
         preprocess: resize, crop and normalisation.
-        note: what readers of the results must know of it, else empty.
+        notes: what readers of the results must know of it.
     """
 
     preprocess: Preprocess
-    note: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 def without_processor(side: int | list[int]) -> Processor:
@@ -75,12 +75,12 @@ def without_processor(side: int | list[int]) -> Processor:
     preprocess = Preprocess(
         size, size, IMAGENET_MEAN, IMAGENET_STD, antialias=True, floored_crop=True
     )
-    return Processor(
-        preprocess,
+    text = (
         f"no {IMAGE_FILE} or {VIDEO_FILE} with the network: frames are resized to "
         f"{size[0]}x{size[1]} and normalised with ImageNet's mean and standard deviation, which "
-        "--size, --mean and --std change",
+        "--size, --mean and --std change"
     )
+    return Processor(preprocess, (Note(text, WARNING),))
 
 
 def read_processor(settings: Settings, model_type: str, side: int | list[int]) -> Processor:
@@ -96,10 +96,10 @@ def read_processor(settings: Settings, model_type: str, side: int | list[int]) -
     """
     class_name = _class_name(settings, model_type)
     found = _with_defaults(settings, class_name)
-    resize, crop, note = _sizes(found, settings, side)
+    resize, crop, other = _sizes(found, settings, side)
+    notes = [other] if other else []
     if class_name not in COMPARED:
-        note = joined(
-            note,
+        notes.append(
             f"processor {class_name or 'without a name'} is not one of those that were compared: "
             "frames are resized, cropped and normalised by the entries of its file",
         )
@@ -122,7 +122,7 @@ def read_processor(settings: Settings, model_type: str, side: int | list[int]) -
         antialias=True,
         floored_crop=True,
     )
-    return Processor(preprocess, note)
+    return Processor(preprocess, tuple(Note(text, WARNING) for text in notes))
 
 
 def _with_defaults(settings: Settings, class_name: str) -> dict[str, Any]:

@@ -124,9 +124,22 @@ class Preprocess:
             flow, as ``channels`` describes such a clip.
         """
         x = torch.from_numpy(flow_pictures(frames) if self.flow else frames)
-        x = sent(x, device).permute(0, 4, 1, 2, 3).float()
-        mean = sent(torch.tensor(self.mean), device).reshape(3, 1, 1, 1)
-        std = sent(torch.tensor(self.std), device).reshape(3, 1, 1, 1)
+        return self.normalized(sent(x, device))
+
+    def normalized(self, pictures: Tensor) -> Tensor:
+        """Normalise frames, or pictures of flow, where they are.
+
+        Args:
+            pictures: (N, T, H, W, 3) in [0, 255], on any device.
+
+        Returns:
+            float32 (N, 3, T, H, W), as ``tensor`` returns it.
+        """
+        x = pictures.permute(0, 4, 1, 2, 3).float()
+        mean, std = (
+            sent(torch.tensor(values), x.device).reshape(3, 1, 1, 1)
+            for values in (self.mean, self.std)
+        )
         return ((x / 255 * self.value_range - mean) / std).contiguous()
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:

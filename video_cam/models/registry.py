@@ -57,7 +57,7 @@ from video_cam.models.weights import (
 from video_cam.text_config import DEFAULT_NETWORK, TextConfig, make_text_config
 from video_cam.utils.field_types import check_is, shown_value
 from video_cam.utils.names import check_names
-from video_cam.utils.text import joined
+from video_cam.utils.notes import WARNING, Note
 
 # A source of networks: how names of its networks begin -> the function that finds their spec.
 _SPEC_BY_PREFIX = {
@@ -179,7 +179,7 @@ def _load_default(
     except WeightsUnavailable as reason:
         say(f"{reason}; using the bundled network {BUNDLED!r}, trained on drawn motions only")
     stand_in = _load_known(BUNDLED, None, labels, device, input_config)
-    return replace(stand_in, note=STAND_IN)
+    return replace(stand_in, notes=(Note(STAND_IN, WARNING),))
 
 
 def _load_with_texts(
@@ -226,13 +226,13 @@ def _load_spec(
     allow_partial: bool,
 ) -> Classifier:
     state_dicts, weights_name = _find_weights(name, spec, weights)
-    note = spec.note
+    notes = spec.notes
     if state_dicts is None:
         module = spec.build(len(spec.labels) if labels is None else count_labels(labels))
     else:
         try:
             module, of_weights = build_trained(spec, state_dicts, weights_name, allow_partial)
-            note = joined(note, of_weights)
+            notes = (*notes, *of_weights)
         except UsageError as error:
             raise UsageError(f"{error}{_hint(state_dicts)}") from error
     module.eval()
@@ -248,10 +248,10 @@ def _load_spec(
         input_config = replace(input_config, score=spec.score)
     made = make_classifier(module, name, weights_name, spec, input_config, labels)
     if labels is None and len(made.labels) != len(spec.labels):
-        note = joined(note, f"the weights are for {len(made.labels)} classes: --labels names them")
-    note = joined(note, made.note)
+        text = f"the weights are for {len(made.labels)} classes: --labels names them"
+        notes = (*notes, Note(text))
     own = {name: getattr(spec, name) for name in ("code", "method", "num_texts")}
-    return replace(made, note=note, **own)
+    return replace(made, notes=(*notes, *made.notes), **own)
 
 
 def _hint(state_dicts: Mapping[str, StateDict]) -> str:

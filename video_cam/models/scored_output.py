@@ -21,6 +21,7 @@ from video_cam.layers.output_reading import (
 from video_cam.layers.output_search import find_reading
 from video_cam.layers.outputs import class_scores, default_score_kind
 from video_cam.layers.trace import ModuleOutput, example, trace
+from video_cam.utils.notes import Note
 
 _WHAT_IT_GIVES = {
     SOFTMAX: "a softmax, its outputs are probabilities already",
@@ -44,14 +45,14 @@ class ScoredNetwork:
         classes: the number of classes.
         score: how scores are shown, of ``choice_names.SCORE_KINDS``.
         reading: how the scores are read from the network's own output; None where it is scores.
-        note: what readers of results must know, else empty.
+        notes: what readers of results must know.
     """
 
     module: nn.Module
     classes: int
     score: str
     reading: OutputReading | None = None
-    note: str = ""
+    notes: tuple[Note, ...] = ()
 
     def without_scores_of_places(
         self, seen: Mapping[str, ModuleOutput], grids: Mapping[str, Fold]
@@ -103,7 +104,7 @@ def read_output(
     except UsageError:
         if layout != ANY_OUTPUT:
             raise
-        return ScoredNetwork(module, 0, "raw", None, _NOTE_ON_ANY)
+        return ScoredNetwork(module, 0, "raw", None, (Note(_NOTE_ON_ANY),))
     return _adapted(module, size, reading, input_config.score)
 
 
@@ -111,18 +112,19 @@ def _adapted(
     module: nn.Module, size: Sequence[int], reading: OutputReading, score: str | None
 ) -> ScoredNetwork:
     reading = with_values(reading, score)
-    notes = [note_on_values(reading), _NOTE_ON_PLACES if reading.scores_places else ""]
+    of_places = (Note(_NOTE_ON_PLACES),) if reading.scores_places else ()
     module = adapt_output(module, reading)
     classes = class_scores(trace(module, example(module, size)).outputs).shape[1]
     kind = score or ("sigmoid" if reading.values == SIGMOID else default_score_kind(classes))
-    return ScoredNetwork(module, classes, kind, reading, "; ".join(filter(None, notes)))
+    return ScoredNetwork(module, classes, kind, reading, (*notes_on_values(reading), *of_places))
 
 
-def note_on_values(reading: OutputReading) -> str:
+def notes_on_values(reading: OutputReading) -> tuple[Note, ...]:
     """What results must say of scores that were probabilities; empty for other scores."""
     if reading.values not in _WHAT_IT_GIVES:
-        return ""
+        return ()
     explained = (
         "its input, the logits" if reading.from_input else _SCORES_OF_PROBABILITIES[reading.values]
     )
-    return f"the network ends in {_WHAT_IT_GIVES[reading.values]}: maps explain {explained}"
+    text = f"the network ends in {_WHAT_IT_GIVES[reading.values]}: maps explain {explained}"
+    return (Note(text),)

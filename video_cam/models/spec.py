@@ -11,6 +11,7 @@ from torch import nn
 
 from video_cam.models.input_layout import NCTHW, InputLayout
 from video_cam.models.preprocessing import Preprocess
+from video_cam.utils.notes import Note
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -46,7 +47,7 @@ class ModelSpec:
             their number.
         method: what is taken where no method is named; None for that of the options.
         num_texts: the first classes that are texts which somebody looks for; 0 for other classes.
-        note: what readers of its results must know, else empty.
+        notes: what readers of its results must know.
     """
 
     build: Callable[[int], nn.Module]
@@ -65,7 +66,7 @@ class ModelSpec:
     score: str | None = None
     method: str | None = None
     num_texts: int = 0
-    note: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 # Assumed of a network that the user brings, where nothing else is said about it. It exists

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from video_cam.utils.notes import Note
+
 StateDict = dict[str, Tensor]
 
 # Parts of names that DataParallel and torch.compile put where a wrapped module is.
@@ -26,12 +28,12 @@ class MatchedState:
     Attributes:
         state: name -> tensor. Names that the network does not have are as in the checkpoint.
         matched: how many of the network's names are in it.
-        note: what was chosen and what was left out, for people; empty where nothing was.
+        notes: what was chosen and what was left out; empty where nothing was.
     """
 
     state: StateDict
     matched: int
-    note: str
+    notes: tuple[Note, ...]
 
 
 def match_state(state_dicts: Mapping[str, StateDict], names: Collection[str]) -> MatchedState:
@@ -63,7 +65,7 @@ def _match(place: str, state: StateDict, names: Collection[str]) -> MatchedState
     inner = {name.removeprefix(outer): full for name, full in own.items()}
     counts = _prefix_counts(given, inner)
     if not counts:
-        return MatchedState(dict(state), 0, "")
+        return MatchedState(dict(state), 0, ())
     most = max(counts.values())
     prefix, *others = [prefix for prefix, count in counts.items() if count == most]
     matched, left_out = {}, []
@@ -73,18 +75,18 @@ def _match(place: str, state: StateDict, names: Collection[str]) -> MatchedState
             continue
         stripped = name.removeprefix(prefix)
         matched[inner.get(stripped, stripped)] = state[full]
-    return MatchedState(matched, most, _note(place, prefix, others, left_out))
+    return MatchedState(matched, most, _notes(place, prefix, others, left_out))
 
 
-def _note(place: str, prefix: str, others: list[str], left_out: list[str]) -> str:
+def _notes(place: str, prefix: str, others: list[str], left_out: list[str]) -> tuple[Note, ...]:
     if not left_out:
-        return ""
+        return ()
     where = f" in {place!r}" if place else ""
     chosen = f"of the weights{where} those whose names begin with {prefix!r} were loaded"
     if others:
         fitting = ", ".join(repr(other) for other in others)
         chosen += f" (as many begin with {fitting})"
-    return f"{chosen}; left out: {first_few(left_out)} ({len(left_out)} in all)"
+    return (Note(f"{chosen}; left out: {first_few(left_out)} ({len(left_out)} in all)"),)
 
 
 def _without_wrappers(names: Iterable[str]) -> dict[str, str]:

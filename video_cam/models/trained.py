@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import torch
 from torch import nn
@@ -10,8 +11,9 @@ from torch import nn
 from video_cam.errors import UsageError
 from video_cam.models.spec import ModelSpec
 from video_cam.models.state_dict_matching import StateDict, match_state
+from video_cam.models.uninitialised import WithoutRandomValues
 from video_cam.models.weights import load_state_dict
-from video_cam.utils.text import joined
+from video_cam.utils.notes import Note
 
 MIN_FITTING = 0.9  # of a network's tensors; heads for other classes do not fit
 # Numbers in a state dict, of the network's parameters: heads for few classes are smaller, and a
@@ -21,7 +23,7 @@ SIZES = (0.6, 2.5)
 
 def build_trained(
     spec: ModelSpec, state_dicts: Mapping[str, StateDict], name: str, allow_partial: bool = False
-) -> tuple[nn.Module, str]:
+) -> tuple[nn.Module, tuple[Note, ...]]:
     """The network with a checkpoint's weights, for as many classes as they are for.
 
     Args:
@@ -36,13 +38,18 @@ def build_trained(
     Raises:
         UsageError: where they do not fit.
     """
-    module = spec.build(len(spec.labels))
+    # Loading fails unless it fills all of the network, or a part is allowed to stay random.
+    fills = nullcontext() if allow_partial else WithoutRandomValues()
+    with fills:
+        module = spec.build(len(spec.labels))
     shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
     match = match_state(state_dicts, shapes)
     state = {k: v for k, v in match.state.items() if not k.startswith(spec.training_prefixes)}
     if any(state[key].shape != shape for key, shape in shapes.items() if key in state):
-        module = spec.build(_count_classes(spec, state))
-    return module, joined(match.note, load_state_dict(module, state, name, allow_partial))
+        with fills:
+            module = spec.build(_count_classes(spec, state))
+    loading = load_state_dict(module, state, name, allow_partial)
+    return module, (*match.notes, *loading)
 
 
 def networks_that_fit(

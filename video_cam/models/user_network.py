@@ -19,7 +19,7 @@ from video_cam.models.classifier import Classifier, Labels, make_classifier
 from video_cam.models.clip_mixing import NOTE, mixes_clips
 from video_cam.models.onnx import is_onnx, load_onnx
 from video_cam.models.saved_networks import is_saved_network, load_saved_network, takes_one_clip
-from video_cam.models.scored_output import note_on_values
+from video_cam.models.scored_output import notes_on_values
 from video_cam.models.spec import USER_NETWORK
 from video_cam.models.state_dict_matching import match_state
 from video_cam.models.timm import PREFIX as TIMM_PREFIX
@@ -33,7 +33,7 @@ from video_cam.models.user_code import (
 from video_cam.models.weights import load_state_dict, read_state_dicts
 from video_cam.utils.files import sha256_of
 from video_cam.utils.names import function_name
-from video_cam.utils.text import joined
+from video_cam.utils.notes import Note
 
 
 def is_user_network(name: str) -> bool:
@@ -58,12 +58,13 @@ def load_user_network(
     module, name = _build(source, trust_checkpoint)
     if isinstance(module, ScoresOnly):
         _check_scores_only(module, weights, device)
-    note = ""
+    notes: tuple[Note, ...] = ()
     if weights is not None and weights != "none":
         if not Path(weights).is_file():
             raise UsageError(f"no such weights file: {weights!r}")
         match = match_state(read_state_dicts(Path(weights)), module.state_dict())
-        note = joined(match.note, load_state_dict(module, match.state, weights, allow_partial))
+        loaded = load_state_dict(module, match.state, weights, allow_partial)
+        notes = (*match.notes, *loaded)
         weights = Path(weights).name
     if isinstance(source, str):
         # Some networks' own train() and to() return nothing.
@@ -74,7 +75,8 @@ def load_user_network(
     classifier = make_classifier(
         module, name, weights or "its own", USER_NETWORK, input_config, labels, check_layer=True
     )
-    classifier = _with_max_batch(replace(classifier, note=joined(note, classifier.note)), module)
+    classifier = replace(classifier, notes=(*notes, *classifier.notes))
+    classifier = _with_max_batch(classifier, module)
     if not isinstance(source, str):
         code = digest_of_code(module.function) if isinstance(module, FunctionNetwork) else ""
         return replace(classifier, code=code, known=False)
@@ -98,8 +100,8 @@ def _with_max_batch(classifier: Classifier, module: nn.Module) -> Classifier:
     mixes = mixes_clips(classifier.module, size)
     if mixes is False:
         return classifier
-    note = NOTE if mixes else ""
-    return replace(classifier, max_batch=1, note=joined(classifier.note, note))
+    notes = (*classifier.notes, *((Note(NOTE),) if mixes else ()))
+    return replace(classifier, max_batch=1, notes=notes)
 
 
 def _load_onnx(
@@ -121,8 +123,8 @@ def _load_onnx(
     if values is not None and classifier.labels and options.score in (None, shown):
         network = network.before_activation(output)
         classifier = make_classifier(network, name, "its own", USER_NETWORK, options, labels)
-        note = note_on_values(OutputReading(values=values, from_input=True))
-        classifier = replace(classifier, score=shown, note=joined(classifier.note, note))
+        found = notes_on_values(OutputReading(values=values, from_input=True))
+        classifier = replace(classifier, score=shown, notes=(*classifier.notes, *found))
     classifier = _with_max_batch(classifier, network)
     return replace(classifier, code=network.digest, known=False)
 

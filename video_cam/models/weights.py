@@ -21,6 +21,7 @@ from video_cam.errors import UsageError, first_line
 from video_cam.models.checkpoint_file import read_tensors, unusable_tensor, why_unreadable
 from video_cam.models.inert_pickle import InertObject
 from video_cam.models.state_dict_matching import StateDict, first_few
+from video_cam.utils.notes import WARNING, Note
 
 DOWNLOAD_START_SECONDS = 10
 # Keys under which training programs nest a state dict, the preferred ones first.
@@ -103,7 +104,7 @@ def cached_file(entry: Any) -> Path:
 
 def load_state_dict(
     module: nn.Module, state: Mapping[str, Tensor], name: str, allow_partial: bool = False
-) -> str:
+) -> tuple[Note, ...]:
     """Load ``state`` into ``module``, all of it.
 
     Args:
@@ -111,7 +112,7 @@ def load_state_dict(
         allow_partial: load what fits, where at least one tensor does.
 
     Returns:
-        What was not loaded, for people; empty where all was.
+        A warning with what was not loaded; empty where all was.
 
     Raises:
         UsageError: naming the keys that are missing, unexpected, or of another shape or type.
@@ -140,8 +141,9 @@ def load_state_dict(
         raise UsageError(f"weights {name!r} do not fit the network: {found}{remedy}")
     module.load_state_dict(fitting, strict=not found)
     if not found:
-        return ""
-    return f"only {len(fitting)} of the network's {len(expected)} tensors were loaded: {found}"
+        return ()
+    loaded = f"only {len(fitting)} of the network's {len(expected)} tensors were loaded"
+    return (Note(f"{loaded}: {found}", WARNING),)
 
 
 def why_no_download(url: str) -> str | None:

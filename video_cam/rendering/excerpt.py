@@ -169,13 +169,22 @@ def open_source(explanation: Explanation, path: str) -> Clip:
 def frames_between(
     explanation: Explanation, start_seconds: float | None, end_seconds: float | None
 ) -> FrameSpan:
-    """The explained frames whose time stamp is in [start, end) seconds; None for the clip's own.
+    """The frames whose time stamp is in [start, end) seconds; None for what was explained.
 
     Raises:
-        UsageError: where there is none.
+        UsageError: where there is none, or not all of them were explained.
     """
-    span = span_of(explanation.timeline, start_seconds, end_seconds)
-    return _explained(explanation, span.first, span.stop - 1)
+    timeline, (first, stop) = explanation.timeline, explanation.span
+    span = span_of(timeline, start_seconds, end_seconds)
+    is_early = start_seconds is not None and span.first < first
+    is_late = end_seconds is not None and span.stop > stop
+    if is_early or is_late or max(span.first, first) >= min(span.stop, stop):
+        raise UsageError(
+            "not all frames of this span were explained: the explanation runs from "
+            f"{float(timeline.pts_seconds(first)):.3f} s to "
+            f"{float(timeline.frame_end_seconds(stop - 1)):.3f} s"
+        )
+    return FrameSpan(max(span.first, first), min(span.stop, stop))
 
 
 def frames_of(explanation: Explanation, first: int, last: int) -> FrameSpan:
@@ -189,19 +198,6 @@ def frames_of(explanation: Explanation, first: int, last: int) -> FrameSpan:
         raise UsageError(
             f"--frames {first} {last}: expected two frames from {begin} to {stop - 1}, the first "
             "not after the last"
-        )
-    return FrameSpan(first, last + 1)
-
-
-def _explained(explanation: Explanation, first: int, last: int) -> FrameSpan:
-    begin, stop = explanation.span
-    first, last = max(first, begin), min(last, stop - 1)
-    if first > last:
-        timeline = explanation.timeline
-        raise UsageError(
-            "no frame of this span was explained: the explanation runs from "
-            f"{float(timeline.pts_seconds(begin)):.3f} s to "
-            f"{float(timeline.frame_end_seconds(stop - 1)):.3f} s"
         )
     return FrameSpan(first, last + 1)
 

@@ -71,7 +71,8 @@ def figure(
             ``normalize="video"``.
 
     Raises:
-        UsageError: for frames or maps that the explanation does not hold, or a wrong option.
+        UsageError: for another clip than the one that was explained, frames or maps that the
+            explanation does not hold, or a wrong option.
         ClipError: where the clip cannot be read.
     """
     config = RenderConfig(

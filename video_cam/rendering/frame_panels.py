@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.frame_test_fields import share_text
 from video_cam.rendering.curves import shorten
 from video_cam.rendering.plot import Bars, Curve, Level, Mark, Panel, with_room
 from video_cam.utils.text import for_picture
@@ -52,7 +53,7 @@ def unit_of_contributions(explanation: Explanation) -> str:
 
 def _enough(entries: dict[str, object]) -> str:
     share = entries["kept_share"]
-    return f"; those in colour keep {100 * share:.0f} %" if isinstance(share, float) else ""
+    return f"; those in colour keep {share_text(share)}" if isinstance(share, float) else ""
 
 
 def _bars(

@@ -23,7 +23,7 @@ from video_cam.rendering.keyframes import save_thumbnail, thumbnail_name
 from video_cam.rendering.page.assets import ENVIRONMENT, PAGE_FOLDER
 from video_cam.rendering.page.single_file import inline_page
 from video_cam.rendering.page.writer import MAX_SCRIPT_CLIP_BYTES, write_page
-from video_cam.rendering.source_clip import as_explained
+from video_cam.rendering.source_clip import as_explained, check_clip
 from video_cam.rendering.summary import summarise
 from video_cam.utils.names import check_names
 from video_cam.video.browser_copy import BrowserCopy
@@ -45,7 +45,8 @@ def show(
         options: the fields of RenderConfig.
 
     Raises:
-        UsageError: for a wrong option, or a clip that is too large for a cell.
+        UsageError: for a wrong option, another clip than the one that was explained, or one that is
+            too large for a cell.
         ClipError: where the clip cannot be read.
     """
     check_names("option", list(options), RenderConfig.__dataclass_fields__)
@@ -87,8 +88,9 @@ def page_html(clip: Clip, explanation: Explanation, config: RenderConfig) -> str
     """The inspection page as one HTML text that contains the clip, the maps and the scripts.
 
     Raises:
-        UsageError: where the clip is too large.
+        UsageError: where the clip is too large, or is not the one that was explained.
     """
+    check_clip(clip, explanation)
     clip = as_explained(clip, explanation)
     maps = BlendedMaps(explanation)
     keyframes = frames_to_look_at(maps, min(config.max_keyframes or MAX_KEYFRAMES, MAX_KEYFRAMES))

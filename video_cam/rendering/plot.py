@@ -101,7 +101,7 @@ class Plot:
         time_name: the name of that axis.
         span: the times at the left and right edge of the panels.
         ticks: of the axis.
-        notes: text above the panels; often empty.
+        warnings, notes: text above the panels; often empty.
         width: of the picture, in pixels.
     """
 
@@ -109,6 +109,7 @@ class Plot:
     time_name: str
     span: Limits
     ticks: tuple[Tick, ...]
+    warnings: str
     notes: str
     width: int
 

@@ -36,7 +36,7 @@ _SPAN_WIDTH = 2
 _MIN_PLOT_SHARE = 0.2  # of the width, whatever room the legend needs
 _NOTE_LETTERS = 130  # of a line, where they are not wider than usual
 _VALUE_TICKS = 7
-_BLACK, _GRID, _NOTES = "#000000", "#c8c8c8", "#ff8c00"
+_BLACK, _GRID, _WARNINGS, _NOTES = "#000000", "#c8c8c8", "#b45309", "#565b66"
 _SHIFT = 4  # bits of a pixel's fraction in OpenCV's coordinates
 _FARTHEST = 1 << 20  # a coordinate's size, in pixels: OpenCV's are 32 bits
 
@@ -45,9 +45,9 @@ def draw_plot(plot: Plot) -> RGBImage:
     """The plot as uint8 (H, W, 3); a letter that the font lacks is a box."""
     layout = _Layout.of(plot)
     drawing = _Drawing(np.full((layout.height, plot.width, 3), 255, np.uint8))
-    for number, line in enumerate(layout.notes):
+    for number, (line, colour) in enumerate(layout.notes):
         y = 8 + number * _NOTE_HEIGHT
-        drawing.text(plot.width / 2, y, line, colour=_NOTES, anchor="ma")
+        drawing.text(plot.width / 2, y, line, colour=colour, anchor="ma")
     for panel, box in zip(plot.panels, layout.boxes, strict=True):
         _draw_panel(drawing, plot, panel, box)
     _draw_time(drawing, plot, layout.boxes[-1])
@@ -56,11 +56,11 @@ def draw_plot(plot: Plot) -> RGBImage:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where things lie, in pixels."""
+    """Where things lie, in pixels; notes are lines and their colours."""
 
     height: int
     boxes: tuple[Box, ...]
-    notes: tuple[str, ...]
+    notes: tuple[tuple[str, str], ...]
 
     @staticmethod
     def of(plot: Plot) -> _Layout:
@@ -68,7 +68,11 @@ class _Layout:
         widest = max(map(font(_LEGEND_TEXT).getlength, names), default=0)
         legend = _LEGEND_GAP + _LEGEND_LINE + _LEGEND_ROOM + widest if names else 0
         right = max(plot.width - _RIGHT - legend, _LEFT + _MIN_PLOT_SHARE * plot.width)
-        notes = _lines(plot.notes, plot.width - _RIGHT)
+        notes = tuple(
+            (line, colour)
+            for text, colour in ((plot.warnings, _WARNINGS), (plot.notes, _NOTES))
+            for line in _lines(text, plot.width - _RIGHT)
+        )
         top = _TOP + (len(notes) * _NOTE_HEIGHT + _ROOM_BELOW_NOTES if notes else 0)
         top += _TITLE_HEIGHT if plot.panels[0].title else 0
         tops = [top + number * (_PANEL_HEIGHT + _BETWEEN) for number in range(len(plot.panels))]

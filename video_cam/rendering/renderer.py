@@ -36,8 +36,9 @@ from video_cam.rendering.source_clip import as_explained, check_clip, check_expl
 from video_cam.rendering.summary import summarise
 from video_cam.rendering.summary_file import summary_bytes
 from video_cam.rendering.timeline_plot import draw_timeline
-from video_cam.utils.field_types import check_path
+from video_cam.utils.field_types import check_path, check_progress
 from video_cam.utils.names import check_names
+from video_cam.utils.notes import WARNING, Note
 from video_cam.utils.progress import Progress, silent
 from video_cam.utils.threads import BackgroundCalls, ordered_map, prefetch
 from video_cam.video.browser_copy import BrowserCopy, is_encoded
@@ -81,6 +82,7 @@ def render(
     config = RenderConfig(**options)
     check_explanation(explanation)
     check_path("the output folder", output_dir)
+    check_progress(progress)
     opened = Clip.open(clip, video_stream=explanation.clip.video_stream)
     return render_with(opened, explanation, Path(output_dir), config, progress)
 
@@ -189,7 +191,7 @@ class _Drawn:
     copy: BrowserCopy
     keyframes: list[dict[str, Any]]
     videos: list[str]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     sheet_images: dict[int, RGBImage]
     best_image: RGBImage
 
@@ -246,9 +248,9 @@ class _ClipDrawing:
                 step(1)
             encoding.finish()
             saving.finish()
-        problems = [video.audio_problem for video in videos]
-        problems += [copy.size_note, *(video.size_note for video in videos)]
-        notes = dict.fromkeys(problem for problem in problems if problem)
+        problems = [Note(video.audio_problem, WARNING) for video in videos if video.audio_problem]
+        sizes = [copy.size_note, *(video.size_note for video in videos)]
+        notes = dict.fromkeys((*problems, *(Note(text) for text in sizes if text)))
         return _Drawn(
             copy,
             describe_keyframes(self.maps, self.keyframes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 from video_cam.errors import UsageError
 from video_cam.explanation.explanation import Explanation
 from video_cam.utils.field_types import check_is
+from video_cam.utils.names import printable_path
 from video_cam.video.clip import Clip
+from video_cam.video.source_files import source_digest
 from video_cam.video.timeline import Timeline
 
 
@@ -40,11 +43,14 @@ def check_explanation(explanation: Any) -> None:
 
 
 def check_clip(clip: Clip, explanation: Explanation) -> None:
-    """Check that a clip, as it was opened, is the one that was explained.
+    """Check that a clip, as it was opened, is the one that was explained, wherever it is now.
 
     Raises:
-        UsageError: where it has another size, or lacks frames of the explanation.
+        UsageError: where its content is another one, or its frames are read differently here.
+        ClipError: where it cannot be read.
     """
+    if source_digest(clip.path) != explanation.source_digest:
+        raise UsageError(_other_content(clip.path, explanation.clip.path))
     size, explained = (clip.info.width, clip.info.height), explanation.clip
     is_known = size == (explained.width, explained.height) and (
         _holds(clip.timeline, explanation.timeline)
@@ -52,8 +58,20 @@ def check_clip(clip: Clip, explanation: Explanation) -> None:
     )
     if not is_known:
         raise UsageError(
-            f"{clip.path!r} holds other frames than the clip that was explained: explain it again"
+            f"{clip.path!r} is the clip that was explained, and its frames are read differently "
+            "here: explain it again"
         )
+
+
+def _other_content(path: str, explained: str) -> str:
+    """The message for a file that is not the one that was explained."""
+    now, before = printable_path(path), printable_path(explained)
+    if os.path.realpath(path) == os.path.realpath(explained):
+        return f"{now} has changed since it was explained: explain it again"
+    return (
+        f"{now} is not the clip that was explained, {before}: its content differs, as that of a "
+        "re-encoded copy does; give the explained clip, or explain this one"
+    )
 
 
 def _holds(timeline: Timeline, other: Timeline) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from video_cam.explanation.explanation import Explanation, MapSeries
 from video_cam.explanation.map_series import ClassTarget
 from video_cam.rendering.explained_targets import series_of_targets, target_number
+from video_cam.utils.notes import Note
 from video_cam.utils.version import __version__
 
 TOP_PREDICTIONS = 5
@@ -24,7 +25,7 @@ def summarise(
     explanation: Explanation,
     keyframes: Sequence[dict[str, Any]],
     videos: Sequence[str],
-    notes: Sequence[str] = (),
+    notes: Sequence[Note] = (),
 ) -> dict[str, Any]:
     """What summary.json says about one clip.
 
@@ -37,7 +38,8 @@ def summarise(
     Returns:
         Values that JSON holds. Times are in seconds of the source, scores are means over the
         windows, num_network_frames counts the frames that the network was given, seen_box is left,
-        top, right, bottom in source pixels, damage has the fields of ``Damage``.
+        top, right, bottom in source pixels, damage has the fields of ``Damage``, each note those of
+        ``Note``.
     """
     return {
         "clip": _clip(explanation),
@@ -53,7 +55,7 @@ def summarise(
         "num_network_frames": len(explanation.keyframes()),
         "seen_box": explanation.geometry.seen_box,
         "options": explanation.options,
-        "notes": [*explanation.notes, *notes],
+        "notes": [asdict(note) for note in (*explanation.notes, *notes)],
         "damage": asdict(explanation.damage),
         "check": explanation.check,
         "sanity": explanation.sanity,
@@ -99,6 +101,7 @@ def _clip(explanation: Explanation) -> dict[str, Any]:
         "duration_seconds": float(timeline.duration_seconds),
         "has_audio": clip.has_audio,
         "span": explanation.span,
+        "digest": explanation.source_digest,
     }
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from video_cam.utils.notes import Note
 from video_cam.utils.strict_json import checked, parse_json
 from video_cam.utils.text import json_text
 
@@ -86,7 +87,7 @@ class _Summary(msgspec.Struct):
     fingerprint: str | None = None
     predictions: list[ScoredClass] | None = None
     targets: list[ScoredClass] | None = None
-    notes: list[str] = []
+    notes: list[Note] = []
     check: CheckResult | None = None
     sanity: _SanityResult | None = None
     motion_test: MotionTestResult | None = None

@@ -16,7 +16,7 @@ from video_cam.rendering.figure import NUM_FRAMES, chosen_frames, draw_strip
 from video_cam.rendering.frame_importance import evenly
 from video_cam.rendering.heat import HeatMapper
 from video_cam.rendering.overlay import Palette, fit, overlay
-from video_cam.rendering.source_clip import as_explained, check_explanation
+from video_cam.rendering.source_clip import as_explained, check_clip, check_explanation
 from video_cam.utils.text import for_picture
 from video_cam.video.clip import Clip
 
@@ -64,7 +64,8 @@ def to_tensorboard(
         contours: as in RenderConfig.
 
     Raises:
-        UsageError: for frames that the explanation does not hold, or a wrong option.
+        UsageError: for another clip than the one that was explained, frames that the explanation
+            does not hold, or a wrong option.
         ClipError: where the clip cannot be read.
     """
     config = RenderConfig(colormap=colormap, alpha=alpha, contours=tuple(contours))
@@ -74,6 +75,7 @@ def to_tensorboard(
     source = Clip.open(
         explained.path if clip is None else clip, video_stream=explained.video_stream
     )
+    check_clip(source, explanation)
     name = f"{tag}/{for_picture(Path(source.path).stem, MAX_TAG_LETTERS)}"
     for target, label in labels_of_targets(explanation).items():
         shown = for_picture(label, MAX_TAG_LETTERS)

@@ -36,6 +36,7 @@ from video_cam.rendering.plot import (
     with_room,
 )
 from video_cam.rendering.plot_drawing import draw_plot
+from video_cam.utils.notes import INFORMATION, WARNING
 from video_cam.utils.text import for_picture, shortened
 
 Colours = Mapping[MapTarget, str]
@@ -84,8 +85,13 @@ def timeline_plot(maps: BlendedMaps) -> Plot:
     panels += frame_panels(explanation, colours[explanation.maps[0].target])
     width = LONG_WIDTH if _is_dense(explanation) else WIDTH
     name, span, ticks = _time_axis(explanation, panels, TIME_TICKS[width])
-    notes = for_picture("; ".join(explanation.notes), MAX_NOTES_LETTERS)
-    return Plot(tuple(panels), name, span, ticks, notes, width)
+    warnings, notes = (_noted(explanation, kind) for kind in (WARNING, INFORMATION))
+    return Plot(tuple(panels), name, span, ticks, warnings, notes, width)
+
+
+def _noted(explanation: Explanation, kind: str) -> str:
+    texts = [note.text for note in explanation.notes if note.kind == kind]
+    return for_picture("; ".join(texts), MAX_NOTES_LETTERS)
 
 
 def _score_panel(explanation: Explanation, colours: Colours) -> Panel:

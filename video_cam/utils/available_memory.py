@@ -8,13 +8,14 @@ from pathlib import Path
 
 import psutil
 
-CGROUPS = Path("/sys/fs/cgroup")
-OWN_CGROUPS = Path("/proc/self/cgroup")
+from video_cam.utils.control_groups import CGROUPS, OWN_CGROUPS, groups
 
-# Names of the files of a control group: limit, use, and the field of memory.stat that counts file
-# contents which the kernel drops when memory is needed.
-_V2 = ("memory.max", "memory.current", "inactive_file")
-_V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+# Version of a control group -> names of its files: limit, use, and the field of memory.stat that
+# counts file contents which the kernel drops when memory is needed.
+_NAMES = {
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    2: ("memory.max", "memory.current", "inactive_file"),
+}
 
 
 def available_bytes() -> int:
@@ -33,31 +34,13 @@ def resident_bytes() -> int:
 def cgroup_free_bytes(root: Path, own: Path) -> Iterator[int]:
     """What each limited control group that the process is in has left; nothing without limits.
 
-    A limit holds for the group and for all groups below it.
-
     Args:
-        root: where the groups are mounted, version 1 or 2.
-        own: lines such as "0::/a/b" (version 2) or "4:memory:/a/b" (version 1).
+        root: as in ``control_groups.groups``.
+        own: as in ``control_groups.groups``.
     """
-    try:
-        lines = own.read_text().splitlines()
-    except OSError:  # not Linux
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            top, names = root, _V2
-        elif "memory" in controllers.split(","):
-            top, names = root / "memory", _V1
-        else:
-            continue
-        folder = top / path.lstrip("/")
-        # In a container the path is often that outside of it; its own group is then the root.
-        for group in (folder, *folder.parents):
-            if (free := _free_bytes(group, *names)) is not None:
-                yield free
-            if group == top:
-                break
+    for group, version in groups("memory", root, own):
+        if (free := _free_bytes(group, *_NAMES[version])) is not None:
+            yield free
 
 
 def _free_bytes(group: Path, limit: str, usage: str, droppable: str) -> int | None:

@@ -72,6 +72,16 @@ def check_is(what: str, value: Any, kinds: Any, expected: str) -> None:
         raise UsageError(f"{what} is {shown_value(value)}, expected {expected}")
 
 
+def check_progress(value: Any) -> None:
+    """Check that a public function was given something to tell progress to.
+
+    Raises:
+        UsageError: for anything but a function.
+    """
+    expected = "a function of a stage's name and its number of steps, as utils.progress.bar"
+    check_is("progress", value, Callable, expected)
+
+
 def check_path(what: str, value: Any) -> None:
     """Check that a public function was given a path; the empty text would mean this folder.
 

@@ -71,11 +71,6 @@ def json_text(value: Any, indent: int | None = None) -> str:
     return "\n".join(line if line.isprintable() else _escaped_json(line) for line in lines)
 
 
-def joined(*sentences: str) -> str:
-    """The sentences that are not empty, as one text."""
-    return "; ".join(filter(None, sentences))
-
-
 def shortened(text: str, max_letters: int) -> str:
     """Text of at most ``max_letters`` letters; an ellipsis is the last one of what was cut."""
     if len(text) <= max_letters:

@@ -9,12 +9,12 @@ of them.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError
 from video_cam.utils.available_memory import available_bytes, resident_bytes
+from video_cam.utils.cores import schedulable_cores, usable_cores
 from video_cam.utils.names import printable_path
 
 DEFAULT_SHARE = 0.5  # of the memory that is available
@@ -61,7 +61,7 @@ class Buffers:
 
 
 # From the fastest to the smallest.
-FASTEST = Buffers(drawing_threads=min(max((os.cpu_count() or 1) // CORES_PER_DRAWING, 1), 4))
+FASTEST = Buffers(drawing_threads=min(max(usable_cores() // CORES_PER_DRAWING, 1), 4))
 BUFFERS = (
     FASTEST,
     Buffers(),
@@ -108,7 +108,7 @@ def reading_bytes(pictures: Pictures, buffers: Buffers) -> int:
     if not pictures.decoded_bytes:
         return IMAGE_READING * pictures.num_pixels
     threads = buffers.decoder_threads or MAX_DECODER_THREADS
-    threads = min(threads, (os.cpu_count() or 1) + 1)
+    threads = min(threads, schedulable_cores() + 1)
     held = min(DECODER_PICTURES + DECODER_PICTURES_PER_THREAD * threads, pictures.num_frames)
     return held * pictures.decoded_bytes + pictures.conversion * pictures.num_pixels
 
@@ -124,7 +124,7 @@ def drawing_bytes(pictures: Pictures, drawing: Drawing, buffers: Buffers) -> int
     drawn = pictures.decoded_bytes + RGB * pixels * (1 + 2 * drawing.num_maps)
     encoder = ENCODER + ENCODER_PER_LOOKAHEAD * min(buffers.lookahead, count)
     # x264 by itself takes three threads for two cores.
-    encoder += ENCODER_PER_THREAD * (buffers.encoder_threads or 3 * (os.cpu_count() or 1) // 2)
+    encoder += ENCODER_PER_THREAD * (buffers.encoder_threads or 3 * schedulable_cores() // 2)
     num_encoded = drawing.num_maps * drawing.num_panels + drawing.is_copied
     images = read + min(waiting, count) * drawn + DRAWING * buffers.drawing_threads * pixels
     stitching = STITCHING * drawing.num_panels * buffers.drawing_threads

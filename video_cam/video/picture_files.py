@@ -78,8 +78,11 @@ def open_pictures(
         source = _tiff(path, frames, limits, levels)
     else:
         source = _images(path, [path], limits, levels)
-    first = (*(() if is_whole else (CUT_OFF,)), *stack_notes(frames))
-    return replace(source, conversions=(*first, *source.conversions))
+    return replace(
+        source,
+        conversions=(*stack_notes(frames), *source.conversions),
+        problems=source.problems if is_whole else (CUT_OFF, *source.problems),
+    )
 
 
 def image_clips(folder: Path) -> list[Path]:
@@ -167,18 +170,22 @@ def _images(
         is_still=images == [path],
         levels=chosen,
         conversions=(
-            *_irregularities(images, (width, height)),
+            *_other_sizes(images, (width, height)),
             *(color_notes(images[0], limits) if chosen is None else ()),
             *notes(chosen, first.dtype),
         ),
+        problems=tuple(_missing_numbers(images)),
     )
 
 
-def _irregularities(images: list[Path], size: tuple[int, int]) -> Iterator[str]:
-    """One line each on missing numbers, and on other sizes in the images that are looked at."""
+def _missing_numbers(images: list[Path]) -> Iterator[str]:
     if missing := num_missing(images):
         numbers = "number is" if missing == 1 else "numbers are"
         yield f"{missing} {numbers} missing in the names of the images: shown as if none were"
+
+
+def _other_sizes(images: list[Path], size: tuple[int, int]) -> Iterator[str]:
+    """A line on other sizes in the images that are looked at."""
     sizes = {size_in_header(images[place]) for place in spread(len(images))[1:]}
     swapped = (size[1], size[0])  # images turned by their EXIF data have the other in the header
     if sizes - {size, swapped, None}:

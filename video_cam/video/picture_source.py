@@ -29,6 +29,7 @@ class PictureSource:
         is_still: one picture, not a moving clip.
         levels: which stored values are black and white; None for 8 bits.
         conversions: lines for readers of a result on what was chosen or assumed.
+        problems: lines on what is missing.
     """
 
     timeline: Timeline
@@ -37,6 +38,7 @@ class PictureSource:
     is_still: bool = False
     levels: Levels | None = None
     conversions: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def by_index(read: Callable[[int], RGBImage]) -> Pictures:

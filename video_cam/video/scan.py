@@ -65,6 +65,7 @@ class ClipInfo:
         decoded_bytes: of one picture as the decoder gives it; 0 for images.
         num_jumps: how many times the time stamps jump; see ``joins``.
         conversions: how the pictures become 8-bit RGB where that is not plain, a line on each.
+        problems: what of its pictures is missing where decoding does not tell, a line on each.
         levels: which stored values are black and white in pictures of more than 8 bits.
         is_interlaced: whether the first frame is.
         video_stream: which of the file's video streams it is, from 0; None for FFmpeg's choice.
@@ -84,6 +85,7 @@ class ClipInfo:
     decoded_bytes: int = 0
     num_jumps: int = 0
     conversions: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     levels: Levels | None = None
     is_interlaced: bool = False
     video_stream: int | None = None
@@ -166,6 +168,7 @@ def _info_of(path: StrPath, source: PictureSource) -> ClipInfo:
         is_still=source.is_still,
         declared_frames=timeline.num_frames,
         conversions=source.conversions,
+        problems=source.problems,
         levels=source.levels,
     )
 

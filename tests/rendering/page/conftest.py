@@ -15,9 +15,9 @@ from video_cam import Classifier
 from video_cam.rendering.page import map_data
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    """Chromium, one for each test file: while it runs, no other event loop can."""
+    """Chromium, until tests of other folders follow: while it runs, no other event loop can."""
     with chromium() as engine:
         yield engine
 

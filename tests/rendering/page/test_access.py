@@ -62,7 +62,7 @@ def test_the_keyframes_are_one_tab_stop(page: Any, rendered: Rendered) -> None:
     keyframes = rendered.explanation.keyframes()
     focused = "Number(document.activeElement.closest('li')?.dataset.frame)"
     assert page.locator("#strip button[tabindex='0']").count() == 1
-    page.focus("#share")
+    page.focus("#moment")
     stops = []
     for _ in range(2):
         page.keyboard.press("Tab")
@@ -92,6 +92,45 @@ def test_the_keyframes_are_one_tab_stop(page: Any, rendered: Rendered) -> None:
     page.evaluate(f"videoCam.goto({keyframes[4]})")
     stop = "[...document.querySelectorAll('#strip button')].find((one) => one.tabIndex === 0)"
     wait_until(page, f"{stop}.closest('li').dataset.frame === '{keyframes[4]}'")
+
+
+def test_words_are_explained_to_pointer_and_keyboard(page: Any) -> None:
+    told = page.locator("#explained")
+    page.hover(".key .score")
+    assert told.inner_text().startswith("class score: The network's probability")
+    page.hover("#explained")  # may be pointed at, to read it
+    assert told.is_visible()
+    page.hover("h1")
+    assert not told.is_visible()
+    assert page.locator(".key [tabindex='0']").count() == 1
+    page.focus("#overview ~ .legend-row .key .score")
+    page.keyboard.press("ArrowRight")
+    assert told.inner_text().startswith("map mass: ") and frame_of(page) == 0
+    page.keyboard.press("Escape")
+    assert not told.is_visible()
+    page.keyboard.press("Tab")
+    page.focus("#method")
+    assert told.inner_text().startswith("method: ")
+    described = "[...document.querySelectorAll('.word')].map((one) => one.control ?? one)"
+    for text in page.evaluate(f"{described}.map((one) => one.getAttribute('aria-describedby'))"):
+        assert text and all(page.locator(f"#{name}").count() == 1 for name in text.split())
+
+
+def test_words_are_explained_to_a_finger(open_page: Any, rendered: Rendered) -> None:
+    page = open_page(
+        (rendered.folder / "index.html").as_uri(),
+        viewport={"width": 390, "height": 844},
+        has_touch=True,
+        is_mobile=True,
+    )
+    page.locator("label[for=method]").tap()
+    box = page.locator("#explained").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    assert page.inner_text("#explained").startswith("method: ")
+    page.locator("#moment").tap()
+    assert "window: " in page.inner_text("#explained")
+    page.locator("#classes").tap()
+    assert not page.is_visible("#explained")
 
 
 def test_a_phone_has_large_targets_folded_notes_and_pinch(

@@ -101,4 +101,4 @@ def test_names_stay_text_and_a_page_in_one_text_has_the_pictures(
     assert TEXTS["markup"] not in text
     # Values of functions and of regression are no logits, and belong to no class.
     assert "; in units of the score, lines" in text and "where its score is highest" in text
-    assert 'id="bytes:keyframes/000012.jpg"' in text and 'src="page/frames.js"' not in text
+    assert 'id="bytes:keyframes/000012.jpg"' in text and 'src="page/page.js"' not in text

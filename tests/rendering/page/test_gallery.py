@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.support.pages import HOSTILE
 from video_cam.rendering.image_files import save_image
 from video_cam.rendering.page.assets import CLIP_THUMBNAIL
 from video_cam.rendering.page.gallery import write_gallery
+from video_cam.utils.notes import WARNING, Note
 
 READY = "#count:not(:empty)"
 CHECK = {"sentence": "Blurring the hot tenth costs 62 % of the score.", "drop": 0.62}
@@ -44,7 +46,7 @@ ROWS = [
         folder="b",
         prediction=prediction("spin", 0.5),
         duration_seconds=61.5,
-        notes=["a note", HOSTILE],
+        notes=[asdict(Note("a note")), asdict(Note(HOSTILE, WARNING))],
     ),
     row(
         "in/a.mp4",
@@ -104,6 +106,18 @@ def test_the_data_hold_every_clip_and_no_markup(gallery: Path) -> None:
     assert rows[1]["sentence"] == CHECK["sentence"] and rows[1]["drop"] == 0.62
 
 
+def test_only_warnings_look_like_warnings(opened: Any) -> None:
+    remarks = opened.locator("tbody tr").filter(has_text="a note").locator(".remark")
+    assert [text.startswith("Warning: ") for text in remarks.all_inner_texts()] == [True, False]
+
+
+def test_headings_are_explained(opened: Any) -> None:
+    opened.focus("#class")
+    opened.keyboard.press("Tab")  # from here on the focus is the keyboard's
+    opened.focus("button[data-sort=drop]")
+    assert opened.inner_text("#explained").startswith("score lost: How much of the score is lost")
+
+
 def test_no_rows_and_missing_fields_are_allowed(tmp_path: Path) -> None:
     write_gallery(tmp_path, [])
     assert "no clips" in (tmp_path / "index.html").read_text()
@@ -118,7 +132,7 @@ def test_rows_are_drawn_as_text(opened: Any) -> None:
     # On a narrow screen the cells carry the names of their columns.
     picture, name, *cells = texts(opened, 0)
     assert (picture, name) == ("", "b.mp4\nin/b.mp4")
-    assert cells == ["spin", "50%", "", "", "1:01.50", f"done\na note\n{HOSTILE}"]
+    assert cells == ["spin", "50%", "", "", "1:01.50", f"done\nWarning: {HOSTILE}\na note"]
     assert texts(opened, 1)[2:7] == ["grow", "90%", "62.0 %", "75.0 %", ""]
     assert (
         opened.get_attribute("tbody tr:nth-child(2) td[title*=Blurring]", "title")

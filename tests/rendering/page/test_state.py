@@ -199,6 +199,29 @@ def test_many_marks_are_imported_at_once_and_too_many_are_refused(page: Any) -> 
     assert result[3] == "a page holds up to 5000 marks, and these would be 5100"
 
 
+def test_a_note_that_is_being_typed_outlives_marks_of_another_tab(page: Any) -> None:
+    other_tab = """(deletes) => {
+      const { key } = app.marks.store;
+      const { marks, ...rest } = JSON.parse(localStorage.getItem(key));
+      const added = { ...marks[0], frame_index: 9, end_frame_index: 9, note: "other" };
+      const text = JSON.stringify({ ...rest, marks: [...(deletes ? [] : marks), added] });
+      localStorage.setItem(key, text);
+      window.dispatchEvent(new StorageEvent("storage", { key }));
+    }"""
+    notes = "app.marks.marks.map(({ note }) => note)"
+    for deletes, expected in ((False, ["typed", "other"]), (True, ["typed too", "other"])):
+        page.evaluate("app.marks.marks.slice().forEach((one) => app.marks.store.remove(one))")
+        page.evaluate("app.marks._mark(3, 3)")
+        page.keyboard.type(expected[0])
+        page.evaluate(other_tab, deletes)
+        assert page.evaluate("document.activeElement.value") == expected[0]
+        page.keyboard.press("Enter")
+        assert page.evaluate(notes) == expected
+        assert page.locator("#marks .note-text").all_inner_texts() == expected
+        stored = "JSON.parse(localStorage.getItem(app.marks.store.key)).marks.length"
+        assert page.evaluate(stored) == 2
+
+
 def test_an_export_leaves_the_view_as_it_was(page: Any) -> None:
     change(page, frame_index=20, range=[15, 25])
     before = page.evaluate(STATE)

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tests.support.browser import read_canvas
 from tests.support.hostile import TEXTS
 from video_cam import Explanation
 from video_cam.config import RenderConfig
 from video_cam.evaluation.clip_answer import clip_answer
 from video_cam.rendering.renderer import render_with
-from video_cam.truth.clip_truth import ClipTruth
+from video_cam.truth.clip_truth import Box, ClipTruth
 from video_cam.video.clip import Clip
 
 # Columns of the timeline in whose middle the colour of the ground truth is.
@@ -53,6 +56,28 @@ def test_the_event_is_in_the_timeline_and_the_class_above(
     in_span = [x * whole / end for x in hits if x * whole / end < 0.6]
     assert abs(min(in_span) - 0.25) < 0.01 and abs(max(in_span) - 0.5) < 0.01
     assert any(abs(x * whole / end - 0.75) < 0.01 for x in hits)
+
+
+def test_boxes_are_drawn_on_the_frames_for_which_they_hold(
+    open_page: Callable[..., Any],
+    serve: Callable[[Path], str],
+    explanation: Explanation,
+    sample_clip: Path,
+    tmp_path: Path,
+) -> None:
+    boxes = tuple(Box(frame, 20, 30, 120, 150) for frame in (4, 7, 10))
+    path = write_page(sample_clip, explanation, ClipTruth(boxes=boxes), tmp_path / "out")
+    # Pixels of a video can be read from a server's page alone.
+    page = open_page(f"{serve(path.parent)}/index.html")
+    colour = np.array([63, 185, 80])
+    assert page.evaluate("TRUTH_COLOUR") == f"#{bytes(colour.tolist()).hex()}"
+    for frame, is_there in ((3, False), (4, True), (9, True), (12, True), (13, False)):
+        page.evaluate(f"videoCam.goto({frame})")
+        picture = read_canvas(page)
+        columns = np.flatnonzero((picture == colour).all(2).any(0)) / picture.shape[1]
+        assert bool(columns.size) == is_there, frame
+        if is_there:
+            assert abs(columns[0] - 20 / 256) < 0.01 and abs(columns[-1] - 120 / 256) < 0.01
 
 
 def test_a_class_alone_and_hostile_names(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from dataclasses import replace
 from fractions import Fraction
@@ -23,9 +24,10 @@ from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.explained_targets import colours_of_targets
 from video_cam.rendering.notebook import page_html
 from video_cam.rendering.overlay import COLORMAPS, Palette
-from video_cam.rendering.page.assets import PAGE_FOLDER
-from video_cam.rendering.page.writer import write_page
+from video_cam.rendering.page.assets import PAGE_FOLDER, read_asset
+from video_cam.rendering.page.writer import SCRIPTS, write_page
 from video_cam.rendering.summary import summarise
+from video_cam.utils.notes import WARNING, Note
 from video_cam.video.browser_copy import BrowserCopy
 from video_cam.video.clip import Clip
 from video_cam.video.timeline import Timeline
@@ -47,17 +49,27 @@ def test_paths_labels_and_notes_are_escaped(explanation, sample_clip, tmp_path) 
         explanation,
         clip=replace(explanation.clip, path=f"/x/{markup}.mp4"),
         labels=(markup,) * len(explanation.labels),
-        notes=(markup,),
+        notes=(Note(markup), Note("a warning", WARNING)),
     )
     video_cam.render(sample_clip, hostile, tmp_path / "out", max_keyframes=1)
     page = (tmp_path / "out" / "index.html").read_text()
     assert markup not in page and "&lt;script&gt;" in page
+    assert page.index('class="note warning"') < page.index('class="note information"')
+    assert "1 warning · 1 note" in page
+
+
+def test_all_scripts_are_one_file(rendered: Rendered) -> None:
+    page = rendered.folder / "page"
+    text = (page / "page.js").read_text(encoding="utf-8")
+    scripts = [read_asset(f"{name}.js") for name in SCRIPTS]
+    assert text == "".join(scripts)
+    assert {path.name for path in page.glob("*.js")} == {"clip.js", "data.js", "page.js"}
 
 
 def headline(folder: Path) -> str:
     """The line under the title of a page, without markup."""
     text = (folder / "index.html").read_text().split('class="facts">')[1].split("</p>")[0]
-    return " ".join(text.replace("<strong>", "").replace("</strong>", "").split())
+    return " ".join(re.sub("<[^>]+>", "", text).split())
 
 
 def test_the_headline_names_the_prediction_where_another_class_is_explained(

@@ -92,7 +92,7 @@ def _spec(name: str, texts: TextConfig) -> ModelSpec:
         score=family.score if len(texts.labels) == 1 else family.score_of_several,
         num_texts=len(texts.text),
         method=family.method,
-        note=processor.note,
+        notes=processor.notes,
     )
 
 
@@ -109,7 +109,7 @@ def _build(name: str, config: Any, classes: int) -> nn.Module:
 
 
 def _pretrained(name: str) -> dict[str, Any]:
-    """The state dict of the whole network."""
+    """The state dict of the whole network, without what the weights lack of it."""
     load = partial(
         import_transformers().AutoModel.from_pretrained,
         name,
@@ -117,10 +117,7 @@ def _pretrained(name: str) -> dict[str, Any]:
         output_loading_info=True,
     )
     network, info = from_disk_or_hub(name, load)
-    missing = sorted(info["missing_keys"])
-    if missing:  # transformers leaves them random
-        raise UsageError(
-            f"the weights of {name!r} lack {len(missing)} tensors, such as {missing[0]}: expected "
-            "those of the whole network, with its text part"
-        )
-    return network.state_dict()
+    # transformers leaves these random.
+    return {
+        key: value for key, value in network.state_dict().items() if key not in info["missing_keys"]
+    }

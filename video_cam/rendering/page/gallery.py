@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from video_cam.rendering.page.assets import CLIP_THUMBNAIL, ENVIRONMENT, address
 from video_cam.rendering.page.policy import PagePolicy
 from video_cam.rendering.page.script_data import script_json
 from video_cam.utils.files import write_atomically
+from video_cam.utils.notes import WARNING, Note
 from video_cam.utils.text import for_page
 
 # Key of a clip's values -> the column's heading. gallery.js has what a cell of each shows.
@@ -19,7 +22,7 @@ COLUMNS = (
     ("name", "clip"),
     ("label", "class"),
     ("score", "score"),
-    ("drop", "logit lost"),
+    ("drop", "score lost"),
     ("motion_share", "motion"),
     ("duration_seconds", "length"),
     ("status", "status"),
@@ -59,7 +62,7 @@ def write_gallery(
         picture=CLIP_THUMBNAIL,
         data=script_json(data),
         style=read_asset("page.css") + read_asset("gallery.css"),
-        script=read_asset("gallery.js"),
+        script=read_asset("glossary.js") + read_asset("gallery.js"),
     )
     write_atomically(output_dir / "index.html", text.encode())
 
@@ -96,15 +99,15 @@ def _columns(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
     for name, table in tables.items():
         fields[name] = _positions(_position_of(table), fields[name])
-    notes = sorted({note for row in rows for note in row["notes"]})
-    position_of_note = _position_of(notes)
-    fields["notes"] = [_positions(position_of_note, row["notes"]) for row in rows]
+    notes = sorted({note for row in rows for note in row["notes"]}, key=attrgetter("text", "kind"))
+    place = {note: position for position, note in enumerate(notes)}
+    fields["notes"] = [[place[note] for note in row["notes"]] for row in rows]
     return {
         "labels": tables["label"],
         "truths": tables["truth"],
         "statuses": tables["status"],
         "folders": tables["folder"],
-        "notes": notes,
+        "notes": [asdict(note) for note in notes],
         "rows": fields,
     }
 
@@ -140,15 +143,16 @@ def _row(result: Mapping[str, Any]) -> dict[str, Any]:
         "duration_seconds": _number(result.get("duration_seconds")),
         "status": _text(result.get("status")),
         "error": _text(result.get("error")),
-        "notes": [_text(note) for note in _notes(result)],
+        "notes": list(_notes(result)),
     }
 
 
-def _notes(result: Mapping[str, Any]) -> list[Any]:
-    """The notes of a result, and what its frame test found, which has no column."""
-    frame_test = result.get("frame_test")
-    found = [f"frame test: {frame_test.get('sentence')}"] if frame_test else []
-    return [*(result.get("notes") or ()), *found]
+def _notes(result: Mapping[str, Any]) -> Iterator[Note]:
+    """The notes of a result, warnings first, and what its frame test found: it has no column."""
+    for note in sorted(result.get("notes") or (), key=lambda note: note["kind"] != WARNING):
+        yield Note(for_page(note["text"]), note["kind"])
+    if frame_test := result.get("frame_test"):
+        yield Note(for_page(f"frame test: {frame_test.get('sentence')}"))
 
 
 def _text(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from video_cam.rendering.page.script_data import (
     script_json,
     write_bytes_script,
 )
+from video_cam.utils.notes import WARNING
 from video_cam.utils.text import for_page_data
 from video_cam.video.browser_copy import BrowserCopy
 
@@ -44,6 +46,7 @@ SCRIPTS = (
     *("picture", "save", "screen", "buttons", "help", "keys"),
     *("marks", "marks_panel", "gif", "mp4", "command", "export", "app"),
 )
+SCRIPT = "page"  # the file that holds them all
 STYLES = ("page.css", "viewing.css", "truth.css", "take_out.css")
 NUM_CLASSES = 5
 # A page from disk may show a video but not read its pixels, which saving a picture needs. A clip of
@@ -79,23 +82,41 @@ def write_page(
     (page / "data.js").write_text(
         f"const DATA = {script_json(for_page_data(data))};\n", encoding="ascii"
     )
-    for name in SCRIPTS:
-        (page / f"{name}.js").write_text(read_asset(f"{name}.js"), encoding="utf-8")
+    (page / f"{SCRIPT}.js").write_text(_script(), encoding="utf-8")
     text = ENVIRONMENT.get_template("page.html").render(
         policy=PagePolicy(),
         summary=summary,
         headline=_headline(maps.explanation, summary),
         title=data["title"],
         folder=PAGE_FOLDER,
-        scripts=("data", *SCRIPTS),
-        style="".join(map(read_asset, STYLES)),
+        scripts=("data", SCRIPT),
+        style=_style(),
         clip=data["clip"],
         motion_bars=motion_bars(summary["motion_test"]) if summary.get("motion_test") else [],
         frame_test=data["frame_test"],
         truth=summary.get("truth"),
         events=data["truth"],
+        noted=_counts_of_notes(summary["notes"]),
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
+
+
+@cache
+def _script() -> str:
+    """All scripts as one: a file for each would take longer to write than the rest of the page."""
+    return "".join(read_asset(f"{name}.js") for name in SCRIPTS)
+
+
+@cache
+def _style() -> str:
+    return "".join(map(read_asset, STYLES))
+
+
+def _counts_of_notes(notes: Sequence[dict[str, str]]) -> list[tuple[str, int]]:
+    """What the notes are called, and how many there are; without what there is none of."""
+    num_warnings = sum(note["kind"] == WARNING for note in notes)
+    counts = {"warning": num_warnings, "note": len(notes) - num_warnings}
+    return [(name, count) for name, count in counts.items() if count]
 
 
 def _headline(explanation: Explanation, summary: dict[str, Any]) -> dict[str, Any]:
@@ -199,10 +220,13 @@ def _frame_test(explanation: Explanation) -> dict[str, Any] | None:
 
 
 def _events(summary: dict[str, Any]) -> dict[str, Any] | None:
-    """When the ground truth says the event is, in seconds; None where it says nothing."""
+    """When and where the ground truth says the event is; None where it says nothing."""
     given = (summary.get("truth") or {}).get("given") or {}
     spans, times = given.get("spans", []), [seconds for _, seconds in given.get("key_times", [])]
-    return {"spans": spans, "times": times} if spans or times else None
+    boxes, hold = given.get("boxes", []), given.get("hold_frames", 1)
+    if not (spans or times or boxes):
+        return None
+    return {"spans": spans, "times": times, "boxes": boxes, "hold_frames": hold}
 
 
 def _clip(page: Path, explanation: Explanation, copy: BrowserCopy) -> dict[str, Any]:
@@ -221,6 +245,7 @@ def _clip(page: Path, explanation: Explanation, copy: BrowserCopy) -> dict[str, 
         "coded_height": copy.height,
         "pixel_aspect": float(info.sample_aspect_ratio),
         "has_audio": info.has_audio,
+        "is_whole": explanation.span == (0, explanation.timeline.num_frames),
     }
 
 

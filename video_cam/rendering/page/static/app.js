@@ -23,7 +23,7 @@ class App {
     this.stage = new Stage(document.getElementById("stage"), data, (...on) => this._drawSource(...on));
     this.link = new ViewLink(this.rules, (changes) => this.set(changes));
     this.controls = new Controls(document.getElementById("controls"), data, (c) => this.set(c));
-    explainWords(document.getElementById("glossary"));
+    this.words = new Words(document.getElementById("glossary"));
     this.readout = new Readout(data, this.timeline, this.scores);
     this.strip = new KeyframeStrip(document.getElementById("strip"), data, this.maps, (frame) =>
       this.goto(frame),
@@ -40,6 +40,7 @@ class App {
       onMessage: (message) => this.showMessage(message),
     });
     this.boxCurve = new BoxCurve(this.maps, this.timeline, () => this.draw());
+    this.truthBoxes = data.truth && new TruthBoxes(data.truth);
     if (data.truth) this.scrub.layers.push((...on) => drawTruth(data.truth, ...on));
     this.scrub.layers.push((...on) => drawBoxCurve(this.boxCurve.values, ...on));
     this.zoom = new PictureZoom(this.stage, data.clip, (zoom) => this.set({ zoom }));
@@ -90,7 +91,8 @@ class App {
 
   /** The state with the colours and the chosen map's number, for drawing. */
   get options() {
-    return { ...this.state, colours: this.colours.get(this.state.colormap), map: this.chosen };
+    const truth = this.truthBoxes?.at(this.player.shown ?? this.state.frame_index) ?? [];
+    return { ...this.state, colours: this.colours.get(this.state.colormap), map: this.chosen, truth };
   }
 
   frameOf(map) {

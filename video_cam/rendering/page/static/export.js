@@ -28,7 +28,7 @@ class ExportPanel {
     });
   }
 
-  /** The frames that are exported: the looped span, or the whole clip. */
+  /** The frames that are exported: the looped span, or all that were explained. */
   get span() {
     const { state, timeline } = this.app;
     return state.loop ?? [timeline.first, timeline.last];
@@ -39,7 +39,8 @@ class ExportPanel {
     const { timeline, data } = this.app;
     const [first, last] = this.span;
     const seconds = timeline.seconds(last + 1) - timeline.seconds(first);
-    const which = state.loop ? `Frames ${first} to ${last}` : "The whole clip";
+    const all = data.clip.is_whole ? "The whole clip" : "All that was explained";
+    const which = state.loop ? `Frames ${first} to ${last}` : all;
     this.parts.span.textContent = `${which}: ${count(last - first + 1, "frame")}, ${seconds.toFixed(2)} s`;
     this.parts.command.textContent = exportCommand(data, state, this.span, this.parts.format.value);
     const isDrawn = this.parts.format.value !== "html";

@@ -51,8 +51,9 @@ function clock(seconds) {
 const searched = []; // index -> what the search box looks through, made when it is first used
 function searchedText(index) {
   if (searched[index] === undefined) {
-    const { sentence, motionSentence, ...texts } = textsOf(index);
-    searched[index] = Object.values(texts).flat().join("\n").toLowerCase();
+    const { sentence, motionSentence, notes: remarks, ...texts } = textsOf(index);
+    const lines = [...Object.values(texts), ...remarks.map((note) => note.text)];
+    searched[index] = lines.join("\n").toLowerCase();
   }
   return searched[index];
 }
@@ -90,7 +91,14 @@ const CELLS = {
 function statusOf(texts) {
   const made = [element("span", { className: `status ${texts.status}` }, texts.status)];
   if (texts.error) made.push(element("span", { className: "error" }, texts.error));
-  return made.concat(texts.notes.map((note) => element("span", { className: "remark" }, note)));
+  return made.concat(texts.notes.map(remarkOf));
+}
+
+function remarkOf({ text, kind }) {
+  const isWarning = kind === "warning";
+  const made = element("span", { className: `remark ${kind}` }, text);
+  if (isWarning) made.prepend(element("strong", {}, "Warning: "));
+  return made;
 }
 
 function drawRow(index) {
@@ -239,3 +247,4 @@ document.getElementById("page").addEventListener("change", (event) => {
 document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
 if (hasAnswers) sort(document.querySelector("[data-sort=answer]"));
 else filter();
+new Words(document.getElementById("glossary"));

@@ -9,7 +9,7 @@ const KEYS = [
   ["P, shift P", "next, previous peak of the map"],
   ["space", "play, pause"],
   ["[ ]", "the looped span begins, ends here"],
-  ["L", "loop the whole clip, or stop looping"],
+  ["L", "loop all frames, or stop looping"],
   ["T, shift T", "zoom the timeline in, out"],
   ["+ −", "magnify the picture more, less"],
   ["0", "the whole picture"],

@@ -8,6 +8,7 @@ const CSV_COLUMNS = [
   ...["frame_index", "pts_seconds", "end_frame_index", "end_seconds", "note"],
   ...["target", "class_id", "layer", "method", "detail"],
 ];
+const MARK_KEYS = ["frame_index", "end_frame_index", "note", "class_id", "layer", "method", "detail"];
 // A spreadsheet would run what begins with one of these; results.csv is written in the same way.
 const FORMULA = /^[=+\-@\t\r]/;
 const UNSAFE = /(?![\t\n\u200c\u200d])[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu;
@@ -43,9 +44,13 @@ class MarkStore {
     this._write();
   }
 
+  /** Give a mark another note. Where another tab has deleted it, it is added: what was typed stays. */
   change(mark, note) {
-    mark.note = note.slice(0, MAX_NOTE_LETTERS);
-    this._write();
+    const isSame = (one) => MARK_KEYS.every((key) => one[key] === mark[key]);
+    const own = this.marks.includes(mark) ? mark : this.marks.find(isSame);
+    if (!own) return this.add([{ ...mark, note: note.slice(0, MAX_NOTE_LETTERS) }]);
+    own.note = note.slice(0, MAX_NOTE_LETTERS);
+    return this._write();
   }
 
   remove(mark) {

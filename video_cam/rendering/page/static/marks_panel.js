@@ -9,6 +9,8 @@ class MarksPanel {
     this.list = document.getElementById("marks");
     this.spanButton = document.getElementById("mark-span");
     this.removed = undefined; // the mark that was deleted last
+    this.isTyping = false; // the list waits until the note is written
+    this.isStale = false; // another tab has changed the marks meanwhile
     const chooser = document.getElementById("marks-file");
     const actions = {
       "mark-frame": () => this.markFrame(),
@@ -118,8 +120,11 @@ class MarksPanel {
     });
     const close = (keep) => {
       field.onblur = null;
+      this.isTyping = false;
+      if (this.isStale) this.store.read();
       if (keep && field.value !== mark.note) this.store.change(mark, plain(field.value));
-      this._fill(mark);
+      if (this.isStale) this._reread();
+      else this._fill(mark);
     };
     field.onblur = () => close(true);
     field.onkeydown = (event) => {
@@ -129,6 +134,7 @@ class MarksPanel {
       event.preventDefault();
     };
     this.items.get(mark).querySelector(".note-text").replaceChildren(field);
+    this.isTyping = true;
     field.focus();
   }
 
@@ -145,6 +151,8 @@ class MarksPanel {
   }
 
   _reread() {
+    this.isStale = this.isTyping;
+    if (this.isStale) return;
     this.store.read();
     this._list();
   }

@@ -66,6 +66,7 @@ class Panel {
     if (this.kind === "overlay" && options.dim) this._dim(context, frame, width, height);
     if (this.kind !== "source" && frame?.seen) this._heat(context, drawSource, frame, options);
     if (options.outline) this._outline(context, DATA.seen_box, "#fff");
+    for (const box of options.truth) this._outline(context, box, TRUTH_COLOUR);
     if (options.box) this._outline(context, options.box, BOX_COLOUR);
   }
 
