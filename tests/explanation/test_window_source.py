@@ -12,6 +12,7 @@ import video_cam
 from tests.support.media import damage_packets, moving_square, write_clip
 from video_cam import Classifier
 from video_cam.config import make_explain_config
+from video_cam.explanation import clip_plan
 from video_cam.explanation.explainer import explain_clip, explain_prepared
 from video_cam.explanation.window_reader import NetworkInput
 from video_cam.explanation.window_source import PreparedClip, prepare_clip
@@ -42,12 +43,14 @@ def test_prepared_frames_give_the_same_explanation(
     assert isinstance(prepared, PreparedClip)
     with monkeypatch.context() as without_files:
         without_files.setattr(Clip, "frames", None)
+        without_files.setattr(clip_plan, "source_digest", None)
         given = explain_prepared(prepared, bundled, config)
     for a, b in zip(given.maps, expected.maps, strict=True):
         assert a.values.tobytes() == b.values.tobytes()
     assert given.probabilities.tobytes() == expected.probabilities.tobytes()
     np.testing.assert_array_equal(given.timeline.pts, expected.timeline.pts)
     assert prepared.clip.can_seek is (kind == "whole")  # False: the frames that really decode
+    assert given.source_digest == expected.source_digest
     assert (given.notes, given.damage) == (expected.notes, expected.damage)
 
 

@@ -86,6 +86,7 @@ def plan_clip(
     model: Classifier,
     config: ExplainConfig,
     scenes: tuple[FrameSpan, ...] | None = None,
+    digest: str | None = None,
 ) -> ClipPlan:
     """Choose span, scenes, windows and layers, and find the positions of the layers' cells.
 
@@ -93,6 +94,7 @@ def plan_clip(
 
     Args:
         scenes: as ``scenes_of`` returns them; None to find them.
+        digest: as ``source_digest`` returned it before frames were read; None to find it.
 
     Raises:
         UsageError: for wrong layers, classes or times.
@@ -127,7 +129,7 @@ def plan_clip(
     of_layers = layer_map_keys(network, config)
     return ClipPlan(
         clip=clip,
-        source_digest=source_digest(clip.path),
+        source_digest=source_digest(clip.path) if digest is None else digest,
         model=_model_info(model, network, size[0], rate or model.frame_rate),
         model_notes=tuple(_notes(model, network, size, config.align)),
         labels=model.labels,

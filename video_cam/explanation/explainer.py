@@ -97,7 +97,7 @@ def explain_prepared(
 ) -> Explanation:
     """``explain_clip`` for a clip whose frames another process has read; gives the same maps."""
     began = time.perf_counter() - prepared.seconds
-    plan = plan_clip(prepared.clip, model, config, prepared.scenes)
+    plan = plan_clip(prepared.clip, model, config, prepared.scenes, prepared.digest)
     runner = WindowRunner(plan, model, config, progress, prepared)
     return explain_plan(plan, config, runner.run, began)
 

@@ -24,6 +24,7 @@ from video_cam.explanation.window_reader import (
 )
 from video_cam.models.preprocessing import Preprocess
 from video_cam.video.clip import Clip
+from video_cam.video.source_files import source_digest
 
 MAX_PREPARED_BYTES = 128 * 2**20  # of a clip's frames; a longer clip is read beside the network
 
@@ -105,6 +106,7 @@ class PreparedClip:
 
     Attributes:
         clip: with the time stamps of the frames that were read.
+        digest: of the clip's content, before a frame was read.
         scenes: the parts of the explained span that no window runs across.
         frame_indices: int64 (F,), source indices of the frames, rising.
         pixels: uint8 (F, height, width, 3), preprocessed.
@@ -113,6 +115,7 @@ class PreparedClip:
     """
 
     clip: Clip
+    digest: str
     scenes: tuple[FrameSpan, ...]
     frame_indices: np.ndarray
     pixels: np.ndarray
@@ -156,6 +159,7 @@ def _prepared(
     clip: Clip, network: NetworkInput, config: ExplainConfig, max_bytes: int
 ) -> PreparedClip | None:
     began = time.perf_counter()
+    digest = source_digest(clip.path)
     span = span_of(clip.timeline, config.start, config.end)
     scenes = scenes_of(clip, span, config)
     planned = plan_windows(clip.timeline, scenes, at_rate_of(clip, network), config)
@@ -171,6 +175,7 @@ def _prepared(
         met = source.met()
     return PreparedClip(
         clip=clip,
+        digest=digest,
         scenes=scenes,
         frame_indices=np.array(wanted),
         pixels=np.stack([pixels[index] for index in wanted]),
