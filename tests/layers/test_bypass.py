@@ -73,7 +73,8 @@ def test_what_goes_round_the_default_layer_is_told(sample_clip) -> None:
     assert 0.1 < model.bypass <= 1.5
     explanation = video_cam.explain(sample_clip, model)
     [note] = [note for note in explanation.notes if "goes round" in note.text]
-    assert note.startswith(f"{model.bypass:.2f} of the gradient goes round layer {model.layer}")
+    beginning = f"{model.bypass:.2f} of the gradient goes round layer {model.layer}"
+    assert note.text.startswith(beginning) and note.kind == "warning"
     named = video_cam.explain(sample_clip, model, layers=["conv1"])
     assert not any("goes round" in note.text for note in named.notes)
 
