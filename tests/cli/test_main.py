@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -261,12 +262,16 @@ SHARED = ROOT.parent / "shared" / "clips"
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real clips are not here")
 @pytest.mark.parametrize(
-    ("name", "frames"),
-    [("armwrestling.mp4", 280), ("newtonscradle.gif", 36), ("applying_eye_makeup.avi", 164)],
+    ("name", "frames", "warning"),
+    [
+        ("armwrestling.mp4", 280, "what looks like a hard cut at 9.57 s"),
+        ("newtonscradle.gif", 36, ""),
+        ("applying_eye_makeup.avi", 164, ""),
+    ],
 )
-def test_real_clips(name: str, frames: int, run: Run, out: Path) -> None:
+def test_real_clips(name: str, frames: int, warning: str, run: Run, out: Path) -> None:
     status, _, err = run("--clip", SHARED / name, *BUNDLED, "--max-keyframes", "4")
-    assert (status, err) == (0, "")
+    assert status == 0 and warning in err and err.count("\n") == bool(warning)
     annotated = out / Path(name).stem / "annotated.mp4"
     assert len(stamps_seconds(annotated)) == frames
     source = np.array(stamps_seconds(SHARED / name), float)
@@ -281,7 +286,8 @@ def test_the_predicted_class_is_shown_beside_another_explained_one(
     assert status == 0 and "grow 0% (predicted dash right 100%)" in said
     page = (out / sample_clip.stem / "index.html").read_text()
     facts = page.split('class="facts">')[1].split("</p>")[0]
-    assert "predicted dash right 100% · explained <strong>grow</strong>" in facts
+    words = " ".join(re.sub(r"<[^>]*>", " ", facts).split())
+    assert words.startswith("predicted dash right 100% · explained grow 0.0 %")
 
 
 def test_a_function_of_the_output_is_explained(
