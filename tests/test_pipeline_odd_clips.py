@@ -134,5 +134,5 @@ def test_stamps_that_only_decoding_tells_are_drawn(
     summary = video_cam.render(clip, explanation, tmp_path / "out", max_keyframes=2)
     assert summary["clip"]["num_frames"] == 20
     media.write_clip(clip, 10)
-    with pytest.raises(UsageError, match="other frames"):
+    with pytest.raises(UsageError, match="has changed since it was explained"):
         video_cam.render(clip, explanation, tmp_path / "out")

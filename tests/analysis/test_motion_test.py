@@ -272,9 +272,8 @@ def test_a_clip_of_one_frame_keeps_its_other_results(bundled: Classifier, tmp_pa
     np.save(tmp_path / "still.npy", np.full((1, 16, 16, 3), 99, np.uint8))
     explanation = run(bundled, tmp_path / "still.npy", layers=None)
     assert explanation.maps and explanation.motion_test is explanation.motion_maps is None
-    assert "no motion test: there is one frame, so there is no motion to take away" in (
-        explanation.notes
-    )
+    texts = [note.text for note in explanation.notes]
+    assert "no motion test: there is one frame, so there is no motion to take away" in texts
 
 
 def test_networks_without_motion_to_take_away_are_refused(bundled: Classifier) -> None:

@@ -196,7 +196,12 @@ def test_windows_of_nothing_are_refused(num_frames, stride) -> None:
         windows(constant(9, 10), num_frames, None, stride)
 
 
-@pytest.mark.parametrize(("start", "end"), [(2.0, None), (5.0, 6.0), (1.0, 1.0), (1.5, 0.5)])
+@pytest.mark.parametrize(("start", "end"), [(2.0, None), (5.0, 6.0), (1.0, 1.0)])
 def test_a_span_without_a_frame_is_refused(start, end) -> None:
     with pytest.raises(UsageError, match=r"the clip runs from 0\.000 s to 2\.000 s"):
         span_of(constant(20, 10), start, end)
+
+
+def test_an_end_before_the_start_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"the end, 0\.5 s, comes before the start, 1\.5 s"):
+        span_of(constant(20, 10), 1.5, 0.5)

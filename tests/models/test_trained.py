@@ -12,14 +12,15 @@ from torchvision.models import get_model
 from video_cam import UsageError
 from video_cam.models.registry import _hint, known_models
 from video_cam.models.trained import build_trained, networks_that_fit
+from video_cam.utils.notes import WARNING
 
 
 @pytest.mark.parametrize("name", ["motion3d", "regnet_x_400mf"])
 def test_a_head_for_other_classes(name: str) -> None:
     spec = known_models()[name]
     state = spec.build(7).state_dict()
-    module, note = build_trained(spec, {"": state}, "w.pth")
-    assert note == ""
+    module, notes = build_trained(spec, {"": state}, "w.pth")
+    assert notes == ()
     assert all(torch.equal(module.state_dict()[key], value) for key, value in state.items())
 
 
@@ -49,8 +50,9 @@ def test_part_of_the_weights_only_where_it_is_allowed() -> None:
     state = {k: v for k, v in spec.build(7).state_dict().items() if not k.startswith("layer4")}
     with pytest.raises(UsageError, match="missing"):
         build_trained(spec, {"": state}, "w.pth")
-    module, note = build_trained(spec, {"": state}, "w.pth", allow_partial=True)
-    assert note.startswith(f"only {len(state)} of the network's {len(module.state_dict())} tensors")
+    module, [note] = build_trained(spec, {"": state}, "w.pth", allow_partial=True)
+    loaded = f"only {len(state)} of the network's {len(module.state_dict())} tensors"
+    assert note.text.startswith(loaded) and note.kind == WARNING
 
 
 def test_the_network_that_weights_belong_to_is_named() -> None:

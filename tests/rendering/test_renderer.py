@@ -54,7 +54,7 @@ def test_the_saved_explanation_is_the_one_that_was_drawn(results: Path, explanat
 def test_another_clip_is_refused(num_frames, size, explanation, tmp_path) -> None:
     pictures = [np.zeros((*size, 3), np.uint8)] * num_frames
     clip = write_clip(tmp_path / "v.mp4", pictures, time_base=explanation.timeline.time_base)
-    with pytest.raises(UsageError, match="other frames"):
+    with pytest.raises(UsageError, match="is not the clip that was explained"):
         video_cam.render(clip, explanation, tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["v.mp4"]
 

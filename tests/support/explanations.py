@@ -104,7 +104,7 @@ def make_explanation(**fields: Any) -> Explanation:
         "options": {"sampling": "windows", "align": "probe"},
         "source_digest": "sha256:",
     }
-    if "clip" in fields:
+    if "clip" in fields and Path(fields["clip"].path).exists():
         made["source_digest"] = source_digest(fields["clip"].path)
     return Explanation(**made | fields)
 

@@ -79,6 +79,7 @@ UNRUN: dict[str, dict[str, str]] = {
         "map at a frame = motion part + appearance part": FORMULA,
         "python run_video_cam.py --clip v.mp4 --frame-test": OWN_FILES,
     },
+    "docs/speed.md": {'pytest -k "other_device or test_device"': GATE},
     "docs/transformers.md": {
         "python run_video_cam.py --clip v.mp4 --model transformer3d --method "
         "attention-gradient": OWN_FILES,

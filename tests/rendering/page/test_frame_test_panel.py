@@ -61,7 +61,7 @@ def test_the_frames_that_are_enough_have_a_strip(frame_page: Any) -> None:
     wait_until(frame_page, "document.getElementById('moment').innerText.includes('a keyframe')")
     assert buttons.nth(1).get_attribute("aria-current") is None
     sentence = frame_page.locator("header .check").first.inner_text()
-    assert sentence == FRAME_TEST["sentence"]
+    assert sentence == f"Frame test: {FRAME_TEST['sentence']}"
 
 
 def test_a_click_on_a_bar_goes_to_its_frame(frame_page: Any) -> None:
