@@ -133,6 +133,18 @@ def test_words_are_explained_to_a_finger(open_page: Any, rendered: Rendered) -> 
     assert not page.is_visible("#explained")
 
 
+def test_a_word_stays_explained_while_something_else_scrolls(page: Any) -> None:
+    page.hover(".key .score")
+    scrolled = """selector => new Promise((resolve) => {
+      document.addEventListener("scroll", resolve, { capture: true, once: true });
+      document.querySelector(selector).scrollBy({ left: 9, top: 9, behavior: "instant" });
+    })"""
+    page.evaluate(scrolled, "#strip")
+    assert page.is_visible("#explained")
+    page.evaluate(scrolled, "html")
+    assert not page.is_visible("#explained")
+
+
 def test_a_phone_has_large_targets_folded_notes_and_pinch(
     open_page: Any, rendered: Rendered
 ) -> None:

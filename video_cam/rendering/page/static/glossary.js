@@ -5,6 +5,7 @@
 class Words {
   constructor(glossary) {
     this.box = element("div", { id: "explained", className: "explained", hidden: true });
+    this.place = null; // what is explained now
     this.box.setAttribute("role", "tooltip");
     this.box.addEventListener("pointerleave", () => this.hide());
     document.body.append(this.box);
@@ -21,7 +22,8 @@ class Words {
       rove(list, [...list.querySelectorAll(".word")]);
     }
     document.addEventListener("keydown", ({ key }) => key === "Escape" && this.hide());
-    document.addEventListener("scroll", () => this.hide(), { capture: true, passive: true });
+    const scrolled = ({ target }) => target.contains(this.place) && this.hide();
+    document.addEventListener("scroll", scrolled, { capture: true, passive: true });
     document.addEventListener("pointerdown", ({ target }) => {
       if (!this.box.contains(target)) this.hide();
     });
@@ -45,6 +47,7 @@ class Words {
   }
 
   show(place, definitions) {
+    this.place = place;
     this.box.replaceChildren(
       ...definitions.map((definition) => {
         const term = element("strong", {}, definition.previousElementSibling.textContent);
