@@ -233,6 +233,11 @@ def test_a_clip_that_was_moved_is_asked_for(uneven: Path, export, tmp_path: Path
         shutil.move(moved, explanation.clip.path)
 
 
+def test_another_clip_is_refused(uneven: Path, export, sample_clip: Path) -> None:
+    status, _, errors = export("gif", uneven, "--frames", 3, 4, "--clip", sample_clip)
+    assert_one_error_line(status, errors, 2, "is not the clip that was explained")
+
+
 def test_a_damaged_page_is_one_line(uneven: Path, export, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(uneven, copy)

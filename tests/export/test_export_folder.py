@@ -8,10 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.export.conftest import explanation_of
+from tests.support.media import write_clip
 from tests.support.reporting import RecordingReporter
+from video_cam.config import RenderConfig
 from video_cam.errors import ClipError, UsageError
 from video_cam.export import to_npz
 from video_cam.export.export_folder import MARKER, export_with
+from video_cam.export.results import find_results
+from video_cam.rendering.renderer import render_with
+from video_cam.video.clip import Clip
 
 
 def names(folder: Path) -> list[str]:
@@ -102,3 +108,14 @@ def test_damaged_results_are_one_line(run_folder, tmp_path, output) -> None:
     (copy / "explanation.npz").write_bytes(b"PK")
     with pytest.raises(UsageError, match=r"explanation\.npz"):
         to_npz(copy, output)
+
+
+def test_a_clip_that_was_replaced_is_refused(tmp_path: Path) -> None:
+    clip, folder = write_clip(tmp_path / "v.mp4", 6), tmp_path / "v"
+    render_with(Clip.open(clip), explanation_of(clip), folder, RenderConfig(max_keyframes=1))
+    [result] = find_results(folder)
+    assert result.clip.info.num_frames == 6
+    clip.write_bytes(clip.read_bytes() + b"\0")
+    [result] = find_results(folder)
+    with pytest.raises(UsageError, match="has changed since it was explained"):
+        _ = result.clip
