@@ -135,7 +135,7 @@ def whole_command(folder: Path) -> None:
         runs: dict[str, Callable[[], None]] = {
             "without start-up": partial(_process, clip, folder, model),
             "as a command": partial(
-                _command, clip, folder, "--model", "r3d_18", "--weights", str(weights), "--no-check"
+                run_command, clip, folder, "--model", "r3d_18", "--weights", str(weights)
             ),
         }
         # One round is enough for a minute of video.
@@ -153,10 +153,17 @@ def _process(clip: Path, folder: Path, model: Classifier) -> None:
     print("  stages:", {name: round(took, 2) for name, took in summary["seconds"].items()})
 
 
-def _command(clip: Path, folder: Path, *options: str) -> None:
+def run_command(clip: Path, folder: Path, *options: str) -> None:
+    """Explain and draw a clip by the command, without the check.
+
+    Args:
+        clip: the clip.
+        folder: for the results, and for what is found once for a network.
+        options: further options of the command.
+    """
     words = ["--clip", str(clip), "--output-dir", str(folder / "commands"), "--overwrite"]
     subprocess.run(
-        [sys.executable, str(ROOT / "run_video_cam.py"), *words, *options],
+        [sys.executable, str(ROOT / "run_video_cam.py"), *words, "--no-check", *options],
         check=True,
         capture_output=True,
         env=os.environ | {FOLDER_VARIABLE: str(folder / "cache")},  # filled by the warm-up
