@@ -25,7 +25,7 @@ from video_cam.errors import ClipError, UsageError, VideoCamError
 from video_cam.utils.files import StrPath, atomic_path
 from video_cam.utils.names import printable_path
 from video_cam.video.audio import AudioError, AudioTrack, SoundSpan
-from video_cam.video.color import RGBImage
+from video_cam.video.color import RGBImage, conversion_threads
 from video_cam.video.container import ffmpeg_url
 from video_cam.video.memory import FASTEST, Buffers
 
@@ -216,6 +216,7 @@ class VideoWriter:
             dst_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
+            threads=conversion_threads(width * height),
         )
 
     def _reformatter(self) -> VideoReformatter:
