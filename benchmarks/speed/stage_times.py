@@ -43,7 +43,7 @@ STAGES = {
     "images of the sheet": "video_cam.rendering.renderer:sheet_image",
     "contact sheet": "video_cam.rendering.renderer:write_contact_sheet",
     "timeline.png": "video_cam.rendering.renderer:draw_timeline",
-    "explanation.npz": "video_cam.explanation.explanation:Explanation.save",
+    "explanation.npz": "video_cam.rendering.renderer:write_fields",
     "page": "video_cam.rendering.renderer:write_page",
     "types of options": "video_cam.config:check_types",
     "digest of the clip": "video_cam.explanation.clip_plan:source_digest",

@@ -112,6 +112,7 @@ class VideoWriter:
         path: the mp4 to write; its folder must exist.
         video_format: size and timing of the frames.
         sound: the sound to carry over; None for a video without sound.
+        durable: as in ``utils.files.atomic_path``.
 
     Attributes:
         audio_problem: one line on sound that is missing, and why; None if all was carried over.
@@ -119,9 +120,15 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: StrPath, video_format: VideoFormat, sound: SoundSpan | None = None
+        self,
+        path: StrPath,
+        video_format: VideoFormat,
+        sound: SoundSpan | None = None,
+        *,
+        durable: bool = True,
     ) -> None:
         self.path = Path(path)
+        self._durable = durable
         self.audio_problem: str | None = None
         self._format = video_format
         self._sound = sound
@@ -134,7 +141,9 @@ class VideoWriter:
 
     def __enter__(self) -> VideoWriter:
         with self._removed_on_error():
-            self._temporary = self._file.enter_context(atomic_path(self.path))
+            self._temporary = self._file.enter_context(
+                atomic_path(self.path, durable=self._durable)
+            )
             self._open(self._sound)
         return self
 
