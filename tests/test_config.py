@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -21,6 +21,7 @@ from video_cam.config import (
 )
 from video_cam.errors import UsageError
 from video_cam.models.registry import BUNDLED
+from video_cam.utils import field_types
 from video_cam.utils.field_types import MAX_SHOWN_LETTERS
 
 CONFIGS = (LimitsConfig, InputConfig, AttributionConfig, ExplainConfig, RenderConfig)
@@ -29,6 +30,14 @@ WRONG = (
     *(object(), {"a": 1}, b"x", 1j, [[1]], [None], {None}, np.zeros((200, 3)), torch.zeros(2, 2)),
     *(float("nan"), -1, "", np.array(["x"] * 3), "a" * 999, [object()]),
 )
+
+
+def test_the_declared_types_of_a_class_are_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = ExplainConfig()
+    monkeypatch.setattr(field_types, "get_type_hints", None)
+    assert replace(config, top_k=2).top_k == 2
+    with pytest.raises(UsageError, match="top_k 'two' must be a whole number or None"):
+        replace(config, top_k="two")
 
 
 @pytest.mark.parametrize(("kind", "name"), FIELDS)

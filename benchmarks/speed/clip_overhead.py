@@ -33,6 +33,7 @@ from video_cam.batch.runner import ClipRunner
 from video_cam.batch.store import open_store
 from video_cam.choice_names import DETAIL_NAMES
 from video_cam.cli.arguments import parse, run_config
+from video_cam.utils.allocator import keep_freed_memory
 
 FRAMES, FRAME_RATE, HEIGHT, WIDTH = 16, 16, 48, 64
 NUM_DRAWN = 8  # different clips
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--detail", default="layers", choices=DETAIL_NAMES)
     options = parser.parse_args()
     count = options.clips
+    keep_freed_memory()  # as the command does
     torch.set_num_threads(1)  # all of the network's time is then counted in its own thread
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -66,9 +68,11 @@ def main() -> None:
         f"encoding {1e3 * (once + with_encoding):.0f}, overhead {1e3 * overhead:.0f}\n"
         f"  first quarter {1e3 * first:.0f}, last quarter {1e3 * last:.0f}"
     )
-    stages = sorted(times.stages.items(), key=lambda stage: -stage[1].cpu)
-    for (of_pass, stage), one in stages:
-        print(f"  {of_pass + ': ' + stage:32s} {1e3 * one.cpu / count:7.1f}")
+    named = {f"{of_pass}: {stage}": one.own_cpu for (of_pass, stage), one in times.stages.items()}
+    named |= {f"{of_pass}: the rest": one.own_cpu for of_pass, one in times.passes.items()}
+    named["in other threads, in no stage"] = whole * count - sum(named.values())
+    for name, cpu in sorted(named.items(), key=lambda one: -one[1]):
+        print(f"  {name:40s} {1e3 * cpu / count:7.1f}")
 
 
 def write_clips(folder: Path, count: int) -> list[Path]:

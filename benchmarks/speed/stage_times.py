@@ -18,6 +18,7 @@ import torch
 # Name -> where its function is looked up when the command runs.
 PASSES = {
     "load the network": "video_cam.batch.network:load_explainer",
+    "clip": "video_cam.batch.runner:ClipRunner.run",
     "fingerprint": "video_cam.batch.runner:fingerprint",
     "open the clip": "video_cam.pipeline:Clip.open",
     "explain": "video_cam.pipeline:explain_clip",
@@ -36,14 +37,35 @@ STAGES = {
     "captions, to YUV": "video_cam.rendering.annotated_video:AnnotatedVideo.encodable",
     "encode the video": "video_cam.rendering.annotated_video:AnnotatedVideo.write",
     "prove the copy": "video_cam.video.browser_copy:shows_the_same",
-    "wait for encoder": "video_cam.utils.threads:BackgroundCalls.call",
     "copy for the page": "video_cam.video.browser_copy:BrowserCopy.write",
     "save keyframes": "video_cam.rendering.renderer:save_keyframe",
     "save thumbnails": "video_cam.rendering.renderer:save_thumbnail",
+    "images of the sheet": "video_cam.rendering.renderer:sheet_image",
     "contact sheet": "video_cam.rendering.renderer:write_contact_sheet",
     "timeline.png": "video_cam.rendering.renderer:draw_timeline",
-    "explanation.npz": "video_cam.explanation.explanation:Explanation.save",
+    "explanation.npz": "video_cam.rendering.renderer:write_fields",
     "page": "video_cam.rendering.renderer:write_page",
+    "types of options": "video_cam.config:check_types",
+    "digest of the clip": "video_cam.explanation.clip_plan:source_digest",
+    "prepare the network": "video_cam.explanation.explainer:WindowRunner",
+    "facts of the explanation": "video_cam.explanation.explainer:_explanation",
+    "read the window": "video_cam.metrics.perturbation_check:read_input",
+    "regions to blur": "video_cam.metrics.perturbation_check:shifted_regions",
+    "blend the maps": "video_cam.rendering.renderer:BlendedMaps",
+    "choose frames": "video_cam.rendering.renderer:_ClipDrawing",
+    "give to threads": "video_cam.utils.threads:BackgroundCalls.call",
+    "entries of keyframes": "video_cam.rendering.renderer:describe_keyframes",
+    "codec of the clip": "video_cam.rendering.renderer:is_encoded",
+    "thumbnail of the clip": "video_cam.rendering.renderer:save_image",
+    "facts of the summary": "video_cam.rendering.renderer:summarise",
+    "digests of the files": "video_cam.rendering.renderer:describe_contents",
+    "summary.json": "video_cam.rendering.renderer:summary_bytes",
+}
+# Context managers, whose entering and leaving are timed.
+CONTEXTS = {
+    "claim the clip": "video_cam.batch.runner:claimed",
+    "results to disk": "video_cam.rendering.renderer:replace_folder",
+    "open the copy": "video_cam.rendering.renderer:BrowserCopy",
 }
 DECODE = "decode"  # a reader's frames, without their pixels
 ON_THE_DEVICE = ("network", "network in the check")
@@ -57,11 +79,13 @@ class Times:
         calls: how often it ran.
         wall: seconds, of all threads together.
         cpu: seconds of the thread that called; threads of libraries are not in them.
+        own_cpu: of them, those that are in no other stage or pass.
     """
 
     calls: int = 0
     wall: float = 0.0
     cpu: float = 0.0
+    own_cpu: float = 0.0
 
 
 @dataclass
@@ -102,6 +126,8 @@ def measured(device: str) -> Iterator[StageTimes]:
             stack.enter_context(_replaced(place, recorder.timed_pass(name)))
         for name, place in STAGES.items():
             stack.enter_context(_replaced(place, recorder.timed_stage(name)))
+        for name, place in CONTEXTS.items():
+            stack.enter_context(_replaced(place, recorder.timed_context(name)))
         reading = "video_cam.video.reader:FrameReader.__iter__"
         stack.enter_context(_replaced(reading, recorder.timed_frames))
         yield found
@@ -114,6 +140,7 @@ class _Recorder:
         self._events: list[tuple[Any, Any]] = []
         self._pass = ""
         self._lock = threading.Lock()
+        self._of_thread = threading.local()  # .inner: CPU time of what is called within a stage
 
     def timed_pass(self, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """A decorator for the function of a pass."""
@@ -143,6 +170,25 @@ class _Recorder:
                     if on_device:
                         return self._with_event_pair(function, arguments, named)
                     return function(*arguments, **named)
+
+            return run
+
+        return decorate
+
+    def timed_context(self, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """A decorator for what makes a context manager, whose two ends are the stage."""
+
+        def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+            @wraps(function)
+            @contextmanager
+            def run(*arguments: Any, **named: Any) -> Iterator[Any]:
+                with ExitStack() as stack:
+                    ends = stack.enter_context(ExitStack())
+                    with self._timed(self._found.stages, (self._pass, name)):
+                        value = ends.enter_context(function(*arguments, **named))
+                    yield value
+                    with self._timed(self._found.stages, (self._pass, name)):
+                        ends.close()
 
             return run
 
@@ -186,6 +232,8 @@ class _Recorder:
 
     @contextmanager
     def _timed(self, table: dict[Any, Times], key: Any) -> Iterator[None]:
+        outer = getattr(self._of_thread, "inner", 0.0)
+        self._of_thread.inner = 0.0
         wall, cpu = time.perf_counter(), time.thread_time()
         try:
             yield
@@ -193,11 +241,11 @@ class _Recorder:
             wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
             with self._lock:  # stages run in several threads
                 times = table[key]
-                times.calls, times.wall, times.cpu = (
-                    times.calls + 1,
-                    times.wall + wall,
-                    times.cpu + cpu,
-                )
+                times.calls += 1
+                times.wall += wall
+                times.cpu += cpu
+                times.own_cpu += cpu - self._of_thread.inner
+            self._of_thread.inner = outer + cpu
 
 
 def _replaced(place: str, decorate: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Any:

@@ -83,7 +83,8 @@ def test_results_are_on_disk_before_their_line_says_done(
     files = [p for p in (tmp_path / "out" / "clip").rglob("*") if p.is_file()]
     assert len(files) > 5
     for path in (*files, tmp_path / "out" / "clip"):
-        assert f"sync {path.relative_to(tmp_path / 'out')}" in calls[:renamed]
+        synced = f"sync {path.relative_to(tmp_path / 'out')}"
+        assert synced in calls[:renamed] and calls.count(synced) == 1
     assert "sync ." in calls[renamed:]
 
 

@@ -23,6 +23,9 @@ def test_each_clip_is_processed_and_counted(
     [cost], times = process(clips, tmp_path / "out")
     network = times.stages["explain", "network"]
     assert network.calls == 1 and 0 < network.cpu < cost
+    assert times.stages["clip", "claim the clip"].calls == 2  # entered and left
+    every = [*times.passes.values(), *times.stages.values()]
+    assert 0 < sum(one.own_cpu for one in every) < cost, "nothing is counted twice"
     assert len(list((tmp_path / "out").glob("*/summary.json"))) == 2
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.speed import network_costs
 from benchmarks.speed.device_run import Run
-from benchmarks.speed.stage_times import PASSES, STAGES, measured
+from benchmarks.speed.stage_times import CONTEXTS, PASSES, STAGES, measured
 from tests.support.media import write_clip
 from video_cam import Classifier
 from video_cam.attribution.attributor import Attributor
@@ -35,9 +35,14 @@ def test_every_stage_is_timed_and_the_functions_are_left_as_found(
     with measured("cpu") as times:
         process_clip(clip, tmp_path / "out", explainer, options, RenderConfig(max_keyframes=1))
     assert (Attributor.__call__, FrameReader.__iter__) == before
-    without_command = {"load the network", "fingerprint"}
+    without_command = {"load the network", "clip", "fingerprint"}
     assert set(times.passes) == set(PASSES) - without_command
-    assert {stage for _, stage in times.stages} == {*STAGES, "decode"}
+    stages = {*STAGES, *CONTEXTS, "decode"} - {"claim the clip"}
+    assert {stage for _, stage in times.stages} == stages
+    assert times.stages["render", "results to disk"].calls == 2  # entered and left
+    proof = times.stages["render", "prove the copy"]
+    assert 0 < proof.own_cpu < proof.cpu, "decoding is a stage of its own"
+    assert 0 < times.passes["render"].own_cpu < times.passes["render"].cpu
     assert times.stages["render", "draw"].calls == FRAMES
     assert times.stages["explain", "decode"].calls == FRAMES + 1  # the last one finds the end
     network = times.stages["explain", "network"]

@@ -18,11 +18,12 @@ from tests.support import media
 from tests.support.networks import PoolLinear
 from video_cam import Classifier, UsageError
 from video_cam.config import ExplainConfig, make_explain_config
-from video_cam.explanation import scenes
+from video_cam.explanation import network_plan, scenes
 from video_cam.explanation.clip_plan import ClipPlan, plan_clip
 from video_cam.explanation.map_series import ModelInfo
 from video_cam.explanation.network_plan import plan_network
 from video_cam.explanation.sampling import FrameSpan
+from video_cam.explanation.window_runner import WindowRunner
 from video_cam.models.registry import BUNDLED
 from video_cam.video.clip import Clip
 
@@ -75,6 +76,36 @@ def test_a_plan_is_small_and_holds_no_network(sample_clip: Path, bundled: Classi
     assert len(sent) < 20_000
     received = pickle.loads(sent)
     assert received.windows == made.windows and received.clip.path == str(sample_clip)
+
+
+def test_what_is_found_of_a_network_is_found_once_for_all_clips(
+    sample_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, found = video_cam.load_model("motion3d"), []
+    find = network_plan.find_receptive_fields
+    monkeypatch.setattr(
+        network_plan, "find_receptive_fields", lambda *given: found.append(given) or find(*given)
+    )
+
+    def num_found(model: Classifier = model, **options: Any) -> int:
+        found.clear()
+        config = make_explain_config({"align": "half-pixel", "detail": "none"} | options)
+        WindowRunner(plan(sample_clip, model, **options), model, config)
+        return len(found)
+
+    assert num_found() > 0 == num_found(start=0.25) == num_found(methods=["layercam"])
+    for options in (
+        {"layers": ["layer3"]},
+        {"align": "receptive-field"},
+        {"conv_backcount": [2]},
+        {"detail": "layers"},
+        {"num_frames": 8},
+    ):
+        assert num_found(**options) > 0 == num_found(**options), options
+    assert num_found(dataclasses.replace(model, layer="layer3")) > 0
+    with torch.no_grad():
+        model.module.fc.weight.mul_(2)
+    assert num_found() > 0 == num_found()
 
 
 def test_no_frame_is_read(sample_clip: Path, bundled: Classifier, monkeypatch) -> None:

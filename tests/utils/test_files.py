@@ -77,6 +77,16 @@ def test_content_is_on_disk_before_the_name_and_the_name_at_the_end(
     assert log.named(tmp_path) == ["sync a.txt", "rename a.txt", "sync ."]
 
 
+def test_a_file_of_a_folder_that_is_written_to_disk_as_a_whole_is_not_written_alone(
+    tmp_path: Path, monkeypatch
+) -> None:
+    log = DiskLog(monkeypatch)
+    with atomic_write(tmp_path / "a.txt", durable=False) as file:
+        file.write(b"new")
+        assert not (tmp_path / "a.txt").exists()
+    assert log.named(tmp_path) == ["rename a.txt"]
+
+
 def test_a_tree_is_written_to_disk_files_first(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "page").mkdir()
     (tmp_path / "page" / "b.js").touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -35,7 +36,7 @@ from video_cam.video.memory import (
 )
 from video_cam.video.writer import VideoFormat, VideoWriter
 
-PICTURES = Pictures(1000, 1500, 100)
+PICTURES = Pictures(1000, 1500, 10_000)
 SMALLEST = BUFFERS[-1]
 QUICKLY = {"preset": "ultrafast"}
 CHILD = (sys.executable, "-m", "tests.support.drawing_child")
@@ -97,6 +98,17 @@ def test_the_fastest_buffers_that_fit_are_taken() -> None:
             choose(sizes[-1] - 1)
 
 
+def test_a_short_clip_is_decoded_by_one_thread() -> None:
+    short = replace(PICTURES, num_frames=memory.SINGLE_THREADED_PIXELS // PICTURES.num_pixels)
+    long = replace(short, num_frames=short.num_frames + 1)
+    for choose in (
+        lambda pictures: reading_buffers("a", pictures, math.inf),
+        lambda pictures: drawing_buffers("a", pictures, DRAWING, math.inf),
+    ):
+        assert choose(short) == replace(FASTEST, decoder_threads=1)
+        assert choose(long) is FASTEST
+
+
 def test_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
     monkeypatch.setattr(memory, "resident_bytes", lambda: 300)
@@ -106,7 +118,8 @@ def test_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_buffers_reach_decoder_and_encoder(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = Clip.open(media.write_clip(tmp_path / "a.mp4", 10))
-    assert clip.buffers is FASTEST and clip.info.decoded_bytes >= 64 * 48 * 3 // 2
+    assert clip.buffers == replace(FASTEST, decoder_threads=1)
+    assert clip.info.decoded_bytes >= 64 * 48 * 3 // 2
     threads = []
 
     def recording(*arguments: Any, **options: Any) -> Any:
@@ -114,6 +127,9 @@ def test_the_buffers_reach_decoder_and_encoder(tmp_path, monkeypatch: pytest.Mon
         return open_video(*arguments, **options)
 
     monkeypatch.setattr(reader, "open_video", recording)
+    next(iter(clip.frames()))
+    next(iter(replace(clip, buffers=FASTEST).frames()))
+    assert [threads.pop(), threads.pop()] == [0, 1]
     small = replace(clip, buffers=SMALLEST)
     assert small.decoded().buffers is SMALLEST
     frame = next(iter(small.frames()))

@@ -11,6 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from tests.support import media
 from tests.support.media import is_same_timeline, read_all, read_frames, write_copy
@@ -20,6 +22,7 @@ from video_cam.video.clip import Clip
 from video_cam.video.timeline import Timeline
 from video_cam.video.writer import VideoFormat, VideoWriter
 
+TASKS = Path("/proc/self/task")
 AT_25_FPS = VideoFormat(64, 48, time_base=Fraction(1, 25), frame_rate=Fraction(25))
 
 
@@ -278,3 +281,24 @@ def test_a_wide_frame_is_written_whole(tmp_path) -> None:
     found = next(read_frames(tmp_path / "a.mp4")).rgb()
     assert found.shape == (26, 16384, 3)
     assert found[:, :8000].max() < 20 and found[:, 8400:].min() > 180
+
+
+@pytest.mark.skipif(not TASKS.exists(), reason="only Linux tells how many threads there are")
+def test_small_pictures_are_converted_without_more_threads(tmp_path: Path) -> None:
+    """swscale starts threads of its own where it is not told how many."""
+    picture = media.moving_square(1)[0]
+    num_threads = len(list(TASKS.iterdir()))
+    writer = VideoWriter(tmp_path / "a.mp4", AT_25_FPS)
+    frame = writer.encodable(picture)
+    assert len(list(TASKS.iterdir())) == num_threads
+    reformatter = VideoReformatter()
+    same = reformatter.reformat(
+        VideoFrame.from_ndarray(picture, format="rgb24"),
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.MPEG,
+        threads=2,
+    )
+    assert len(list(TASKS.iterdir())) > num_threads
+    np.testing.assert_array_equal(frame.to_ndarray(), same.to_ndarray())

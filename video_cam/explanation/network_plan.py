@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from video_cam.choice_names import ATTENTION_METHOD_NAMES, take_blocks
 from video_cam.config import ExplainConfig
 from video_cam.layers.alignment import CellCentres, cell_centres
 from video_cam.layers.attention_structure import find_attention
+from video_cam.layers.cache import remembered
 from video_cam.layers.cell_positions import find_receptive_fields
 from video_cam.layers.layout import Fold
 from video_cam.layers.measured_alignment import drawn_input
@@ -53,44 +55,83 @@ def plan_network(
 ) -> NetworkPlan:
     """Choose layers for inputs of (T, H, W), and find the receptive fields of their cells.
 
-    What is measured for that is measured once per network, layers and size. Without methods of
-    layers there is nothing to find.
+    It is found once per network, layers and size. Without methods of layers there is nothing to
+    find.
 
     Args:
         layers: names, patterns or positions; None for the network's own, and those that
             ``config.conv_backcount`` names.
+
+    Raises:
+        UsageError: for wrong layers, and where attention methods do not go with the network, or
+            with the modules that are named.
     """
-    blocks = _blocks(model, size, config)
-    if not config.layer_methods:
+    wanted = _Wanted(
+        tuple(size),
+        None if layers is None else tuple(layers),
+        config.conv_backcount,
+        bool(config.layer_methods),
+        config.attribution().makes_finer,
+        config.align,
+        _followed(config),
+    )
+    known = (model.name, model.code, model.known, model.layer, model.when, model.space_first)
+    key = (*known, model.input_layout, str(model.device), wanted)
+    find = partial(_find, model, wanted)
+    return remembered("network plan", model.module, key, find, uses_weights=True)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What of the options a plan depends on.
+
+    Attributes:
+        size: (T, H, W) of the input.
+        layers: as in ``plan_network``.
+        conv_backcount, align: as in ExplainConfig.
+        has_layers: whether maps of layers are wanted.
+        makes_finer: whether some of them are to be finer than their layer.
+        blocks: names of modules whose attention is followed; empty for all of it, None for none.
+    """
+
+    size: tuple[int, ...]
+    layers: tuple[str | int, ...] | None
+    conv_backcount: tuple[int, ...]
+    has_layers: bool
+    makes_finer: bool
+    align: str
+    blocks: tuple[str, ...] | None
+
+
+def _followed(config: ExplainConfig) -> tuple[str, ...] | None:
+    """The modules whose attention is followed; empty for all of it, None for none."""
+    if not any(name in ATTENTION_METHOD_NAMES for name in config.methods):
+        return None
+    return tuple(map(str, config.layers or ())) if take_blocks(config.methods) else ()
+
+
+def _find(model: Classifier, wanted: _Wanted) -> NetworkPlan:
+    size = wanted.size
+    if wanted.blocks is not None:
+        clip = drawn_input(0, size).to(model.device, model.dtype)
+        find_attention(model.module, clip).within(wanted.blocks)
+    blocks = wanted.blocks or ()
+    if not wanted.has_layers:
         return NetworkPlan((), {}, {}, {}, {}, blocks)
-    chosen = model.layers(size, layers, config.conv_backcount)
+    chosen = model.layers(size, wanted.layers, wanted.conv_backcount)
     finer: dict[str, tuple[str, ...]] = {}
     folds = chosen.folds
-    if config.attribution().makes_finer:
+    if wanted.makes_finer:
         finer, more = model.finer_layers(size, chosen.names)
         folds = {**more, **folds}
     names = tuple(folds)
     fields = find_receptive_fields(
-        model.module, torch.empty(1, 3, *size), names, folds, config.align, model.identity
+        model.module, torch.empty(1, 3, *size), names, folds, wanted.align, model.identity
     )
     centres = {
-        name: _centres(model, folds[name], fields[name], size, config.align) for name in names
+        name: _centres(model, folds[name], fields[name], size, wanted.align) for name in names
     }
     return NetworkPlan(chosen.names, finer, folds, fields, centres, blocks)
-
-
-def _blocks(model: Classifier, size: Sequence[int], config: ExplainConfig) -> tuple[str, ...]:
-    """The modules whose attention is followed; empty for all of it.
-
-    Raises:
-        UsageError: where attention methods do not go with the network, or with these modules.
-    """
-    if not any(name in ATTENTION_METHOD_NAMES for name in config.methods):
-        return ()
-    clip = drawn_input(0, size).to(model.device, model.dtype)
-    blocks = tuple(map(str, config.layers or ())) if take_blocks(config.methods) else ()
-    find_attention(model.module, clip).within(blocks)
-    return blocks
 
 
 def _centres(

@@ -159,16 +159,20 @@ class _Meta(msgspec.Struct):
                 checked(result, kind)
 
 
-def write_fields(path: str | os.PathLike[str], fields: Mapping[str, Any]) -> None:
+def write_fields(
+    path: str | os.PathLike[str], fields: Mapping[str, Any], *, durable: bool = True
+) -> None:
     """Write the fields of an Explanation to an .npz file, which appears whole.
 
     Args:
+        path: of the file.
         fields: of an Explanation, by name.
+        durable: as in ``utils.files.atomic_path``.
     """
     arrays = _to_arrays(fields)
     is_small = sum(np.asarray(array).nbytes for array in arrays.values()) <= MAX_UNPACKED_BYTES
     save = np.savez_compressed if is_small else np.savez
-    with atomic_write(Path(path)) as file:
+    with atomic_write(Path(path), durable=durable) as file:
         save(file, **arrays)
 
 

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from itertools import chain
 from pathlib import Path
@@ -75,12 +76,32 @@ def learned(
         identity: the same text for the same network code in every process. Only values of networks
             that have one are kept on disk.
     """
+    found = partial(_from_disk, fact, model, key, find, identity) if identity else find
+    return remembered(fact.kind, model, key, found, uses_weights=fact.uses_weights)
+
+
+def remembered(
+    kind: str,
+    model: nn.Module,
+    key: Sequence[Hashable],
+    find: Callable[[], Value],
+    *,
+    uses_weights: bool,
+) -> Value:
+    """``learned`` for values that are kept in memory only.
+
+    Args:
+        kind: what the values are.
+        model, key, find: as in ``learned``; ``key`` may hold more than JSON's types, and nothing of
+            the network, which is forgotten with its values.
+        uses_weights: as in ``Fact``.
+    """
     entries = _in_memory.setdefault(model, {})
-    entry_key, state = (fact.kind, *key), _state(model, fact.uses_weights)
+    entry_key, state = (kind, *key), _state(model, uses_weights)
     if entry_key not in entries or entries[entry_key][0] != state:
-        value = _from_disk(fact, model, key, find, identity) if identity else find()
-        entries[entry_key] = state, value
-    return entries[entry_key][1]
+        entries[entry_key] = state, find()
+    value: Value = entries[entry_key][1]
+    return value
 
 
 def _state(model: nn.Module, with_weights: bool) -> Hashable:

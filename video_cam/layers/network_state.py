@@ -8,8 +8,11 @@ be of another input, on the meta device, or made in inference mode.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from operator import is_
+from types import FunctionType, NoneType
 from typing import Any
 
 import torch
@@ -21,6 +24,8 @@ Restore = Callable[[], None]
 
 # Attributes of every module that this project's own context managers change and restore.
 _OWN = ("_compiled_call_impl", "training")
+# Types of values that hold nothing which changes: most attributes of a network are of them.
+_UNCHANGING = {NoneType, bool, int, float, str, FunctionType, torch.Size, torch.dtype, torch.device}
 
 
 @contextmanager
@@ -50,17 +55,19 @@ class _Snapshot:
     def add_attributes(self, module: nn.Module) -> None:
         attributes = vars(module)
         kept = {name: value for name, value in attributes.items() if _is_state(name)}
-        self._restores.append(lambda: _restore_attributes(attributes, kept))
-        for value in kept.values():
-            self._add(value)
+        self._restores.append(partial(_restore_attributes, attributes, kept))
+        self._add_all(kept.values())
 
     def restore(self) -> None:
         for restore in self._restores:
             restore()
 
+    def _add_all(self, values: Iterable[Any]) -> None:
+        for value in values:
+            if type(value) not in _UNCHANGING and id(value) not in self._seen:
+                self._add(value)
+
     def _add(self, value: Any) -> None:
-        if id(value) in self._seen:
-            return
         if isinstance(value, Tensor):
             self._seen[id(value)] = value
             # A tensor on the meta device has no values, but a copy would count as memory.
@@ -70,8 +77,7 @@ class _Snapshot:
             self._seen[id(value)] = value
             if not isinstance(value, tuple):
                 self._restores.append(_container_restore(value))
-            for item in value.values() if isinstance(value, dict) else value:
-                self._add(item)
+            self._add_all(value.values() if isinstance(value, dict) else value)
 
 
 def _is_state(name: str) -> bool:
@@ -79,7 +85,7 @@ def _is_state(name: str) -> bool:
 
 
 def _restore_attributes(attributes: dict[str, Any], kept: dict[str, Any]) -> None:
-    for name in [name for name in attributes if _is_state(name) and name not in kept]:
+    for name in [name for name in attributes if name not in kept and _is_state(name)]:
         del attributes[name]
     for name, value in kept.items():
         if name not in attributes or attributes[name] is not value:
@@ -88,14 +94,16 @@ def _restore_attributes(attributes: dict[str, Any], kept: dict[str, Any]) -> Non
 
 def _container_restore(container: Any) -> Restore:
     is_dict = isinstance(container, dict)
-    kept = [*container.items()] if is_dict else [*container]
+    kept, values = [*container], [*container.values()] if is_dict else []
 
     def restore() -> None:
-        now = [*container.items()] if is_dict else [*container]
-        if len(now) == len(kept) and all(map(_same, now, kept)):
+        is_same = len(container) == len(kept) and all(map(is_, container, kept))
+        if is_same and (not is_dict or all(map(is_, container.values(), values))):
             return
         container.clear()
-        if is_dict or isinstance(container, set):
+        if is_dict:
+            container.update(zip(kept, values, strict=True))
+        elif isinstance(container, set):
             container.update(kept)
         else:
             container.extend(kept)
@@ -103,18 +111,16 @@ def _container_restore(container: Any) -> Restore:
     return restore
 
 
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other) == 2:
-        return one[0] is other[0] and one[1] is other[1]  # of a dict
-    return one is other
-
-
 def _tensor_restore(tensor: Tensor) -> Restore:
-    data, values, version = tensor.detach(), tensor.detach().clone(), _version(tensor)
+    data = tensor.detach()
+    values, version, address = data.clone(), _version(tensor), _address(tensor)
 
     def restore() -> None:
+        is_replaced = tensor.shape != data.shape or _address(tensor) != address
+        if not is_replaced and version is not None and tensor._version == version:
+            return
         with torch.inference_mode(tensor.is_inference()), torch.no_grad():
-            if tensor.shape != data.shape or _address(tensor) != _address(data):
+            if is_replaced:
                 tensor.data = data
             if version is None or _version(tensor) != version:
                 tensor.copy_(values)

@@ -45,6 +45,8 @@ class AnnotatedVideo:
         explanation: Explanation,
         layout: str,
         span: tuple[int, int] | None = None,
+        *,
+        durable: bool = True,
     ) -> None:
         """Prepare the encoder.
 
@@ -55,6 +57,7 @@ class AnnotatedVideo:
             layout: a key of PANELS_OF_LAYOUT.
             span: the source frames [first, stop) that are written; None for all that were
                 explained.
+            durable: as in ``utils.files.atomic_path``.
         """
         self._panels, self._timeline = PANELS_OF_LAYOUT[layout], explanation.timeline
         first, stop = span or explanation.span
@@ -75,7 +78,9 @@ class AnnotatedVideo:
         if not is_whole:
             end = self._timeline.frame_end_seconds(stop - 1)
             sound = SoundSpan(clip.path, self._timeline.pts_seconds(first), end)
-        self._writer = VideoWriter(path, video_format, sound if info.has_audio else None)
+        self._writer = VideoWriter(
+            path, video_format, sound if info.has_audio else None, durable=durable
+        )
 
     def __enter__(self) -> AnnotatedVideo:
         self._writer.__enter__()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
-from video_cam.rendering.fonts import font
+from video_cam.rendering.fonts import GAP, DrawnText, drawn_parts, text_width
 from video_cam.utils.text import ELLIPSIS, for_picture
 from video_cam.video.color import RGBImage
 
@@ -58,10 +56,11 @@ def draw_caption(
         pixel_aspect: width of a pixel divided by its height, where the image is shown.
     """
     height, width = image.shape[:2]
-    mask = _mask(parts, width, font_size(height), pixel_aspect)
-    if len(mask) > MAX_HIDDEN_SHARE * height:
-        mask = _mask(["   ".join(parts)], width, font_size(height), pixel_aspect)
-    mask = mask[:height]
+    size = font_size(height)
+    lines = _Lines.of(parts, width, size, pixel_aspect)
+    if lines.height > MAX_HIDDEN_SHARE * height:
+        lines = _Lines.of([GAP.join(parts)], width, size, pixel_aspect)
+    mask = lines.mask()[:height]
     strip = image[: len(mask)] if top else image[height - len(mask) :]
     dark = cv2.convertScaleAbs(strip, alpha=_STRIP_BRIGHTNESS)
     strip[:] = np.maximum(dark, _coloured(mask, colour))
@@ -91,15 +90,15 @@ def captioned(image: RGBImage, caption: Caption, size: int | None = None) -> RGB
     if not caption.parts:
         return image
     width, size = image.shape[1], size or font_size(image.shape[0])
-    lines = [_coloured(_mask(caption.parts, width, size), WHITE)]
+    lines = [_coloured(_Lines.of(caption.parts, width, size).mask(), WHITE)]
     if caption.warning:
-        lines.append(_coloured(_mask([caption.warning], width, size), AMBER))
+        lines.append(_coloured(_Lines.of([caption.warning], width, size).mask(), AMBER))
     return cv2.vconcat([image, *lines])
 
 
 def hides_much(parts: Sequence[str], width: int, height: int) -> bool:
     """Whether a caption on an image of this size can hide what the image shows."""
-    lines = len(_mask(parts, width, font_size(height)))
+    lines = _Lines.of(parts, width, font_size(height)).height
     return height < SMALL_HEIGHT or lines > MAX_HIDDEN_SHARE * height
 
 
@@ -108,41 +107,77 @@ def font_size(height: int) -> int:
     return min(max(height // 20, _MIN_FONT_SIZE), _MAX_FONT_SIZE)
 
 
-def _mask(parts: Sequence[str], width: int, size: int, pixel_aspect: float = 1.0) -> np.ndarray:
-    """White text on black, uint8 (height of its lines, width), not distorted where it is shown."""
-    drawn = tuple(for_picture(part, MAX_PART_LETTERS) for part in parts)
-    shown_width = max(round(width * min(max(pixel_aspect, 1 / MAX_ASPECT), MAX_ASPECT)), 1)
-    mask = _text_mask(drawn, shown_width, size)
-    if shown_width == width:
-        return mask
-    return cv2.resize(mask, (width, len(mask)), interpolation=cv2.INTER_AREA)
+class _Lines(NamedTuple):
+    """The lines of a caption, before they are drawn.
+
+    Attributes:
+        texts: one for each line.
+        size: of the font in pixels.
+        width: of the picture in pixels.
+        shown_width: in pixels of the same height as width, where the picture is shown.
+    """
+
+    texts: tuple[str, ...]
+    size: int
+    width: int
+    shown_width: int
+
+    @classmethod
+    def of(cls, parts: Sequence[str], width: int, size: int, pixel_aspect: float = 1.0) -> _Lines:
+        """The parts on one line if they fit, else each on a line of its own."""
+        drawn = tuple(for_picture(part, MAX_PART_LETTERS) for part in parts)
+        aspect = min(max(pixel_aspect, 1 / MAX_ASPECT), MAX_ASPECT)
+        shown_width = max(round(width * aspect), 1)
+        one_line = GAP.join(drawn)
+        fits = text_width(one_line, size) <= shown_width - 2 * _margin(size)
+        return cls((one_line,) if fits else drawn, size, width, shown_width)
+
+    @property
+    def height(self) -> int:
+        """Of all lines in pixels."""
+        return self._line_height * len(self.texts) + _margin(self.size) // 2
+
+    @property
+    def _line_height(self) -> int:
+        return round(self.size * 1.35)
+
+    def mask(self) -> np.ndarray:
+        """White text on black, uint8 (height, width), not distorted where it is shown."""
+        mask = np.zeros((self.height, self.shown_width), np.uint8)
+        margin = _margin(self.size)
+        for number, line in enumerate(self.texts):
+            shown = _shortened(line, self.size, self.shown_width - 2 * margin)
+            y = number * self._line_height + margin // 2
+            for x, text in drawn_parts(shown, self.size):
+                _draw(mask, text, margin + x, y)
+        if self.shown_width == self.width:
+            return mask
+        return cv2.resize(mask, (self.width, len(mask)), interpolation=cv2.INTER_AREA)
+
+
+def _margin(size: int) -> int:
+    """Of the text to the edges, in pixels."""
+    return max(size // 3, 2)
+
+
+def _draw(mask: np.ndarray, text: DrawnText, x: int, y: int) -> None:
+    """Write a text with its anchor at (x, y), in place; what is outside is cut off."""
+    left, top = x + text.left, y + text.top
+    place = mask[max(top, 0) : max(top + text.opacity.shape[0], 0)]
+    place = place[:, max(left, 0) : max(left + text.opacity.shape[1], 0)]
+    visible = text.opacity[max(-top, 0) :, max(-left, 0) :][: place.shape[0], : place.shape[1]]
+    np.maximum(place, visible, out=place)
 
 
 def _coloured(mask: np.ndarray, colour: tuple[int, ...]) -> RGBImage:
     return cv2.merge([cv2.convertScaleAbs(mask, alpha=channel / 255) for channel in colour])
 
 
-@lru_cache(maxsize=64)
-def _text_mask(parts: tuple[str, ...], width: int, size: int) -> np.ndarray:
-    """White text on black, uint8 (height of its lines, width)."""
-    face = font(size)
-    margin, line_height = max(size // 3, 2), round(size * 1.35)
-    room = width - 2 * margin
-    one_line = "   ".join(parts)
-    lines = [one_line] if face.getlength(one_line) <= room else list(parts)
-    image = Image.new("L", (width, line_height * len(lines) + margin // 2))
-    draw = ImageDraw.Draw(image)
-    for number, line in enumerate(lines):
-        position = (margin, number * line_height + margin // 2)
-        draw.text(position, _shortened(line, face, room), fill=255, font=face)
-    return np.asarray(image)
-
-
-def _shortened(line: str, face: ImageFont.FreeTypeFont, room: float) -> str:
+def _shortened(line: str, size: int, room: float) -> str:
     """The line, cut with an ellipsis where it is longer than ``room`` pixels."""
-    if face.getlength(line) <= room:
+    if text_width(line, size) <= room:
         return line
     # The longest start that fits, or just short of it where a longer text is not a wider one.
     lengths = range(len(line))
-    kept = bisect_right(lengths, room, key=lambda n: face.getlength(line[:n] + ELLIPSIS)) - 1
+    kept = bisect_right(lengths, room, key=lambda n: text_width(line[:n] + ELLIPSIS, size)) - 1
     return line[: max(kept, 0)] + ELLIPSIS

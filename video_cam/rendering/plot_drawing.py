@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from video_cam.rendering.fonts import font
+from video_cam.rendering.fonts import drawn_text, font, text_width
 from video_cam.rendering.overlay import Box
 from video_cam.rendering.plot import (
     Area,
@@ -38,6 +40,7 @@ _NOTE_LETTERS = 130  # of a line, where they are not wider than usual
 _VALUE_TICKS = 7
 _BLACK, _GRID, _WARNINGS, _NOTES = "#000000", "#c8c8c8", "#b45309", "#565b66"
 _SHIFT = 4  # bits of a pixel's fraction in OpenCV's coordinates
+_KEPT_NAMES = 16
 _FARTHEST = 1 << 20  # a coordinate's size, in pixels: OpenCV's are 32 bits
 
 
@@ -65,7 +68,7 @@ class _Layout:
     @staticmethod
     def of(plot: Plot) -> _Layout:
         names = [name for panel in plot.panels for _, name in panel.legend]
-        widest = max(map(font(_LEGEND_TEXT).getlength, names), default=0)
+        widest = max((text_width(name, _LEGEND_TEXT) for name in names), default=0)
         legend = _LEGEND_GAP + _LEGEND_LINE + _LEGEND_ROOM + widest if names else 0
         right = max(plot.width - _RIGHT - legend, _LEFT + _MIN_PLOT_SHARE * plot.width)
         notes = tuple(
@@ -85,7 +88,7 @@ def _lines(text: str, width: float) -> tuple[str, ...]:
     letters = _NOTE_LETTERS
     while letters > 1:
         lines = textwrap.wrap(text, letters)
-        if all(font(_TEXT).getlength(line) <= width for line in lines):
+        if all(text_width(line, _TEXT) <= width for line in lines):
             return tuple(lines)
         letters = letters * 3 // 4
     return tuple(lines)
@@ -97,7 +100,7 @@ class _Drawing:
 
     image: RGBImage
     # (x, y), text, size, colour, anchor
-    texts: list[tuple[tuple[float, float], str, int, str, str | None]] = field(default_factory=list)
+    texts: list[tuple[tuple[float, float], str, int, str, str]] = field(default_factory=list)
     turned: list[tuple[float, float, str]] = field(default_factory=list)
 
     def text(
@@ -107,7 +110,7 @@ class _Drawing:
         text: str,
         size: int = _TEXT,
         colour: str = _BLACK,
-        anchor: str | None = None,
+        anchor: str = "la",
     ) -> None:
         """Write text at (x, y); ``anchor`` as Pillow has it."""
         if text:
@@ -119,20 +122,31 @@ class _Drawing:
 
     def finished(self) -> RGBImage:
         """The picture with its texts."""
-        picture = Image.fromarray(self.image)
-        draw = ImageDraw.Draw(picture)
-        for position, text, size, colour, anchor in self.texts:
-            draw.text(position, text, font=font(size), fill=colour, anchor=anchor)
+        for (x, y), text, size, colour, anchor in self.texts:
+            drawn = drawn_text(text, size, anchor, (math.modf(x)[0], math.modf(y)[0]))
+            self._paint(drawn.opacity, int(x) + drawn.left, int(y) + drawn.top, colour)
         for x, y, text in self.turned:
-            left, top, right, bottom = font(_TEXT).getbbox(text)
-            mask = Image.new("L", (round(right - left), round(bottom - top)))
-            ImageDraw.Draw(mask).text((-left, -top), text, fill=255, font=font(_TEXT))
-            mask = mask.transpose(Image.Transpose.ROTATE_90)
-            corner = (round(x - mask.width / 2), round(y - mask.height / 2))
-            picture.paste(
-                (0, 0, 0), (*corner, corner[0] + mask.width, corner[1] + mask.height), mask
-            )
-        return np.asarray(picture)
+            opacity = _turned(text)
+            height, width = opacity.shape
+            self._paint(opacity, round(x - width / 2), round(y - height / 2), _BLACK)
+        return self.image
+
+    def _paint(self, opacity: np.ndarray, left: int, top: int, colour: str) -> None:
+        """Paint a colour through a mask, uint8 (H, W); what is outside the picture is cut off."""
+        place = self.image[max(top, 0) : max(top + opacity.shape[0], 0)]
+        place = place[:, max(left, 0) : max(left + opacity.shape[1], 0)]
+        visible = opacity[max(-top, 0) :, max(-left, 0) :][: place.shape[0], : place.shape[1]]
+        share = visible[:, :, None].astype(np.uint32)
+        place[:] = (place * (255 - share) + np.array(_rgb(colour), np.uint32) * share + 127) // 255
+
+
+@lru_cache(maxsize=_KEPT_NAMES)
+def _turned(text: str) -> np.ndarray:
+    """A panel's name from below upwards, as the opacity of its pixels, uint8 (H, W)."""
+    left, top, right, bottom = font(_TEXT).getbbox(text)
+    mask = Image.new("L", (round(right - left), round(bottom - top)))
+    ImageDraw.Draw(mask).text((-left, -top), text, fill=255, font=font(_TEXT))
+    return np.asarray(mask.transpose(Image.Transpose.ROTATE_90))
 
 
 def _draw_panel(drawing: _Drawing, plot: Plot, panel: Panel, box: Box) -> None:
@@ -163,7 +177,7 @@ def _draw_values(drawing: _Drawing, panel: Panel, scale: _Scale, box: Box) -> fl
         y = top + round(scale.y(value))
         cv2.line(drawing.image, (left - _TICK, y), (left - 1, y), _rgb(_BLACK))
         drawing.text(left - _BESIDE_TICK, y, text, anchor="rm")
-    return max((font(_TEXT).getlength(text) for _, text in ticks), default=0.0)
+    return max((text_width(text, _TEXT) for _, text in ticks), default=0.0)
 
 
 def _draw_legend(drawing: _Drawing, panel: Panel, box: Box) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from video_cam.config import RenderConfig
 from video_cam.explanation.explanation import Explanation
+from video_cam.explanation.storage import write_fields
 from video_cam.rendering.annotated_video import PANELS_OF_LAYOUT, AnnotatedVideo, video_names
 from video_cam.rendering.blended_maps import BlendedMaps
 from video_cam.rendering.contents import describe_contents
@@ -124,7 +125,7 @@ def render_with(
         write_contact_sheet(folder / "contact_sheet.jpg", list(drawn.sheet_images.values()))
         save_image(folder / CLIP_THUMBNAIL, drawn.best_image)
         draw_timeline(folder / "timeline.png", maps)
-        explanation.save(folder / EXPLANATION_FILE)
+        write_fields(folder / EXPLANATION_FILE, vars(explanation), durable=False)
         summary = summarise(explanation, drawn.keyframes, drawn.videos, drawn.notes)
         summary |= extra_summary or {}
         files = summary["files"]
@@ -261,7 +262,9 @@ class _ClipDrawing:
         )
 
     def _video(self, name: str) -> AnnotatedVideo:
-        return AnnotatedVideo(self.folder / name, self.clip, self.explanation, self.config.layout)
+        # The folder is written to disk as a whole.
+        path, layout = self.folder / name, self.config.layout
+        return AnnotatedVideo(path, self.clip, self.explanation, layout, durable=False)
 
     def _draw(self, videos: Sequence[AnnotatedVideo], read: tuple[Frame, RGBImage]) -> _DrawnFrame:
         """Draw a frame; other threads draw others at the same time."""

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from fractions import Fraction
+from functools import cache
 from numbers import Integral, Rational, Real
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -45,7 +46,7 @@ def check_types(config: Any) -> None:
     Raises:
         UsageError: for a value of another type.
     """
-    hints = get_type_hints(type(config), localns=_UNKNOWN)
+    hints = _hints(config.__class__)
     for field in fields(config):
         value, hint = getattr(config, field.name), hints[field.name]
         try:
@@ -54,6 +55,12 @@ def check_types(config: Any) -> None:
             raise UsageError(
                 f"{field.name} {shown_value(value)} must be {_in_words(hint)}"
             ) from error
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The declared types of a class; to evaluate them takes longer than to check the values."""
+    return get_type_hints(kind, localns=_UNKNOWN)
 
 
 def check_is(what: str, value: Any, kinds: Any, expected: str) -> None:

@@ -44,7 +44,7 @@ class BrowserCopy:
 
     Args:
         clip: the source.
-        folder: an existing folder.
+        folder: an existing folder, which the caller writes to disk.
         span: the source frames [start, stop) that the copy must show.
 
     Attributes:
@@ -74,7 +74,7 @@ class BrowserCopy:
         if self._clip.info.is_interlaced or not (self._remux_webm() or self._remux()):
             form = self._format()
             sound = self._sound(self.start_seconds) if self._clip.info.has_audio else None
-            self._writer = VideoWriter(self.path, form, sound)
+            self._writer = VideoWriter(self.path, form, sound, durable=False)
             self._writer.__enter__()
             self.size_note = form.size_note
             self.width *= form.encoded_size[0] / form.drawn_size[0]

@@ -10,6 +10,8 @@ source show that it has one set of tags, too; so the colours of one frame are th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, pairwise
 from pathlib import Path
@@ -20,6 +22,10 @@ from av.video.frame import VideoFrame
 from video_cam.config import LimitsConfig
 from video_cam.video.clip import Clip
 from video_cam.video.container import open_video
+from video_cam.video.orientation import orientation_of, upright_size
+from video_cam.video.pixels import video_pixels
+from video_cam.video.reader import Frame
+from video_cam.video.scan import sample_aspect_ratio
 
 COMPARED_FRAMES = 4
 
@@ -37,42 +43,68 @@ def shows_the_same(path: Path, clip: Clip, span: tuple[int, int], start: Fractio
         ClipError: where the copy cannot be read.
     """
     wanted = [clip.timeline.pts_seconds(i) - start for i in range(*span)]
-    copy = Clip.open(path, clip.limits)
-    shown = _shown_stamps(path, clip.limits)
+    with clip.frames(span[0], span[0] + COMPARED_FRAMES) as first_frames:
+        shown = _shown(path, clip, wanted[0], iter(first_frames))
     is_whole = span == (0, clip.timeline.num_frames)
     return (
-        _shape(copy) == _shape(clip)
-        and bool(shown)
-        and shown[0] == 0
-        and (shown == wanted if is_whole else set(shown).issuperset(wanted))
+        shown is not None
+        and shown.shape == (clip.info.width, clip.info.height, clip.info.sample_aspect_ratio)
+        and shown.stamps[0] == 0
+        and (shown.stamps == wanted if is_whole else set(shown.stamps).issuperset(wanted))
         and _durations_fit(path, wanted[-1], clip.limits)
         and _has_one_set_of_tags(clip)
-        and _is_pixel_exact(copy, clip, span[0], shown.index(wanted[0]))
     )
 
 
-def _shape(clip: Clip) -> tuple[int, int, Fraction]:
-    return clip.info.width, clip.info.height, clip.info.sample_aspect_ratio
+@dataclass(frozen=True)
+class _Shown:
+    """What a copy shows.
+
+    Attributes:
+        shape: (width, height, sample aspect ratio), upright.
+        stamps: of all frames, in the order in which they leave the decoder.
+    """
+
+    shape: tuple[int, int, Fraction]
+    stamps: list[Fraction]
 
 
-def _shown_stamps(path: Path, limits: LimitsConfig) -> list[Fraction]:
-    """The stamps of all frames in the order in which they leave the decoder.
+def _shown(
+    path: Path, clip: Clip, first_seconds: Fraction, first_frames: Iterator[Frame]
+) -> _Shown | None:
+    """Decode the whole copy.
 
-    Empty where a frame has no stamp or one that is not after the one before, where one has errors
-    or is interlaced, or where size, format or tags change.
+    None where a frame has no stamp or one that is not after the one before, where one has errors
+    or is interlaced, where size, format or tags change, or where pixels are not those of the clip.
+
+    Args:
+        path: of the copy.
+        clip: says how much the file may ask for, and how many threads decode it.
+        first_seconds: when the first of these frames is shown in the copy.
+        first_frames: of the clip, whose pixels are compared with those of the copy.
     """
     stamps: list[Fraction] = []
     kinds = set()
-    with open_video(path, limits) as video:
+    with open_video(path, clip.limits, num_threads=clip.buffers.decoder_threads) as video:
         for frame in video.frames():
             if frame.pts is None or video.is_corrupt(frame):
-                return []
+                return None
+            if not stamps:
+                orientation, (width, height) = orientation_of(frame), upright_size(frame)
+                shape = (width, height, sample_aspect_ratio(video.stream, frame))
             stamps.append(frame.pts * video.time_base)
             kinds.add(_kind(frame))
+            expected = next(first_frames, None) if stamps[-1] >= first_seconds else None
+            if expected is not None:
+                pixels = video_pixels(frame, orientation, (width, height), None, path)
+                if not np.array_equal(expected.rgb(), pixels):
+                    return None
         # Browsers do not deinterlace.
         is_as_shown = video.num_damaged == 0 and video.deinterlacer.first_pts is None
     is_rising = all(before < after for before, after in pairwise(stamps))
-    return stamps if is_rising and is_as_shown and len(kinds) == 1 else []
+    if not stamps or not is_rising or not is_as_shown or len(kinds) > 1:
+        return None
+    return _Shown(shape, stamps)
 
 
 def _kind(frame: VideoFrame) -> tuple[object, ...]:
@@ -92,16 +124,6 @@ def _has_one_set_of_tags(clip: Clip) -> bool:
             for frame in video.decode(packet)
         }
     return len(kinds) == 1
-
-
-def _is_pixel_exact(copy: Clip, clip: Clip, first: int, first_in_copy: int) -> bool:
-    """Whether the first frames of the span have the same pixels in both."""
-    with (
-        clip.frames(first, first + COMPARED_FRAMES) as source_frames,
-        copy.frames(first_in_copy, first_in_copy + COMPARED_FRAMES) as copied_frames,
-    ):
-        pairs = zip(source_frames, copied_frames, strict=False)
-        return all(np.array_equal(one.rgb(), other.rgb()) for one, other in pairs)
 
 
 def _durations_fit(path: Path, last_seconds: Fraction, limits: LimitsConfig) -> bool:

@@ -9,7 +9,7 @@ of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from video_cam.config import LimitsConfig
 from video_cam.errors import ClipError
@@ -36,6 +36,9 @@ ENCODER = 22  # the picture it works on and the one it refers to, in x264's seve
 ENCODER_PER_THREAD = 1
 ENCODER_PER_LOOKAHEAD = 3
 
+# In pixels of all frames: a clip of so few is decoded in 15 ms by one thread, and to start more of
+# them, each time that it is read, takes half as long as to decode the shortest clips.
+SINGLE_THREADED_PIXELS = 2**22
 CORES_PER_DRAWING = 4  # the decoder and the encoder have threads of their own
 
 
@@ -147,7 +150,7 @@ def reading_buffers(path: str, pictures: Pictures, budget: float) -> Buffers:
     """
     for buffers in BUFFERS:
         if reading_bytes(pictures, buffers) <= budget:
-            return buffers
+            return _with_threads_for(pictures, buffers)
     raise _too_large(path, "reading", reading_bytes(pictures, BUFFERS[-1]), budget)
 
 
@@ -159,8 +162,14 @@ def drawing_buffers(path: str, pictures: Pictures, drawing: Drawing, budget: flo
     """
     for buffers in BUFFERS:
         if drawing_bytes(pictures, drawing, buffers) <= budget:
-            return buffers
+            return _with_threads_for(pictures, buffers)
     raise _too_large(path, "drawing", drawing_bytes(pictures, drawing, BUFFERS[-1]), budget)
+
+
+def _with_threads_for(pictures: Pictures, buffers: Buffers) -> Buffers:
+    """The buffers, with one thread for decoding where the clip is short."""
+    is_short = pictures.num_pixels * pictures.num_frames <= SINGLE_THREADED_PIXELS
+    return replace(buffers, decoder_threads=1) if is_short else buffers
 
 
 def _too_large(path: str, work: str, needed: int, budget: float) -> ClipError:

@@ -195,7 +195,7 @@ def _probe_video(
             duration_seconds=float(timeline.duration_seconds),
             has_audio=bool(source.container.streams.audio),
             is_still=timeline.num_frames == 1 and source.container.format.name.endswith("_pipe"),
-            sample_aspect_ratio=_sample_aspect_ratio(source.stream, first),
+            sample_aspect_ratio=sample_aspect_ratio(source.stream, first),
             declared_frames=_declared_frames(source, timeline),
             decoded_bytes=decoded_bytes,
             num_jumps=len(source.joiner.offsets),
@@ -271,7 +271,7 @@ class _PacketStamps:
         return Timeline.from_stamps(stamps, source.time_base, shown[-1][1])
 
 
-def _sample_aspect_ratio(stream: VideoStream, frame: VideoFrame) -> Fraction:
+def sample_aspect_ratio(stream: VideoStream, frame: VideoFrame) -> Fraction:
     ratio = stream.sample_aspect_ratio
     if not ratio or ratio <= 0:
         return Fraction(1)

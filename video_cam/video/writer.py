@@ -25,7 +25,7 @@ from video_cam.errors import ClipError, UsageError, VideoCamError
 from video_cam.utils.files import StrPath, atomic_path
 from video_cam.utils.names import printable_path
 from video_cam.video.audio import AudioError, AudioTrack, SoundSpan
-from video_cam.video.color import RGBImage
+from video_cam.video.color import RGBImage, conversion_threads
 from video_cam.video.container import ffmpeg_url
 from video_cam.video.memory import FASTEST, Buffers
 
@@ -112,6 +112,7 @@ class VideoWriter:
         path: the mp4 to write; its folder must exist.
         video_format: size and timing of the frames.
         sound: the sound to carry over; None for a video without sound.
+        durable: as in ``utils.files.atomic_path``.
 
     Attributes:
         audio_problem: one line on sound that is missing, and why; None if all was carried over.
@@ -119,9 +120,15 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: StrPath, video_format: VideoFormat, sound: SoundSpan | None = None
+        self,
+        path: StrPath,
+        video_format: VideoFormat,
+        sound: SoundSpan | None = None,
+        *,
+        durable: bool = True,
     ) -> None:
         self.path = Path(path)
+        self._durable = durable
         self.audio_problem: str | None = None
         self._format = video_format
         self._sound = sound
@@ -134,7 +141,9 @@ class VideoWriter:
 
     def __enter__(self) -> VideoWriter:
         with self._removed_on_error():
-            self._temporary = self._file.enter_context(atomic_path(self.path))
+            self._temporary = self._file.enter_context(
+                atomic_path(self.path, durable=self._durable)
+            )
             self._open(self._sound)
         return self
 
@@ -216,6 +225,7 @@ class VideoWriter:
             dst_colorspace=Colorspace.ITU709,
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
+            threads=conversion_threads(width * height),
         )
 
     def _reformatter(self) -> VideoReformatter:

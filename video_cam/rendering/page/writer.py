@@ -112,6 +112,18 @@ def _style() -> str:
     return "".join(map(read_asset, STYLES))
 
 
+@cache
+def _colormaps() -> dict[str, dict[str, Any]]:
+    """The colours of each colour map, and whether everybody can read it."""
+    return {
+        name: {
+            "safe": name in SAFE_COLORMAPS,
+            "colours": base64(Palette(name, 1).colours.tobytes()),
+        }
+        for name in COLORMAPS
+    }
+
+
 def _counts_of_notes(notes: Sequence[dict[str, str]]) -> list[tuple[str, int]]:
     """What the notes are called, and how many there are; without what there is none of."""
     num_warnings = sum(note["kind"] == WARNING for note in notes)
@@ -168,13 +180,7 @@ def _page_data(
         "truth": _events(summary),
         "windows": explanation.frame_indices[:, [0, -1]].tolist(),
         "seen_box": explanation.geometry.seen_box,
-        "colormaps": {
-            name: {
-                "safe": name in SAFE_COLORMAPS,
-                "colours": base64(Palette(name, 1).colours.tobytes()),
-            }
-            for name in COLORMAPS
-        },
+        "colormaps": _colormaps(),
         "contours": config.contours or DEFAULT_CONTOURS,
         "command_defaults": {
             name: getattr(RenderConfig, name)
