@@ -28,6 +28,7 @@ from video_cam.batch.report import SHOWN_FAILURES, RunReport
 from video_cam.batch.results_file import RESULTS
 from video_cam.batch.store import FolderStore
 from video_cam.rendering.result_folder import SUMMARY_FILE
+from video_cam.truth.clip_truth import ClipTruth
 from video_cam.utils.notes import WARNING, Note
 from video_cam.utils.reporter import SilentReporter
 
@@ -209,6 +210,24 @@ def test_results_that_are_removed_during_the_run_have_failed(store, reporter, ou
         "a.mp4: its results were removed during the run; run again",
         "1 of 2 clips failed: a.mp4",
     ]
+
+
+def test_ground_truth_of_an_earlier_run_is_told(store, reporter) -> None:
+    """Beside the number of clips for which none was given now, the accuracy would seem wrong."""
+    truth = {"name": "spin", "label": "spin", "rank": 1, "correct": True, "num_classes": 2}
+    now, before, without = jobs("a", "b", "c")
+    now = replace(now, truth=ClipTruth("spin"))
+    with RunReport([now, before, without], store, reporter) as report:
+        report.add(record(store, "a", SKIPPED, truth=truth))
+        report.add(record(store, "b", SKIPPED, truth=truth))
+        report.add(record(store, "c", SKIPPED))
+    [said] = [text for text in reporter.texts("info") if text.startswith("ground truth")]
+    assert "2 of 2 right" in said
+    assert said.endswith("; that of 1 clip was given to an earlier run")
+    again = RecordingReporter()
+    with RunReport([now], store, again) as report:
+        report.add(record(store, "a", SKIPPED, truth=truth))
+    assert "earlier run" not in "".join(again.texts("info"))
 
 
 def test_a_clip_that_was_finished_before_and_is_removed_is_counted_once(

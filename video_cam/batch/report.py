@@ -36,6 +36,8 @@ class RunReport:
         self._folders: dict[str, dict[str, str]] = {DONE: {}, SKIPPED: {}}
         self._failed: list[str] = []  # the first clips that failed
         self._answers = AnswersCounter()
+        self._clips_with_truth = {str(job.clip) for job in jobs if job.truth is not None}
+        self._num_judged_before = 0  # clips whose ground truth was given to an earlier run
         self._unwritten: list[dict[str, Any]] = []
         # Of each finished clip in results.jsonl and the digest of its summary, the hash: a million
         # paths and digests would take hundreds of megabytes.
@@ -92,6 +94,8 @@ class RunReport:
         fields = record.as_json()
         self._counts[record.status] += 1
         self._answers.add(fields)
+        if record.status == SKIPPED and record.truth:
+            self._num_judged_before += record.clip not in self._clips_with_truth
         if record.folder is not None:
             self._folders[record.status][record.folder] = record.clip
         if record.status == FAILED:
@@ -188,6 +192,8 @@ class RunReport:
             return
         self._reporter.event("truth", **answers.as_json())
         said = sentences(answers)
+        if count := self._num_judged_before:
+            said.append(f"that of {count} clip{'s' * (count > 1)} was given to an earlier run")
         if said and not self._reporter.as_json:
             self._reporter.info(f"ground truth: {'; '.join(said)}")
 
