@@ -30,7 +30,7 @@ from video_cam.rendering.page.gallery_rows import (
 )
 from video_cam.rendering.page.script_data import write_bytes_script
 from video_cam.rendering.result_folder import INDEX_DATA
-from video_cam.utils.files import sync_tree
+from video_cam.utils.files import sync, sync_tree
 
 MAX_CLIPS_IN_PAGE = 5000
 # 200 rows of a sorted table may lie in 200 files, and a search reads all files.
@@ -166,6 +166,7 @@ class GalleryData:
         hidden = self._root / f".{self._token}"
         sync_tree(hidden)
         hidden.rename(self._root / self._token)
+        sync(self._root)
 
     def _write(self, name: str, data: bytes) -> None:
         hidden = self._root / f".{self._token}"
