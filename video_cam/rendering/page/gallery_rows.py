@@ -10,7 +10,7 @@ from typing import Any
 
 from video_cam.rendering.page.assets import address
 from video_cam.utils.notes import WARNING, Note
-from video_cam.utils.text import for_page
+from video_cam.utils.text import for_page, unbroken
 
 RIGHT, WRONG = "right", "wrong"
 # Fields whose texts repeat: a row holds a position in a table of all clips, -1 for no text.
@@ -66,9 +66,9 @@ def row_of(result: Mapping[str, Any], tables: Tables) -> Row:
         "score": _number(prediction.get("score")),
         "shown": _text(prediction.get("shown")),
         "drop": _number(check.get("drop")),
-        "sentence": _text(check.get("sentence")),
+        "sentence": unbroken(_text(check.get("sentence"))),
         "motion_share": _number(motion_test.get("motion_share")),
-        "motion_sentence": _text(motion_test.get("sentence")),
+        "motion_sentence": unbroken(_text(motion_test.get("sentence"))),
         "duration_seconds": _number(result.get("duration_seconds")),
         "error": _text(result.get("error")),
         "notes": list(_notes(result)),
@@ -101,9 +101,9 @@ def _positions(values: Iterable[Any]) -> dict[Any, int]:
 def _notes(result: Mapping[str, Any]) -> Iterator[Note]:
     """The notes of a result, warnings first, and what its frame test found: it has no column."""
     for note in sorted(result.get("notes") or (), key=lambda note: note["kind"] != WARNING):
-        yield Note(for_page(note["text"]), note["kind"])
+        yield Note(unbroken(for_page(note["text"])), note["kind"])
     if frame_test := result.get("frame_test"):
-        yield Note(for_page(f"frame test: {frame_test.get('sentence')}"))
+        yield Note(unbroken(for_page(f"frame test: {frame_test.get('sentence')}")))
 
 
 def _text(value: Any) -> str:
