@@ -127,9 +127,8 @@ def test_the_pointer_reads_a_value_and_a_box_its_share_and_curve(
     )
     for box, share in ((block, 1), (left_half, 0.5), ([20, 26, 60, 48], 0)):
         change(page, box=box)
-        assert f"{100 * share:.1f}\N{NO-BREAK SPACE}% of this frame's heat" in page.inner_text(
-            "#box-text"
-        ), box
+        told = f"{100 * share:.1f}\N{NO-BREAK SPACE}% of this frame's heat"
+        assert told in page.inner_text("#box-text"), box
     change(page, box=[64, 0, 80, 48])
     assert "the network did not see it" in page.inner_text("#box-text")
 

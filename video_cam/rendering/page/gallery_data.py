@@ -159,7 +159,8 @@ class GalleryData:
     def _write_files(self) -> None:
         while self._rows:
             self._write_rows()
-        for name, values in {**self._numbers, **self._positions}.items():
+        numbers: dict[str, array[Any]] = {**self._numbers, **self._positions}
+        for name, values in numbers.items():
             self._write(name, values.tobytes())
         self._write("name", _ranks(self._name_keys).tobytes())
         self._of_concern.sort(key=self._concern)
