@@ -94,7 +94,10 @@ def process_clip(
     with _gradient_pictures(
         explainer, clip, explanation, config, output_dir, progress
     ) as extra_files:
-        return render_with(clip, explanation, output_dir, render, progress, extra_files, entries)
+        masks = truth.masks if truth is not None else ()
+        return render_with(
+            clip, explanation, output_dir, render, progress, extra_files, entries, masks
+        )
 
 
 def explain_and_verify(

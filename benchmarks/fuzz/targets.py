@@ -57,7 +57,7 @@ def _read_summary(path: Path) -> object:
 def _read_results(path: Path) -> object:
     store = FolderStore(path.parent)
     store.write_index()
-    return store.records()
+    return list(store.records())
 
 
 def _read_truth(path: Path) -> object:

@@ -18,7 +18,8 @@ import shutil
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -147,23 +148,31 @@ def _record(job: Job, number: int) -> ClipRecord:
 
 def _open_in_browser(page: Path) -> float | None:
     """Seconds until the table of the page is drawn; None without a browser."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        return None
-    if chromium is None:
-        return None
-    with sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        tab = browser.new_page()
+    with chromium_tab() as tab:
+        if tab is None:
+            return None
         tab.goto("about:blank")
         began = time.perf_counter()
         tab.goto(page.as_uri())
         tab.wait_for_selector("#count:not(:empty)")
-        duration = time.perf_counter() - began
+        return time.perf_counter() - began
+
+
+@contextmanager
+def chromium_tab() -> Iterator[Any]:
+    """A tab of Chromium; None where Playwright or Chromium is missing."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        chromium = None
+    if chromium is None:
+        yield None
+        return
+    with sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser.new_page()
         browser.close()
-    return duration
 
 
 if __name__ == "__main__":

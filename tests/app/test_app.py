@@ -168,6 +168,8 @@ def written(results: Path) -> Path:
     (folder / "page" / "data.js").write_text("0")
     (results / ".clip.partial").mkdir(exist_ok=True)  # as of a run that has not finished
     (results / ".clip.partial" / "summary.json").write_text("{}")
+    (results / "index_data" / "0").mkdir(parents=True, exist_ok=True)
+    (results / "index_data" / "0" / "score.js").write_text("1")
     (results / "private").mkdir(exist_ok=True)
     (results / "private" / "diary.txt").write_text("secret")
     return folder
@@ -176,6 +178,7 @@ def written(results: Path) -> Path:
 def test_only_results_are_served(port: int, written: Path) -> None:
     assert answer(port, "/results/clip/summary.json") == (200, b"{}")
     assert answer(port, "/results/clip/page/data.js") == (200, b"0")
+    assert answer(port, "/results/index_data/0/score.js") == (200, b"1")
     status, data = answer(port, "/archive/clip")
     assert status == 200
     assert zipfile.ZipFile(io.BytesIO(data)).namelist() == [
@@ -186,6 +189,7 @@ def test_only_results_are_served(port: int, written: Path) -> None:
         *("/results/private/diary.txt", "/results/.locks/results.jsonl.lock", "/results/.uploads"),
         *("/results/clip/../private/diary.txt", "/results/%2e%2e/%2e%2e/etc/passwd"),
         "/results/.clip.partial/summary.json",
+        "/results/index_data/%2e%2e/private/diary.txt",
         *("/results//etc/passwd", "/archive/private", "/archive/clip/page", "/archive/..", "/docs"),
     ):
         assert answer(port, path)[0] == 404, path

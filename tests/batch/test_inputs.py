@@ -102,6 +102,7 @@ def test_clips_of_one_name_keep_their_folders_in_any_order_of_clips_and_runs(
         (".hidden.mp4", "_hidden"),
         ("a:b*c?.mp4", "a_b_c_"),
         ("index.html.mp4", "index.html"),
+        ("index_data.mp4", "index_data"),
         ("Results.jsonl.mkv", "Results.jsonl"),
         ("x" * 246 + ".mp4", "x" * 200),
         ("é" * 120 + ".mp4", "é" * 100),

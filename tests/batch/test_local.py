@@ -16,12 +16,13 @@ import pytest
 
 from tests.support.command import BUNDLED, ROOT, SCRIPT, command, records_in, results_in
 from tests.support.media import write_clip
+from tests.support.records import latest_in
 from tests.support.reporting import RecordingReporter
 from video_cam import ClipError, UsageError, VideoCamError
 from video_cam.batch import local, network
 from video_cam.batch.jobs import DONE, FAILED, ClipRecord, Job
 from video_cam.batch.local import SupervisedWorker, run_in_this_process, run_local
-from video_cam.batch.results_file import latest
+from video_cam.batch.results_file import RESULTS
 from video_cam.batch.run_config import ModelConfig, RunConfig
 from video_cam.batch.stage import WHOLE_CLIPS, Stage, StagedJob, Task, job_of
 from video_cam.batch.store import FolderStore
@@ -249,6 +250,6 @@ def test_the_command_is_killed_at_random_moments(tmp_path: Path, out: Path) -> N
     done = command(*words)
     assert (done.returncode, done.stderr) == (0, "")
     assert results_in(out) == ["0", "1", "2", "3"]
-    records = latest(records_in(out))
+    records = latest_in((out / RESULTS).read_bytes())
     assert len(records) == 4 and {r["status"] for r in records} <= {"done", "skipped"}
     assert not list(out.glob(".*.partial")) and not list(out.glob(".*.old"))

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.records import latest_in
 from video_cam.batch.remote_records import PARTS_TO_JOIN, SECONDS_TO_KEEP, RemoteRecords
-from video_cam.batch.results_file import RESULTS, json_line, parse_records
+from video_cam.batch.results_file import RESULTS, json_line
 
 memory = pytest.importorskip(
     "fsspec.implementations.memory", reason="fsspec is not installed: requirements-ray.txt has it"
@@ -43,9 +44,15 @@ def record(number: int, **values: Any) -> dict[str, Any]:
     return {"clip": f"{number}.mp4", "status": "done", "text": "x" * 200} | values
 
 
+def written_results(records: RemoteRecords, folder: Path) -> list[dict[str, Any]]:
+    """The lines of the local copy of results.jsonl."""
+    records.write_results(folder / RESULTS)
+    return latest_in((folder / RESULTS).read_bytes())
+
+
 def results(files: CountingFiles, root: str) -> list[dict[str, Any]]:
     """The lines of results.jsonl."""
-    return parse_records(files.cat_file(f"{root}/{RESULTS}").split(b"\n"))
+    return latest_in(files.cat_file(f"{root}/{RESULTS}"))
 
 
 def test_each_record_is_written_a_few_times_and_files_stay_few(
@@ -58,25 +65,25 @@ def test_each_record_is_written_a_few_times_and_files_stay_few(
         records.append([one])
     assert files.written <= 2 * sum(len(json_line(one)) for one in written)
     assert len(files.find(root)) < PARTS_TO_JOIN + 1000 / PARTS_TO_JOIN
-    assert records.read() == RemoteRecords(files, root).read() == written
+    assert list(records.read()) == list(RemoteRecords(files, root).read()) == written
 
 
 def test_results_of_an_earlier_version_are_the_oldest_records(
-    files: CountingFiles, root: str
+    files: CountingFiles, root: str, tmp_path: Path
 ) -> None:
     records = RemoteRecords(files, root)
-    assert records.read() == records.write_results() == []
+    assert list(records.read()) == written_results(records, tmp_path) == []
     assert not files.exists(f"{root}/{RESULTS}")
     lines = [record(0, status="failed"), record(1)]
     files.pipe_file(f"{root}/{RESULTS}", b"".join(map(json_line, lines)))
     records.append([record(2), record(0)])
     expected = [record(0), record(1), record(2)]
-    assert records.read() == records.write_results() == results(files, root) == expected
-    assert records.read() == expected
+    assert list(records.read()) == written_results(records, tmp_path) == expected
+    assert results(files, root) == list(records.read()) == expected
 
 
 def test_old_parts_are_removed_when_results_are_written(
-    files: CountingFiles, root: str, monkeypatch: pytest.MonkeyPatch
+    files: CountingFiles, root: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Else ten thousand commands for one clip each would leave as many files to be read."""
     now = time.time_ns
@@ -87,19 +94,21 @@ def test_old_parts_are_removed_when_results_are_written(
     records = RemoteRecords(files, root)
     records.append([record(5)])
     assert len(files.ls(f"{root}/.results")) == 6
-    assert records.write_results() == [record(number) for number in range(6)]
+    assert written_results(records, tmp_path) == [record(number) for number in range(6)]
     assert len(files.ls(f"{root}/.results")) == 1  # it may be too new for a run that ends now
-    assert records.read() == [record(number) for number in range(6)]
+    assert list(records.read()) == [record(number) for number in range(6)]
 
 
-def test_runs_at_the_same_time_lose_nothing(files: CountingFiles, root: str) -> None:
+def test_runs_at_the_same_time_lose_nothing(
+    files: CountingFiles, root: str, tmp_path: Path
+) -> None:
     """Each removes its own parts only, also while another one ends."""
     runs = [RemoteRecords(files, root) for _ in range(2)]
     for number in range(PARTS_TO_JOIN + 5):
         for index, run in enumerate(runs):
             run.append([record(1000 * index + number)])
         if number == PARTS_TO_JOIN - 5:
-            runs[0].write_results()
+            written_results(runs[0], tmp_path)
     numbers = [*range(PARTS_TO_JOIN + 5)]
     expected = {f"{1000 * index + number}.mp4" for index in range(2) for number in numbers}
     assert {one["clip"] for one in runs[1].read()} == expected
@@ -117,7 +126,7 @@ def test_parts_that_are_joined_while_they_are_read(files: CountingFiles, root: s
         return listed
 
     files.ls = list_and_join
-    assert len(reader.read()) == PARTS_TO_JOIN
+    assert len(list(reader.read())) == PARTS_TO_JOIN
 
 
 @pytest.mark.parametrize("failing", [1, 2, 100])
@@ -154,4 +163,4 @@ def test_a_record_that_cannot_be_written_is_an_error(
     files.pipe_file = fail
     with pytest.raises(OSError, match="connection lost"):
         records.append([record(0)])
-    assert records.read() == []
+    assert list(records.read()) == []

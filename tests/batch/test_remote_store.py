@@ -10,11 +10,12 @@ import pytest
 
 import run_video_cam
 from tests.support.command import BUNDLED
+from tests.support.gallery import keep_few_in_page
 from tests.support.media import write_clip
 from video_cam import UsageError
 from video_cam.batch.remote_store import RemoteStore
 from video_cam.batch.store import open_store
-from video_cam.rendering.result_folder import SUMMARY_FILE
+from video_cam.rendering.result_folder import INDEX_DATA, SUMMARY_FILE
 
 pytest.importorskip("fsspec", reason="fsspec is not installed: requirements-ray.txt has it")
 
@@ -34,7 +35,7 @@ def write(store: RemoteStore, name: str, content: str) -> None:
 
 def test_results_are_uploaded_and_replaced_as_a_whole(address: str) -> None:
     store = RemoteStore(address)
-    assert (store.summary("v"), store.owner("v"), store.records()) == (None, None, [])
+    assert (store.summary("v"), store.owner("v"), list(store.records())) == (None, None, [])
     assert store.names() == set()
     with store.claim("v", 0):
         write(store, "v", "first")
@@ -95,9 +96,33 @@ def test_records_are_appended(address: str) -> None:
     store.append([{"clip": "a", "status": "failed"}])
     second, third = ({"clip": name, "status": "done"} for name in "ba")
     store.append([second, third])
-    assert store.records() == [third, second]
+    assert list(store.records()) == [third, second]
     store.write_index()
     assert {"results.jsonl", "index.html"} <= store.names()
+
+
+def test_the_files_of_a_large_page_are_there_before_the_page(address: str, monkeypatch) -> None:
+    keep_few_in_page(monkeypatch)
+    store = RemoteStore(address)
+    store.append([{"clip": f"{number}.mp4", "status": "done"} for number in range(20)])
+    puts: list[str] = []
+    put_file = store._files.put_file
+
+    def put(local: str, remote: str, **options: object) -> None:
+        puts.append(remote)
+        put_file(local, remote, **options)
+
+    monkeypatch.setattr(store._files, "put_file", put)
+    store.write_index()
+    names = [path.rpartition("/")[2] for path in puts]
+    assert set(names[1:-2]) >= {"rows-0.js", "rows-4.js", "score.js", "name.js"}
+    assert set(names[-2:]) == {"index.html", "results.csv"} and names[0] == "results.jsonl"
+    [first] = store._files.ls(store._path(INDEX_DATA), detail=False)
+    page = store._files.cat_file(store._path("index.html")).decode()
+    assert first.rpartition("/")[2] in page and "<title>results " in page
+    store.write_index()
+    [second] = store._files.ls(store._path(INDEX_DATA), detail=False)
+    assert second != first
 
 
 def test_an_address_that_fsspec_does_not_know() -> None:

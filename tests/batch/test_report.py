@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ from video_cam.batch.report import SHOWN_FAILURES, RunReport
 from video_cam.batch.results_file import RESULTS
 from video_cam.batch.store import FolderStore
 from video_cam.rendering.result_folder import SUMMARY_FILE
+from video_cam.truth.clip_truth import ClipTruth
 from video_cam.utils.notes import WARNING, Note
+from video_cam.utils.reporter import SilentReporter
 
 QUICK = (*BUNDLED, "--max-keyframes", "1", "--align", "receptive-field", "--detail", "none")
 GROW = {"class_id": 4, "label": "grow", "score": 0.1, "shown": "10%"}
@@ -207,6 +210,53 @@ def test_results_that_are_removed_during_the_run_have_failed(store, reporter, ou
         "a.mp4: its results were removed during the run; run again",
         "1 of 2 clips failed: a.mp4",
     ]
+
+
+def test_ground_truth_of_an_earlier_run_is_told(store, reporter) -> None:
+    """Beside the number of clips for which none was given now, the accuracy would seem wrong."""
+    truth = {"name": "spin", "label": "spin", "rank": 1, "correct": True, "num_classes": 2}
+    now, before, without = jobs("a", "b", "c")
+    now = replace(now, truth=ClipTruth("spin"))
+    with RunReport([now, before, without], store, reporter) as report:
+        report.add(record(store, "a", SKIPPED, truth=truth))
+        report.add(record(store, "b", SKIPPED, truth=truth))
+        report.add(record(store, "c", SKIPPED))
+    [said] = [text for text in reporter.texts("info") if text.startswith("ground truth")]
+    assert "2 of 2 right" in said
+    assert said.endswith("; that of 1 clip was given to an earlier run")
+    again = RecordingReporter()
+    with RunReport([now], store, again) as report:
+        report.add(record(store, "a", SKIPPED, truth=truth))
+    assert "earlier run" not in "".join(again.texts("info"))
+
+
+def test_a_clip_that_was_finished_before_and_is_removed_is_counted_once(
+    store, reporter, out: Path
+) -> None:
+    with RunReport(jobs("a"), store, RecordingReporter()) as report:
+        report.add(record(store, "a", relative="in/a.mp4"))
+    with RunReport(jobs("a", "b"), store, reporter) as report:
+        report.add(record(store, "a", SKIPPED, relative="in/a.mp4"))
+        report.add(record(store, "b"))
+        (out / "a" / SUMMARY_FILE).unlink()
+    assert reporter.events[-1][1] == {"done": 1, "skipped": 0, "failed": 1, "not_tried": 0}
+    last = records_in(out)[-1]
+    assert (last["status"], last["folder"], last["relative"]) == (FAILED, None, "in/a.mp4")
+
+
+def test_records_are_not_kept(store, monkeypatch) -> None:
+    """Of a record of more than 3 kB, its path, its folder and counts are kept."""
+    monkeypatch.setattr(store, "append", lambda records: None)
+    done = record(store, "v")
+    names = [f"v{number}" for number in range(300)]
+    with RunReport(jobs("v"), store, SilentReporter()) as report:
+        tracemalloc.start()
+        for name in names:
+            note = {"text": "x" * 3000 + name, "kind": "information"}
+            report.add(replace(done, clip=f"{name}.mp4", folder=name, notes=(note,)))
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert held / len(names) < 1500
 
 
 def test_a_long_list_of_failures_is_cut(store, reporter) -> None:

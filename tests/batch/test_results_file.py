@@ -10,18 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.support.disk import DiskLog
+from tests.support.gallery import write_gallery
 from tests.support.hostile import TEXTS
+from tests.support.records import latest_in
 from video_cam.batch.jobs import ClipRecord
 from video_cam.batch.results_file import (
     MAX_LINE_BYTES,
     RESULTS,
     append_records,
     json_line,
-    latest,
-    parse_records,
     read_lines,
 )
-from video_cam.rendering.page.gallery import write_gallery
 from video_cam.utils.notes import Note
 
 
@@ -31,9 +30,7 @@ def test_a_line_that_was_cut_off_does_not_spoil_the_next(tmp_path: Path) -> None
     with path.open("ab") as file:
         file.write(b'{"clip": "b", "sta')
     append_records(path, [{"clip": "c", "status": "done"}, {"clip": "a", "status": "failed"}])
-    records = parse_records(read_lines(path))
-    assert [record["clip"] for record in records] == ["a", "c", "a"]
-    assert latest(records) == [
+    assert latest_in(path.read_bytes()) == [
         {"clip": "a", "status": "failed"},
         {"clip": "c", "status": "done"},
     ]
@@ -54,7 +51,8 @@ def test_lines_of_this_and_of_older_versions_are_records() -> None:
         notes=(asdict(Note("n")),),
     )
     lines = [full.as_json(), GOOD, ClipRecord("b", None, "failed", error="bad").as_json()]
-    assert parse_records(map(json_line, lines)) == lines
+    lines[1] = lines[1] | {"clip": "old"}
+    assert latest_in(b"".join(map(json_line, lines))) == lines
 
 
 @pytest.mark.parametrize(
@@ -85,7 +83,7 @@ def test_lines_of_this_and_of_older_versions_are_records() -> None:
 )
 def test_lines_that_hold_no_record_are_skipped(line: bytes, tmp_path: Path) -> None:
     data = json_line(GOOD) + b"\n" + line + b"\n" + json_line(GOOD | {"clip": "b"})
-    records = parse_records(data.split(b"\n"))
+    records = latest_in(data)
     assert [record["clip"] for record in records] == ["a", "b"]
     write_gallery(tmp_path, records)
 
@@ -93,7 +91,7 @@ def test_lines_that_hold_no_record_are_skipped(line: bytes, tmp_path: Path) -> N
 def test_damaged_lines_are_told_once(caplog) -> None:
     data = b"{\n" * 1234 + json_line(GOOD)
     for _ in range(2):
-        assert parse_records(data.split(b"\n")) == [GOOD]
+        assert latest_in(data) == [GOOD]
     assert caplog.messages == ["1234 damaged lines of results.jsonl are ignored"]
 
 
@@ -101,19 +99,20 @@ def test_what_is_too_long_for_a_line_is_never_held_as_a_whole(tmp_path: Path, ca
     path = tmp_path / RESULTS
     path.write_bytes(json_line(GOOD) + b"x" * (2 * MAX_LINE_BYTES) + b"\n" + json_line(GOOD))
     assert max(map(len, read_lines(path))) == MAX_LINE_BYTES
-    assert parse_records(read_lines(path)) == [GOOD, GOOD]
+    other = GOOD | {"clip": "b"}
+    assert latest_in(path.read_bytes() + json_line(other)) == [GOOD, other]
 
 
 def test_a_name_that_is_not_utf8_becomes_an_escape() -> None:
     line = json_line({"clip": os.fsdecode(b"\xe9.mp4"), "status": "done", "error": "é"})
     assert line == b'{"clip": "\\udce9.mp4", "status": "done", "error": "\xc3\xa9"}\n'
-    assert parse_records([line])[0]["clip"] == os.fsdecode(b"\xe9.mp4")
+    assert latest_in(line)[0]["clip"] == os.fsdecode(b"\xe9.mp4")
 
 
 def test_a_record_is_one_line_for_every_reader_of_lines() -> None:
     record = {"clip": "a", "status": "failed", "error": "".join(TEXTS.values())}
     line = json_line(record)
-    assert len(line.decode().splitlines()) == 1 and parse_records([line]) == [record]
+    assert len(line.decode().splitlines()) == 1 and latest_in(line) == [record]
 
 
 def test_what_a_full_disk_cuts_off_is_removed_again(tmp_path: Path, monkeypatch) -> None:

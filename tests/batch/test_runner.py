@@ -17,13 +17,14 @@ from tests.support.command import records_in, results_in
 from tests.support.disk import DiskLog
 from tests.support.explainers import FixedExplainer
 from tests.support.media import write_clip
+from tests.support.records import latest_in
 from tests.support.reporting import RecordingReporter
 from video_cam import Classifier, ClipError, Explanation, UsageError
 from video_cam.batch.inputs import clip_id, long_name
 from video_cam.batch.jobs import DONE, FAILED, SKIPPED, Job
 from video_cam.batch.network import NetworkExplainer
 from video_cam.batch.report import RunReport
-from video_cam.batch.results_file import latest
+from video_cam.batch.results_file import RESULTS
 from video_cam.batch.run_config import RunConfig
 from video_cam.batch.runner import ClipRunner
 from video_cam.batch.store import ClipBusy, FolderStore
@@ -141,7 +142,7 @@ def change_summary(folder: Path, **changes: object) -> None:
 
 def test_a_record_has_the_digest_of_its_summary(explainer, config, job, clip, tmp_path) -> None:
     def in_file() -> str:
-        return latest(records_in(tmp_path / "out"))[0]["summary_sha256"]
+        return latest_in((tmp_path / "out" / RESULTS).read_bytes())[0]["summary_sha256"]
 
     run_all(config, explainer, [clip])
     folder = tmp_path / "out" / clip.stem
@@ -256,7 +257,8 @@ def run_all(config: RunConfig, explainer: ClipExplainer, clips: list[Path]) -> R
 
 
 def statuses(out: Path) -> dict[str, str]:
-    return {Path(record["clip"]).stem: record["status"] for record in latest(records_in(out))}
+    records = latest_in((out / RESULTS).read_bytes())
+    return {Path(record["clip"]).stem: record["status"] for record in records}
 
 
 def test_an_output_folder_that_is_removed_during_the_run(

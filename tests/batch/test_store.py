@@ -15,9 +15,10 @@ import pytest
 
 from tests.support.command import records_in
 from tests.support.processes import forkserver
+from tests.support.records import latest_in
 from video_cam import UsageError
 from video_cam.batch.inputs import clip_id
-from video_cam.batch.results_file import RESULTS, latest, parse_records
+from video_cam.batch.results_file import RESULTS
 from video_cam.batch.store import ClipBusy, FolderStore, open_store, owner_of
 from video_cam.rendering.result_folder import SUMMARY_FILE, clear_remains, replace_folder
 
@@ -69,10 +70,7 @@ def test_two_runs_killed_at_fifty_random_moments(tmp_path: Path) -> None:
                 assert_whole(out / name)
         # Whatever the records call done exists.
         data = (out / RESULTS).read_bytes() if (out / RESULTS).exists() else b""
-        assert all(
-            (out / record["clip"] / SUMMARY_FILE).exists()
-            for record in latest(parse_records(data.split(b"\n")))
-        )
+        assert all((out / record["clip"] / SUMMARY_FILE).exists() for record in latest_in(data))
     left = {p.name for p in out.iterdir() if not p.name.startswith("began")}
     assert left == {"a", "b", ".locks", RESULTS}
 
@@ -209,7 +207,11 @@ def ask_everything(root: Path) -> None:
     assert (store.summary("v"), store.owner("v")) == (None, None)
     with pytest.raises(UsageError, match="holds no results"):
         store.check("v")
-    for call in (store.records, store.write_index, lambda: store.append([{"clip": "v"}])):
+    for call in (
+        lambda: list(store.records()),
+        store.write_index,
+        lambda: store.append([{"clip": "v"}]),
+    ):
         with pytest.raises(OSError, match="not a regular file"):
             call()
 

@@ -17,7 +17,7 @@ from video_cam.batch.jobs import ClipRecord
 from video_cam.batch.results_file import RESULTS, append_records
 from video_cam.batch.verify import Counts, verify
 from video_cam.rendering.contents import describe_contents
-from video_cam.rendering.result_folder import SUMMARY_FILE
+from video_cam.rendering.result_folder import INDEX_DATA, SUMMARY_FILE
 from video_cam.utils.files import sha256_of
 
 SPIN = {"class_id": 1, "label": "spin", "score": 0.9, "shown": "90%"}
@@ -55,6 +55,8 @@ def out(tmp_path: Path) -> Path:
         record(root, name)
     append_records(root / RESULTS, [ClipRecord("c.mp4", None, "failed", error="bad").as_json()])
     (root / "index.html").write_text("all clips")
+    (root / INDEX_DATA / "0123456789abcdef").mkdir(parents=True)
+    (root / INDEX_DATA / "0123456789abcdef" / "rows-0.js").touch()
     (root / ".locks").mkdir()
     return root
 

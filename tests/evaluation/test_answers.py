@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from video_cam.batch.results_table import table_bytes
-from video_cam.evaluation.answers import Answers, answers_of, sentences
+from tests.support.records import answers_of, table_bytes
+from video_cam.evaluation.answers import Answers, sentences
 from video_cam.evaluation.answers_view import MAX_MATRIX_CLASSES, answers_view
 from video_cam.utils.intervals import MANY, bootstrap, mean_interval, wilson
 

@@ -13,6 +13,7 @@ LONG_FILES = (
     "tests/rendering/page/test_two_browsers.py",
     "tests/rendering/page/test_player.py",
     "tests/rendering/page/test_writer.py",
+    "tests/rendering/page/test_gallery_files.py",
     "tests/rendering/page/test_gallery.py",
     "tests/rendering/page/test_stage.py",
     "tests/rendering/page/test_viewing.py",

@@ -127,7 +127,7 @@ def test_rows_without_a_clip_are_a_warning() -> None:
     assert reporter.messages == [
         (
             "warning",
-            "ground truth: line 3: no clip 'z'; 1 clip of this run without ground truth; objects "
+            "ground truth: line 3: no clip 'z'; none was given for 1 clip of this run; objects "
             "that are no classes of the network: ball",
         )
     ]

@@ -16,6 +16,7 @@ from video_cam.utils.text import (
     for_terminal,
     json_text,
     shortened,
+    unbroken,
 )
 
 # Cf: direction and tags; the joiners that scripts need are of this category, too.
@@ -57,3 +58,11 @@ def test_length_is_limited() -> None:
 
 def test_json_keeps_its_indentation_and_pairs_of_surrogates() -> None:
     assert json_text({"a": "\U000e0041"}, indent=1) == '{\n "a": "\\udb40\\udc41"\n}'
+
+
+def test_a_number_and_its_unit_stay_on_one_line() -> None:
+    text = "92 % of 0.5 s, 3 frames in 20 ms (10 kB); of 5 s."
+    found = unbroken(text)
+    assert found == "92\xa0% of 0.5\xa0s, 3 frames in 20\xa0ms (10\xa0kB); of 5\xa0s."
+    for name in ("10 s.mp4", "clip 5 spins", "a % b", "10 %.mp4"):
+        assert unbroken(name) == name

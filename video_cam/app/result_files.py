@@ -27,7 +27,8 @@ class ResultFiles(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The file, which a browser asks for again each time: another run may replace it."""
         name = PurePosixPath(path)
-        if name.as_posix() not in RESERVED and folder_of(self._root, name) is None:
+        is_of_all_clips = bool(name.parts) and name.parts[0] in RESERVED
+        if not is_of_all_clips and folder_of(self._root, name) is None:
             raise HTTPException(404)
         response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = "no-cache"

@@ -38,7 +38,7 @@ def compare_runs(
     """
     _check(folders, output_dir)
     stores = [FolderStore(folder) for folder in folders]
-    comparison = compare(_names(folders), [store.records() for store in stores])
+    comparison = compare(_names(folders), [list(store.records()) for store in stores])
     if not comparison.clips:
         raise UsageError(
             f"{' and '.join(repr(str(folder)) for folder in folders)} have no finished clip in "

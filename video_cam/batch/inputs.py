@@ -16,11 +16,12 @@ from pathlib import Path, PurePosixPath
 from video_cam.batch.clip_lists import is_list, read_list
 from video_cam.batch.clip_paths import clips_at, clips_below, kind_of
 from video_cam.errors import UsageError
+from video_cam.rendering.result_folder import INDEX_DATA
 from video_cam.video.addresses import advice_for
 from video_cam.video.image_sequences import sequence_name
 
-# Files that a run writes beside the folders of its clips.
-RESERVED = ("index.html", "results.jsonl", "results.csv")
+# What a run writes beside the folders of its clips.
+RESERVED = ("index.html", INDEX_DATA, "results.jsonl", "results.csv")
 LONGEST_NAME = 200  # bytes; file systems allow 255, and the clip's id may follow
 _NOT_ALLOWED = re.compile(r'[/\\:*?"<>|]')
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import secrets
+import shutil
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
-from video_cam.batch.results_file import RESULTS, json_line, latest, parse_records
+from video_cam.batch.results_file import RESULTS, json_line, latest_records
 
 PARTS = ".results"  # their folder; no clip's folder begins with a dot
 PARTS_TO_JOIN = 256  # a run that has written so many replaces them by one
@@ -49,42 +52,56 @@ class RemoteRecords:
         if len(self._own_parts) >= PARTS_TO_JOIN:
             self._join_own_parts()
 
-    def read(self) -> list[dict[str, Any]]:
-        """The last record of each clip.
+    def read(self) -> Iterator[dict[str, Any]]:
+        """The last record of each clip, read one by one.
 
         Raises:
-            OSError: where the records cannot be read.
+            OSError: while they are read, where the records cannot be read.
         """
-        return self._read_all()[0]
+        with tempfile.TemporaryFile() as file:
+            self._copy_all(file)
+            yield from latest_records(file)
 
-    def write_results(self) -> list[dict[str, Any]]:
+    def write_results(self, path: Path) -> None:
         """Write ``results.jsonl`` and remove old parts, which are in it.
 
-        Returns:
-            The last record of each clip.
+        Args:
+            path: gets a copy of the file: a line for each clip.
 
         Raises:
             OSError: where the records cannot be read, or the file cannot be written.
         """
-        records, parts = self._read_all()
-        if records:
+        with tempfile.TemporaryFile() as file, path.open("wb") as results:
+            parts = self._copy_all(file)
+            results.writelines(map(json_line, latest_records(file)))
+        if path.stat().st_size:
             self._files.makedirs(self._root, exist_ok=True)
-            self._files.pipe_file(f"{self._root}/{RESULTS}", b"".join(map(json_line, records)))
+            self._files.put_file(str(path), f"{self._root}/{RESULTS}")
         old = f"{time.time_ns() - int(SECONDS_TO_KEEP * 1e9):020d}"
         self._remove([path for path in parts if path.rsplit("/", 1)[1] < old])
-        return records
 
-    def _read_all(self) -> tuple[list[dict[str, Any]], list[str]]:
-        """The last record of each clip, and the paths of the parts that were read."""
+    def _copy_all(self, file: IO[bytes]) -> list[str]:
+        """Write the lines of all files to a local one, and return the paths of the parts."""
         for attempt in range(_ATTEMPTS):
             parts = self._parts()
-            paths = [f"{self._root}/{RESULTS}", *parts]
+            file.seek(0)
+            file.truncate()
             with suppress(FileNotFoundError), ThreadPoolExecutor(_READERS) as readers:
-                lines = b"\n".join(readers.map(self._content, paths))
-                return latest(parse_records(lines.split(b"\n"))), parts
+                self._copy_results(file)
+                for first in range(0, len(parts), _READERS):  # else all of them would be in memory
+                    file.writelines(readers.map(self._content, parts[first : first + _READERS]))
+                file.seek(0)
+                return parts
             # Another run has joined parts since they were listed.
             time.sleep(attempt)
         raise OSError(f"the files in {self._folder} change too often to be read")
+
+    def _copy_results(self, file: IO[bytes]) -> None:
+        path = f"{self._root}/{RESULTS}"
+        if self._files.exists(path):  # else no run has ended yet
+            with self._files.open(path, "rb") as source:
+                shutil.copyfileobj(source, file)
+            file.write(b"\n")
 
     def _write_part(self, data: bytes) -> str:
         path = f"{self._folder}/{time.time_ns():020d}-{secrets.token_hex(4)}.jsonl"
@@ -118,10 +135,5 @@ class RemoteRecords:
             return []
 
     def _content(self, path: str) -> bytes:
-        try:
-            data: bytes = self._files.cat_file(path)
-        except FileNotFoundError:
-            if path.endswith(f"/{RESULTS}"):  # no run has ended yet
-                return b""
-            raise
-        return data
+        data: bytes = self._files.cat_file(path)
+        return data + b"\n"

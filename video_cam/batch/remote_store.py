@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from video_cam.batch.inputs import top_folder
 from video_cam.batch.remote_records import RemoteRecords
+from video_cam.batch.results_file import RESULTS, latest_records
 from video_cam.batch.store import owner_of
 from video_cam.errors import UsageError
-from video_cam.rendering.result_folder import SUMMARY_FILE
+from video_cam.rendering.page.gallery_data import is_data_folder
+from video_cam.rendering.result_folder import INDEX_DATA, SUMMARY_FILE
 from video_cam.rendering.summary_file import parse_summary, summary_bytes
+
+_WRITERS = 16  # files written at the same time: a request takes long, and little data goes
 
 
 class RemoteStore:
@@ -124,19 +129,48 @@ class RemoteStore:
         """Append records."""
         self._records.append(records)
 
-    def records(self) -> list[dict[str, Any]]:
-        """The last record of each clip."""
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The last record of each clip, read one by one."""
         return self._records.read()
 
     def write_index(self) -> None:
         """Write results.jsonl, results.csv and index.html of all clips from the records."""
         from video_cam.batch.overview import write_overview
 
-        records = self._records.write_results()
         with tempfile.TemporaryDirectory(prefix="video_cam-") as folder:
-            write_overview(Path(folder), records)
-            for page in Path(folder).iterdir():
-                self._files.put_file(str(page), self._path(page.name))
+            results = Path(folder) / RESULTS
+            self._records.write_results(results)
+            local = Path(folder) / (self._root.rpartition("/")[2] or "results")  # the page's title
+            local.mkdir()
+            with results.open("rb") as file:
+                write_overview(local, latest_records(file))
+            self._upload_index(local)
+
+    def _upload_index(self, local: Path) -> None:
+        """Upload index.html after the files that it loads, then remove those of an earlier page."""
+        data = [path for path in (local / INDEX_DATA).rglob("*") if path.is_file()]
+        for folder in {path.parent.relative_to(local).as_posix() for path in data}:
+            self._files.makedirs(self._path(folder), exist_ok=True)
+
+        def upload(path: Path) -> None:
+            self._files.put_file(str(path), self._path(path.relative_to(local).as_posix()))
+
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            list(writers.map(upload, data))
+        for path in local.iterdir():
+            if path.is_file():
+                upload(path)
+        self._remove_other_data({path.parent.name for path in data})
+
+    def _remove_other_data(self, kept: set[str]) -> None:
+        folder = self._path(INDEX_DATA)
+        self._files.invalidate_cache()
+        if not self._files.exists(folder):
+            return
+        for path in self._files.ls(folder, detail=False):
+            name = path.rstrip("/").rpartition("/")[2]
+            if is_data_folder(name) and name not in kept:
+                self._files.rm(path, recursive=True)
 
     def owner(self, name: str) -> str | None:
         """The id of the clip whose results are in the folder; None where there are none."""

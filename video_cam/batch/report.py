@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -12,7 +12,8 @@ from video_cam.batch.jobs import DONE, FAILED, SKIPPED, ClipRecord, Job
 from video_cam.batch.results_file import RESULTS
 from video_cam.batch.store import Store
 from video_cam.errors import UsageError
-from video_cam.evaluation.answers import answers_of, sentences
+from video_cam.evaluation.answers import sentences
+from video_cam.evaluation.counting import AnswersCounter
 from video_cam.utils.notes import WARNING
 from video_cam.utils.reporter import Reporter
 from video_cam.utils.text import shortened
@@ -30,22 +31,29 @@ class RunReport:
 
     def __init__(self, jobs: Sequence[Job], store: Store, reporter: Reporter) -> None:
         self._jobs, self._store, self._reporter = jobs, store, reporter
-        self._records: list[ClipRecord] = []
-        self._unwritten: list[ClipRecord] = []
-        # Clip -> digest of its summary, of the finished clips in results.jsonl.
-        self._finished_before: dict[str, str | None] = {}
+        self._counts: Counter[str] = Counter()  # status -> clips
+        # Of clips with results: status -> folder -> clip.
+        self._folders: dict[str, dict[str, str]] = {DONE: {}, SKIPPED: {}}
+        self._failed: list[str] = []  # the first clips that failed
+        self._answers = AnswersCounter()
+        self._clips_with_truth = {str(job.clip) for job in jobs if job.truth is not None}
+        self._num_judged_before = 0  # clips whose ground truth was given to an earlier run
+        self._unwritten: list[dict[str, Any]] = []
+        # Of each finished clip in results.jsonl and the digest of its summary, the hash: a million
+        # paths and digests would take hundreds of megabytes.
+        self._finished_before: set[int] = set()
         self._write_error = ""
         self._has_index = True
 
     @property
     def num_failed(self) -> int:
         """How many clips failed."""
-        return self._count(FAILED)
+        return self._counts[FAILED]
 
     @property
     def num_not_tried(self) -> int:
         """How many clips have no record."""
-        return len(self._jobs) - len(self._records)
+        return len(self._jobs) - self._counts.total()
 
     @property
     def is_complete(self) -> bool:
@@ -54,11 +62,10 @@ class RunReport:
 
     def __enter__(self) -> RunReport:
         with suppress(OSError):  # reported when a line cannot be added
-            self._finished_before = {
-                record["clip"]: record.get("summary_sha256")
-                for record in self._store.records()
-                if record.get("status") in (DONE, SKIPPED)
-            }
+            for record in self._store.records():
+                if record.get("status") in (DONE, SKIPPED):
+                    result = hash((record["clip"], record.get("summary_sha256")))
+                    self._finished_before.add(result)
         return self
 
     def __exit__(
@@ -67,10 +74,10 @@ class RunReport:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._records:
+        if not self._counts:
             return
-        self._find_removed_results()
         self._write_records()
+        self._find_removed_results()
         self._write_index()
         if self._unwritten:
             self._reporter.error(
@@ -84,10 +91,18 @@ class RunReport:
 
         A skipped clip is not written again where the file has the same results already.
         """
-        self._records.append(record)
-        is_written = self._finished_before.get(record.clip, "") == record.summary_sha256
+        fields = record.as_json()
+        self._counts[record.status] += 1
+        self._answers.add(fields)
+        if record.status == SKIPPED and record.truth:
+            self._num_judged_before += record.clip not in self._clips_with_truth
+        if record.folder is not None:
+            self._folders[record.status][record.folder] = record.clip
+        if record.status == FAILED:
+            self._add_failed(record.clip)
+        is_written = hash((record.clip, record.summary_sha256)) in self._finished_before
         if record.status != SKIPPED or not is_written:
-            self._unwritten.append(record)
+            self._unwritten.append(fields)
             self._write_records()
         self._report(record)
 
@@ -126,7 +141,7 @@ class RunReport:
 
     def _write_records(self) -> None:
         try:
-            self._store.append([record.as_json() for record in self._unwritten])
+            self._store.append(self._unwritten)
         except (OSError, UsageError) as error:
             self._write_error = str(error)
             return  # reported at the end, if no later attempt succeeds
@@ -139,30 +154,51 @@ class RunReport:
             self._has_index = False
             self._reporter.error(f"index.html of all clips could not be written: {error}")
 
+    def _add_failed(self, clip: str) -> None:
+        if len(self._failed) < SHOWN_FAILURES:
+            self._failed.append(clip)
+
     def _find_removed_results(self) -> None:
         """Record clips as failed whose folder was removed during the run."""
-        folders = [record.folder for record in self._records if record.folder is not None]
-        removed = self._store.without_results(folders)
-        for number, record in enumerate(self._records):
-            if record.folder in removed:
-                error = f"{record.clip}: its results were removed during the run; run again"
-                failed = replace(record, status=FAILED, folder=None, error=error)
-                self._records[number] = failed
-                self._unwritten.append(failed)
-                self._reporter.error(error)
+        removed = {
+            clips[folder]: status
+            for status, clips in self._folders.items()
+            for folder in self._store.without_results(list(clips))
+        }
+        for record in self._records_of(removed):
+            clip = record["clip"]
+            error = f"{clip}: its results were removed during the run; run again"
+            self._counts[removed[clip]] -= 1
+            self._counts[FAILED] += 1
+            self._add_failed(clip)
+            self._unwritten.append({**record, "status": FAILED, "folder": None, "error": error})
+            self._reporter.error(error)
+        self._write_records()
+
+    def _records_of(self, clips: Collection[str]) -> list[dict[str, Any]]:
+        """The last record of each of these clips; without details where it was removed, too."""
+        found = {clip: ClipRecord(clip, None, FAILED).as_json() for clip in clips}
+        if found:
+            with suppress(OSError, UsageError):  # reported where nothing can be written, either
+                found |= {r["clip"]: r for r in self._store.records() if r["clip"] in found}
+        return list(
+            (found | {r["clip"]: r for r in self._unwritten if r["clip"] in found}).values()
+        )
 
     def _report_answers(self) -> None:
         """What the ground truth says about the clips of this run."""
-        answers = answers_of([record.as_json() for record in self._records])
+        answers = self._answers.answers()
         if answers is None:
             return
         self._reporter.event("truth", **answers.as_json())
         said = sentences(answers)
+        if count := self._num_judged_before:
+            said.append(f"that of {count} clip{'s' * (count > 1)} was given to an earlier run")
         if said and not self._reporter.as_json:
             self._reporter.info(f"ground truth: {'; '.join(said)}")
 
     def _report_counts(self) -> None:
-        counts = {status: self._count(status) for status in (DONE, SKIPPED, FAILED)}
+        counts = {status: self._counts[status] for status in (DONE, SKIPPED, FAILED)}
         not_tried = self.num_not_tried
         self._reporter.event("end", **counts, not_tried=not_tried)
         if len(self._jobs) == 1:
@@ -170,16 +206,12 @@ class RunReport:
         shown = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
         rest = f", {not_tried} not tried" if not_tried else ""
         self._reporter.info(f"{shown}{rest}; see {self._store.shown('index.html')}")
-        failed = [record.clip for record in self._records if record.status == FAILED]
-        if failed:
-            more = ", ..." if len(failed) > SHOWN_FAILURES else ""
+        if self._failed:
+            more = ", ..." if self.num_failed > SHOWN_FAILURES else ""
             self._reporter.error(
-                f"{len(failed)} of {len(self._jobs)} clips failed: "
-                f"{', '.join(failed[:SHOWN_FAILURES])}{more}"
+                f"{self.num_failed} of {len(self._jobs)} clips failed: "
+                f"{', '.join(self._failed)}{more}"
             )
-
-    def _count(self, status: str) -> int:
-        return sum(record.status == status for record in self._records)
 
 
 def _short(target: dict[str, Any]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path, PurePath
-from typing import Annotated, Any, Literal
+from typing import IO, Annotated, Any, Literal
 
 import msgspec
 
@@ -103,19 +103,34 @@ def read_lines(path: Path) -> Iterator[bytes]:
             yield line.rstrip(b"\n")
 
 
-def parse_records(lines: Iterable[bytes]) -> list[dict[str, Any]]:
-    """The records of a file's lines in their order; lines that hold no record are skipped."""
-    records = []
-    num_damaged = 0
-    for line in lines:
+def latest_records(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """The last record of each clip, in the order of the clips' first records.
+
+    Lines that hold no record are skipped. The file is read twice, and what is kept of a clip is
+    its path and where its last line begins.
+
+    Args:
+        file: results.jsonl, open for reading from its beginning.
+
+    Raises:
+        OSError: where it cannot be read.
+    """
+    beginnings: dict[str, int] = {}
+    num_damaged = place = 0
+    while line := file.readline(MAX_LINE_BYTES):
         record = parse_record(line) if line.strip() else None
         if record is not None:
-            records.append(record)
+            beginnings[record["clip"]] = place
         elif line.strip():
             num_damaged += 1
+        place += len(line)
     if num_damaged:
         _warn_once(num_damaged)
-    return records
+    for place in beginnings.values():
+        file.seek(place)
+        record = parse_record(file.readline(MAX_LINE_BYTES))
+        if record is not None:  # it was, unless another program has changed the file meanwhile
+            yield record
 
 
 def parse_record(line: bytes) -> dict[str, Any] | None:
@@ -132,8 +147,3 @@ def parse_record(line: bytes) -> dict[str, Any] | None:
 def _warn_once(count: int) -> None:
     """A run reads the file several times."""
     _log.warning("%d damaged lines of %s are ignored", count, RESULTS)
-
-
-def latest(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The last record of each clip, in the order of the clips' first records."""
-    return list({record["clip"]: record for record in records}.values())

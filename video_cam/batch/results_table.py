@@ -18,8 +18,13 @@ COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def table_bytes(records: Sequence[Mapping[str, Any]]) -> bytes:
-    """The table of records, in UTF-8 with a header.
+def table_header() -> bytes:
+    """The first line, in UTF-8."""
+    return _line(COLUMNS)
+
+
+def table_row(record: Mapping[str, Any]) -> bytes:
+    """The row of a clip, in UTF-8.
 
     Returns:
         clip: as it was given, or from the folder that was; truth and predicted: labels of the
@@ -27,10 +32,13 @@ def table_bytes(records: Sequence[Mapping[str, Any]]) -> bytes:
         false or empty; state: done, failed or skipped; rank: the truth's place among the
         predictions; the measures of the first map against the event.
     """
+    row = _row(record)
+    return _line([row[name] for name in COLUMNS])
+
+
+def _line(values: Sequence[Any]) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_row(record) for record in records)
+    csv.writer(text, lineterminator="\n").writerow(values)
     return text.getvalue().encode()
 
 

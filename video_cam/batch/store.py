@@ -14,9 +14,7 @@ from video_cam.batch.inputs import clip_id, top_folder
 from video_cam.batch.results_file import (
     RESULTS,
     append_records,
-    latest,
-    parse_records,
-    read_lines,
+    latest_records,
 )
 from video_cam.errors import UsageError
 from video_cam.rendering.result_folder import (
@@ -27,7 +25,7 @@ from video_cam.rendering.result_folder import (
     with_remains,
 )
 from video_cam.rendering.summary_file import MAX_BYTES, parse_summary, summary_bytes
-from video_cam.utils.files import make_folder, read_regular, write_atomically
+from video_cam.utils.files import make_folder, open_regular, read_regular, write_atomically
 from video_cam.utils.locks import LockHeld, NoLocks, file_lock
 
 LOCKS = ".locks"
@@ -96,11 +94,11 @@ class Store(Protocol):
     def append(self, records: Sequence[dict[str, Any]]) -> None:
         """Append records to results.jsonl."""
 
-    def records(self) -> list[dict[str, Any]]:
-        """The last record of each clip.
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The last record of each clip, read one by one.
 
         Raises:
-            OSError: where results.jsonl exists and cannot be read.
+            OSError: while they are read, where results.jsonl exists and cannot be read.
         """
 
     def write_index(self) -> None:
@@ -235,15 +233,13 @@ class FolderStore:
         with self._lock(RESULTS, -1):
             append_records(self.root / RESULTS, records)
 
-    def records(self) -> list[dict[str, Any]]:
-        """The last record of each clip."""
-        try:
-            return latest(parse_records(read_lines(self.root / RESULTS)))
-        except FileNotFoundError:
-            return []
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The last record of each clip, read one by one."""
+        with suppress(FileNotFoundError), open_regular(self.root / RESULTS) as file:
+            yield from latest_records(file)
 
     def write_index(self) -> None:
-        """Write index.html and results.csv of all clips from the records."""
+        """Write index.html, with its files, and results.csv of all clips from the records."""
         with self._lock(RESULTS, -1):
             from video_cam.batch.overview import write_overview
 

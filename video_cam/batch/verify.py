@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from video_cam.batch.result_folders import result_folders
-from video_cam.batch.results_file import RESULTS, TABLE, latest, parse_record, read_lines
+from video_cam.batch.results_file import RESULTS, TABLE, parse_record, read_lines
 from video_cam.batch.store import LOCKS
 from video_cam.errors import UsageError
-from video_cam.rendering.result_folder import EXPLANATION_FILE, SUMMARY_FILE
+from video_cam.rendering.result_folder import EXPLANATION_FILE, INDEX_DATA, SUMMARY_FILE
 from video_cam.rendering.summary_file import MAX_BYTES, parse_summary, sizes_of_files
 from video_cam.utils.files import read_regular, sha256_of
 
@@ -74,24 +74,26 @@ def verify(root: Path, counts: Counts) -> Iterator[Fault]:
 
 
 def _verify_run(root: Path, folders: set[str], counts: Counts) -> Iterator[Fault]:
-    records = []
+    # Clip -> its folder and the digest of its summary.
+    latest: dict[str, tuple[str | None, str | None]] = {}
     try:
         for number, line in enumerate(read_lines(root / RESULTS), start=1):
             record = parse_record(line) if line.strip() else None
             if record is not None:
-                records.append(record)
+                latest[record["clip"]] = record.get("folder"), record.get("summary_sha256")
             elif line.strip():
                 yield Fault(root / RESULTS, f"line {number} is damaged")
     except OSError as error:
         yield _unreadable(root / RESULTS, error)
-    finished = {record["folder"]: record for record in latest(records) if record.get("folder")}
+    finished = {folder: sha256 for folder, sha256 in latest.values() if folder}
     for name in sorted(folders | set(finished)):
         if name in folders or (root / name).is_dir():
-            sha256 = finished.get(name, {}).get("summary_sha256")
-            yield from _verify_clip(root / name, sha256, counts)
+            yield from _verify_clip(root / name, finished.get(name), counts)
         else:
             yield Fault(root / name, f"is missing, and {RESULTS} has its clip as finished")
-    yield from _foreign_beside(root, {RESULTS, TABLE, _INDEX, LOCKS, *folders, *finished})
+    yield from _foreign_beside(
+        root, {RESULTS, TABLE, _INDEX, INDEX_DATA, LOCKS, *folders, *finished}
+    )
 
 
 def _foreign_beside(root: Path, known: set[str]) -> Iterator[Fault]:

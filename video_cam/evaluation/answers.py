@@ -1,17 +1,13 @@
-"""Where is the network right and wrong? Accuracy, confusions and maps over the clips of a run.
-
-Works on records, the lines of results.jsonl; imports no PyTorch.
-"""
+"""Where is the network right and wrong? Accuracy, confusions and maps over the clips of a run."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from video_cam.utils.intervals import Interval, mean_interval, wilson
+from video_cam.utils.intervals import Interval
 
 TOP = 5  # "top-5": the true class is among so many of the best
 # Measure -> its name for people, in the order in which they are shown.
@@ -25,29 +21,6 @@ MEASURES = {
     "lag_seconds": "lag in seconds",
     "peak_distance_seconds": "from key time to peak in seconds",
 }
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A clip whose true and predicted class are known.
-
-    Attributes:
-        truth, predicted: labels of the network.
-        score: of the prediction.
-        rank: the true class's place among the predictions, from 1.
-        measures: of its map; empty where there is no event.
-    """
-
-    truth: str
-    predicted: str
-    score: float
-    rank: int
-    measures: Mapping[str, float | None]
-
-    @property
-    def correct(self) -> bool:
-        """Whether the prediction is the truth."""
-        return self.rank == 1
 
 
 @dataclass(frozen=True)
@@ -138,40 +111,6 @@ class Answers:
         }
 
 
-def judged(record: Mapping[str, Any]) -> Judged | None:
-    """What a record says about its clip; None where the truth or the prediction is not known."""
-    truth, prediction = record.get("truth") or {}, record.get("prediction") or {}
-    rank, label = truth.get("rank"), truth.get("label")
-    if rank is None or label is None or "label" not in prediction:
-        return None
-    return Judged(
-        label, prediction["label"], prediction["score"], rank, truth.get("measures") or {}
-    )
-
-
-def answers_of(records: Sequence[Mapping[str, Any]]) -> Answers | None:
-    """The answers of a run; None where no record has a truth."""
-    truths = [record["truth"] for record in records if record.get("truth")]
-    if not truths:
-        return None
-    clips = [clip for clip in map(judged, records) if clip is not None]
-    num_right = sum(clip.correct for clip in clips)
-    num_classes = max((truth.get("num_classes") or 0 for truth in truths), default=0)
-    in_top = sum(clip.rank <= TOP for clip in clips)
-    return Answers(
-        top1=wilson(num_right, len(clips)),
-        top5=wilson(in_top, len(clips)) if num_classes > TOP else None,
-        num_right=num_right,
-        num_clips=len(clips),
-        num_failed=sum(
-            bool(record.get("truth")) and record.get("status") == "failed" for record in records
-        ),
-        classes=tuple(_classes(clips)),
-        confusions=Counter((clip.truth, clip.predicted) for clip in clips),
-        measures=tuple(_measures(clips, truths)),
-    )
-
-
 def sentences(answers: Answers) -> list[str]:
     """The answers in a few sentences."""
     said = []
@@ -217,46 +156,6 @@ def _on_event(mass: MeasureAnswer) -> str:
         f"{text}: {percent(mass.right.mean)} where the prediction is right, "
         f"{percent(mass.wrong.mean)} where it is wrong"
     )
-
-
-def _classes(clips: Sequence[Judged]) -> Iterable[ClassAnswer]:
-    predicted = Counter(clip.predicted for clip in clips)
-    clips_of: dict[str, list[Judged]] = {label: [] for label in predicted}
-    for clip in clips:
-        clips_of.setdefault(clip.truth, []).append(clip)
-    for label, own in sorted(clips_of.items()):
-        yield ClassAnswer(
-            label,
-            num_clips=len(own),
-            num_predicted=predicted[label],
-            num_right=sum(clip.correct for clip in own),
-            measures={name: _mean(clip.measures.get(name) for clip in own) for name in MEASURES},
-        )
-
-
-def _measures(
-    clips: Sequence[Judged], truths: Sequence[Mapping[str, Any]]
-) -> Iterable[MeasureAnswer]:
-    for name, title in MEASURES.items():
-        everything = _known((truth.get("measures") or {}).get(name) for truth in truths)
-        if not everything:
-            continue
-        right, wrong = (
-            _known(clip.measures.get(name) for clip in clips if clip.correct == is_right)
-            for is_right in (True, False)
-        )
-        of_all, of_right, of_wrong = map(mean_interval, (everything, right, wrong))
-        counts = (len(right), len(wrong))
-        yield MeasureAnswer(name, title, of_all, of_right, of_wrong, counts)
-
-
-def _known(values: Iterable[float | None]) -> list[float]:
-    return [value for value in values if value is not None]
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = _known(values)
-    return sum(known) / len(known) if known else None
 
 
 def _interval(interval: Interval) -> dict[str, float | None]:

@@ -37,6 +37,7 @@ from video_cam.rendering.source_clip import as_explained, check_clip, check_expl
 from video_cam.rendering.summary import summarise
 from video_cam.rendering.summary_file import summary_bytes
 from video_cam.rendering.timeline_plot import draw_timeline
+from video_cam.truth.clip_truth import Mask
 from video_cam.utils.field_types import check_path, check_progress
 from video_cam.utils.names import check_names
 from video_cam.utils.notes import WARNING, Note
@@ -96,6 +97,7 @@ def render_with(
     progress: Progress = silent,
     extra_files: Path | None = None,
     extra_summary: Mapping[str, Any] | None = None,
+    masks: Sequence[Mask] = (),
 ) -> dict[str, Any]:
     """``render`` of a clip that is open already.
 
@@ -109,6 +111,7 @@ def render_with(
             the keyframes are moved into the results; the summary lists them under the
             sub-folder's name.
         extra_summary: more entries of the summary.
+        masks: of the ground truth, whose outlines are drawn on the page.
 
     Returns:
         What summary.json holds.
@@ -136,7 +139,7 @@ def render_with(
             files |= _move_folders(extra_files, folder)
         files["figures"] = _write_figures(clip, maps, folder, config)
         files["clip"] = f"{PAGE_FOLDER}/{drawn.copy.path.name}"
-        write_page(folder, maps, summary, config, drawn.copy)
+        write_page(folder, maps, summary, config, drawn.copy, masks)
         summary["seconds"]["render"] = time.perf_counter() - began
         summary["contents"] = describe_contents(folder)
         (folder / SUMMARY_FILE).write_bytes(summary_bytes(summary))

@@ -22,6 +22,8 @@ from video_cam.utils.locks import LockHeld, NoLocks, file_lock
 
 SUMMARY_FILE = "summary.json"  # a folder that holds it is a folder of results
 EXPLANATION_FILE = "explanation.npz"
+# Beside the folders of results: what the page of all clips loads.
+INDEX_DATA = "index_data"
 _PARTIAL, _OLD, _LOCK = ".partial", ".old", ".lock"
 _HIDDEN_NAME = re.compile(r"\.(?P<key>[0-9a-f]{16})\.[0-9a-f]{12}\.(partial|old|lock)")
 

@@ -27,7 +27,7 @@ class TruthCheck:
         object_names: names of annotated objects, which need be no classes.
         problems: what cannot be used; the run does not begin.
         unmatched: rows that fit no clip; a warning.
-        num_without: clips of the run without ground truth.
+        num_without: clips of the run for which no ground truth was given.
     """
 
     classes: Mapping[str, tuple[str, ...]]
@@ -50,7 +50,7 @@ def check_classes(check: TruthCheck, labels: Sequence[str], reporter: Reporter) 
         raise UsageError("ground truth: " + "; ".join([*wrong, *check.unmatched]))
     notes = list(check.unmatched)
     if check.num_without:
-        notes.append(f"{_clips(check.num_without)} of this run without ground truth")
+        notes.append(f"none was given for {_clips(check.num_without)} of this run")
     objects = [name for name in check.object_names if table.find(name) is None]
     if objects:
         notes.append(f"objects that are no classes of the network: {', '.join(objects)}")

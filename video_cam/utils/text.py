@@ -9,6 +9,7 @@ name that are not UTF-8), and code points without a character.
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from typing import Any
 
@@ -17,6 +18,8 @@ ELLIPSIS = "…"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # They join or part letters of Persian, Hindi and other scripts, and the parts of emoji.
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+# A unit that is a word of its own, and not the first part of a file's name.
+_BEFORE_UNIT = re.compile(r"(?<=[0-9]) (?=(?:%|ms|s|px|kB|MB|GB)(?!\.?\w))")
 _UNSAFE_CATEGORIES = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 
 
@@ -48,6 +51,11 @@ def for_page(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if _is_safe(c) or c in "\t\n" else _REPLACEMENT for c in text)
+
+
+def unbroken(sentence: str) -> str:
+    """A sentence in which no line ends between a number and its unit, as "92 %" or "0.5 s"."""
+    return _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", sentence)
 
 
 def for_page_data(value: Any) -> Any:

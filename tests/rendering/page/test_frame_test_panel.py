@@ -16,6 +16,7 @@ from tests.support.hostile import TEXTS
 from video_cam import Explanation
 from video_cam.config import RenderConfig
 from video_cam.rendering.notebook import page_html
+from video_cam.utils.text import unbroken
 from video_cam.video.clip import Clip
 
 FRAMES = list(range(8, 24))
@@ -61,7 +62,7 @@ def test_the_frames_that_are_enough_have_a_strip(frame_page: Any) -> None:
     wait_until(frame_page, "document.getElementById('moment').innerText.includes('a keyframe')")
     assert buttons.nth(1).get_attribute("aria-current") is None
     sentence = frame_page.locator("header .check").first.inner_text()
-    assert sentence == f"Frame test: {FRAME_TEST['sentence']}"
+    assert sentence == unbroken(f"Frame test: {FRAME_TEST['sentence']}")
 
 
 def test_a_click_on_a_bar_goes_to_its_frame(frame_page: Any) -> None:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from tests.support.explanations import MOTION_TEST
-from tests.support.gallery import gallery_rows
+from tests.support.gallery import gallery_rows, write_gallery
 from tests.support.pages import HOSTILE
 from video_cam.rendering.image_files import save_image
 from video_cam.rendering.page.assets import CLIP_THUMBNAIL
-from video_cam.rendering.page.gallery import write_gallery
 from video_cam.utils.notes import WARNING, Note
+from video_cam.utils.text import unbroken
 
 READY = "#count:not(:empty)"
 CHECK = {"sentence": "Blurring the hot tenth costs 62 % of the score.", "drop": 0.62}
@@ -62,7 +62,7 @@ ROWS = [
 ]
 
 
-NUM_MANY = 100_000  # clips of a large data set
+NUM_MANY = 3000  # all of them are in the page
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_the_data_hold_every_clip_and_no_markup(gallery: Path) -> None:
     assert len(rows[1]["notes"]) == 1 and "frame test: one frame is enough" in text
     assert [row["results"] for row in rows] == ["b", "a%20%231", None, "c10", "c9%E9"]
     assert [row["label"] for row in rows] == ["spin", "grow", None, "spin", "spin"]
-    assert rows[1]["sentence"] == CHECK["sentence"] and rows[1]["drop"] == 0.62
+    assert rows[1]["sentence"] == unbroken(CHECK["sentence"]) and rows[1]["drop"] == 0.62
 
 
 def test_only_warnings_look_like_warnings(opened: Any) -> None:
@@ -133,10 +133,15 @@ def test_rows_are_drawn_as_text(opened: Any) -> None:
     picture, name, *cells = texts(opened, 0)
     assert (picture, name) == ("", "b.mp4\nin/b.mp4")
     assert cells == ["spin", "50%", "", "", "1:01.50", f"done\nWarning: {HOSTILE}\na note"]
-    assert texts(opened, 1)[2:7] == ["grow", "90%", "62.0 %", "75.0 %", ""]
-    assert (
-        opened.get_attribute("tbody tr:nth-child(2) td[title*=Blurring]", "title")
-        == CHECK["sentence"]
+    assert texts(opened, 1)[2:7] == [
+        "grow",
+        "90%",
+        "62.0\N{NO-BREAK SPACE}%",
+        "75.0\N{NO-BREAK SPACE}%",
+        "",
+    ]
+    assert opened.get_attribute("tbody tr:nth-child(2) td[title*=Blurring]", "title") == unbroken(
+        CHECK["sentence"]
     )
     assert f"no frame decodes {HOSTILE}" in texts(opened, 2)[7]
     links = opened.locator("tbody a").evaluate_all("all => all.map((a) => a.getAttribute('href'))")
@@ -187,7 +192,7 @@ def test_it_sorts_and_filters(opened: Any) -> None:
 
 def test_many_clips_are_drawn_page_by_page(tmp_path: Path, open_page: Any) -> None:
     results = [
-        row(f"in/{number}.mp4", status="failed" if number % 1000 == 7 else "done")
+        row(f"in/{number}.mp4", status="failed" if number % 100 == 7 else "done")
         for number in range(NUM_MANY)
     ]
     write_gallery(tmp_path, results)
@@ -199,25 +204,25 @@ def test_many_clips_are_drawn_page_by_page(tmp_path: Path, open_page: Any) -> No
         )
         return names[0], names[-1], len(names)
 
-    assert page.inner_text("#count") == "100000 of 100000 shown"
+    assert page.inner_text("#count") == "3000 of 3000 shown"
     assert drawn() == ("0.mp4", "199.mp4", 200)
     page.click("[data-page=next]")
     assert drawn() == ("200.mp4", "399.mp4", 200)
     page.click("[data-page=last]")
-    assert drawn() == ("99800.mp4", "99999.mp4", 200)
-    assert page.inner_text("#last") == "500" and page.is_disabled("[data-page=next]")
+    assert drawn() == ("2800.mp4", "2999.mp4", 200)
+    assert page.inner_text("#last") == "15" and page.is_disabled("[data-page=next]")
     page.fill("#page", "7")
     page.press("#page", "Enter")
     assert drawn() == ("1200.mp4", "1399.mp4", 200)
     page.fill("#page", "9999")
     page.press("#page", "Enter")
-    assert page.input_value("#page") == "500"
+    assert page.input_value("#page") == "15"
     page.click("[data-page=first]")
     assert page.is_disabled("[data-page=previous]") and drawn()[0] == "0.mp4"
     page.click("[data-sort=name]")
     page.click("[data-sort=name]")
-    assert drawn() == ("99999.mp4", "99800.mp4", 200)
+    assert drawn() == ("2999.mp4", "2800.mp4", 200)
     page.click("[data-page=next]")
-    page.fill("#find", "7007.mp4")  # a filter begins at its first page
-    assert drawn() == ("97007.mp4", "7007.mp4", 10)
+    page.fill("#find", "07.mp4")  # a filter begins at its first page
+    assert drawn() == ("2907.mp4", "107.mp4", 29)
     assert page.locator("#pages").is_hidden()

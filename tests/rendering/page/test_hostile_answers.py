@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from tests.support.gallery import write_gallery
 from tests.support.hostile import TEXTS
-from video_cam.batch.results_table import table_bytes
-from video_cam.evaluation.answers import answers_of
+from tests.support.records import answers_of, table_bytes
 from video_cam.evaluation.answers_view import answers_view
 from video_cam.evaluation.comparison import compare
 from video_cam.evaluation.map_difference import MapDifference
 from video_cam.rendering.page.comparison import write_comparison
-from video_cam.rendering.page.gallery import write_gallery
 from video_cam.utils.text import for_page
 
 READY = "#count:not(:empty)"

@@ -61,7 +61,10 @@ def test_the_page_shows_the_motion_test(
     assert "best single frame" in page.inner_text("#explained")
     panel = page.locator("section.test[aria-labelledby=motion-test]")
     text = panel.inner_text()
-    assert f"Motion share of {HOSTILE}: 75 %" in text and "It needs no motion." in text
+    assert (
+        f"Motion share of {HOSTILE}: 75\N{NO-BREAK SPACE}%" in text
+        and "It needs no motion." in text
+    )
     assert f"window 2 of {tested.num_windows}" in text
     rows = panel.locator("tbody tr").all_inner_texts()
     assert [row.split("\t")[0].strip() for row in rows] == [

@@ -13,11 +13,11 @@ import pytest
 
 import video_cam
 from tests.support.explanations import hostile_explanation
+from tests.support.gallery import write_gallery
 from tests.support.hostile import TEXTS
 from tests.support.media import write_clip
 from video_cam.config import RenderConfig
 from video_cam.rendering.notebook import page_html
-from video_cam.rendering.page.gallery import write_gallery
 from video_cam.rendering.page.policy import PagePolicy
 from video_cam.rendering.page.single_file import write_single_file
 from video_cam.video.clip import Clip

@@ -119,7 +119,7 @@ def test_the_table_shows_scores_at_this_moment(page: Any, rendered: Rendered) ->
         goto(page, frame)
         row = page.locator("#scores tr[data-chosen]")
         score = blended.score(frame)
-        assert row.locator("td").last.inner_text() == f"{100 * score:.1f} %"
+        assert row.locator("td").last.inner_text() == f"{100 * score:.1f}\N{NO-BREAK SPACE}%"
         assert row.locator("meter").evaluate("m => m.value") == pytest.approx(score, abs=1e-4)
 
 

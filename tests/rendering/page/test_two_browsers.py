@@ -17,6 +17,7 @@ from PIL import Image
 from tests.support.browser import STATE, change, difference, frame_of, goto, wait_until
 from tests.support.chromium import ChromiumPage
 from tests.support.firefox import find_firefox, running_firefox
+from tests.support.gallery import keep_few_in_page, write_gallery
 from tests.support.pages import CLOSE, Rendered
 from video_cam.rendering.gif import gif_delays
 from video_cam.rendering.page.single_file import write_single_file
@@ -271,6 +272,25 @@ def test_one_file_does_what_the_folder_does(
         # There is no folder that the command could read.
         assert page.evaluate("document.querySelector('#export-command').checkVisibility()") is False
     assert len(notes) == 1 and "pixels and is compressed more" in notes[0]
+
+
+def test_the_page_of_many_clips_loads_its_files(
+    open_in: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_few_in_page(monkeypatch)
+    rows = [
+        {"clip": f"in/{n}.mp4", "status": "done", "duration_seconds": (7 * n) % 40 + 1.0}
+        for n in range(40)
+    ]
+    write_gallery(tmp_path, rows)
+    page = open_in(tmp_path / "index.html", before="window.videoCam = {};")
+    names = "[...document.querySelectorAll('#clips th a, #clips th')].map((h) => h.firstChild.data)"
+    assert page.evaluate(names)[:2] == ["0.mp4", "1.mp4"]
+    page.click("[data-sort=duration_seconds]")
+    expected = sorted(rows, key=lambda row: -row["duration_seconds"])[:6]
+    wait_until(page, f"{names}.join() === '{','.join(row['clip'][3:] for row in expected)}'")
+    page.evaluate("setFilters({ find: '39.mp4' })")
+    wait_until(page, "document.getElementById('count').value === '1 of 40 shown'")
 
 
 def test_the_command_names_what_is_shown(shown: Any, rendered: Rendered) -> None:

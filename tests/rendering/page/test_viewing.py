@@ -107,9 +107,9 @@ def test_the_pointer_reads_a_value_and_a_box_its_share_and_curve(
     page.mouse.move(*pixel_on_screen(page, x + 0.5, y + 0.5))
     shown = page.inner_text("#pointed")
     assert f"pixel {x}, {y} · map value +{value:.3g}" in shown
-    assert f"{100 * value / full:.1f} % of full heat · frame 4 · 0:00." in shown
+    assert f"{100 * value / full:.1f}\N{NO-BREAK SPACE}% of full heat · frame 4 · 0:00." in shown
     page.mouse.move(*pixel_on_screen(page, MIDDLE[0], 38))
-    assert re.search(r"map value \u22120\.\d+ · 0\.0 % of full heat", page.inner_text("#pointed"))
+    assert re.search(r"map value \u22120\.\d+ · 0\.0\s% of full heat", page.inner_text("#pointed"))
     page.mouse.move(*pixel_on_screen(page, 70, 14))
     assert "not seen by the network" in page.inner_text("#pointed")
     page.mouse.move(5, 5)
@@ -127,7 +127,8 @@ def test_the_pointer_reads_a_value_and_a_box_its_share_and_curve(
     )
     for box, share in ((block, 1), (left_half, 0.5), ([20, 26, 60, 48], 0)):
         change(page, box=box)
-        assert f"{100 * share:.1f} % of this frame's heat" in page.inner_text("#box-text"), box
+        told = f"{100 * share:.1f}\N{NO-BREAK SPACE}% of this frame's heat"
+        assert told in page.inner_text("#box-text"), box
     change(page, box=[64, 0, 80, 48])
     assert "the network did not see it" in page.inner_text("#box-text")
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from video_cam.utils.text import for_page
+from video_cam.utils.text import for_page, unbroken
 
 PAGE_FOLDER = "page"  # in a clip's folder
 CLIP_THUMBNAIL = f"{PAGE_FOLDER}/thumbnail.jpg"
@@ -39,6 +39,7 @@ ENVIRONMENT = Environment(
     finalize=_shown,
 )
 ENVIRONMENT.filters["url"] = address
+ENVIRONMENT.filters["unbroken"] = unbroken
 
 
 def read_asset(name: str) -> str:

@@ -34,6 +34,8 @@ from video_cam.rendering.page.script_data import (
     script_json,
     write_bytes_script,
 )
+from video_cam.rendering.page.truth_outlines import MAX_MASKS, outlines_of
+from video_cam.truth.clip_truth import Mask
 from video_cam.utils.notes import WARNING
 from video_cam.utils.text import for_page_data
 from video_cam.video.browser_copy import BrowserCopy
@@ -63,6 +65,7 @@ def write_page(
     summary: dict[str, Any],
     config: RenderConfig,
     copy: BrowserCopy,
+    masks: Sequence[Mask] = (),
 ) -> None:
     """Write the page of one clip: index.html and what it loads from page/.
 
@@ -72,6 +75,7 @@ def write_page(
         summary: as ``summarise`` returns it. File names and labels are escaped.
         config: how the page looks when it is opened.
         copy: the clip for the browser, in page/.
+        masks: of the ground truth, whose outlines are drawn on the pictures.
     """
     page = folder / PAGE_FOLDER
     page.mkdir(exist_ok=True)
@@ -79,6 +83,7 @@ def write_page(
     for index, blended in enumerate([*maps, *parts]):
         write_maps(page, blended, index)
     data = _page_data(page, maps, parts, summary, config, copy)
+    data["truth"] = _events(summary, maps.explanation, masks)
     (page / "data.js").write_text(
         f"const DATA = {script_json(for_page_data(data))};\n", encoding="ascii"
     )
@@ -177,7 +182,6 @@ def _page_data(
         "keyframes": keyframes,
         "network_frames": pack_integers(np.diff(explanation.keyframes(), prepend=0)),
         "frame_test": _frame_test(explanation),
-        "truth": _events(summary),
         "windows": explanation.frame_indices[:, [0, -1]].tolist(),
         "seen_box": explanation.geometry.seen_box,
         "colormaps": _colormaps(),
@@ -225,14 +229,26 @@ def _frame_test(explanation: Explanation) -> dict[str, Any] | None:
     }
 
 
-def _events(summary: dict[str, Any]) -> dict[str, Any] | None:
+def _events(
+    summary: dict[str, Any], explanation: Explanation, masks: Sequence[Mask]
+) -> dict[str, Any] | None:
     """When and where the ground truth says the event is; None where it says nothing."""
+    geometry = explanation.geometry
+    outlines = outlines_of(masks, geometry.source_height, geometry.source_width)
     given = (summary.get("truth") or {}).get("given") or {}
     spans, times = given.get("spans", []), [seconds for _, seconds in given.get("key_times", [])]
     boxes, hold = given.get("boxes", []), given.get("hold_frames", 1)
-    if not (spans or times or boxes):
+    num_not_drawn = len(masks) if len(masks) > MAX_MASKS else 0
+    if not (spans or times or boxes or outlines or num_not_drawn):
         return None
-    return {"spans": spans, "times": times, "boxes": boxes, "hold_frames": hold}
+    return {
+        "spans": spans,
+        "times": times,
+        "boxes": boxes,
+        "outlines": outlines,
+        "hold_frames": hold,
+        "num_not_drawn": num_not_drawn,
+    }
 
 
 def _clip(page: Path, explanation: Explanation, copy: BrowserCopy) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class App {
       onMessage: (message) => this.showMessage(message),
     });
     this.boxCurve = new BoxCurve(this.maps, this.timeline, () => this.draw());
-    this.truthBoxes = data.truth && new TruthBoxes(data.truth);
+    this.truthPlaces = data.truth && new TruthPlaces(data.truth);
     if (data.truth) this.scrub.layers.push((...on) => drawTruth(data.truth, ...on));
     this.scrub.layers.push((...on) => drawBoxCurve(this.boxCurve.values, ...on));
     this.zoom = new PictureZoom(this.stage, data.clip, (zoom) => this.set({ zoom }));
@@ -91,7 +91,7 @@ class App {
 
   /** The state with the colours and the chosen map's number, for drawing. */
   get options() {
-    const truth = this.truthBoxes?.at(this.player.shown ?? this.state.frame_index) ?? [];
+    const truth = this.truthPlaces?.at(this.player.shown ?? this.state.frame_index) ?? [];
     return { ...this.state, colours: this.colours.get(this.state.colormap), map: this.chosen, truth };
   }
 

@@ -129,5 +129,5 @@ function boxSentence(box, map, frame, normalize) {
 
 /** 0.123 -> "12.3 %" */
 function percent(share) {
-  return `${(100 * share).toFixed(1)} %`;
+  return `${(100 * share).toFixed(1)}\u00a0%`;
 }

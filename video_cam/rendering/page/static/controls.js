@@ -123,7 +123,7 @@ class Controls {
       if (input.type === "checkbox") input.checked = state[key];
       else input.value = String(state[key]);
     }
-    for (const [key, output] of this.outputs) output.value = `${Math.round(state[key] * 100)} %`;
+    for (const [key, output] of this.outputs) output.value = `${Math.round(state[key] * 100)}\u00a0%`;
     const image = new ImageData(256, 1);
     const colourWords = palette(colours, () => 1, state.threshold);
     new Uint32Array(image.data.buffer).set(colourWords);

@@ -41,7 +41,7 @@ class ExportPanel {
     const seconds = timeline.seconds(last + 1) - timeline.seconds(first);
     const all = data.clip.is_whole ? "The whole clip" : "All that was explained";
     const which = state.loop ? `Frames ${first} to ${last}` : all;
-    this.parts.span.textContent = `${which}: ${count(last - first + 1, "frame")}, ${seconds.toFixed(2)} s`;
+    this.parts.span.textContent = `${which}: ${count(last - first + 1, "frame")}, ${seconds.toFixed(2)}\u00a0s`;
     this.parts.command.textContent = exportCommand(data, state, this.span, this.parts.format.value);
     const isDrawn = this.parts.format.value !== "html";
     const own = !COMMAND_VIEWS.includes(state.view) || state.threshold > 0 || state.outline || !state.dim || state.zoom;
@@ -87,7 +87,7 @@ class ExportPanel {
       encoder.add(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data, delay);
     }
     const left = stamps.length - 1 - delays.length;
-    const note = left ? `, without ${count(left, "frame")} shorter than 0.02 s` : "";
+    const note = left ? `, without ${count(left, "frame")} shorter than 0.02\u00a0s` : "";
     return { parts: encoder.finish(), note };
   }
 
@@ -119,7 +119,7 @@ class ExportPanel {
   async _draw(frame, share, longest, step = 1) {
     if (this.isStopped) return undefined;
     const { app } = this;
-    app.showMessage(`drawing frame ${frame}: ${Math.round(100 * share)} %`);
+    app.showMessage(`drawing frame ${frame}: ${Math.round(100 * share)}\u00a0%`);
     await app.goto(frame);
     const whole = await readableView(app);
     this.scale ??= Math.min(1, longest / Math.max(whole.width, whole.height));

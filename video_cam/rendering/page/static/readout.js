@@ -79,7 +79,7 @@ function labelAt({ label, window_labels }, windows, frame) {
 
 /** A probability in per cent, any other score as a number. */
 function scoreText(score, isProbability) {
-  return isProbability ? `${(100 * score).toFixed(1)} %` : number(score);
+  return isProbability ? `${(100 * score).toFixed(1)}\u00a0%` : number(score);
 }
 
 function number(value) {

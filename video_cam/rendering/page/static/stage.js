@@ -66,7 +66,10 @@ class Panel {
     if (this.kind === "overlay" && options.dim) this._dim(context, frame, width, height);
     if (this.kind !== "source" && frame?.seen) this._heat(context, drawSource, frame, options);
     if (options.outline) this._outline(context, DATA.seen_box, "#fff");
-    for (const box of options.truth) this._outline(context, box, TRUTH_COLOUR);
+    for (const { box, corners } of options.truth) {
+      if (box) this._outline(context, box, TRUTH_COLOUR);
+      else this._closedLine(context, corners, TRUTH_COLOUR);
+    }
     if (options.box) this._outline(context, options.box, BOX_COLOUR);
   }
 
@@ -145,14 +148,36 @@ class Panel {
   /** Outline a box in source pixels. */
   _outline(context, box, light) {
     const [left, top, across, down] = this._box(box, context.canvas);
+    this._dashed(context, light, (thickness) => {
+      const inset = thickness / 2;
+      context.rect(left + inset, top + inset, across - thickness, down - thickness);
+    });
+  }
+
+  /** corners: x, y, x, y, ... in source pixels. */
+  _closedLine(context, corners, light) {
+    const [left, top, across, down] = this._whole(context.canvas);
+    this._dashed(context, light, () => {
+      for (let i = 0; i < corners.length; i += 2) {
+        context.lineTo(
+          left + (corners[i] * across) / this.clip.width,
+          top + (corners[i + 1] * down) / this.clip.height,
+        );
+      }
+      context.closePath();
+    });
+  }
+
+  _dashed(context, light, trace) {
     const thickness = Math.max(2, context.canvas.height / 200);
     context.save();
     context.lineWidth = thickness;
+    context.beginPath();
+    trace(thickness);
     for (const [colour, dash] of [["#000", []], [light, [thickness * 4, thickness * 3]]]) {
       context.strokeStyle = colour;
       context.setLineDash(dash);
-      const inset = thickness / 2;
-      context.strokeRect(left + inset, top + inset, across - thickness, down - thickness);
+      context.stroke();
     }
     context.restore();
   }

@@ -75,7 +75,7 @@ class PictureZoom {
     this.stage.holder.toggleAttribute("data-zoomed", zoom !== null);
     const factor = zoom?.[0] ?? 1;
     const reset = document.getElementById("zoom-reset");
-    reset.textContent = `${Math.round(factor * 100)} %`;
+    reset.textContent = `${Math.round(factor * 100)}\u00a0%`;
     reset.ariaLabel = `Magnified to ${reset.textContent}; show the whole picture`;
     document.getElementById("zoom-out").disabled = factor <= 1;
     document.getElementById("zoom-in").disabled = factor >= MAX_ZOOM;
