@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 from video_cam.batch.jobs import ClipRecord, Job, failed_record
+from video_cam.batch.local_stages import leaves_cores_idle, run_in_stages
 from video_cam.batch.run_config import RunConfig
 from video_cam.batch.store import ClipBusy
 from video_cam.batch.supervision import WAIT_SECONDS, SupervisedWorker, busy_message
@@ -19,7 +20,7 @@ from video_cam.utils.reporter import Reporter
 
 
 def run_local(jobs: Sequence[Job], config: RunConfig, reporter: Reporter) -> Iterator[ClipRecord]:
-    """Run jobs one after another in a worker process.
+    """Run jobs in a worker process; where its network is on a GPU, others read and draw for it.
 
     Returns:
         Their records as they are finished. Clips that another run is processing come last.
@@ -28,18 +29,27 @@ def run_local(jobs: Sequence[Job], config: RunConfig, reporter: Reporter) -> Ite
         UsageError: where the network cannot be loaded, or an option does not fit it.
     """
     with closing(SupervisedWorker(config, reporter)) as worker:
-        worker.start()
-        # A job, and how long it may wait for another run: not at all the first time.
-        waiting: deque[tuple[Job, float]] = deque((job, 0.0) for job in jobs)
-        while waiting:
-            job, wait_seconds = waiting.popleft()
-            record = worker.attempt(job, wait_seconds)
-            if isinstance(record, ClipRecord):
-                yield record
-                continue
-            if not wait_seconds:
-                reporter.info(busy_message(job))
-            waiting.append((job, WAIT_SECONDS))
+        network = worker.start()
+        if network is not None and len(jobs) > 1 and leaves_cores_idle(network.place):
+            yield from run_in_stages(worker, network, jobs, config, reporter)
+        else:
+            yield from _one_after_another(worker, jobs, reporter)
+
+
+def _one_after_another(
+    worker: SupervisedWorker, jobs: Sequence[Job], reporter: Reporter
+) -> Iterator[ClipRecord]:
+    # A job, and how long it may wait for another run: not at all the first time.
+    waiting: deque[tuple[Job, float]] = deque((job, 0.0) for job in jobs)
+    while waiting:
+        job, wait_seconds = waiting.popleft()
+        record = worker.attempt(job, wait_seconds)
+        if isinstance(record, ClipRecord):
+            yield record
+            continue
+        if not wait_seconds:
+            reporter.info(busy_message(job))
+        waiting.append((job, WAIT_SECONDS))
 
 
 def run_in_this_process(
