@@ -223,7 +223,7 @@ def test_which_networks_leave_the_cores_idle(place: str, expected: bool) -> None
     ("cores", "gibibytes", "asked_for", "clips", "expected"),
     [
         (16, 64, None, 100, 15),
-        (16, 6, None, 100, 6),
+        (16, 6, None, 100, 4),
         (16, 64, None, 3, 3),
         (1, 0, None, 100, 1),
         (16, 64, (1, 4), 100, 4),

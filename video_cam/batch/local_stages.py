@@ -38,7 +38,8 @@ from video_cam.utils.reporter import Reporter
 CLIPS_BETWEEN = 4
 # Clips that are read, wait for the network or are explained: their frames may take 128 MB each.
 MAX_CLIPS_WITH_FRAMES = 8
-BYTES_OF_A_PROCESSOR = 2**30  # PyTorch and the pictures of a clip, up to about 1920x1080
+# 0.6 GiB for PyTorch and the like; 0.8 GiB to draw 1920x1080, as video/memory.py estimates it.
+BYTES_OF_A_PROCESSOR = 3 * 2**29
 
 
 def leaves_cores_idle(place: str) -> bool:
