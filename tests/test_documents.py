@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.support.thread_worker import ThreadWorker
-from video_cam.batch import local
+from video_cam.batch import supervision
 from video_cam.cli.main import main
 
 ROOT = Path(__file__).parent.parent
@@ -79,7 +79,7 @@ def project(tmp_path: Path, monkeypatch) -> Iterator[Path]:
     for name in ("image.png", "images/cat.png", "images/dog.png", "images/owl.png"):
         cv2.imwrite(str(tmp_path / name), picture)
     (tmp_path / "labels.txt").write_text("\n".join(f"name {i}" for i in range(1000)))
-    monkeypatch.setattr(local, "Worker", ThreadWorker)
+    monkeypatch.setattr(supervision, "Worker", ThreadWorker)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path

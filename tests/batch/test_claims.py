@@ -12,7 +12,7 @@ import pytest
 from tests.support.command import records_in, results_in
 from tests.support.processes import forkserver
 from video_cam import ClipError
-from video_cam.batch.claims import claimed
+from video_cam.batch.claims import claimed, reserved
 from video_cam.batch.inputs import clip_id, long_name
 from video_cam.batch.jobs import Job, plan_jobs
 from video_cam.batch.store import ClipBusy, FolderStore
@@ -35,9 +35,9 @@ def write_results(store: FolderStore, name: str, clip: Path) -> None:
         (folder / SUMMARY_FILE).write_text(json.dumps({"clip_id": clip_id(clip)}))
 
 
-def name_of(store: FolderStore, clip: Path, planned: str) -> str:
+def name_of(store: FolderStore, clip: Path, planned: str, is_reserved: bool = False) -> str:
     """The folder that a run takes now."""
-    with claimed(store, Job(clip, planned), 0) as job:
+    with claimed(store, Job(clip, planned, is_reserved=is_reserved), 0) as job:
         return job.name
 
 
@@ -79,6 +79,17 @@ def test_two_runs_do_not_process_one_clip(store: FolderStore, planned: str) -> N
             with pytest.raises(ClipBusy):
                 name_of(store, A, name)
     assert name_of(store, A, planned) == planned
+
+
+def test_a_reserved_clip_is_for_processes_of_its_run_alone(store: FolderStore) -> None:
+    """Which claim it one after another."""
+    with reserved(store, Job(A, "v"), 0) as ours:
+        for _ in range(2):
+            assert name_of(store, ours.clip, "v", is_reserved=True) == "v"
+            with pytest.raises(ClipBusy):
+                name_of(store, A, "v")
+        assert name_of(store, B, "v") == "v"
+    assert name_of(store, A, "v") == "v"
 
 
 def run_clips(root: Path, clips: list[Path], number: int) -> None:

@@ -19,13 +19,14 @@ from tests.support.media import write_clip
 from tests.support.records import latest_in
 from tests.support.reporting import RecordingReporter
 from video_cam import ClipError, UsageError, VideoCamError
-from video_cam.batch import local, network
+from video_cam.batch import network, supervision
 from video_cam.batch.jobs import DONE, FAILED, ClipRecord, Job
-from video_cam.batch.local import SupervisedWorker, run_in_this_process, run_local
+from video_cam.batch.local import run_in_this_process, run_local
 from video_cam.batch.results_file import RESULTS
 from video_cam.batch.run_config import ModelConfig, RunConfig
-from video_cam.batch.stage import WHOLE_CLIPS, Stage, StagedJob, Task, job_of
+from video_cam.batch.stage import StagedJob, Task, job_of
 from video_cam.batch.store import FolderStore
+from video_cam.batch.supervision import SupervisedWorker
 from video_cam.batch.worker import WorkerDied, WorkerTimedOut
 from video_cam.config import ExplainConfig, RenderConfig
 from video_cam.rendering.result_folder import SUMMARY_FILE, replace_folder
@@ -42,9 +43,9 @@ class FakeWorker:
 
     jobs: list[tuple[str, float]]
 
-    def __init__(
-        self, config: RunConfig, reporter: RecordingReporter, stage: Stage = WHOLE_CLIPS
-    ) -> None:
+    network = None
+
+    def __init__(self, config: RunConfig, reporter: RecordingReporter, facts: bytes) -> None:
         FakeWorker.jobs = []
 
     def start(self) -> None:
@@ -79,7 +80,7 @@ def jobs_of(folder: Path, *names: str) -> list[Job]:
 def test_workers_that_hang_or_die_cost_their_clips_only(
     monkeypatch, tmp_path: Path, reporter
 ) -> None:
-    monkeypatch.setattr(local, "Worker", FakeWorker)
+    monkeypatch.setattr(supervision, "Worker", FakeWorker)
     jobs = jobs_of(tmp_path, "busy", "crashes", "hangs", "fine")
     config = RunConfig(time_limit=7.0, output_dir=str(tmp_path / "out"))
     remains = []
@@ -95,7 +96,7 @@ def test_workers_that_hang_or_die_cost_their_clips_only(
     ]  # fmt: skip
     assert FakeWorker.jobs == [
         ("busy", 0), ("crashes", 0), ("crashes", 0), ("hangs", 0), ("fine", 0),
-        ("busy", local.WAIT_SECONDS), ("closed", 0),
+        ("busy", supervision.WAIT_SECONDS), ("closed", 0),
     ]  # fmt: skip
     assert [record.error for record in records[:2]] == [
         f"{tmp_path / 'crashes'}: the worker process was ended by SIGSEGV, 2 times",
@@ -108,7 +109,7 @@ def test_workers_that_hang_or_die_cost_their_clips_only(
 
 
 def test_a_record_has_the_seconds_of_all_stages(monkeypatch, reporter, tmp_path) -> None:
-    monkeypatch.setattr(local, "Worker", FakeWorker)
+    monkeypatch.setattr(supervision, "Worker", FakeWorker)
     worker = SupervisedWorker(RunConfig(output_dir=str(tmp_path), time_limit=7.0), reporter)
     [fine, hangs] = jobs_of(tmp_path, "fine", "hangs")
     for job in (fine, hangs):
@@ -121,7 +122,7 @@ def test_a_worker_that_dies_while_it_loads_the_network(monkeypatch, reporter) ->
         def start(self) -> None:
             raise WorkerDied("the worker process ended with status 1")
 
-    monkeypatch.setattr(local, "Worker", DyingWorker)
+    monkeypatch.setattr(supervision, "Worker", DyingWorker)
     with pytest.raises(VideoCamError, match=r"could not be loaded: .* status 1, 2 times$"):
         list(run_local(jobs_of(Path(), "a"), RunConfig(), reporter))
 
@@ -133,7 +134,7 @@ def test_a_worker_that_dies_while_it_loads_the_network(monkeypatch, reporter) ->
             if DyingOnce.starts == 1:
                 raise WorkerDied("the worker process was ended by SIGKILL")
 
-    monkeypatch.setattr(local, "Worker", DyingOnce)
+    monkeypatch.setattr(supervision, "Worker", DyingOnce)
     [record] = run_local(jobs_of(Path(), "a"), RunConfig(), reporter)
     assert (record.status, DyingOnce.starts) == (DONE, 2)
 

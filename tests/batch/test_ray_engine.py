@@ -23,12 +23,11 @@ from tests.support.media import moving_square, write_clip
 from tests.support.reporting import RecordingReporter
 from tests.support.thread_worker import ThreadWorker
 from video_cam import Explanation, UsageError
-from video_cam.batch import local, ray_engine, ray_stages
+from video_cam.batch import ray_engine, ray_stages, supervision
 from video_cam.batch.inputs import long_name
 from video_cam.batch.jobs import Job
 from video_cam.batch.ray_stages import Pool, StageActor
 from video_cam.batch.run_config import ModelConfig, RayConfig, RunConfig
-from video_cam.batch.stage import WHOLE_CLIPS
 from video_cam.config import ExplainConfig, RenderConfig
 from video_cam.rendering.result_folder import SUMMARY_FILE
 
@@ -87,7 +86,7 @@ def test_three_stages_give_the_results_of_one_process(
             assert (a.values.dtype, a.values.tobytes()) == (b.values.dtype, b.values.tobytes())
         np.testing.assert_array_equal(theirs.frame_indices, ours.frame_indices)
     # A second run, also without a cluster, has only the clip to do that failed.
-    monkeypatch.setattr(local, "Worker", ThreadWorker)
+    monkeypatch.setattr(supervision, "Worker", ThreadWorker)
     assert run("--clip", clips, *WORDS, "--engine", "local", "--output-dir", out) == 1
     assert len(records_in(out)) == 6
 
@@ -192,7 +191,7 @@ def test_a_wrong_class_ends_a_run_in_stages_before_its_clips(tmp_path: Path) -> 
 
 def test_an_actor_and_its_worker_tell_the_folder_that_was_used(tmp_path: Path, monkeypatch) -> None:
     """Another run has written to the planned folder in between."""
-    monkeypatch.setattr(local, "Worker", ThreadWorker)
+    monkeypatch.setattr(supervision, "Worker", ThreadWorker)
     clip, taken = write_clip(tmp_path / "v.mp4", 4), tmp_path / "out" / "v" / SUMMARY_FILE
     taken.parent.mkdir(parents=True)
     taken.write_text('{"clip_id": "another"}')
@@ -202,7 +201,7 @@ def test_an_actor_and_its_worker_tell_the_folder_that_was_used(tmp_path: Path, m
         render=RenderConfig(max_keyframes=1),
         output_dir=str(tmp_path / "out"),
     )
-    actor = StageActor(config, WHOLE_CLIPS)
+    actor = StageActor(config, b"")
     answer = actor(ray_stages._item(0, Job(clip, "v")))
     actor._worker.close()
     record = pickle.loads(answer["task"])

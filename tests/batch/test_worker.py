@@ -18,6 +18,7 @@ from tests.support.reporting import RecordingReporter
 from video_cam import UsageError
 from video_cam.batch import worker as worker_module
 from video_cam.batch.jobs import ClipRecord, Job
+from video_cam.batch.messages import SendingReporter
 from video_cam.batch.run_config import RunConfig
 from video_cam.batch.stage import StagedJob
 from video_cam.batch.worker import (
@@ -25,7 +26,6 @@ from video_cam.batch.worker import (
     WorkerDied,
     WorkerStopped,
     WorkerTimedOut,
-    _PipeReporter,
 )
 
 JOB = Job(Path("a.mp4"), "a")
@@ -81,7 +81,7 @@ def test_messages_and_progress_arrive_before_the_record(reporter) -> None:
     received = []
 
     def behave(connection: Connection) -> None:
-        pipe = _PipeReporter(connection)
+        pipe = SendingReporter(connection.send)
         pipe.info("loading")
         connection.send(("answer", None))
         received.append(connection.recv())
@@ -105,7 +105,7 @@ def test_steps_are_sent_in_groups() -> None:
     here, there = multiprocessing.get_context("spawn").Pipe()
 
     def send() -> None:
-        with _PipeReporter(there).progress("render", 10_000) as step:
+        with SendingReporter(there.send).progress("render", 10_000) as step:
             for _ in range(10_000):
                 step(1)
 
@@ -167,7 +167,7 @@ def test_a_job_with_progress_may_take_longer(reporter, monkeypatch) -> None:
         connection.recv()
         for _ in range(3):
             pause.wait(0.8)
-            _PipeReporter(connection).info("still here")
+            SendingReporter(connection.send).info("still here")
         connection.send(("answer", RECORD))
 
     assert run(FakeWorker(behave, reporter)) == RECORD

@@ -12,7 +12,7 @@ import pytest
 
 import run_video_cam
 from tests.support.thread_worker import ThreadWorker
-from video_cam.batch import local
+from video_cam.batch import supervision
 from video_cam.batch.results_file import RESULTS
 
 ROOT = Path(run_video_cam.__file__).parent
@@ -32,7 +32,7 @@ def out(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], out: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command and its worker in this process, with ``out`` as its output folder."""
-    monkeypatch.setattr(local, "Worker", ThreadWorker)
+    monkeypatch.setattr(supervision, "Worker", ThreadWorker)
 
     def run_here(*arguments: object) -> tuple[int, str, str]:
         words = [*map(str, arguments), "--output-dir", str(out)]

@@ -2,6 +2,9 @@
 
 Folders are planned before a run begins. Until a clip is claimed, another run may have written
 another clip's results to the planned folder, or this clip's results to another one.
+
+A claim is held by the process that writes, so it lasts as long as that can write. Where several
+processes of one run work on a clip in turn, the run reserves it for all of that time.
 """
 
 from __future__ import annotations
@@ -17,12 +20,30 @@ from video_cam.errors import ClipError
 
 
 @contextmanager
+def reserved(store: Store, job: Job, wait_seconds: float) -> Iterator[Job]:
+    """A context in which no other run begins this clip, whichever process works on it.
+
+    Args:
+        wait_seconds: how long to wait for another run; negative for as long as it takes.
+
+    Returns:
+        The job, for processes of this run.
+
+    Raises:
+        ClipBusy: where another run, or another part of this one, has reserved the clip all that
+            time.
+    """
+    with store.reserve(long_name(job.clip), wait_seconds):
+        yield replace(job, is_reserved=True)
+
+
+@contextmanager
 def claimed(store: Store, job: Job, wait_seconds: float) -> Iterator[Job]:
     """A context in which no other run processes this clip or writes to its folder.
 
     Args:
-        wait_seconds: how long to wait for another run, for the clip and for its folder each;
-            negative for as long as it takes.
+        wait_seconds: how long to wait for another run, for the clip, where it is not reserved, and
+            for its folders each; negative for as long as it takes.
 
     Returns:
         The job with the folder's name: the one that has the clip's results already, else the
@@ -33,6 +54,10 @@ def claimed(store: Store, job: Job, wait_seconds: float) -> Iterator[Job]:
         ClipError: where another clip's results are in all of these folders.
     """
     own_id, own_name = clip_id(job.clip), long_name(job.clip)
+    if not job.is_reserved:
+        with reserved(store, job, wait_seconds) as job, claimed(store, job, wait_seconds) as job:
+            yield job
+        return
     # Every run claims a clip's long name first, whichever folder it takes: two runs that planned
     # different folders for one clip exclude each other, and no runs wait for each other.
     with store.claim(own_name, wait_seconds):

@@ -28,6 +28,7 @@ class Job:
         class_ids: the classes that a list names for it; empty for those of the run's options.
         truth: its ground truth, where there is one.
         relative: its path from the folder that was given, where this names it; else None.
+        is_reserved: the process that dispatches it keeps other runs from the clip; see ``claims``.
     """
 
     clip: Path
@@ -35,6 +36,7 @@ class Job:
     class_ids: tuple[str, ...] = ()
     truth: ClipTruth | None = None
     relative: str | None = None
+    is_reserved: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,8 @@ from functools import cached_property
 from typing import Any
 
 from video_cam.batch.jobs import ClipRecord, Job, failed_record
-from video_cam.batch.local import SupervisedWorker
 from video_cam.batch.run_config import RunConfig
-from video_cam.batch.stage import DRAW, EXPLAIN, PREPARE, WHOLE_CLIPS, Stage
+from video_cam.batch.supervision import SupervisedWorker
 from video_cam.errors import VideoCamError
 from video_cam.utils.reporter import CollectingReporter, Reporter
 
@@ -51,8 +50,7 @@ def run_whole(
     Raises:
         UsageError: where the network cannot be loaded, or an option does not fit it.
     """
-    stages = [(WHOLE_CLIPS, pool)]
-    return _records(ray, jobs, config, reporter, stages, set())
+    return _records(ray, jobs, config, reporter, [(b"", pool)], set())
 
 
 def run_in_stages(
@@ -81,11 +79,7 @@ def run_in_stages(
     _report(reporter, messages)
     if error:
         raise pickle.loads(error)
-    stages = [
-        (Stage(PREPARE, facts), others),
-        (Stage(EXPLAIN), networks),
-        (Stage(DRAW, facts), others),
-    ]
+    stages = [(facts, others), (b"", networks), (facts, others)]
     return _records(ray, jobs, config, reporter, stages, set(messages))
 
 
@@ -94,7 +88,7 @@ def _records(
     jobs: Sequence[Job],
     config: RunConfig,
     reporter: Reporter,
-    stages: Sequence[tuple[Stage, Pool]],
+    stages: Sequence[tuple[bytes, Pool]],
     reported: set[tuple[str, str]],
 ) -> Iterator[ClipRecord]:
     unfinished = dict(enumerate(jobs))
@@ -102,11 +96,11 @@ def _records(
         [_item(number, job) for number, job in unfinished.items()],
         override_num_blocks=len(jobs),  # one clip is dispatched, and retried, at a time
     )
-    for stage, pool in stages:
+    for facts, pool in stages:
         limited = pool.limited(len(jobs))
         done = done.map(
             StageActor,
-            fn_constructor_args=(config, stage),
+            fn_constructor_args=(config, facts),
             compute=ray.data.ActorPoolStrategy(
                 min_size=limited.fewest,
                 max_size=limited.most,
@@ -129,9 +123,9 @@ def _records(
 class StageActor:
     """An actor with a worker process that may hang or die, for whole clips or one stage of them."""
 
-    def __init__(self, config: RunConfig, stage: Stage) -> None:
-        """Remember the settings; the first clip starts the process."""
-        self._config, self._stage = config, stage
+    def __init__(self, config: RunConfig, facts: bytes) -> None:
+        """Remember the settings, as those of ``Worker``; the first clip starts the process."""
+        self._config, self._facts = config, facts
         self._reporter = CollectingReporter()
 
     def __call__(self, item: dict[str, Any]) -> dict[str, Any]:
@@ -158,7 +152,7 @@ class StageActor:
 
     @cached_property
     def _worker(self) -> SupervisedWorker:
-        return SupervisedWorker(self._config, self._reporter, self._stage)
+        return SupervisedWorker(self._config, self._reporter, self._facts)
 
 
 def _item(number: int, job: Job) -> dict[str, Any]:

@@ -71,6 +71,11 @@ class RemoteStore:
         """No lock."""
         yield
 
+    @contextmanager
+    def reserve(self, name: str, wait_seconds: float) -> Iterator[None]:
+        """No lock."""
+        yield
+
     def summary(self, name: str) -> dict[str, Any] | None:
         """The content of summary.json; None where there are no finished results."""
         try:

@@ -62,7 +62,7 @@ class RayConfig:
         actors: the least and the largest number of actors with the network; None for as many as
             the cluster has room for.
         cpu_actors: the same for the actors that read clips for those on GPUs, and for those that
-            draw them.
+            draw them. Without Ray, the largest number is that of processes that do both.
     """
 
     address: str | None = None

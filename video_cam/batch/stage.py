@@ -1,10 +1,12 @@
-"""What processes of a run do with a clip: all of it, or one of the three stages of a cluster.
+"""What processes of a run do with a clip: all of it, or one of three stages of it.
 
-    PREPARE  a processor  is it finished? if not, read the frames that the network is given
-    EXPLAIN  the network  frames -> explanation, with its checks
-    DRAW     a processor  clip and explanation -> results in the store
+    read     a processor  is it finished? if not, the frames that the network is given
+    explain  the network  frames -> explanation, with its checks
+    draw     a processor  clip and explanation -> results in the store
 
-Jobs pass from one to the next in pickled form: PyTorch is imported only by the processes that work.
+A process with the network does all of a Job, and explains a StagedJob. A processor, which has no
+network, reads a Job and draws a StagedJob. Jobs pass from one to the next in pickled form: PyTorch
+is imported only by the processes that work.
 """
 
 from __future__ import annotations
@@ -13,23 +15,18 @@ from dataclasses import dataclass
 
 from video_cam.batch.jobs import Job
 
-WHOLE, PREPARE, EXPLAIN, DRAW = "whole", "prepare", "explain", "draw"
-
 
 @dataclass(frozen=True)
-class Stage:
-    """What a worker process does.
+class LoadedNetwork:
+    """What a worker process says of the network that it has loaded.
 
     Attributes:
-        name: WHOLE, PREPARE, EXPLAIN or DRAW.
-        facts: a pickled ``NetworkFacts`` for processes without the network, else empty.
+        place: where it runs: "cpu", "cuda:0", or a program such as ONNX Runtime with its provider.
+        facts: a pickled ``NetworkFacts``, for processors.
     """
 
-    name: str = WHOLE
-    facts: bytes = b""
-
-
-WHOLE_CLIPS = Stage()
+    place: str
+    facts: bytes
 
 
 @dataclass(frozen=True)

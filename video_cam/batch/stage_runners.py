@@ -14,7 +14,7 @@ from video_cam.batch.gradient_files import gradient_files, write_files
 from video_cam.batch.jobs import ClipRecord, Job
 from video_cam.batch.run_config import RunConfig
 from video_cam.batch.runner import ClipRunner, explain_config, or_failed
-from video_cam.batch.stage import DRAW, EXPLAIN, PREPARE, Stage, StagedJob
+from video_cam.batch.stage import LoadedNetwork, StagedJob, Task
 from video_cam.config import ExplainConfig
 from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.window_reader import NetworkInput
@@ -70,19 +70,37 @@ class Runner(Protocol):
         """
 
 
-def runner_of(stage: Stage, config: RunConfig, reporter: Reporter) -> Runner:
-    """What a worker process of a stage runs.
+def runner_of(
+    config: RunConfig, facts: bytes, reporter: Reporter
+) -> tuple[Runner, LoadedNetwork | None]:
+    """What a worker process runs: a processor where it is given facts, else with the network.
+
+    Returns:
+        The runner, and what there is to say of the network that was loaded for it.
 
     Raises:
-        UsageError: where the network is needed and cannot be loaded, or an option does not fit it.
+        UsageError: where the network cannot be loaded, or an option does not fit it.
     """
-    if stage.name in (PREPARE, DRAW):
-        facts: NetworkFacts = pickle.loads(stage.facts)
-        return PrepareRunner(facts) if stage.name == PREPARE else DrawRunner(facts)
+    if facts:
+        known: NetworkFacts = pickle.loads(facts)
+        return _ByTask(PrepareRunner(known), DrawRunner(known)), None
     from video_cam.batch.network import load_explainer
 
     explainer, config = load_explainer(config, reporter)
-    return (ExplainRunner if stage.name == EXPLAIN else ClipRunner)(config, explainer)
+    found = LoadedNetwork(explainer.model.place, pickle.dumps(facts_of(config, explainer)))
+    return _ByTask(ClipRunner(config, explainer), ExplainRunner(config, explainer)), found
+
+
+class _ByTask:
+    """One runner for jobs that nothing has been done for, another for those in a later stage."""
+
+    def __init__(self, first: Runner, later: Runner) -> None:
+        self._first, self._later = first, later
+
+    def run(self, task: Task, progress: Progress, *, wait_seconds: float) -> StagedJob | ClipRecord:
+        """Run a job; see Runner."""
+        runner = self._first if isinstance(task, Job) else self._later
+        return runner.run(task, progress, wait_seconds=wait_seconds)
 
 
 def find_facts(config: RunConfig) -> tuple[NetworkFacts, list[tuple[str, str]]]:

@@ -67,6 +67,16 @@ class Store(Protocol):
             ClipBusy: where another run holds the folder all that time.
         """
 
+    def reserve(self, name: str, wait_seconds: float) -> AbstractContextManager[None]:
+        """A context in which no other run begins the clip that has this long name.
+
+        Args:
+            wait_seconds: how long to wait for another run; negative for as long as it takes.
+
+        Raises:
+            ClipBusy: where another run has reserved the clip all that time.
+        """
+
     def summary(self, name: str) -> dict[str, Any] | None:
         """The content of summary.json; None where there are no finished results."""
 
@@ -184,6 +194,12 @@ class FolderStore:
         """Lock the folder, and remove what killed processes left beside it."""
         with self._lock(name, wait_seconds):
             clear_remains(self.root / name)
+            yield
+
+    @contextmanager
+    def reserve(self, name: str, wait_seconds: float) -> Iterator[None]:
+        """Lock the clip; the name of no folder begins with a point."""
+        with self._lock(f".{name}", wait_seconds):
             yield
 
     def summary(self, name: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""A worker process with the network: a decoder may hang or crash there, and the run continues."""
+"""A worker process: a decoder may hang or crash there, and the run continues."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 import multiprocessing
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
 from video_cam.batch.jobs import ClipRecord
 from video_cam.batch.logs import set_up_logging
+from video_cam.batch.messages import Forwarder, SendingReporter
 from video_cam.batch.run_config import RunConfig
-from video_cam.batch.stage import WHOLE_CLIPS, Stage, StagedJob, Task, seconds_before
+from video_cam.batch.stage import LoadedNetwork, StagedJob, Task, seconds_before
 from video_cam.batch.store import ClipBusy
 from video_cam.errors import VideoCamError
 from video_cam.utils.allocator import keep_freed_memory
@@ -24,12 +24,10 @@ from video_cam.utils.interrupts import (
     handle_interrupts,
     interrupts_held_back,
 )
-from video_cam.utils.progress import Step
 from video_cam.utils.reporter import Reporter
 
 # A clip may take hours, but no single step of it takes this long.
 MAX_SECONDS_BETWEEN_MESSAGES = 900
-_SECONDS_BETWEEN_STEPS = 0.05
 
 
 class WorkerDied(Exception):
@@ -45,10 +43,24 @@ class WorkerStopped(Exception):
 
 
 class Worker:
-    """A process that runs clips or one stage of them. Start it, run jobs in it, close it."""
+    """A process that runs clips or stages of them. Start it, run jobs in it, close it.
 
-    def __init__(self, config: RunConfig, reporter: Reporter, stage: Stage = WHOLE_CLIPS) -> None:
-        self._config, self._reporter, self._stage = config, reporter, stage
+    Attributes:
+        reporter: receives messages and progress; may be replaced between two jobs.
+        network: what the process says of its network; None before it has started, and for a process
+            without one.
+    """
+
+    def __init__(self, config: RunConfig, reporter: Reporter, facts: bytes = b"") -> None:
+        """Remember the settings.
+
+        Args:
+            facts: as in ``LoadedNetwork``, for a process that reads and draws for a network; empty
+                for a process with the network.
+        """
+        self.reporter = reporter
+        self.network: LoadedNetwork | None = None
+        self._config, self._facts = config, facts
         self._process: Any = None
         self._is_stopped = False
 
@@ -60,10 +72,12 @@ class Worker:
             WorkerDied: where the process ends before that.
             WorkerStopped: after ``stop``.
         """
+        if self._is_stopped:
+            raise WorkerStopped
         # A fresh interpreter: a fork would share locks and the state of CUDA with this process.
         context = multiprocessing.get_context("spawn")
         self._connection, other_end = context.Pipe()
-        arguments = (other_end, self._config, self._stage)
+        arguments = (other_end, self._config, self._facts)
         process = context.Process(target=_run_worker, args=arguments, daemon=True)
         with interrupts_held_back():  # the process handles them when Python has started
             process.start()
@@ -71,7 +85,7 @@ class Worker:
         other_end.close()
         if self._is_stopped:  # before there was a process to interrupt
             self.stop()
-        self._receive_answer(math.inf, None)  # a download may be slow
+        self.network = self._receive_answer(math.inf, None)  # a download may be slow
 
     def run(
         self, task: Task, *, wait_seconds: float, time_limit: float | None
@@ -103,15 +117,18 @@ class Worker:
         )
         return answer
 
-    def stop(self) -> None:
-        """Interrupt the process from another thread, for good: what it does is given up.
+    def stop(self, *, at_once: bool = False) -> None:
+        """End the process from another thread, for good: what it does is given up.
 
-        ``start`` and ``run`` raise WorkerStopped when it has cleaned up, and from then on.
+        ``start`` and ``run`` raise WorkerStopped when it has ended, and from then on.
+
+        Args:
+            at_once: give it no time to clean up.
         """
         self._is_stopped = True
         process = self._process
         if process is not None:
-            process.terminate()
+            (process.kill if at_once else process.terminate)()
 
     def close(self) -> None:
         """End the process: at once if it is idle, else after some seconds for cleaning up."""
@@ -132,8 +149,7 @@ class Worker:
         """
         last_message = time.monotonic()
         began = last_message - seconds_before
-        with ExitStack() as stack:
-            stages: dict[int, tuple[ExitStack, Step]] = {}
+        with Forwarder(self.reporter) as forwarder:
             while True:
                 deadline = min(last_message + max_silence, began + (time_limit or math.inf))
                 left = None if deadline == math.inf else max(0.0, deadline - time.monotonic())
@@ -142,35 +158,16 @@ class Worker:
                     raise WorkerTimedOut(_timeout_message(time.monotonic() - began, time_limit))
                 last_message = time.monotonic()
                 try:
-                    kind, content = self._connection.recv()
+                    message = self._connection.recv()
                 except (EOFError, OSError) as error:
                     raise self._died() from error
-                if kind == "answer":
-                    return content
-                if kind == "failure":
-                    self.close()
-                    raise content
-                self._forward(kind, content, stack, stages)
-
-    def _forward(
-        self, kind: str, content: Any, stack: ExitStack, stages: dict[int, tuple[ExitStack, Step]]
-    ) -> None:
-        """Pass a message of a _PipeReporter on to the reporter."""
-        match kind:
-            case "info" | "warning" | "error":
-                getattr(self._reporter, kind)(content)
-            case "event":
-                name, values = content
-                self._reporter.event(name, **values)
-            case "stage":
-                number, stage, total = content
-                own = stack.enter_context(ExitStack())
-                stages[number] = (own, own.enter_context(self._reporter.progress(stage, total)))
-            case "step":
-                number, count = content
-                stages[number][1](count)
-            case "stage_end":
-                stages.pop(content)[0].close()
+                match message:
+                    case "answer", content:
+                        return content
+                    case "failure", error:
+                        self.close()
+                        raise error
+                forwarder.forward(message)
 
     def _died(self) -> WorkerDied | WorkerStopped:
         self._process.join(SECONDS_TO_CLEAN_UP)
@@ -197,49 +194,7 @@ def _timeout_message(seconds: float, time_limit: float | None) -> str:
     return f"given up after {MAX_SECONDS_BETWEEN_MESSAGES} s without progress"
 
 
-class _PipeReporter:
-    """The worker's reporter: sends messages and progress to the process that started it."""
-
-    as_json = False  # reports of clips come from the other process
-
-    def __init__(self, connection: Connection) -> None:
-        self._send = connection.send
-        self._num_stages = 0
-
-    def info(self, message: str) -> None:
-        self._send(("info", message))
-
-    def warning(self, message: str) -> None:
-        self._send(("warning", message))
-
-    def error(self, message: str) -> None:
-        self._send(("error", message))
-
-    def event(self, name: str, **values: Any) -> None:
-        self._send(("event", (name, values)))
-
-    @contextmanager
-    def progress(self, stage: str, total: int) -> Iterator[Step]:
-        """Send steps in groups: a message for each would cost more than a frame does."""
-        self._num_stages += 1
-        number, unsent, sent_at = self._num_stages, 0, 0.0
-        self._send(("stage", (number, stage, total)))
-
-        def step(count: int) -> None:
-            nonlocal unsent, sent_at
-            unsent += count
-            if time.monotonic() - sent_at >= _SECONDS_BETWEEN_STEPS:
-                self._send(("step", (number, unsent)))
-                unsent, sent_at = 0, time.monotonic()
-
-        try:
-            yield step
-            self._send(("step", (number, unsent)))
-        finally:
-            self._send(("stage_end", number))
-
-
-def _run_worker(connection: Connection, config: RunConfig, stage: Stage) -> None:
+def _run_worker(connection: Connection, config: RunConfig, facts: bytes) -> None:
     """The process: load what it needs, then run jobs until the other end is closed."""
     # The other end is closed, or the user interrupts: contexts remove what is unfinished.
     with suppress(EOFError, OSError, KeyboardInterrupt):
@@ -247,20 +202,20 @@ def _run_worker(connection: Connection, config: RunConfig, stage: Stage) -> None
         keep_freed_memory()
         leave_out_start_up()
         set_up_logging(config.log_level)
-        _run_jobs(connection, config, stage)
+        _run_jobs(connection, config, facts)
 
 
-def _run_jobs(connection: Connection, config: RunConfig, stage: Stage) -> None:
-    reporter = _PipeReporter(connection)
+def _run_jobs(connection: Connection, config: RunConfig, facts: bytes) -> None:
+    reporter = SendingReporter(connection.send)
     try:
         with start_up_uncollected():
             from video_cam.batch.stage_runners import runner_of
 
-            runner = runner_of(stage, config, reporter)
+            runner, network = runner_of(config, facts, reporter)
     except VideoCamError as error:
         connection.send(("failure", error))
         return
-    connection.send(("answer", None))
+    connection.send(("answer", network))
     while True:
         task, wait_seconds = connection.recv()
         try:

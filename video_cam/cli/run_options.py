@@ -235,7 +235,8 @@ def add_batch_options(group: argparse._ArgumentGroup) -> None:
         default=RayConfig.cpu_actors,
         metavar="MIN:MAX",
         help="with networks on GPUs: actors that read clips for them, and as many that draw the "
-        "results (default: as many as the cluster has room for)",
+        "results; without Ray, up to MAX processes that do both (default: as many as the cluster "
+        "has room for, or one for each core but one)",
     )
     group.add_argument(
         "--spread",
