@@ -36,6 +36,7 @@ def main() -> None:
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     ray.init(
+        address="local",
         num_cpus=parsed.cores,
         num_gpus=1,
         include_dashboard=False,

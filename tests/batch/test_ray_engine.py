@@ -43,6 +43,7 @@ def cluster() -> Iterator[None]:
 
     paths = os.pathsep.join([str(ROOT / "tests" / "support" / "faulty"), str(ROOT)])
     ray.init(
+        address="local",
         num_cpus=2,
         num_gpus=1,  # none, in truth: the network runs on the processor
         include_dashboard=False,
@@ -223,6 +224,14 @@ def test_without_ray_the_error_says_what_to_install(
     status = run("--clip", sample_clip, *WORDS, "--output-dir", tmp_path)
     expected = "pip install -r requirements-ray.txt"
     assert_one_error_line(status, capsys.readouterr().err, 2, expected)
+
+
+@pytest.mark.parametrize(("asked", "address"), [(None, "local"), ("auto", "auto")])
+def test_a_cluster_that_runs_here_is_joined_on_request_alone(asked, address) -> None:
+    options: dict[str, Any] = {}
+    ray = SimpleNamespace(init=options.update)
+    ray_engine._connect(ray, RunConfig(ray=RayConfig(address=asked)))
+    assert options["address"] == address
 
 
 GPU = ModelConfig(use_cuda=True)

@@ -93,7 +93,8 @@ def _connect(ray: Any, config: RunConfig) -> None:
     if address is None:
         options["include_dashboard"] = False
     try:
-        ray.init(address=address, **options)
+        # "local": also where a cluster runs on this machine, which is joined on request alone.
+        ray.init(address=address or "local", **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise UsageError(
             f"no Ray cluster answers at {address!r}: give auto, HOST:6379 or ray://..., or leave "
