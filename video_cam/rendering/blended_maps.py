@@ -5,6 +5,7 @@ The renderer, the timeline, the page and the figure share one ``BlendedMaps``.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,9 +16,9 @@ from video_cam.explanation.explanation import Explanation
 from video_cam.explanation.quantised_maps import window_peaks
 from video_cam.rendering.explained_targets import MapTarget
 
-# Blended cells that are kept, of all maps of an explanation together. An hour of video at 30
-# frames per second takes 21 MB for a map of 7 x 7 cells.
-MAX_KEPT_BYTES = 256 * 2**20
+# Blended cells that are kept, of all maps of an explanation together: ten minutes of video at 28
+# frames per second on 16 x 16 cells.
+MAX_KEPT_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -103,22 +104,23 @@ class BlendedMap:
 
     def _blend_all(self) -> WindowShares:
         """Blend every frame once; fills mass, peak, the nearest windows and the kept cells."""
-        entries: list[tuple[int, int, float]] = []
+        positions, windows, shares = array("q"), array("q"), array("d")
         for position, instant in enumerate(self._seconds.tolist()):
             weights = self._blend.weights(instant)
             cells = self._blend.at(self.series.values, instant)
             if cells is None:
                 continue
-            entries += [(position, window, share) for window, share, _ in weights]
+            for window, share, _ in weights:
+                positions.append(position)
+                windows.append(window)
+                shares.append(share)
             self._nearest[position] = max(weights, key=lambda weight: weight[1])[0]
             if self._kept is not None:
                 self._kept[position] = cells
             positive = cells.clip(min=0)
             self.mass[position] = positive.mean()
             self.peak = max(self.peak, float(positive.max()))
-        table = np.array(entries).reshape(-1, 3)  # float64, exact for indices
-        positions, windows = table[:, :2].astype(int).T
-        return WindowShares(positions, windows, table[:, 2], len(self.mass))
+        return WindowShares(*map(np.array, (positions, windows, shares)), len(self.mass))
 
     def _blended_scores(self, explanation: Explanation) -> np.ndarray:
         """float64 (F,); 0 where no window covers the frame."""
@@ -133,9 +135,9 @@ class BlendedMap:
 class BlendedMaps:
     """The blended maps of an explanation, each made when it is first asked for.
 
-    Their cells are kept, as float32, up to MAX_KEPT_BYTES in all. Cells of further maps (hours of
-    video on grids of thousands of cells) are blended anew where they are used: the same values,
-    more time, no more memory.
+    Their cells are kept, as float32, up to MAX_KEPT_BYTES in all. Cells of further maps
+    are blended anew where they are used: the same values, no more memory,
+    and a small part of the time that drawing a frame takes.
 
     Attributes:
         explanation: whose maps they are.
