@@ -120,7 +120,8 @@ class BlendedMap:
             positive = cells.clip(min=0)
             self.mass[position] = positive.mean()
             self.peak = max(self.peak, float(positive.max()))
-        return WindowShares(*map(np.array, (positions, windows, shares)), len(self.mass))
+        columns = np.array(positions), np.array(windows), np.array(shares)
+        return WindowShares(*columns, len(self.mass))
 
     def _blended_scores(self, explanation: Explanation) -> np.ndarray:
         """float64 (F,); 0 where no window covers the frame."""
@@ -135,9 +136,9 @@ class BlendedMap:
 class BlendedMaps:
     """The blended maps of an explanation, each made when it is first asked for.
 
-    Their cells are kept, as float32, up to MAX_KEPT_BYTES in all. Cells of further maps
-    are blended anew where they are used: the same values, no more memory,
-    and a small part of the time that drawing a frame takes.
+    Their cells are kept, as float32, up to MAX_KEPT_BYTES in all. Cells of further maps are blended
+    anew where they are used: the same values, no more memory, and a small part of the time that
+    drawing a frame takes.
 
     Attributes:
         explanation: whose maps they are.
