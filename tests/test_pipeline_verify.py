@@ -14,6 +14,7 @@ from video_cam import Classifier, Explanation, pipeline
 from video_cam.config import make_explain_config
 from video_cam.explanation.explainer import explain_clip
 from video_cam.pipeline import verify
+from video_cam.utils.text import unbroken
 from video_cam.video.clip import Clip
 
 FRAME_TEST_OF_CLIP = FRAME_TEST | {
@@ -61,7 +62,8 @@ def test_the_command_shows_the_results_of_the_checks(
     assert "frame test: at most 150 forward passes" in screen
     for result in (summary[name] for name in ("check", "sanity", "motion_test", "frame_test")):
         assert result["sentence"] in screen
-        assert html.escape(result["sentence"], quote=True).replace("&#x27;", "&#39;") in page
+        shown = html.escape(unbroken(result["sentence"]), quote=True)
+        assert shown.replace("&#x27;", "&#39;") in page
     assert summary["seconds"]["check"] > 0
     loaded = Explanation.load(folder / "explanation.npz")
     assert (loaded.check, loaded.sanity) == (summary["check"], summary["sanity"])

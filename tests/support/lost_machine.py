@@ -31,7 +31,10 @@ MACHINE = {"num_cpus": 2, "num_gpus": 1}  # no GPU in truth: the network runs on
 
 def main(folder: Path) -> None:
     """Run the clips and print what became of them."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "num_gpus": 0})
+    # A machine that does not answer three times in a row counts as lost; by default after 15 s.
+    often = {"health_check_period_ms": 500, "health_check_failure_threshold": 3}
+    head = {"num_cpus": 0, "num_gpus": 0, "_system_config": often}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     machine = cluster.add_node(**MACHINE)
     paths = {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
     ray.init(
