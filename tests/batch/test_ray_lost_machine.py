@@ -1,8 +1,12 @@
-"""A machine of a Ray cluster is lost in the middle of a run, and another one joins."""
+"""A machine of a Ray cluster is lost in the middle of a run, and another one joins.
+
+VIDEO_CAM_CLUSTERS=1 pytest tests/batch/test_ray_lost_machine.py
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +18,10 @@ from tests.support.command import ROOT, results_in
 from tests.support.media import write_clip
 
 
+@pytest.mark.skipif(
+    "VIDEO_CAM_CLUSTERS" not in os.environ,
+    reason="VIDEO_CAM_CLUSTERS is not set: its two clusters take a minute of CPU time",
+)
 def test_nothing_is_lost(tmp_path: Path) -> None:
     """It did all the work: frames that were read and maps that were to be drawn are gone."""
     pytest.importorskip("ray.data", reason="Ray is not installed: requirements-ray.txt has it")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 LONG_FILES = (
     "tests/batch/test_ray_engine.py",
-    "tests/batch/test_ray_lost_machine.py",
     "tests/test_documents.py",
     "tests/models/test_torchvision.py",
     "tests/cli/test_main.py",
