@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.support.command import BUNDLED, ROOT, records_in, results_in
-from tests.support.media import write_clip
+from tests.support.fake_workers import DRAW, EXPLAIN, READ, WHOLE, Fakes, FakeWorker
 from tests.support.reporting import RecordingReporter
-from video_cam import Explanation, UsageError, VideoCamError
-from video_cam.batch import local, local_stages, supervision
+from video_cam import UsageError, VideoCamError
+from video_cam.batch import local_stages, supervision
 from video_cam.batch.inputs import long_name
-from video_cam.batch.jobs import DONE, FAILED, ClipRecord, Job
+from video_cam.batch.jobs import DONE, FAILED, Job
 from video_cam.batch.local import run_local
 from video_cam.batch.local_stages import (
     CLIPS_BETWEEN,
@@ -30,92 +23,10 @@ from video_cam.batch.local_stages import (
     most_processors,
 )
 from video_cam.batch.run_config import RayConfig, RunConfig
-from video_cam.batch.stage import LoadedNetwork, StagedJob, Task, job_of, seconds_before
 from video_cam.batch.store import ClipBusy, FolderStore
-from video_cam.batch.worker import WorkerDied, WorkerStopped, WorkerTimedOut
+from video_cam.batch.worker import WorkerDied, WorkerStopped
 
-FAULTY = ROOT / "tests" / "support" / "faulty"
-READ, EXPLAIN, DRAW, WHOLE = "read", "explain", "draw", "whole"
 MAX_SECONDS = 6  # a test that waits so long has failed
-
-
-class Fakes:
-    """Workers in place of those with processes; a clip's name says what happens to it.
-
-    "dies drawing" and "hangs reading" do that in this stage, whenever it is tried. "dies once
-    explaining" does that the first time.
-
-    Attributes:
-        place: where the network runs.
-        log: (stage, name of the clip), as they end or fail.
-        ended: workers that were closed.
-        before: called with a stage and the job in the worker's thread.
-    """
-
-    def __init__(self) -> None:
-        self.place = "cuda:0"
-        self.log: list[tuple[str, str]] = []
-        self.started: list[FakeWorker] = []
-        self.ended: list[FakeWorker] = []
-        self.before: Callable[[str, Job], None] = lambda stage, job: None
-        self.is_stopped, self.is_killed = threading.Event(), threading.Event()
-        self._asked: list[str] = []
-        self._lock = threading.Lock()
-
-    def make(self, config: RunConfig, reporter: RecordingReporter, facts: bytes) -> FakeWorker:
-        return FakeWorker(self, reporter, facts)
-
-    def is_first(self, stage: str) -> bool:
-        """Whether nobody has asked that before."""
-        with self._lock:
-            self._asked.append(stage)
-            return self._asked.count(stage) == 1
-
-    def count(self, stage: str) -> int:
-        return [name for name, _ in self.log].count(stage)
-
-
-class FakeWorker:
-    """In place of a Worker."""
-
-    network = None
-
-    def __init__(self, fakes: Fakes, reporter: RecordingReporter, facts: bytes) -> None:
-        self.fakes, self.reporter, self.facts = fakes, reporter, facts
-
-    def start(self) -> None:
-        self.fakes.started.append(self)
-        if not self.facts:
-            self.reporter.info("model of the test")
-            self.network = LoadedNetwork(self.fakes.place, b"facts")
-
-    def run(
-        self, task: Task, *, wait_seconds: float, time_limit: float | None
-    ) -> StagedJob | ClipRecord:
-        if self.fakes.is_stopped.is_set():
-            raise WorkerStopped
-        job, first = job_of(task), isinstance(task, Job)
-        stage = (READ if first else DRAW) if self.facts else (WHOLE if first else EXPLAIN)
-        self.reporter.warning(f"{job.name} {stage} begins")
-        with self.reporter.progress(stage, 1) as step:
-            self.fakes.before(stage, job)
-            step(1)
-        is_new = (stage, job.name) not in self.fakes.log
-        self.fakes.log.append((stage, job.name))
-        if f"dies {stage}" in job.name or (is_new and f"dies once {stage}" in job.name):
-            raise WorkerDied("the worker process was ended by SIGSEGV")
-        if f"hangs {stage}" in job.name:
-            assert time_limit == 7
-            raise WorkerTimedOut(f"given up after {time_limit:g} s")
-        if stage in (READ, EXPLAIN) and f"fails {stage}" not in job.name:
-            return StagedJob(job, "digest", seconds_before(task) + 10, b"")
-        return ClipRecord(str(job.clip), job.name, FAILED if "fails" in job.name else DONE)
-
-    def stop(self, *, at_once: bool = False) -> None:
-        (self.fakes.is_killed if at_once else self.fakes.is_stopped).set()
-
-    def close(self) -> None:
-        self.fakes.ended.append(self)
 
 
 @pytest.fixture
@@ -420,96 +331,3 @@ def test_an_output_folder_that_cannot_be_locked_fails_each_clip(
     records = list(run_local(jobs_of(tmp_path, "a", "b"), config, reporter))
     assert [record.status for record in records] == [FAILED, FAILED]
     assert all("cannot write to" in (record.error or "") for record in records)
-
-
-WORDS = ("--model", "motion3d", "--align", "receptive-field", "--max-keyframes", 1, "--no-check")
-
-
-def test_results_are_those_of_one_process(run, out: Path, tmp_path: Path, monkeypatch) -> None:
-    clips = tmp_path / "clips"
-    clips.mkdir()
-    for name in "ab":
-        write_clip(clips / f"{name}.mp4", 4)
-    (clips / "c.mp4").write_text("no video")
-    whole = tmp_path / "whole"
-    assert run("--clip", clips, *WORDS)[0] == 1
-    out.rename(whole)
-    monkeypatch.setattr(local, "leaves_cores_idle", lambda place: True)
-    # Workers are threads here, and Matplotlib draws in one thread at a time.
-    status, said, errors = run("--clip", clips, *WORDS, "--cpu-actors", 1)
-    assert status == 1 and "the network on cpu; 1 process reads and draws for it" in said
-    assert said.count("model motion3d") == 1
-    assert errors.splitlines()[-1] == f"error: 1 of 3 clips failed: {clips / 'c.mp4'}"
-    assert results_in(out) == ["a", "b"]
-    for name in "ab":
-        ours, theirs = (Explanation.load(one / name / "explanation.npz") for one in (out, whole))
-        assert [m.values.tobytes() for m in ours.maps] == [m.values.tobytes() for m in theirs.maps]
-    # Finished clips are skipped, unless they are to be computed again.
-    again = ("--clip", clips, *WORDS, "--cpu-actors", 1)
-    assert run(*again)[1].count("finished before") == 2
-    assert run(*again, "--overwrite")[1].count("finished before") == 0
-    states = [record["status"] for record in records_in(out) if "c.mp4" not in record["clip"]]
-    assert states == [DONE] * 4
-
-
-# The command, for which the processor is a GPU.
-PRETENDING = """
-import sys
-from video_cam.batch import local
-from video_cam.cli.main import run_process
-local.leaves_cores_idle = lambda place: True
-sys.exit(run_process())
-"""
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Whether it runs: one that nobody waits for is listed after its end."""
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-
-
-@pytest.mark.slow
-def test_processes_that_die_and_hang_and_an_interrupt(run, out: Path, tmp_path: Path) -> None:
-    """What was finished before the interrupt is what one process makes of it."""
-    clips, whole = tmp_path / "clips", tmp_path / "whole"
-    clips.mkdir()
-    names = ["1 drawing worker dies once", "2 fine"]
-    for name in ("0 hangs", *names):
-        write_clip(clips / f"{name}.mp4", 4)
-    words = ("--clip", clips, *BUNDLED, "--align", "receptive-field", "--check")
-    words = (*words, "--max-keyframes", 1, "--cpu-actors", 2)
-    assert run(*words)[0] == 0
-    out.rename(whole)
-    process = subprocess.Popen(
-        [sys.executable, "-c", PRETENDING, *map(str, words), "--output-dir", str(out)],
-        env=os.environ | {"PYTHONPATH": f"{FAULTY}{os.pathsep}{ROOT}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    with process:
-        assert process.stdout is not None and process.stderr is not None
-        said = []
-        while sum("index.html" in line for line in said) < 2 and (
-            line := process.stdout.readline()
-        ):
-            said.append(line)
-        children = psutil.Process(process.pid).children()
-        workers = [one for one in children if "spawn_main" in " ".join(one.cmdline())]
-        os.kill(process.pid, signal.SIGINT)  # while a processor hangs
-        said += process.stdout.readlines()
-        errors = process.stderr.read()
-    assert errors == "error: interrupted: clips that were not finished left nothing behind\n"
-    assert process.returncode == 130 and said[-1].startswith("2 done, 1 not tried")
-    assert len(workers) == 3 and not any(map(is_alive, workers))
-    assert results_in(out) == names
-    files = {path.relative_to(out) for path in out.glob("[12]*/**/*") if path.is_file()}
-    assert files == {one.relative_to(whole) for one in whole.glob("[12]*/**/*") if one.is_file()}
-    timed = ("summary.json", "explanation.npz", "index.html")  # with seconds in them
-    for file in files:
-        if file.name not in timed:
-            assert (out / file).read_bytes() == (whole / file).read_bytes(), file
-    assert not list(out.glob(".*.partial"))
-    # The clip whose drawing died was explained once: opened beside the network for its check.
-    opened = (clips / "1 drawing worker dies once.mp4.opened").read_text()
-    assert opened.count("network") == 1

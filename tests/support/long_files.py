@@ -8,7 +8,7 @@ LONG_FILES = (
     "tests/models/test_torchvision.py",
     "tests/cli/test_main.py",
     "tests/batch/test_local.py",
-    "tests/batch/test_local_stages.py",
+    "tests/batch/test_local_stages_command.py",
     "tests/app/test_app.py",
     "tests/rendering/page/test_two_browsers.py",
     "tests/rendering/page/test_player.py",
