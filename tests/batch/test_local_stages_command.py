@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.support.command import BUNDLED, ROOT, records_in, results_in
-from tests.support.media import assert_same_video, write_clip
+from tests.support.media import write_clip
 from video_cam import Explanation
 from video_cam.batch import local
 from video_cam.batch.jobs import DONE
@@ -103,9 +103,7 @@ def test_processes_that_die_and_hang_and_an_interrupt(run, out: Path, tmp_path: 
     assert files == {one.relative_to(whole) for one in whole.glob("[12]*/**/*") if one.is_file()}
     timed = ("summary.json", "explanation.npz", "index.html")  # with seconds in them
     for file in files:
-        if file.name == "annotated.mp4":
-            assert_same_video(out / file, whole / file)
-        elif file.name not in timed:
+        if file.name not in timed:
             assert (out / file).read_bytes() == (whole / file).read_bytes(), file
     assert not list(out.glob(".*.partial"))
     # The clip whose drawing died was explained once: opened beside the network for its check.

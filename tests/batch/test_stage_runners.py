@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.media import assert_same_video, moving_square, write_clip
+from tests.support.media import moving_square, write_clip
 from video_cam import Classifier, Explanation
 from video_cam.batch import runner as runner_module
 from video_cam.batch import stage_runners
@@ -75,9 +75,7 @@ def test_stages_give_what_one_process_gives(job: Job, bundled: Classifier, tmp_p
     ours, theirs = tmp_path / "stages" / "v", tmp_path / "whole" / "v"
     assert files_in(ours) == files_in(theirs)
     assert any(name.startswith("guided/") for name in files_in(ours))
-    assert_same_video(ours / "annotated.mp4", theirs / "annotated.mp4")
-    others = {"summary.json", "explanation.npz", "index.html", "annotated.mp4"}
-    for name in files_in(ours) - others:
+    for name in files_in(ours) - {"summary.json", "explanation.npz", "index.html"}:
         assert (ours / name).read_bytes() == (theirs / name).read_bytes(), name
     a, b = (Explanation.load(folder / "explanation.npz") for folder in (ours, theirs))
     assert [m.values.tobytes() for m in a.maps] == [m.values.tobytes() for m in b.maps]

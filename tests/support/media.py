@@ -313,20 +313,3 @@ def write_gray16(path: Path, pictures: Sequence[np.ndarray], codec: str) -> Path
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     return path
-
-
-def assert_same_video(one: Path, other: Path) -> None:
-    """The same frames at the same times.
-
-    x264 compresses the same frames in another way now and then (one time in 200), with more than
-    one thread: then single pixels at edges differ.
-    """
-    (a, times), (b, other_times) = (_frames(path) for path in (one, other))
-    assert times == other_times and a.shape == b.shape
-    assert np.abs(a.astype(int) - b).mean() < 1
-
-
-def _frames(path: Path) -> tuple[np.ndarray, list[int | None]]:
-    with av.open(str(path)) as container:
-        frames = list(container.decode(video=0))
-    return np.stack([frame.to_ndarray(format="rgb24") for frame in frames]), [f.pts for f in frames]
