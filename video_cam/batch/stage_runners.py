@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from video_cam.batch.gradient_files import gradient_files, write_files
-from video_cam.batch.jobs import ClipRecord, Job
+from video_cam.batch.jobs import DONE, SKIPPED, ClipRecord, Job
 from video_cam.batch.run_config import RunConfig
 from video_cam.batch.runner import ClipRunner, explain_config, or_failed
 from video_cam.batch.stage import LoadedNetwork, StagedJob, Task
@@ -185,10 +185,15 @@ class DrawRunner:
         self._facts = facts
 
     def run(self, task: StagedJob, progress: Progress, *, wait_seconds: float) -> ClipRecord:
-        """Draw a clip; see Runner."""
+        """Draw a clip; see Runner.
+
+        Its results are found finished where a process that drew it died before it could say so. The
+        clip is done then, not skipped: they were not there when it was read.
+        """
         network = NetworkElsewhere(self._facts, task.content)
         runner = ClipRunner(self._facts.config, network)
-        return runner.run(task.job, progress, wait_seconds=wait_seconds, digest=task.digest)
+        record = runner.run(task.job, progress, wait_seconds=wait_seconds, digest=task.digest)
+        return replace(record, status=DONE) if record.status == SKIPPED else record
 
 
 class NetworkElsewhere:
